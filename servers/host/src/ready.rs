@@ -1,0 +1,78 @@
+//! The ready line: one JSON object on stdout by which a server says that it accepts.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cpus::CpuSet;
+
+/// How the announcing binary was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Without optimisation: fit for tests, never for a measurement.
+    Debug,
+    /// With optimisation.
+    Release,
+}
+
+impl Profile {
+    /// The profile that the crate calling this was built with.
+    pub const fn of_this_build() -> Self {
+        if cfg!(debug_assertions) { Self::Debug } else { Self::Release }
+    }
+}
+
+/// What a server says of itself when it accepts connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The server's name: the `origin` of its answers.
+    pub server: String,
+    /// Where it really listens (with the port that was chosen where 0 was asked for).
+    pub address: SocketAddr,
+    /// The process to send signals to.
+    pub pid: u32,
+    /// How many workers own an event loop.
+    pub workers: usize,
+    /// The CPUs that the server may use.
+    pub cpus: CpuSet,
+    /// How it was built.
+    pub profile: Profile,
+}
+
+impl Ready {
+    /// Prints the line on stdout and flushes it.
+    ///
+    /// # Errors
+    /// Whatever writing to stdout reports; a launcher that went away is one such case.
+    pub fn announce(&self) -> io::Result<()> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&line)?;
+        stdout.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_reads_back_as_it_was_written() {
+        let ready = Ready {
+            server: "work-stealing".to_owned(),
+            address: "127.0.0.1:8080".parse().unwrap(),
+            pid: 7,
+            workers: 2,
+            cpus: "0-1".parse().unwrap(),
+            profile: Profile::of_this_build(),
+        };
+        let line = serde_json::to_string(&ready).unwrap();
+        assert!(line.contains(r#""cpus":"0-1""#), "{line}");
+        assert_eq!(serde_json::from_str::<Ready>(&line).unwrap(), ready);
+    }
+}
