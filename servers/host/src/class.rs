@@ -25,7 +25,10 @@ impl SchedulingClass {
     ///
     /// # Errors
     /// `Fifo` needs `CAP_SYS_NICE` or a real-time limit (`ulimit -r`).
-    #[expect(unsafe_code, reason = "no safe binding sets a scheduling policy without touching niceness as well")]
+    #[expect(
+        unsafe_code,
+        reason = "no safe binding sets a scheduling policy without touching niceness as well"
+    )]
     pub fn apply_to_current_thread(self) -> io::Result<()> {
         let (policy, sched_priority) = match self {
             Self::Normal => (libc::SCHED_OTHER, 0),
@@ -39,7 +42,10 @@ impl SchedulingClass {
             return Ok(());
         }
         let error = io::Error::last_os_error();
-        Err(io::Error::new(error.kind(), format!("cannot give a thread the scheduling class {self}: {error}")))
+        Err(io::Error::new(
+            error.kind(),
+            format!("cannot give a thread the scheduling class {self}: {error}"),
+        ))
     }
 }
 

@@ -1,8 +1,11 @@
 //! What servers and harness both know of the machine.
 //!
 //! CPU lists and masks, scheduling classes, the ready line by which a server says that it accepts, and how a
+//! process is launched, watched and ended. This crate knows no HTTP, no runtime and no measurement.
 
 pub mod class;
 pub mod cpus;
+pub mod guard;
+pub mod launch;
 pub mod processes;
 pub mod ready;

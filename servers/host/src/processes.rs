@@ -1,9 +1,17 @@
 //! Trees of processes, read from `/proc`.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    io,
+    process::{Child, ExitStatus},
+    time::Instant,
+};
 
 use procfs::process::all_processes;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+};
 
 /// Every living descendant of process `root`, parents before their children. A process that ends while the
 /// table is read may be missing.
@@ -31,6 +39,28 @@ pub fn send(pid: u32, signal: Signal) -> bool {
     i32::try_from(pid).ok().and_then(Pid::from_raw).is_some_and(|pid| kill_process(pid, signal).is_ok())
 }
 
+/// Waits for `child` until `deadline`; `None` if it still runs then.
+///
+/// # Errors
+/// The child was already waited for by somebody else.
+pub fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    if let Some(status) = child.try_wait()? {
+        return Ok(Some(status));
+    }
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) if left.is_zero() => return child.try_wait(),
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return child.wait().map(Some),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
@@ -40,8 +70,7 @@ mod tests {
     #[test]
     fn children_and_grandchildren_are_descendants_until_they_end() {
         let mut shell = Command::new("sh")
-            .args(["-c", "cat & echo started; wait"])
-            .stdin(Stdio::piped())
+            .args(["-c", "sleep 60 & echo started; wait"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -50,7 +79,7 @@ mod tests {
         let found = descendants(std::process::id());
         assert!(found.contains(&shell.id()));
         let grandchildren = descendants(shell.id());
-        assert_eq!(grandchildren.len(), 1, "the shell started one `cat`");
+        assert_eq!(grandchildren.len(), 1, "the shell started one `sleep`");
         assert!(found.contains(&grandchildren[0]));
         assert!(send(grandchildren[0], Signal::KILL));
         shell.wait().unwrap();

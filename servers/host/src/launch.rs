@@ -1,0 +1,404 @@
+//! Launching a server, reading its ready line, and ending it, with a deadline on every wait.
+
+use std::{
+    collections::VecDeque,
+    ffi::{OsStr, OsString},
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    cpus::CpuSet,
+    guard::{self, Ended, Usage},
+    processes,
+    ready::Ready,
+};
+
+/// How many of the last lines that a process wrote to stderr are kept for messages.
+const KEPT_LINES: usize = 40;
+/// How long a killed process may take to vanish before that is reported as a failure.
+const KILL_DEADLINE: Duration = Duration::from_secs(5);
+/// How long to wait for the rest of stderr once a process has ended: a descendant may hold the pipe open.
+const STDERR_DEADLINE: Duration = Duration::from_millis(200);
+
+/// What is to be launched.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    cpus: Option<CpuSet>,
+    guard: Option<Vec<OsString>>,
+}
+
+/// Why a process did not become what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// There is no such program, or it cannot be executed.
+    #[error("cannot start {program}: {source}")]
+    Spawn {
+        /// What should have been started.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended before its ready line.
+    #[error("ended before it was ready ({ended}){}", last_words(.stderr))]
+    Died {
+        /// How it ended.
+        ended: String,
+        /// The last lines of its stderr.
+        stderr: Vec<String>,
+    },
+    /// It runs, but said nothing in time.
+    #[error("printed no ready line within {within:?}{}", last_words(.stderr))]
+    NeverReady {
+        /// How long it was given.
+        within: Duration,
+        /// The last lines of its stderr.
+        stderr: Vec<String>,
+    },
+    /// It did not end when it was told to, nor when it was killed.
+    #[error("did not end within {within:?} of SIGKILL")]
+    Immortal {
+        /// How long it was given.
+        within: Duration,
+    },
+    /// Its pipes could not be used.
+    #[error("cannot talk to the process: {0}")]
+    Io(#[from] io::Error),
+}
+
+fn last_words(stderr: &[String]) -> String {
+    stderr
+        .iter()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .map_or_else(String::new, |line| format!(": {line}"))
+}
+
+/// How a launched process ended, and what it used.
+#[derive(Clone, Debug)]
+pub struct Exit {
+    /// How the program itself ended.
+    pub ended: Ended,
+    /// Whether it had to be killed because it outstayed its deadline.
+    pub forced: bool,
+    /// What the whole tree used; only a guard can tell.
+    pub usage: Option<Usage>,
+    /// How many descendants outlived it and were killed by the guard.
+    pub left_behind: usize,
+    /// The last lines of its stderr.
+    pub stderr: Vec<String>,
+}
+
+impl Exit {
+    /// Whether it ended by itself, with code 0 and nothing left behind.
+    pub fn is_clean(&self) -> bool {
+        self.ended == Ended::Code(0) && !self.forced && self.left_behind == 0
+    }
+}
+
+impl Launch {
+    /// `program`, without arguments, on the CPUs that the caller may use.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            cpus: None,
+            guard: None,
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Adds one environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Restricts the process to `cpus`.
+    #[must_use]
+    pub fn cpus(mut self, cpus: CpuSet) -> Self {
+        self.cpus = Some(cpus);
+        self
+    }
+
+    /// Puts a guard (see [`guard`]) above the process. `guard` is the program, with its leading arguments, that
+    /// runs [`guard::run`]; the launched program and its arguments are appended.
+    #[must_use]
+    pub fn guarded_by<S: AsRef<OsStr>>(mut self, guard: impl IntoIterator<Item = S>) -> Self {
+        self.guard = Some(guard.into_iter().map(|part| part.as_ref().to_owned()).collect());
+        self
+    }
+
+    /// Starts the process, in a process group of its own so that a terminal's Ctrl-C reaches only the launcher.
+    ///
+    /// # Errors
+    /// [`LaunchError::Spawn`]; with a guard, a program that cannot be started is reported by the first wait.
+    pub fn spawn(self) -> Result<Process, LaunchError> {
+        let mut command = match self.guard.as_deref() {
+            None => Command::new(&self.program),
+            Some([]) => return Err(LaunchError::Io(io::ErrorKind::InvalidInput.into())),
+            Some([guard, leading @ ..]) => {
+                let mut command = Command::new(guard);
+                command.args(leading).arg(&self.program);
+                command
+            }
+        };
+        let guarded = self.guard.is_some();
+        command
+            .args(&self.arguments)
+            .envs(self.environment)
+            .process_group(0)
+            .stdin(if guarded { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let spawn_error = |source| LaunchError::Spawn { program: self.program.clone(), source };
+        let mut child = spawn_on(self.cpus.as_ref(), &mut command).map_err(spawn_error)?;
+
+        let (sender, stdout) = channel();
+        if let Some(pipe) = child.stdout.take() {
+            for_each_line(pipe, move |line| sender.send(line).is_ok());
+        }
+        let stderr = Arc::<Mutex<VecDeque<String>>>::default();
+        let (closed, stderr_closed) = channel::<()>();
+        if let Some(pipe) = child.stderr.take() {
+            let kept = Arc::clone(&stderr);
+            for_each_line(pipe, move |line| {
+                let _held_until_the_pipe_closes = &closed;
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() == KEPT_LINES {
+                    kept.pop_front();
+                }
+                kept.push_back(line);
+                true
+            });
+        }
+        let control = child.stdin.take();
+        Ok(Process { pid: child.id(), child, control, stdout, stderr, stderr_closed, ended: false })
+    }
+}
+
+/// Spawns from a thread that is restricted to `cpus`, since a process inherits the mask of the thread that
+/// creates it: this needs no code between fork and exec.
+fn spawn_on(cpus: Option<&CpuSet>, command: &mut Command) -> io::Result<Child> {
+    let Some(cpus) = cpus else { return command.spawn() };
+    thread::scope(|scope| {
+        let spawner = scope.spawn(|| {
+            cpus.apply_to_current_thread()?;
+            command.spawn()
+        });
+        spawner.join().unwrap_or_else(|_| Err(io::Error::other("the spawning thread panicked")))
+    })
+}
+
+/// Calls `take` with each line of `pipe`, on a thread of its own, until the pipe closes or `take` says false.
+fn for_each_line(pipe: impl Read + Send + 'static, mut take: impl FnMut(String) -> bool + Send + 'static) {
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n') {
+            let Ok(line) = line else { return };
+            if !take(String::from_utf8_lossy(&line).into_owned()) {
+                return;
+            }
+        }
+    });
+}
+
+/// A process that was launched. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// The process to signal: the guard's own until the ready line names another.
+    pid: u32,
+    /// The guard's pipe: closing it ends everything below the guard.
+    control: Option<ChildStdin>,
+    stdout: Receiver<String>,
+    stderr: Arc<Mutex<VecDeque<String>>>,
+    stderr_closed: Receiver<()>,
+    ended: bool,
+}
+
+impl Process {
+    /// The process to look at in `/proc`: the server itself once it is ready, never the guard.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The last lines that the process wrote to stderr.
+    pub fn stderr(&self) -> Vec<String> {
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Waits for the ready line. Other lines on stdout are passed over.
+    ///
+    /// # Errors
+    /// [`LaunchError::Died`] as soon as the process ends, [`LaunchError::NeverReady`] after `within`.
+    pub fn ready(&mut self, within: Duration) -> Result<Ready, LaunchError> {
+        let deadline = Instant::now() + within;
+        loop {
+            match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    if let Ok(ready) = serde_json::from_str::<Ready>(&line) {
+                        self.pid = ready.pid;
+                        return Ok(ready);
+                    }
+                    if let Ok(report) = serde_json::from_str::<guard::Report>(&line) {
+                        self.child.wait()?;
+                        self.ended = true;
+                        let ended = report.guarded.map_or_else(|reason| reason, |ended| ended.to_string());
+                        return Err(LaunchError::Died { ended, stderr: self.final_stderr() });
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(LaunchError::NeverReady { within, stderr: self.stderr() });
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    // It closed its stdout, which for a server means that it is ending.
+                    let ended = match self.wait_child(deadline)? {
+                        Some(ended) => ended.to_string(),
+                        None => return Err(LaunchError::NeverReady { within, stderr: self.stderr() }),
+                    };
+                    return Err(LaunchError::Died { ended, stderr: self.final_stderr() });
+                }
+            }
+        }
+    }
+
+    /// Whether the process still runs.
+    pub fn is_running(&mut self) -> bool {
+        !self.ended && matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Sends SIGTERM to the process, which a server takes as the order to drain.
+    pub fn terminate(&mut self) {
+        match self.control.as_mut() {
+            // A guard that is gone has ended everything already.
+            Some(control) => drop(control.write_all(&[guard::TERMINATE])),
+            None => {
+                processes::send(self.child.id(), Signal::TERM);
+            }
+        }
+    }
+
+    /// Sends SIGTERM, waits up to `within` for the end, and kills what is still there then.
+    ///
+    /// # Errors
+    /// [`LaunchError::Immortal`] if even that does not end it.
+    pub fn stop(mut self, within: Duration) -> Result<Exit, LaunchError> {
+        self.terminate();
+        self.wait(within)
+    }
+
+    /// Waits up to `within` for the process to end by itself, and kills it then.
+    ///
+    /// # Errors
+    /// [`LaunchError::Immortal`] if even that does not end it.
+    pub fn wait(mut self, within: Duration) -> Result<Exit, LaunchError> {
+        if self.control.is_some() {
+            return self.wait_guard(within);
+        }
+        let (ended, forced) = match self.wait_child(Instant::now() + within)? {
+            Some(ended) => (ended, false),
+            None => {
+                self.kill();
+                let ended = self.wait_child(Instant::now() + KILL_DEADLINE)?;
+                (ended.ok_or(LaunchError::Immortal { within: KILL_DEADLINE })?, true)
+            }
+        };
+        Ok(Exit { ended, forced, usage: None, left_behind: 0, stderr: self.final_stderr() })
+    }
+
+    fn wait_guard(&mut self, within: Duration) -> Result<Exit, LaunchError> {
+        let mut deadline = Instant::now() + within;
+        let mut forced = false;
+        loop {
+            match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    let Ok(report) = serde_json::from_str::<guard::Report>(&line) else { continue };
+                    self.child.wait()?;
+                    self.ended = true;
+                    let ended =
+                        report.guarded.map_err(|ended| LaunchError::Died { ended, stderr: Vec::new() })?;
+                    let stderr = self.final_stderr();
+                    let (usage, left_behind) = (Some(report.usage), report.left_behind);
+                    return Ok(Exit { ended, forced, usage, left_behind, stderr });
+                }
+                Err(RecvTimeoutError::Timeout) if !forced => {
+                    self.kill();
+                    forced = true;
+                    deadline = Instant::now() + KILL_DEADLINE;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(LaunchError::Immortal { within: KILL_DEADLINE });
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let ended = "the guard above it ended without a report".to_owned();
+                    return Err(LaunchError::Died { ended, stderr: self.final_stderr() });
+                }
+            }
+        }
+    }
+
+    /// Waits for the direct child until `deadline`.
+    fn wait_child(&mut self, deadline: Instant) -> Result<Option<Ended>, LaunchError> {
+        let ended = crate::processes::wait_until(&mut self.child, deadline)?;
+        self.ended |= ended.is_some();
+        Ok(ended.map(Ended::from))
+    }
+
+    fn kill(&mut self) {
+        match self.control.as_mut() {
+            Some(control) => drop(control.write_all(&[guard::KILL])),
+            None => drop(self.child.kill()),
+        }
+    }
+
+    /// All of stderr that will be kept: waits until the pipe closes, or for a moment where somebody else holds it.
+    fn final_stderr(&self) -> Vec<String> {
+        let _closed_or_not = self.stderr_closed.recv_timeout(STDERR_DEADLINE);
+        self.stderr()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        // Closing the guard's pipe ends everything below it. The guard itself is waited for, so that nothing is
+        // still dying when the caller goes on.
+        if self.control.take().is_none() {
+            drop(self.child.kill());
+        }
+        let deadline = Instant::now() + KILL_DEADLINE;
+        drop(processes::wait_until(&mut self.child, deadline));
+    }
+}
+
+/// The path of a program: itself where it names a file, else the first match on `PATH`.
+pub fn find_program(name: &Path) -> Option<PathBuf> {
+    if name.components().count() > 1 {
+        return name.is_file().then(|| name.to_owned());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
+}

@@ -1,0 +1,133 @@
+//! Real processes: launched, guarded, ended.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use host::{
+    cpus::CpuSet,
+    guard::Ended,
+    launch::{Launch, LaunchError},
+    processes,
+};
+use rustix::process::Signal;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const READY: &str =
+    r#"{"server":"script","address":"127.0.0.1:1","pid":$$,"workers":1,"cpus":"0","profile":"debug"}"#;
+
+/// This crate's guard example: the smallest program that offers a guard.
+fn guard() -> [String; 1] {
+    let own = std::env::current_exe().unwrap();
+    let folder = own.parent().and_then(|deps| deps.parent()).unwrap();
+    [folder.join("examples/guard").to_str().unwrap().to_owned()]
+}
+
+fn script(text: &str) -> Launch {
+    let text = text.replace("READY", &format!("echo \"{}\"", READY.replace('"', "\\\"")));
+    Launch::new("sh").args(["-c", &text])
+}
+
+fn both_ways(text: &str) -> [Launch; 2] {
+    [script(text), script(text).guarded_by(guard())]
+}
+
+#[test]
+fn a_server_that_is_ready_and_obeys_sigterm_ends_clean() {
+    for launch in both_ways("trap 'exit 0' TERM; echo noise; READY; while :; do sleep 0.01; done") {
+        let mut process = launch.spawn().unwrap();
+        let ready = process.ready(PATIENCE).unwrap();
+        assert_eq!((ready.server.as_str(), ready.pid), ("script", process.pid()));
+        let exit = process.stop(PATIENCE).unwrap();
+        assert!(exit.ended == Ended::Code(0) && !exit.forced, "{exit:?}");
+    }
+}
+
+#[test]
+fn a_server_that_dies_first_is_reported_with_its_code_and_last_words() {
+    for launch in both_ways("echo first >&2; echo 'port 80 is taken' >&2; exit 3") {
+        let error = launch.spawn().unwrap().ready(PATIENCE).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("exit code 3") && text.contains("port 80 is taken"), "{text}");
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up_after_the_deadline() {
+    for launch in both_ways("echo starting >&2; sleep 60") {
+        let error = launch.spawn().unwrap().ready(Duration::from_millis(100)).unwrap_err();
+        assert!(matches!(error, LaunchError::NeverReady { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_ignores_sigterm_is_killed_and_that_is_said() {
+    for launch in both_ways("trap '' TERM; READY; while :; do sleep 0.01; done") {
+        let mut process = launch.spawn().unwrap();
+        process.ready(PATIENCE).unwrap();
+        let exit = process.stop(Duration::from_millis(100)).unwrap();
+        assert!(exit.forced && exit.ended == Ended::Signal(9) && !exit.is_clean(), "{exit:?}");
+    }
+}
+
+#[test]
+fn a_program_that_does_not_exist_is_named() {
+    let direct = Launch::new("/nowhere/at-all").spawn().unwrap_err().to_string();
+    assert!(direct.contains("/nowhere/at-all"), "{direct}");
+    let mut guarded = Launch::new("/nowhere/at-all").guarded_by(guard()).spawn().unwrap();
+    let guarded = guarded.ready(PATIENCE).unwrap_err().to_string();
+    assert!(guarded.contains("/nowhere/at-all"), "{guarded}");
+}
+
+#[test]
+fn a_process_runs_on_the_cpus_that_it_was_given_and_the_caller_keeps_its_own() {
+    let before = CpuSet::allowed().unwrap();
+    let last = CpuSet::from_iter(before.iter().last());
+    for launch in both_ways("grep Cpus_allowed_list /proc/self/status >&2; exit 1") {
+        let error = launch.cpus(last.clone()).spawn().unwrap().ready(PATIENCE).unwrap_err();
+        assert!(error.to_string().ends_with(&format!("\t{last}")), "{error}");
+    }
+    assert_eq!(CpuSet::allowed().unwrap(), before);
+}
+
+#[test]
+fn the_guard_kills_what_a_server_leaves_behind_and_accounts_for_it() {
+    // The inner shell detaches into its own session and spends CPU, as a daemon would.
+    let text = "setsid sh -c 'echo $$ >&2; while :; do :; done' & trap 'exit 0' TERM; sleep 0.3; READY; while :; do sleep 0.01; done";
+    let mut process = script(text).guarded_by(guard()).spawn().unwrap();
+    process.ready(PATIENCE).unwrap();
+    let exit = process.stop(PATIENCE).unwrap();
+    assert!(exit.left_behind >= 1 && !exit.is_clean(), "{exit:?}");
+    let daemon = exit.stderr.first().unwrap().parse().unwrap();
+    assert!(!processes::send(daemon, Signal::CONT), "the daemon still runs");
+    let usage = exit.usage.unwrap();
+    assert!(usage.user_us + usage.system_us > 100_000, "the daemon's CPU time is missing: {usage:?}");
+}
+
+#[test]
+fn nothing_outlives_a_launcher_that_is_killed() {
+    // Killing this test is not an option, so a shell plays the launcher: it holds the guard's pipe.
+    let guard = &guard()[0];
+    let text = format!("sleep 300 | {guard} sh -c 'setsid sleep 300 & echo $$ $!; wait'");
+    let mut launcher = Command::new("sh").args(["-c", &text]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(launcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+    assert_eq!(pids.len(), 2, "{line}");
+
+    let pipe_holder = processes::descendants(launcher.id())
+        .into_iter()
+        .find(|&pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c == "sleep\x00300\x00")
+        })
+        .unwrap();
+    assert!(processes::send(pipe_holder, Signal::KILL));
+    let deadline = Instant::now() + PATIENCE;
+    while pids.iter().any(|pid| processes::send(*pid, Signal::CONT)) {
+        assert!(Instant::now() < deadline, "a guarded process outlived the guard's pipe");
+        std::thread::yield_now();
+    }
+    launcher.wait().unwrap();
+}
