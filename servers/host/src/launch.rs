@@ -223,6 +223,17 @@ fn for_each_line(pipe: impl Read + Send + 'static, mut take: impl FnMut(String) 
     });
 }
 
+/// What a guarded process said.
+#[derive(Debug)]
+pub enum Heard {
+    /// One line on stdout.
+    Line(String),
+    /// It ended, and everything below it.
+    End(Exit),
+    /// Nothing until the deadline.
+    Nothing,
+}
+
 /// A process that was launched. Dropping it kills it.
 #[derive(Debug)]
 pub struct Process {
@@ -331,29 +342,41 @@ impl Process {
         let mut deadline = Instant::now() + within;
         let mut forced = false;
         loop {
-            match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    let Ok(report) = serde_json::from_str::<guard::Report>(&line) else { continue };
-                    self.child.wait()?;
-                    self.ended = true;
-                    let ended =
-                        report.guarded.map_err(|ended| LaunchError::Died { ended, stderr: Vec::new() })?;
-                    let stderr = self.final_stderr();
-                    let (usage, left_behind) = (Some(report.usage), report.left_behind);
-                    return Ok(Exit { ended, forced, usage, left_behind, stderr });
-                }
-                Err(RecvTimeoutError::Timeout) if !forced => {
+            match self.next_line(deadline)? {
+                Heard::Line(_) => {}
+                Heard::End(exit) => return Ok(Exit { forced, ..exit }),
+                Heard::Nothing if forced => return Err(LaunchError::Immortal { within: KILL_DEADLINE }),
+                Heard::Nothing => {
                     self.kill();
                     forced = true;
                     deadline = Instant::now() + KILL_DEADLINE;
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(LaunchError::Immortal { within: KILL_DEADLINE });
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    let ended = "the guard above it ended without a report".to_owned();
-                    return Err(LaunchError::Died { ended, stderr: self.final_stderr() });
-                }
+            }
+        }
+    }
+
+    /// What a guarded process says next on stdout, for programs whose output is wanted line by line.
+    ///
+    /// # Errors
+    /// The guard ended without a report, or reported that the program could not be started.
+    pub fn next_line(&mut self, deadline: Instant) -> Result<Heard, LaunchError> {
+        match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                let Ok(report) = serde_json::from_str::<guard::Report>(&line) else {
+                    return Ok(Heard::Line(line));
+                };
+                self.child.wait()?;
+                self.ended = true;
+                let ended =
+                    report.guarded.map_err(|ended| LaunchError::Died { ended, stderr: Vec::new() })?;
+                let (usage, left_behind) = (Some(report.usage), report.left_behind);
+                let stderr = self.final_stderr();
+                Ok(Heard::End(Exit { ended, forced: false, usage, left_behind, stderr }))
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(Heard::Nothing),
+            Err(RecvTimeoutError::Disconnected) => {
+                let ended = "the guard above it ended without a report".to_owned();
+                Err(LaunchError::Died { ended, stderr: self.final_stderr() })
             }
         }
     }
