@@ -1,1 +1,45 @@
-//! To be written.
+//! What is served: routes, operations, bodies and the answers that a client must get.
+//!
+//! Every server of this project serves exactly this application, so that the architecture is the only
+//! thing that differs between two rows; the harness and the conformance suite use the same crate to know
+//! the right answer to a request without asking a server.
+//!
+//! What it refuses to know: sockets, clocks, threads, async, and any HTTP library's types. A method and a
+//! target come in as `&str`; bodies go out as bytes. Where an operation runs, and how a delay is waited
+//! out, is what an architecture decides.
+//!
+//! ```
+//! let request = app::route("GET", "/complex", Some("iterations=10")).unwrap();
+//! let app::Request::Operation(operation) = request else { unreachable!() };
+//! assert_eq!(
+//!     operation.run().body("example", "t0"),
+//!     br#"{"origin":"example","worker":"t0","payload":45}"#
+//! );
+//! ```
+
+mod answer;
+mod description;
+mod endpoint;
+mod expect;
+mod method;
+mod operation;
+mod query;
+mod randoms;
+mod route;
+mod sum;
+
+pub use answer::Answer;
+pub use description::{Info, Processors, index_body};
+pub use endpoint::{Endpoint, Parameter};
+pub use expect::Expectation;
+pub use method::Method;
+pub use operation::{Operation, Part, Partial};
+pub use query::Expected;
+pub use randoms::Frequencies;
+pub use route::{ALLOW_ANY, Rejection, Request, route};
+
+/// `value` as JSON. Only for this crate's own types, whose keys are strings or integers, so that writing
+/// them to memory has no way to fail.
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("own types with string keys always serialize")
+}

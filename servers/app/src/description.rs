@@ -1,0 +1,112 @@
+//! Bodies in which a server describes itself: the index of endpoints and `/info`.
+//!
+//! The values come from whoever knows the machine; this module only says what they are called.
+
+use serde::Serialize;
+
+use crate::endpoint::{Endpoint, Parameter};
+use crate::json;
+
+/// The body of `/info`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Info {
+    /// The server's name.
+    pub origin: String,
+    /// Its version.
+    pub version: String,
+    /// The process that answers.
+    pub pid: u32,
+    /// The worker that answers.
+    pub worker: String,
+    /// How many workers the whole server has.
+    pub workers: usize,
+    /// The machine's processors.
+    pub processors: Processors,
+    /// Resident memory of the process that answers, in bytes; 0 where it cannot be read.
+    pub rss_bytes: u64,
+    /// Time since the process that answers was started, in seconds.
+    pub uptime_seconds: u64,
+    /// The command line without the program's own name.
+    pub arguments: Vec<String>,
+}
+
+/// Processors of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Processors {
+    /// How many are on line.
+    pub present: usize,
+    /// How many of these the process may use.
+    pub allowed: usize,
+}
+
+impl Info {
+    /// The JSON body, keys in the order of the fields.
+    pub fn body(&self) -> Vec<u8> {
+        json(self)
+    }
+}
+
+/// The JSON body of `/`: `{"endpoints":[{"name","paths","methods","does","parameters","example"}]}`.
+pub fn index_body() -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Index {
+        endpoints: [Entry; Endpoint::ALL.len()],
+    }
+    #[derive(Serialize)]
+    struct Entry {
+        name: &'static str,
+        paths: &'static [&'static str],
+        methods: &'static str,
+        does: &'static str,
+        parameters: &'static [Parameter],
+        example: &'static str,
+    }
+
+    let entry = |endpoint: Endpoint| Entry {
+        name: endpoint.name(),
+        paths: endpoint.paths(),
+        methods: endpoint.allow(),
+        does: endpoint.summary(),
+        parameters: endpoint.parameters(),
+        example: endpoint.example(),
+    };
+    json(&Index { endpoints: Endpoint::ALL.map(entry) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_lists_every_endpoint_with_an_example() {
+        let index: serde_json::Value = serde_json::from_slice(&index_body()).unwrap();
+        let endpoints = index["endpoints"].as_array().unwrap();
+        assert_eq!(endpoints.len(), Endpoint::ALL.len());
+        for (entry, endpoint) in endpoints.iter().zip(Endpoint::ALL) {
+            assert_eq!(entry["name"], endpoint.name());
+            assert_eq!(entry["paths"][0], endpoint.paths()[0]);
+            assert!(entry["example"].as_str().unwrap().starts_with(endpoint.paths()[0]));
+        }
+        assert_eq!(endpoints[2]["parameters"][0]["maximum"], 5_000_000_000_u64);
+        assert_eq!(endpoints[4]["parameters"][0]["default"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn info_uses_the_names_of_the_contract() {
+        let info = Info {
+            origin: "o".to_owned(),
+            version: "0.1.0".to_owned(),
+            pid: 7,
+            worker: "t0".to_owned(),
+            workers: 2,
+            processors: Processors { present: 4, allowed: 2 },
+            rss_bytes: 1024,
+            uptime_seconds: 5,
+            arguments: vec!["--workers".to_owned(), "2".to_owned()],
+        };
+        assert_eq!(
+            String::from_utf8(info.body()).unwrap(),
+            r#"{"origin":"o","version":"0.1.0","pid":7,"worker":"t0","workers":2,"processors":{"present":4,"allowed":2},"rss_bytes":1024,"uptime_seconds":5,"arguments":["--workers","2"]}"#
+        );
+    }
+}

@@ -1,0 +1,291 @@
+//! From a method and a target to what must be done, or to the reason why nothing is.
+
+use serde::Serialize;
+
+use crate::endpoint::{DRAWS, Endpoint, ITERATIONS, MILLISECONDS, NONE};
+use crate::json;
+use crate::method::Method;
+use crate::operation::Operation;
+use crate::query::{self, Expected};
+
+/// The methods that some path allows: the answer to `OPTIONS *`.
+pub const ALLOW_ANY: &str = "GET, HEAD, POST, OPTIONS";
+
+/// A request that was understood. HEAD gives the same value as GET: whoever writes the answer leaves the
+/// body out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// Compute or wait; the answer is what [`Operation::run`] gives.
+    Operation(Operation),
+    /// Answer with [`crate::index_body`].
+    Index,
+    /// Return the body (POST) or the header fields (GET, HEAD).
+    Echo,
+    /// Answer with an [`crate::Info`].
+    Info,
+    /// Say whether the server is ready.
+    Healthz,
+    /// Give the counters.
+    Metrics,
+    /// Answer 204 with this `Allow` header.
+    Options {
+        /// The value of the header.
+        allow: &'static str,
+    },
+}
+
+impl Request {
+    /// The endpoint that was asked; `None` for OPTIONS, which asks about one.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        Some(match self {
+            Self::Operation(operation) => operation.endpoint(),
+            Self::Index => Endpoint::Index,
+            Self::Echo => Endpoint::Echo,
+            Self::Info => Endpoint::Info,
+            Self::Healthz => Endpoint::Healthz,
+            Self::Metrics => Endpoint::Metrics,
+            Self::Options { .. } => return None,
+        })
+    }
+}
+
+/// Why a request is not served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Nothing is at that path: 404.
+    #[error("no such path, GET / lists the ones that there are")]
+    NotFound,
+    /// The path does not allow that method: 405.
+    #[error("method not allowed here, use one of {allow}")]
+    MethodNotAllowed {
+        /// The value of the `Allow` header, which the answer must carry (RFC 9110 section 15.5.6).
+        allow: &'static str,
+    },
+    /// No path knows that method: 501.
+    #[error("method not known, use one of {ALLOW_ANY}")]
+    NotImplemented,
+    /// A query parameter is missing, unknown, repeated or out of range: 400.
+    #[error("bad parameter {name}: expected {expected}{}", given_text(given.as_deref()))]
+    BadParameter {
+        /// Its name, as the client wrote it.
+        name: String,
+        /// What would have been right.
+        expected: Expected,
+        /// What the client wrote; `None` if the parameter is missing.
+        given: Option<String>,
+    },
+}
+
+fn given_text(given: Option<&str>) -> String {
+    given.map_or_else(|| ", but it is missing".to_owned(), |given| format!(", not {given:?}"))
+}
+
+impl Rejection {
+    /// The status code of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::NotFound => 404,
+            Self::MethodNotAllowed { .. } => 405,
+            Self::NotImplemented => 501,
+            Self::BadParameter { .. } => 400,
+        }
+    }
+
+    /// The value of the `Allow` header, where there must be one.
+    pub fn allow(&self) -> Option<&'static str> {
+        match self {
+            Self::MethodNotAllowed { allow } => Some(allow),
+            _ => None,
+        }
+    }
+
+    /// The JSON body: `error` says what to do; a bad parameter adds its name (`parameter`), what was
+    /// `expected`, its `minimum` and `maximum` where it has a range, and what was `given`.
+    pub fn body(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            parameter: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            expected: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            minimum: Option<u64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            maximum: Option<u64>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            given: Option<&'a str>,
+        }
+
+        let mut body = Body {
+            error: self.to_string(),
+            parameter: None,
+            expected: None,
+            minimum: None,
+            maximum: None,
+            given: None,
+        };
+        if let Self::BadParameter { name, expected, given } = self {
+            body.parameter = Some(name);
+            body.expected = Some(expected.to_string());
+            body.given = given.as_deref();
+            if let Expected::Range { minimum, maximum } = *expected {
+                (body.minimum, body.maximum) = (Some(minimum), Some(maximum));
+            }
+        }
+        json(&body)
+    }
+}
+
+/// Understands a request line.
+///
+/// `path` and `query` are the target's parts without the `?`; for `OPTIONS *` the path is `*`. Where
+/// several things are wrong, the one that the client must mend first is reported: an unknown method (501),
+/// then the path (404), then the method on that path (405), then the parameters (400).
+///
+/// # Errors
+///
+/// A [`Rejection`], which knows its status, `Allow` header and body.
+pub fn route(method: &str, path: &str, query: Option<&str>) -> Result<Request, Rejection> {
+    let method = Method::parse(method).ok_or(Rejection::NotImplemented)?;
+    if method == Method::Options && path == "*" {
+        return Ok(Request::Options { allow: ALLOW_ANY });
+    }
+    let endpoint = Endpoint::of(path).ok_or(Rejection::NotFound)?;
+    if !endpoint.allows(method) {
+        return Err(Rejection::MethodNotAllowed { allow: endpoint.allow() });
+    }
+    if method == Method::Options {
+        return Ok(Request::Options { allow: endpoint.allow() });
+    }
+    Ok(match endpoint {
+        Endpoint::Index => Request::Index,
+        Endpoint::Echo => Request::Echo,
+        Endpoint::Info => Request::Info,
+        Endpoint::Healthz => Request::Healthz,
+        Endpoint::Metrics => Request::Metrics,
+        Endpoint::Simple => {
+            let [] = query::values(query, &NONE)?;
+            Request::Operation(Operation::Simple)
+        }
+        Endpoint::Complex => {
+            let [iterations] = query::values(query, &ITERATIONS)?;
+            Request::Operation(Operation::Complex { iterations })
+        }
+        Endpoint::Randoms => {
+            let [count, seed] = query::values(query, &DRAWS)?;
+            Request::Operation(Operation::Randoms { count: fits(count), seed: fits(seed) })
+        }
+        Endpoint::Delay => {
+            let [milliseconds] = query::values(query, &MILLISECONDS)?;
+            Request::Operation(Operation::Delay { milliseconds })
+        }
+    })
+}
+
+/// A parameter whose declared maximum fits in 32 bits.
+fn fits(value: u64) -> u32 {
+    u32::try_from(value).expect("the range of this parameter ends below 2^32")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn body_of(rejection: &Rejection) -> String {
+        String::from_utf8(rejection.body()).unwrap()
+    }
+
+    #[test]
+    fn every_endpoint_is_reached_by_get_and_head_alike() {
+        for endpoint in Endpoint::ALL {
+            for path in endpoint.paths() {
+                let query = (endpoint == Endpoint::Delay).then_some("ms=5");
+                let got = route("GET", path, query).unwrap();
+                assert_eq!(got.endpoint(), Some(endpoint), "{path}");
+                assert_eq!(route("HEAD", path, query), Ok(got), "{path}");
+            }
+            let (path, query) = endpoint.example().split_once('?').unwrap_or((endpoint.example(), ""));
+            assert_eq!(route("GET", path, Some(query)).unwrap().endpoint(), Some(endpoint));
+        }
+    }
+
+    #[test]
+    fn parameters_reach_their_operation() {
+        let operation = |path, query| match route("GET", path, Some(query)) {
+            Ok(Request::Operation(operation)) => operation,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(operation("/complex", "iterations=7"), Operation::Complex { iterations: 7 });
+        assert_eq!(operation("/operacion-compleja", ""), Operation::Complex { iterations: 5_000_000 });
+        assert_eq!(
+            operation("/api/randoms", "seed=4294967295&count=3"),
+            Operation::Randoms { count: 3, seed: u32::MAX }
+        );
+        assert_eq!(operation("/delay", "ms=60000"), Operation::Delay { milliseconds: 60_000 });
+    }
+
+    #[test]
+    fn the_first_thing_to_mend_is_the_one_reported() {
+        assert_eq!(route("BREW", "/nowhere", None), Err(Rejection::NotImplemented));
+        assert_eq!(route("get", "/simple", None), Err(Rejection::NotImplemented));
+        assert_eq!(route("DELETE", "/nowhere", None), Err(Rejection::NotFound));
+        assert_eq!(route("GET", "*", None), Err(Rejection::NotFound));
+        assert_eq!(route("OPTIONS", "/nowhere", None), Err(Rejection::NotFound));
+        let not_allowed = Err(Rejection::MethodNotAllowed { allow: "GET, HEAD, OPTIONS" });
+        assert_eq!(route("POST", "/complex", Some("iterations=x")), not_allowed);
+    }
+
+    #[test]
+    fn options_tells_what_a_path_allows() {
+        assert_eq!(route("OPTIONS", "/echo", None), Ok(Request::Options { allow: Endpoint::Echo.allow() }));
+        assert_eq!(route("OPTIONS", "*", None), Ok(Request::Options { allow: ALLOW_ANY }));
+        assert_eq!(route("OPTIONS", "/delay", None), Ok(Request::Options { allow: "GET, HEAD, OPTIONS" }));
+    }
+
+    #[test]
+    fn operations_refuse_what_they_do_not_read_and_other_endpoints_ignore_it() {
+        assert_eq!(route("GET", "/simple", Some("iterations=5")).unwrap_err().status(), 400);
+        assert_eq!(route("GET", "/healthz", Some("probe=1")), Ok(Request::Healthz));
+    }
+
+    #[test]
+    fn a_bad_parameter_is_explained_in_json() {
+        let rejection = route("GET", "/delay", Some("ms=60001")).unwrap_err();
+        assert_eq!(
+            body_of(&rejection),
+            r#"{"error":"bad parameter ms: expected an integer from 0 to 60000, not \"60001\"","parameter":"ms","expected":"an integer from 0 to 60000","minimum":0,"maximum":60000,"given":"60001"}"#
+        );
+        let missing = route("GET", "/delay", None).unwrap_err();
+        assert!(body_of(&missing).contains("from 0 to 60000, but it is missing"), "{}", body_of(&missing));
+        let unknown = route("GET", "/api/randoms", Some("cuont=1")).unwrap_err();
+        assert!(body_of(&unknown).contains("only count and seed"), "{}", body_of(&unknown));
+    }
+
+    #[test]
+    fn rejections_know_their_status_and_allow_header() {
+        let cases = [
+            (Rejection::NotFound, 404, None),
+            (Rejection::NotImplemented, 501, None),
+            (Rejection::MethodNotAllowed { allow: "GET" }, 405, Some("GET")),
+        ];
+        for (rejection, status, allow) in cases {
+            assert_eq!((rejection.status(), rejection.allow()), (status, allow));
+            let body: serde_json::Value = serde_json::from_slice(&rejection.body()).unwrap();
+            assert!(body["error"].is_string() && body.get("parameter").is_none(), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_text_gives_a_rejection_whose_body_is_json(path in ".*", query in ".*") {
+            for path in [path.as_str(), "/complex", "/api/randoms", "/delay", "/simple"] {
+                if let Err(rejection) = route("GET", path, Some(&query)) {
+                    let body: serde_json::Value = serde_json::from_slice(&rejection.body()).unwrap();
+                    prop_assert!(body["error"].is_string());
+                }
+            }
+        }
+    }
+}
