@@ -1,1 +1,30 @@
-//! To be written.
+//! What every server shares, whatever its runtime.
+//!
+//! Arguments, listeners and socket options, the HTTP service with its policy, limits and timeouts, the accept loop,
+//! the drain and the counters are here once, so that two rows differ only in where connections live
+//! ([`runtime::Runtime`]) and where operations run ([`execute::Execute`]).
+//!
+//! kit refuses to know any runtime: nothing here names tokio, glommio or a thread pool. What a runtime must offer
+//! is the trait in [`runtime`]; what hyper needs of it are hyper's own `rt` traits.
+
+pub mod args;
+pub mod start;
+
+pub mod accept;
+pub mod listen;
+pub mod runtime;
+
+pub mod connection;
+mod policy;
+pub mod service;
+
+pub mod execute;
+pub mod worker;
+
+pub mod metrics;
+pub mod shutdown;
+pub mod signals;
+
+/// One allocator for every row: what a request costs must not depend on which allocator its server chose.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

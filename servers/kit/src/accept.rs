@@ -1,0 +1,232 @@
+//! The accept loop, once for all rows.
+//!
+//! Accepts until the server stops; pauses at the limit of connections; survives what `accept` can report; and at the
+//! end takes what is queued, closes the listener, tells its connections and waits for them. Knows neither how
+//! connections are spawned nor what they serve.
+//!
+//! The open connections are counted in one atomic per loop. A connection that ends wakes the loop only if the loop
+//! said that it waits for that (`awaited`): it first says so, then looks at the count; a connection first
+//! counts itself out, then looks whether anybody waits. Both in sequentially consistent order, so one sees the other.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use hyper::rt::{Executor, Timer};
+
+use crate::{
+    connection::Connection,
+    execute::Execute,
+    runtime::Runtime,
+    service::Service,
+    shutdown::{Shutdown, Wait},
+};
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were still open at the deadline and are cut when the runtime ends.
+    pub cut: usize,
+}
+
+/// The first pause after an accept failed for want of something; it doubles up to [`PAUSE_MAX`] while it goes on failing.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Serves `listener` until `stopping` is raised and the drain is over. `max_connections` is this loop's share.
+pub async fn serve<R, E>(
+    runtime: R,
+    listener: R::Listener,
+    service: Service<E>,
+    max_connections: usize,
+    stopping: Shutdown,
+) -> Drained
+where
+    R: Runtime + Executor<Connection<R::Stream, E>>,
+    E: Execute,
+{
+    let members = Arc::new(Members::default());
+    let drain = Shutdown::new();
+    let timer = runtime.timer();
+    let admit = |stream| {
+        let membership = Membership::of(&members);
+        runtime.execute(Connection::new(stream, service.clone(), Some((membership, drain.wait()))));
+    };
+    let mut stopped = stopping.wait();
+    let mut failures = Failures::default();
+    loop {
+        if members.open.load(SeqCst) >= max_connections {
+            let room = poll_fn(|context| members.poll_below(max_connections, context));
+            if unless(&mut stopped, room).await.is_none() {
+                break;
+            }
+        }
+        match unless(&mut stopped, runtime.accept(&listener)).await {
+            None => break,
+            Some(Ok(stream)) => {
+                failures = Failures::default();
+                admit(stream);
+            }
+            Some(Err(error)) => {
+                if let Some(pause) = failures.pause_after(&error)
+                    && unless(&mut stopped, timer.sleep(pause)).await.is_none()
+                {
+                    break;
+                }
+            }
+        }
+    }
+
+    // Clients whose connection the kernel has completed already must not be reset. Not more than the backlog holds,
+    // for a flood of new ones must not keep the server from stopping.
+    for _ in 0..crate::listen::BACKLOG {
+        let mut accept = pin!(runtime.accept(&listener));
+        match poll_fn(|context| Poll::Ready(accept.as_mut().poll(context))).await {
+            Poll::Ready(Ok(stream)) => admit(stream),
+            Poll::Ready(Err(_)) | Poll::Pending => break,
+        }
+    }
+    drop(listener);
+    drain.raise();
+
+    let mut deadline = timer.sleep(service.site().limits.drain_timeout);
+    poll_fn(|context| match members.poll_below(1, context) {
+        Poll::Pending => deadline.as_mut().poll(context),
+        Poll::Ready(()) => Poll::Ready(()),
+    })
+    .await;
+    let cut = members.open.load(SeqCst);
+    if cut > 0 {
+        tracing::warn!("{cut} connections were still open after --drain-timeout, and are cut");
+    }
+    Drained { cut }
+}
+
+/// Waits for `future`, or gives `None` when the server stops; the stop comes first.
+async fn unless<F: Future>(stopped: &mut Wait, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match Pin::new(&mut *stopped).poll(context) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => future.as_mut().poll(context).map(Some),
+    })
+    .await
+}
+
+/// Accepts that failed in a row.
+#[derive(Default)]
+struct Failures {
+    pause: Option<Duration>,
+}
+
+impl Failures {
+    /// How long to wait before the next try; `None` for not at all.
+    fn pause_after(&mut self, error: &io::Error) -> Option<Duration> {
+        if concerns_one_connection(error) {
+            return None;
+        }
+        let pause = self.pause.map_or(PAUSE_MIN, |pause| (pause * 2).min(PAUSE_MAX));
+        self.pause = Some(pause);
+        // Said when it begins and when it has lasted about a second, not at every try.
+        if pause == PAUSE_MIN || pause == PAUSE_MAX {
+            tracing::warn!(%error, "cannot accept; trying again (out of files? `ulimit -n`, or lower --max-connections)");
+        }
+        Some(pause)
+    }
+}
+
+/// Errors of a connection that ended before it was accepted; accept(2) lists the network errors that Linux passes on.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+    )
+}
+
+/// The open connections of one accept loop.
+#[derive(Debug, Default)]
+struct Members {
+    open: AtomicUsize,
+    awaited: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Members {
+    fn poll_below(&self, limit: usize, context: &mut Context<'_>) -> Poll<()> {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
+        self.awaited.store(true, SeqCst);
+        if self.open.load(SeqCst) < limit {
+            self.awaited.store(false, SeqCst);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+/// Counts one connection while it lives.
+#[derive(Debug)]
+pub(crate) struct Membership(Arc<Members>);
+
+impl Membership {
+    fn of(members: &Arc<Members>) -> Self {
+        members.open.fetch_add(1, SeqCst);
+        Self(Arc::clone(members))
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, SeqCst);
+        if self.0.awaited.load(SeqCst) {
+            let waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_second_and_a_lost_connection_causes_none() {
+        let mut failures = Failures::default();
+        let lost = io::Error::from(io::ErrorKind::ConnectionAborted);
+        assert_eq!(failures.pause_after(&lost), None);
+        let out_of_files = io::Error::from_raw_os_error(24);
+        let pauses: Vec<_> = (0..9).filter_map(|_| failures.pause_after(&out_of_files)).collect();
+        assert_eq!(pauses[..3], [10, 20, 40].map(Duration::from_millis));
+        assert_eq!(pauses[8], PAUSE_MAX);
+    }
+
+    #[test]
+    fn the_last_connection_to_end_wakes_the_one_who_waits() {
+        let members = Arc::new(Members::default());
+        let first = Membership::of(&members);
+        let second = Membership::of(&members);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(members.poll_below(1, &mut context).is_pending());
+        drop(first);
+        assert!(members.poll_below(1, &mut context).is_pending());
+        assert!(members.poll_below(2, &mut context).is_ready());
+        drop(second);
+        assert!(members.poll_below(1, &mut context).is_ready());
+    }
+}

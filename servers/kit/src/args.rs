@@ -1,0 +1,230 @@
+//! The arguments that all servers share, and the validated [`Config`] that they become.
+//!
+//! Each is also an environment variable: `--drain-timeout` is `SERVER_DRAIN_TIMEOUT`. The command line wins.
+
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+
+use clap::Args;
+use host::cpus::{CpuSet, default_workers};
+
+/// The end of every server's `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  --listen 127.0.0.1:0              take any free port; the ready line on stdout names it
+  --cpus 0-1 --workers 2            two workers on the first two CPUs
+  --header-timeout 500ms            answer 408 sooner to a client that trickles its head
+  SERVER_MAX_CONNECTIONS=100000     as an environment variable (SERVER_ and the argument's name)
+
+Try:
+  curl 'http://127.0.0.1:8080/complex?iterations=1000000'
+
+The first SIGTERM or SIGINT drains: no new connections, requests under way are answered. A second one stops at once.
+Exit codes: 0 drained, 1 failure, 2 usage, 128+N stopped by a second signal N.";
+
+/// Arguments as they are typed.
+#[derive(Args, Clone, Debug)]
+pub struct Shared {
+    /// Where to listen; port 0 takes any free port
+    #[arg(long, env = "SERVER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+
+    /// How many workers own or share event loops [default: the CPUs that this process may use]
+    #[arg(long, env = "SERVER_WORKERS", value_name = "N")]
+    workers: Option<NonZeroUsize>,
+
+    /// The CPUs to run on, such as 0-3,6 [default: those that this process may use]
+    #[arg(long, env = "SERVER_CPUS", value_name = "LIST")]
+    cpus: Option<CpuSet>,
+
+    /// How many connections may be open at once; more wait in the backlog
+    #[arg(long, env = "SERVER_MAX_CONNECTIONS", default_value = "16384", value_name = "N")]
+    max_connections: NonZeroUsize,
+
+    /// How long a request's head may take, from its first byte (or from the accept, for the first)
+    #[arg(long, env = "SERVER_HEADER_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = duration)]
+    header_timeout: Duration,
+
+    /// How long a request's body may take
+    #[arg(long, env = "SERVER_BODY_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = duration)]
+    body_timeout: Duration,
+
+    /// How long a connection may stay open without a request
+    #[arg(long, env = "SERVER_IDLE_TIMEOUT", default_value = "75s", value_name = "TIME", value_parser = duration)]
+    idle_timeout: Duration,
+
+    /// The longest body of a request, in bytes
+    #[arg(long, env = "SERVER_MAX_BODY", default_value = "1048576", value_name = "BYTES")]
+    max_body: u64,
+
+    /// How long requests under way may take to end after a stop signal
+    #[arg(long, env = "SERVER_DRAIN_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = duration)]
+    drain_timeout: Duration,
+}
+
+/// Whether workers are pinned, for the rows where that applies.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Pinning {
+    /// Give each worker one CPU of its own and keep it there
+    #[arg(long, overrides_with = "no_pin", env = "SERVER_PIN")]
+    pin: bool,
+    /// Let the kernel move workers between the CPUs
+    #[arg(long, overrides_with = "pin", env = "SERVER_NO_PIN")]
+    no_pin: bool,
+}
+
+impl Pinning {
+    /// Whether to pin, where `default` is what the row does when nothing is said.
+    pub fn or(self, default: bool) -> bool {
+        if self.pin || self.no_pin { self.pin && !self.no_pin } else { default }
+    }
+}
+
+/// Arguments that are understood, but cannot be meant.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// `--cpus` names a CPU that this process may not use.
+    #[error("--cpus {wanted}: this process may use only CPUs {allowed}")]
+    Cpus {
+        /// What was asked for.
+        wanted: CpuSet,
+        /// What there is.
+        allowed: CpuSet,
+    },
+    /// The CPU mask cannot be read.
+    #[error("cannot read which CPUs this process may use: {0}")]
+    Mask(std::io::Error),
+}
+
+/// What a server runs with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How many workers own or share event loops.
+    pub workers: usize,
+    /// The CPUs to run on.
+    pub cpus: CpuSet,
+    /// What keeps a client from taking more than its share.
+    pub limits: Limits,
+}
+
+/// Bounds on what clients may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections open at once in the whole server.
+    pub max_connections: usize,
+    /// Bytes in a request's body.
+    pub max_body_bytes: u64,
+    /// From a head's first byte to its last; for the first request, from the accept.
+    pub header_timeout: Duration,
+    /// From a request's head to the end of its body.
+    pub body_timeout: Duration,
+    /// From the last byte of an answer to the first of the next request.
+    pub idle_timeout: Duration,
+    /// From a stop signal to the end.
+    pub drain_timeout: Duration,
+}
+
+impl Limits {
+    /// The same limits for one of `loops` accept loops, each of which takes an equal share of the connections.
+    pub fn shared_by(&self, loops: usize) -> Self {
+        let max_connections = self.max_connections.div_ceil(loops.max(1));
+        Self { max_connections, ..self.clone() }
+    }
+}
+
+impl Shared {
+    /// Checks the arguments against the machine.
+    ///
+    /// # Errors
+    /// See [`UsageError`].
+    pub fn into_config(self) -> Result<Config, UsageError> {
+        let allowed = CpuSet::allowed().map_err(UsageError::Mask)?;
+        let cpus = match self.cpus {
+            None => allowed,
+            Some(wanted) if wanted.iter().all(|cpu| allowed.contains(cpu)) => wanted,
+            Some(wanted) => return Err(UsageError::Cpus { wanted, allowed }),
+        };
+        Ok(Config {
+            listen: self.listen,
+            // A quota can allow fewer workers than there are CPUs in the mask.
+            workers: self.workers.map_or_else(|| cpus.len().min(default_workers()), NonZeroUsize::get),
+            cpus,
+            limits: Limits {
+                max_connections: self.max_connections.get(),
+                max_body_bytes: self.max_body,
+                header_timeout: self.header_timeout,
+                body_timeout: self.body_timeout,
+                idle_timeout: self.idle_timeout,
+                drain_timeout: self.drain_timeout,
+            },
+        })
+    }
+}
+
+/// Reads `10s`, `500ms` or `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let milliseconds_each = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => return Err("give a number and a unit: 500ms, 10s or 2m".to_owned()),
+    };
+    let milliseconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(milliseconds_each));
+    match milliseconds {
+        // A day is longer than any of these can mean, and short enough to be added to any clock.
+        Some(milliseconds @ 1..=86_400_000) => Ok(Duration::from_millis(milliseconds)),
+        _ => Err("give a time from 1ms to 1440m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        shared: Shared,
+        #[command(flatten)]
+        pinning: Pinning,
+    }
+
+    #[test]
+    fn times_are_a_number_and_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "10", "s", "-1s", "1.5s", "10 s", "0ms", "99999999999999999999s", "9999999m"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cpu_that_is_not_there_is_a_usage_error_that_names_those_that_are() {
+        let shared = Arguments::try_parse_from(["server", "--cpus", "1000"]).unwrap().shared;
+        let message = shared.into_config().unwrap_err().to_string();
+        assert!(message.contains("1000") && message.contains("only CPUs"), "{message}");
+    }
+
+    #[test]
+    fn the_last_word_on_pinning_counts() {
+        let pins = |arguments: &[&str], default| {
+            let arguments = [&["server"], arguments].concat();
+            Arguments::try_parse_from(arguments).unwrap().pinning.or(default)
+        };
+        assert!(pins(&[], true) && !pins(&[], false));
+        assert!(pins(&["--no-pin", "--pin"], false));
+        assert!(!pins(&["--pin", "--no-pin"], true));
+    }
+
+    #[test]
+    fn accept_loops_share_the_connections() {
+        let config = Arguments::try_parse_from(["server"]).unwrap().shared.into_config().unwrap();
+        assert_eq!(config.limits.shared_by(3).max_connections, 5462);
+    }
+}

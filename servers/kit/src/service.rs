@@ -1,0 +1,460 @@
+//! The HTTP service: from a request to its answer, the same for every row.
+//!
+//! Requests without a body whose operation is done at once take [`ResponseFuture::Ready`]: nothing is boxed, no
+//! shared counter is touched but the worker's own, and the header map of the request becomes the one of the
+//! answer, so its memory goes round and is never given back. Whatever waits (a body, a delay, an operation on
+//! another thread) pays for its waiting.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use app::{Endpoint, Operation, Rejection};
+use bytes::{Bytes, BytesMut};
+use host::cpus::CpuSet;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Body, Incoming},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    http::request::Parts,
+    rt::Timer,
+};
+
+use crate::{
+    args::{Config, Limits},
+    execute::{Done, Execute, Refused},
+    metrics::Metrics,
+    policy::{self, Refusal},
+    shutdown::Shutdown,
+    worker::Worker,
+};
+
+/// The answer to a request.
+pub type Answer = Response<Full<Bytes>>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// What all workers of one process have in common.
+#[derive(Debug)]
+pub struct Site {
+    /// The server's name: the `origin` of its answers.
+    pub server: &'static str,
+    /// Workers of the whole server.
+    pub workers: usize,
+    /// What clients may take.
+    pub limits: Limits,
+    /// Counters of this process.
+    pub metrics: Metrics,
+    /// Raised while the server drains.
+    pub stopping: Shutdown,
+    started: Instant,
+}
+
+impl Site {
+    /// The site of a server that runs all `config.workers` workers in this process.
+    pub fn new(server: &'static str, config: &Config, stopping: Shutdown) -> Arc<Self> {
+        Arc::new(Self {
+            server,
+            workers: config.workers,
+            limits: config.limits.clone(),
+            metrics: Metrics::new(config.workers),
+            stopping,
+            started: Instant::now(),
+        })
+    }
+}
+
+/// The service of one accept loop. Clones are the same service.
+#[derive(Debug)]
+pub struct Service<E> {
+    inner: Arc<Inner<E>>,
+}
+
+struct Inner<E> {
+    site: Arc<Site>,
+    execute: E,
+    timer: Box<dyn Timer + Send + Sync>,
+}
+
+impl<E> std::fmt::Debug for Inner<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+impl<E> Clone for Service<E> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<E: Execute> Service<E> {
+    /// A service whose operations run where `execute` says, and whose waiting is done by `timer`.
+    pub fn new(site: Arc<Site>, execute: E, timer: impl Timer + Send + Sync + 'static) -> Self {
+        Self { inner: Arc::new(Inner { site, execute, timer: Box::new(timer) }) }
+    }
+
+    /// What this service has in common with those of other workers.
+    pub fn site(&self) -> &Arc<Site> {
+        &self.inner.site
+    }
+
+    pub(crate) fn timer(&self) -> &(dyn Timer + Send + Sync) {
+        &*self.inner.timer
+    }
+
+    /// Answers one request.
+    pub fn respond(&self, request: Request<Incoming>) -> ResponseFuture<E> {
+        let (mut head, body) = request.into_parts();
+        if let Err(refusal) = policy::check(&head, &body, self.inner.site.limits.max_body_bytes) {
+            return ResponseFuture::Ready(Some(self.inner.refuse(head.headers, refusal)));
+        }
+        let routed = app::route(head.method.as_str(), head.uri.path(), head.uri.query());
+        if !body.is_end_stream() {
+            let inner = Arc::clone(&self.inner);
+            return ResponseFuture::Boxed(Box::pin(inner.with_body(head, body, routed)));
+        }
+        match routed {
+            Ok(app::Request::Operation(Operation::Delay { milliseconds })) => {
+                let inner = Arc::clone(&self.inner);
+                ResponseFuture::Boxed(Box::pin(inner.delay(head.headers, milliseconds)))
+            }
+            Ok(app::Request::Operation(operation)) => {
+                self.inner.site.metrics.operation_started();
+                let mut future = self.inner.execute.execute(operation);
+                // What is done already is answered without a wake-up; what is not will be polled with a real waker.
+                match Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(outcome) => {
+                        let answer = self.inner.operation_ended(head.headers, operation.endpoint(), outcome);
+                        ResponseFuture::Ready(Some(answer))
+                    }
+                    Poll::Pending => ResponseFuture::Running(Running {
+                        future,
+                        inner: Arc::clone(&self.inner),
+                        headers: std::mem::take(&mut head.headers),
+                        endpoint: operation.endpoint(),
+                        ended: false,
+                    }),
+                }
+            }
+            Ok(other) => ResponseFuture::Ready(Some(self.inner.immediate(head, other, Bytes::new()))),
+            Err(rejection) => ResponseFuture::Ready(Some(self.inner.reject(head, &rejection))),
+        }
+    }
+}
+
+/// The future of an answer.
+pub enum ResponseFuture<E: Execute> {
+    /// The answer is there.
+    Ready(Option<Answer>),
+    /// The operation runs elsewhere.
+    Running(Running<E>),
+    /// A body is read, or a delay waited for.
+    Boxed(Pin<Box<dyn Future<Output = Answer> + Send>>),
+}
+
+impl<E: Execute> std::fmt::Debug for ResponseFuture<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ready(_) => "ResponseFuture::Ready",
+            Self::Running(_) => "ResponseFuture::Running",
+            Self::Boxed(_) => "ResponseFuture::Boxed",
+        })
+    }
+}
+
+/// An operation that runs elsewhere. Dropping it tells the executor that nobody waits any more.
+pub struct Running<E: Execute> {
+    future: E::Future,
+    inner: Arc<Inner<E>>,
+    headers: HeaderMap,
+    endpoint: Endpoint,
+    ended: bool,
+}
+
+impl<E: Execute> Drop for Running<E> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.inner.site.metrics.operation_ended();
+        }
+    }
+}
+
+impl<E: Execute> Future for ResponseFuture<E> {
+    type Output = Result<Answer, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = match self.get_mut() {
+            Self::Ready(answer) => match answer.take() {
+                Some(answer) => answer,
+                // Polled after its end, which hyper does not do; waiting for ever is the mildest answer.
+                None => return Poll::Pending,
+            },
+            Self::Running(running) => match Pin::new(&mut running.future).poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(outcome) => {
+                    running.ended = true;
+                    let headers = std::mem::take(&mut running.headers);
+                    running.inner.operation_ended(headers, running.endpoint, outcome)
+                }
+            },
+            Self::Boxed(future) => match future.as_mut().poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(answer) => answer,
+            },
+        };
+        Poll::Ready(Ok(answer))
+    }
+}
+
+impl<E: Execute> Inner<E> {
+    /// The whole body is read before the answer, whatever the endpoint: a bad chunk must become a 400, and
+    /// the next request on the connection must not begin in the middle of this one's body.
+    async fn with_body(
+        self: Arc<Self>,
+        head: Parts,
+        body: Incoming,
+        routed: Result<app::Request, Rejection>,
+    ) -> Answer {
+        let keep = matches!(routed, Ok(app::Request::Echo));
+        let body = match self.read(body, keep).await {
+            Ok(body) => body,
+            Err(refusal) => return self.refuse(head.headers, refusal),
+        };
+        match routed {
+            Ok(app::Request::Operation(Operation::Delay { milliseconds })) => {
+                self.delay(head.headers, milliseconds).await
+            }
+            Ok(app::Request::Operation(operation)) => {
+                self.site.metrics.operation_started();
+                let future = self.execute.execute(operation);
+                let (headers, endpoint) = (head.headers, operation.endpoint());
+                let mut running = Running { future, inner: self, headers, endpoint, ended: false };
+                let outcome = poll_fn(|context| Pin::new(&mut running.future).poll(context)).await;
+                running.ended = true;
+                let headers = std::mem::take(&mut running.headers);
+                running.inner.operation_ended(headers, endpoint, outcome)
+            }
+            Ok(other) => self.immediate(head, other, body),
+            Err(rejection) => self.reject(head, &rejection),
+        }
+    }
+
+    /// Reads a body to its end; what is not kept is counted and let go.
+    async fn read(&self, mut body: Incoming, keep: bool) -> Result<Bytes, Refusal> {
+        let mut timeout = self.timer.sleep(self.site.limits.body_timeout);
+        let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+        let mut length = 0;
+        loop {
+            let mut frame = body.frame();
+            let frame = poll_fn(|context| match Pin::new(&mut frame).poll(context) {
+                Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+                Poll::Pending => timeout.as_mut().poll(context).map(|()| Err(policy::BODY_TOO_SLOW)),
+            });
+            let data = match frame.await? {
+                None => break,
+                Some(Err(_)) => return Err(policy::BODY_BROKEN),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => data,
+                    Err(_trailers) => continue,
+                },
+            };
+            length += data.len() as u64;
+            if length > self.site.limits.max_body_bytes {
+                return Err(policy::BODY_TOO_LONG);
+            }
+            if !keep {
+                continue;
+            }
+            // Most bodies arrive in one piece, which is then given back without a copy.
+            if first.is_empty() {
+                first = data;
+            } else {
+                rest.extend_from_slice(&data);
+            }
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&rest);
+        Ok(whole.freeze())
+    }
+
+    async fn delay(self: Arc<Self>, headers: HeaderMap, milliseconds: u64) -> Answer {
+        self.site.metrics.operation_started();
+        let ended = OnDrop(|| self.site.metrics.operation_ended());
+        self.timer.sleep(Duration::from_millis(milliseconds)).await;
+        drop(ended);
+        let operation = Operation::Delay { milliseconds };
+        let done = Done { answer: operation.run(), worker: Worker::current() };
+        self.outcome(headers, Endpoint::Delay, Ok(done))
+    }
+
+    fn operation_ended(
+        &self,
+        headers: HeaderMap,
+        endpoint: Endpoint,
+        outcome: Result<Done, Refused>,
+    ) -> Answer {
+        self.site.metrics.operation_ended();
+        self.outcome(headers, endpoint, outcome)
+    }
+
+    fn outcome(&self, headers: HeaderMap, endpoint: Endpoint, outcome: Result<Done, Refused>) -> Answer {
+        match outcome {
+            Ok(Done { answer, worker }) => {
+                let body = answer.body(self.site.server, worker.as_str());
+                self.answer(headers, Some(endpoint), StatusCode::OK, JSON, body.into())
+            }
+            Err(refused) => {
+                let status = match refused {
+                    Refused::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+                    Refused::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                let mut answer =
+                    self.answer(headers, Some(endpoint), status, JSON, error_body(&refused.to_string()));
+                if let Refused::Busy { retry_after } = refused {
+                    answer.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().into());
+                }
+                answer
+            }
+        }
+    }
+
+    /// Answers what needs no operation.
+    fn immediate(&self, head: Parts, request: app::Request, body: Bytes) -> Answer {
+        let endpoint = request.endpoint();
+        let (status, content_type, body) = match request {
+            app::Request::Index => (StatusCode::OK, JSON, app::index_body().into()),
+            app::Request::Info => (StatusCode::OK, JSON, self.info().body().into()),
+            app::Request::Metrics => {
+                (StatusCode::OK, PROMETHEUS, self.site.metrics.text(self.site.server).into())
+            }
+            app::Request::Healthz if self.site.stopping.is_raised() => {
+                (StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::from_static(b"draining"))
+            }
+            app::Request::Healthz => (StatusCode::OK, TEXT, Bytes::from_static(b"ok")),
+            app::Request::Echo if head.method == Method::POST => {
+                (StatusCode::OK, head.headers.get(CONTENT_TYPE).cloned().unwrap_or(BYTES), body)
+            }
+            app::Request::Echo => (StatusCode::OK, TEXT, echoed_head(&head.headers)),
+            app::Request::Options { allow } => {
+                let mut answer = Answer::new(Full::default());
+                *answer.status_mut() = StatusCode::NO_CONTENT;
+                answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+                self.site.metrics.answered(None, StatusCode::NO_CONTENT);
+                return answer;
+            }
+            app::Request::Operation(operation) => {
+                return self.outcome(
+                    head.headers,
+                    operation.endpoint(),
+                    crate::execute::run_here(&operation),
+                );
+            }
+        };
+        self.answer(head.headers, endpoint, status, content_type, body)
+    }
+
+    fn reject(&self, head: Parts, rejection: &Rejection) -> Answer {
+        let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let endpoint = Endpoint::of(head.uri.path());
+        let mut answer = self.answer(head.headers, endpoint, status, JSON, rejection.body().into());
+        if let Some(allow) = rejection.allow() {
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        answer
+    }
+
+    fn refuse(&self, headers: HeaderMap, refusal: Refusal) -> Answer {
+        let mut answer = self.answer(headers, None, refusal.status, JSON, error_body(refusal.reason));
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        answer
+    }
+
+    /// Every answer's header fields are these: Content-Type here, Content-Length and Date by hyper.
+    fn answer(
+        &self,
+        mut headers: HeaderMap,
+        endpoint: Option<Endpoint>,
+        status: StatusCode,
+        content_type: HeaderValue,
+        body: Bytes,
+    ) -> Answer {
+        self.site.metrics.answered(endpoint, status);
+        headers.clear();
+        headers.insert(CONTENT_TYPE, content_type);
+        let mut answer = Answer::new(Full::new(body));
+        *answer.status_mut() = status;
+        *answer.headers_mut() = headers;
+        answer
+    }
+
+    fn info(&self) -> app::Info {
+        app::Info {
+            origin: self.site.server.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            worker: Worker::current().to_string(),
+            workers: self.site.workers,
+            processors: app::Processors {
+                present: online_cpus().map_or(0, |cpus| cpus.len()),
+                allowed: CpuSet::allowed().map_or(0, |cpus| cpus.len()),
+            },
+            rss_bytes: rss_bytes().unwrap_or(0),
+            uptime_seconds: self.site.started.elapsed().as_secs(),
+            arguments: std::env::args_os()
+                .skip(1)
+                .map(|argument| argument.to_string_lossy().into_owned())
+                .collect(),
+        }
+    }
+}
+
+/// The second field of `/proc/self/statm`, in pages (proc_pid_statm(5)).
+fn rss_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// The processors that are on line, whoever may use them.
+fn online_cpus() -> Option<CpuSet> {
+    std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?.trim().parse().ok()
+}
+
+/// The request's header fields, one `name: value` a line, in the order in which hyper keeps them.
+fn echoed_head(headers: &HeaderMap) -> Bytes {
+    let mut text = BytesMut::new();
+    for (name, value) in headers {
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(b"\n");
+    }
+    text.freeze()
+}
+
+/// `reason` is one of this crate's own texts: it holds no character that JSON would escape.
+fn error_body(reason: &str) -> Bytes {
+    format!("{{\"error\":\"{reason}\"}}").into()
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
