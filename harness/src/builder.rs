@@ -1,0 +1,148 @@
+//! Builds every measured server alone, so that no server's dependency features leak into another's binary.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use host::{
+    guard::Ended,
+    launch::{Heard, Launch, LaunchError, find_program},
+};
+
+use crate::{
+    interrupt::Interrupt,
+    registry::{Program, Row},
+};
+
+/// How often an interrupt is looked for while the compiler works.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// A program that is ready to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// The file.
+    pub program: PathBuf,
+    /// What comes before the row's own arguments.
+    pub leading_args: Vec<String>,
+}
+
+/// Why a row has no program.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// There is no cargo to call.
+    #[error("no `cargo` on the PATH: install a Rust toolchain (rustup) to build `{0}`")]
+    NoCargo(String),
+    /// The package is not in the workspace, or does not compile; the compiler's last words follow.
+    #[error("`cargo build --release --locked --package {package}` failed{advice}: {reason}")]
+    Failed {
+        /// The package.
+        package: String,
+        /// What may help.
+        advice: &'static str,
+        /// The compiler's own words.
+        reason: String,
+    },
+    /// A row's command names a program that is not there.
+    #[error("no program `{0}`: install it, or give its path")]
+    NoProgram(String),
+    /// Ctrl-C.
+    #[error("interrupted while building `{0}`")]
+    Interrupted(String),
+    /// cargo could not be run at all.
+    #[error("cannot run cargo: {0}")]
+    Launch(#[from] LaunchError),
+}
+
+/// Builds the program of `row`, or finds it.
+///
+/// `heard` is told each crate as it is compiled.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build(
+    row: &Row,
+    root: &Path,
+    guard: &[OsString],
+    interrupt: &Interrupt,
+    mut heard: impl FnMut(&str),
+) -> Result<Built, BuildError> {
+    let package = match &row.program {
+        Program::Package(package) => package.clone(),
+        Program::Command(command) => {
+            let (name, leading) = command.split_first().ok_or_else(|| BuildError::NoProgram(row.name.clone()))?;
+            let path = Path::new(name);
+            let path = if path.components().count() > 1 { root.join(path) } else { path.to_owned() };
+            let program = find_program(&path).ok_or_else(|| BuildError::NoProgram(name.clone()))?;
+            return Ok(Built { program, leading_args: leading.to_vec() });
+        }
+    };
+    let cargo = std::env::var_os("CARGO").map(PathBuf::from).or_else(|| find_program(Path::new("cargo")));
+    let cargo = cargo.ok_or_else(|| BuildError::NoCargo(package.clone()))?;
+    let manifest = root.join("Cargo.toml");
+    let mut process = Launch::new(cargo)
+        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--package", &package])
+        .args([OsString::from("--manifest-path"), manifest.into_os_string()])
+        .guarded_by(guard)
+        .spawn()?;
+    let mut program = None;
+    let exit = loop {
+        match process.next_line(Instant::now() + GLANCE)? {
+            Heard::Line(line) => {
+                let Ok(message) = serde_json::from_str::<Message>(&line) else { continue };
+                heard(&message.target.name);
+                if message.target.name == package {
+                    program = message.executable.or(program);
+                }
+            }
+            Heard::End(exit) => break exit,
+            // Dropping the process kills cargo and the compilers below it.
+            Heard::Nothing if interrupt.asked() => return Err(BuildError::Interrupted(package)),
+            Heard::Nothing => {}
+        }
+    };
+    match program {
+        Some(program) if exit.ended == Ended::Code(0) => Ok(Built { program, leading_args: Vec::new() }),
+        _ => Err(failure(package, &exit.stderr)),
+    }
+}
+
+/// The part of cargo's messages about a finished crate that is of interest.
+#[derive(serde::Deserialize)]
+struct Message {
+    target: Target,
+    executable: Option<PathBuf>,
+}
+
+#[derive(serde::Deserialize)]
+struct Target {
+    name: String,
+}
+
+fn failure(package: String, stderr: &[String]) -> BuildError {
+    let text = stderr.join("\n");
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let advice = if says(&["linker `cc` not found", "failed to find tool", "is `gcc` not installed", "ToolNotFound"]) {
+        " (a C compiler is missing: install gcc)"
+    } else if says(&["cannot update the lock file", "--locked was passed"]) {
+        " (Cargo.lock does not fit the manifests: run `cargo metadata` and commit the result)"
+    } else {
+        ""
+    };
+    let first_error = stderr.iter().position(|line| line.starts_with("error")).unwrap_or(0);
+    let reason = stderr[first_error..].iter().take(3).map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    BuildError::Failed { package, advice, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_c_compiler_is_said_with_what_to_install() {
+        let stderr = ["   Compiling x", "error: failed to run custom build command", "ToolNotFound: cc"];
+        let error = failure("x".to_owned(), &stderr.map(str::to_owned)).to_string();
+        assert!(error.contains("install gcc") && error.contains("custom build command"), "{error}");
+    }
+}

@@ -1,0 +1,60 @@
+//! Ctrl-C: the first asks the run to finish what it is doing, keep what it has and report; the second ends it at
+//! once (the guards then end what it started).
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use load::StopHandle;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+/// Whether the run should end early.
+#[derive(Clone, Debug)]
+pub struct Interrupt {
+    asked: Arc<AtomicBool>,
+    load: StopHandle,
+}
+
+impl Interrupt {
+    /// Listens for SIGINT and SIGTERM from now on.
+    ///
+    /// # Errors
+    /// The handlers cannot be installed.
+    pub fn listen() -> std::io::Result<Self> {
+        let interrupt = Self::never();
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let told = interrupt.clone();
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                if told.asked.swap(true, Ordering::SeqCst) {
+                    std::process::exit(128 + signal);
+                }
+                anstream::eprintln!("\ninterrupted: finished trials are kept; once more to end at once");
+                told.load.stop();
+            }
+        });
+        Ok(interrupt)
+    }
+
+    /// One that nobody asks, for tests.
+    pub fn never() -> Self {
+        Self { asked: Arc::default(), load: StopHandle::default() }
+    }
+
+    /// Whether the run was asked to end.
+    pub fn asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// What stops the generator in the middle of a window.
+    pub fn load(&self) -> &StopHandle {
+        &self.load
+    }
+}

@@ -1,0 +1,218 @@
+//! Whether a trial's figures count. Instrument and server are judged apart: a trial in which the instrument failed
+//! is invalid and repeated; one in which the server failed to keep up is a result.
+
+use crate::{
+    record::{Measured, StreamRecord, Verdict},
+    scenario::Placement,
+};
+
+/// The generator's own lag may be this part of the 99th percentile that it reports...
+const LAG_SHARE: f64 = 0.1;
+/// ... or this long, whichever is larger, microseconds.
+const LAG_FLOOR_US: f64 = 100.0;
+/// Little's law must hold within this.
+const LITTLES_LAW_TOLERANCE: f64 = 0.05;
+/// Fewer requests in the system on average than this, and Little's law compares rounding errors.
+const FEWEST_FOR_LITTLES_LAW: u64 = 100;
+/// A generator that waited for a CPU for more than this part of the window was starved.
+const STARVED: f64 = 0.05;
+/// A shared generator may use this much of one CPU.
+const SHARED_GENERATOR_BUSY: f64 = 0.10;
+/// Below this part of the offered rate, the server did not keep up.
+const KEPT_UP: f64 = 0.99;
+/// Busy for this part of the time is as good as always.
+const BUSY: f64 = 0.95;
+
+/// Judges a trial by its figures alone.
+pub fn judge(measured: &Measured, placement: Placement) -> Verdict {
+    let reasons: Vec<String> = measured
+        .streams
+        .iter()
+        .flat_map(|stream| faults_of_stream(stream, measured.generator.spins))
+        .chain(faults_of_generator(measured, placement))
+        .collect();
+    if !reasons.is_empty() {
+        return Verdict::Invalid { reasons };
+    }
+    if let Some(reason) = wrong_answers(measured) {
+        return Verdict::Failed { reason };
+    }
+    let saturated = measured.streams.iter().any(is_saturated);
+    Verdict::Valid { saturated, generator_bound: is_generator_bound(measured) }
+}
+
+fn faults_of_stream(stream: &StreamRecord, spins: bool) -> Vec<String> {
+    let mut faults = Vec::new();
+    let name = &stream.name;
+    let open_loop = stream.offered_per_second.is_some();
+    let allowed = (stream.response.p99.us * LAG_SHARE).max(LAG_FLOOR_US);
+    if open_loop && stream.lag.p99.us > allowed {
+        let lag = stream.lag.p99.us;
+        let how = if spins { "spinning" } else { "sleeping" };
+        faults.push(format!(
+            "{name}: the {how} generator's own lag has p99 {lag:.0} us, and {allowed:.0} us are allowed"
+        ));
+    }
+    if !stream.accounts_agree {
+        let StreamRecord { due, sent, unsent, .. } = stream;
+        faults.push(format!("{name}: the accounts differ ({due} due, {sent} sent, {unsent} unsent)"));
+    }
+    match stream.littles_law_disagreement {
+        Some(difference)
+            if difference > LITTLES_LAW_TOLERANCE && stream.response.count >= FEWEST_FOR_LITTLES_LAW =>
+        {
+            let percent = 100.0 * difference;
+            faults.push(format!("{name}: Little's law is off by {percent:.1}%"));
+        }
+        _ => {}
+    }
+    faults
+}
+
+fn faults_of_generator(measured: &Measured, placement: Placement) -> Vec<String> {
+    let generator = &measured.generator;
+    let mut faults = Vec::new();
+    if generator.starved > STARVED {
+        let percent = 100.0 * generator.starved;
+        faults.push(format!("the generator waited for a CPU for {percent:.1}% of the window"));
+    }
+    if placement == Placement::Shared && generator.busy > SHARED_GENERATOR_BUSY {
+        let percent = 100.0 * generator.busy;
+        faults.push(format!("the generator took {percent:.1}% of a CPU that it shares with the server"));
+    }
+    faults
+}
+
+/// A row with a wrong answer has no score.
+fn wrong_answers(measured: &Measured) -> Option<String> {
+    measured.streams.iter().find_map(|stream| {
+        let wrong = *stream.errors.get("wrong_answer")?;
+        (wrong > 0).then(|| format!("{}: {wrong} wrong answers under load", stream.name))
+    })
+}
+
+fn is_saturated(stream: &StreamRecord) -> bool {
+    stream.offered_per_second.is_some() && (stream.right as f64) < KEPT_UP * stream.due as f64
+        || stream.unsent > 0
+        || stream.offered_per_second.is_some() && stream.censored > 0
+}
+
+fn is_generator_bound(measured: &Measured) -> bool {
+    let server_busy = measured.machine.as_ref().map_or(1.0, |machine| machine.server_cpus_busy);
+    !measured.generator.spins && measured.generator.busy >= BUSY && server_busy < BUSY
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{
+        record::{GeneratorRecord, Latency, Percentile},
+        sample::{MachineUse, TreeUse},
+    };
+
+    /// A trial in which nothing is wrong, for the tests of this crate to start from.
+    pub(crate) fn sound() -> Measured {
+        let latency =
+            |p99| Latency { count: 1000, p99: Percentile { us: p99, at_least: false }, ..Latency::default() };
+        Measured {
+            window_s: 1.0,
+            streams: vec![StreamRecord {
+                name: "simple".to_owned(),
+                connections: 64,
+                offered_per_second: Some(1000.0),
+                achieved_per_second: 1000.0,
+                due: 1000,
+                sent: 1000,
+                unsent: 0,
+                right: 1000,
+                censored: 0,
+                errors: [].into(),
+                response: latency(2000.0),
+                service: latency(1900.0),
+                queue_wait: latency(0.0),
+                lag: latency(20.0),
+                littles_law_disagreement: Some(0.001),
+                accounts_agree: true,
+            }],
+            server: TreeUse::default(),
+            server_cpu_per_request_us: 10.0,
+            server_life: None,
+            workers: 1,
+            generator: GeneratorRecord { threads: 1, busy: 0.05, ..GeneratorRecord::default() },
+            machine: Some(MachineUse { server_cpus_busy: 0.5, generator_cpus_busy: 0.5, stolen: 0.0 }),
+            load_average_before: None,
+        }
+    }
+
+    fn verdict_of(change: impl FnOnce(&mut Measured), placement: Placement) -> Verdict {
+        let mut measured = sound();
+        change(&mut measured);
+        judge(&measured, placement)
+    }
+
+    fn invalid(change: impl FnOnce(&mut Measured), placement: Placement, expected: &str) {
+        match verdict_of(change, placement) {
+            Verdict::Invalid { reasons } => {
+                assert!(reasons.len() == 1 && reasons[0].contains(expected), "{reasons:?}");
+            }
+            other => panic!("{other:?}, not invalid because of {expected}"),
+        }
+    }
+
+    #[test]
+    fn a_sound_trial_is_valid_and_neither_saturated_nor_bound() {
+        let expected = Verdict::Valid { saturated: false, generator_bound: false };
+        assert_eq!(verdict_of(|_| {}, Placement::Shared), expected);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_instrument_makes_a_trial_invalid() {
+        let split = Placement::Split;
+        invalid(|m| m.streams[0].lag.p99.us = 201.0, split, "own lag");
+        invalid(|m| m.streams[0].accounts_agree = false, split, "accounts differ");
+        invalid(|m| m.streams[0].littles_law_disagreement = Some(0.06), split, "Little's law");
+        invalid(|m| m.generator.starved = 0.06, split, "waited for a CPU");
+        invalid(|m| m.generator.busy = 0.11, Placement::Shared, "shares with the server");
+    }
+
+    #[test]
+    fn lag_is_measured_against_the_tail_that_it_could_have_made() {
+        let verdict = verdict_of(
+            |m| {
+                m.streams[0].lag.p99.us = 201.0;
+                m.streams[0].response.p99.us = 4000.0;
+            },
+            Placement::Split,
+        );
+        assert!(matches!(verdict, Verdict::Valid { .. }), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_server_that_does_not_keep_up_is_a_result() {
+        let saturated = Verdict::Valid { saturated: true, generator_bound: false };
+        assert_eq!(verdict_of(|m| m.streams[0].right = 989, Placement::Split), saturated);
+        assert_eq!(verdict_of(|m| m.streams[0].censored = 1, Placement::Split), saturated);
+    }
+
+    #[test]
+    fn a_wrong_answer_costs_the_row_its_score() {
+        let wrong = |m: &mut Measured| m.streams[0].errors = [("wrong_answer".to_owned(), 1)].into();
+        let verdict = verdict_of(wrong, Placement::Split);
+        assert!(matches!(verdict, Verdict::Failed { .. }), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_busy_generator_before_an_idle_server_is_the_bottleneck_unless_it_spins() {
+        let busy = |spins| {
+            verdict_of(
+                |m| {
+                    m.generator.busy = 0.99;
+                    m.generator.spins = spins;
+                },
+                Placement::Split,
+            )
+        };
+        assert_eq!(busy(false), Verdict::Valid { saturated: false, generator_bound: true });
+        assert_eq!(busy(true), Verdict::Valid { saturated: false, generator_bound: false });
+    }
+}
