@@ -1,0 +1,94 @@
+//! Who may know whom, as ARCHITECTURE.md draws it. A crate that grows a dependency in the wrong direction fails here.
+
+use std::collections::BTreeSet;
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+/// What a member may depend on, among the members: for its code, and in addition for its tests.
+const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
+    ("app", &[], &[]),
+    ("host", &[], &[]),
+    ("stats", &[], &[]),
+    ("kit", &["app", "host"], &[]),
+    ("kit-tokio", &["app", "host", "kit"], &[]),
+    ("conformance", &["app", "host"], &[]),
+    ("load", &["stats"], &[]),
+    ("harness", &["app", "conformance", "host", "load", "stats"], &[]),
+    ("benches", &["app", "host", "kit", "kit-tokio", "load", "stats"], &[]),
+];
+
+/// A server may know what every server shares, and the suite that it must pass; never another server or the harness.
+const SERVER: (&[&str], &[&str]) = (&["app", "host", "kit", "kit-tokio"], &["conformance"]);
+
+/// Runtimes, which only the crates that are about them may name.
+const RUNTIMES: [&str; 5] = ["actix-web", "glommio", "may", "rayon", "tokio"];
+
+fn metadata() -> Metadata {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap()
+}
+
+fn is_server(package: &Package) -> bool {
+    let folder = package.manifest_path.parent().and_then(|folder| folder.parent());
+    folder.is_some_and(|folder| folder.ends_with("servers")) && !ALLOWED.iter().any(|(name, ..)| *name == package.name.as_str())
+}
+
+fn dependencies(package: &Package, kind: DependencyKind) -> BTreeSet<&str> {
+    package.dependencies.iter().filter(|d| d.kind == kind).map(|d| d.name.as_str()).collect()
+}
+
+#[test]
+fn every_member_depends_only_on_what_it_may_know() {
+    let metadata = metadata();
+    let members: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        let (code, tests) = match ALLOWED.iter().find(|(member, ..)| *member == name) {
+            Some((_, code, tests)) => (*code, *tests),
+            None if is_server(package) => SERVER,
+            None => panic!("{name} is neither a server nor listed: say what it may know"),
+        };
+        for (kind, allowed) in [
+            (DependencyKind::Normal, code.to_vec()),
+            (DependencyKind::Build, Vec::new()),
+            (DependencyKind::Development, [code, tests].concat()),
+        ] {
+            for dependency in dependencies(package, kind).intersection(&members) {
+                assert!(allowed.contains(dependency), "{name} must not depend on {dependency} ({kind:?})");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_served_and_what_all_servers_share_name_no_runtime() {
+    for package in metadata().packages.iter().filter(|package| ["app", "host", "kit"].contains(&package.name.as_str())) {
+        let dependencies = dependencies(package, DependencyKind::Normal);
+        let named: Vec<_> = RUNTIMES.iter().filter(|runtime| dependencies.contains(*runtime)).collect();
+        assert!(named.is_empty(), "{} depends on {named:?}", package.name);
+    }
+}
+
+#[test]
+fn the_harness_names_no_runtime_and_links_no_server() {
+    let metadata = metadata();
+    let servers: BTreeSet<&str> =
+        metadata.packages.iter().filter(|p| is_server(p)).map(|p| p.name.as_str()).collect();
+    assert!(servers.contains("work-stealing"), "{servers:?}");
+    for package in metadata.packages.iter().filter(|package| ["harness", "load", "stats"].contains(&package.name.as_str())) {
+        for dependency in &package.dependencies {
+            let name = dependency.name.as_str();
+            assert!(!RUNTIMES.contains(&name) && !servers.contains(name), "{} depends on {name}", package.name);
+        }
+    }
+}
+
+#[test]
+fn every_member_inherits_the_lints_and_states_no_version_of_its_own() {
+    for package in metadata().packages {
+        let manifest = std::fs::read_to_string(&package.manifest_path).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{} has lints of its own", package.name);
+        let own_version = manifest.lines().find(|line| line.contains("version = \""));
+        assert_eq!(own_version, None, "{} states a version: the workspace states them once", package.name);
+    }
+}

@@ -1,0 +1,45 @@
+# The index of what can be done here. Each recipe is one call of cargo or of the harness.
+
+# Lists the recipes.
+default:
+    @just --list
+
+# Races every row under every scenario and leaves a results folder with tables.
+bench-all *arguments:
+    cargo bench-all {{arguments}}
+
+# The criterion benchmarks of the pieces.
+bench *arguments:
+    cargo bench --locked --package benches {{arguments}}
+
+# Starts one server: `just serve thread-per-core --io epoll`.
+serve server *arguments:
+    cargo run --release --locked --package {{server}} -- {{arguments}}
+
+# The tests, as the README says.
+test:
+    cargo test --workspace
+
+# Everything that CI checks.
+ci: fmt clippy doc test smoke published
+
+# The formatting.
+fmt:
+    cargo fmt --all --check
+
+# The lints.
+clippy:
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# The documentation.
+doc $RUSTDOCFLAGS="-D warnings":
+    cargo doc --locked --workspace --no-deps
+
+# A lap of about ten seconds of measuring, which must leave a valid results folder.
+smoke:
+    cargo run --release --locked --package harness -- bench --trials 1 --duration 500ms --out target/smoke --replace
+    cargo run --release --locked --package harness -- check target/smoke
+
+# The published results are whole, and the pages made from them are up to date.
+published:
+    cargo run --release --locked --package harness -- check
