@@ -1,1 +1,28 @@
-//! To be written.
+//! The black-box suite that every row must pass before it is raced.
+//!
+//! A server is known only by its address: bytes go in over plain sockets, bytes come out, and each named
+//! [`Case`] judges them against the contract or an RFC. The same suite runs in each server's own tests
+//! ([`assert_conforms`]) and in the harness ([`run`]); [`check_answers`] is the short form that precedes
+//! every trial.
+//!
+//! What it refuses to know: how a server is built, and any HTTP client library, which would mend or hide
+//! exactly what is to be judged. Every wait has a deadline.
+
+mod response;
+mod wire;
+
+mod case;
+mod cases;
+mod play;
+
+mod report;
+mod suite;
+
+mod answers;
+mod launched;
+
+pub use answers::{WrongAnswer, check_answers};
+pub use case::{Case, Level};
+pub use launched::assert_conforms;
+pub use report::{Outcome, Report, Verdict};
+pub use suite::{Options, run, suite};

@@ -1,0 +1,222 @@
+//! How connections live: kept, pipelined, split, closed, and abandoned.
+
+use app::Operation;
+
+use crate::case::{
+    Case, Check, Level, Step, answer, code, get, must, request, result_of, send, should, simple,
+};
+use crate::play::{Context, finding};
+
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        must(
+            "a connection serves one request after another",
+            "9112 9.3",
+            (0..3).flat_map(|_| [Step::Send(get("/simple")), simple().then()]).collect(),
+        ),
+        must("two requests in one write are both answered", "9112 9.3.2", pipelined(2)),
+        must("ten requests in one write are answered in their order", "9112 9.3.2", pipelined(10)),
+        must(
+            "a slow request does not let a later one of its connection overtake it",
+            "9112 9.3.2",
+            vec![
+                Step::Send([get("/delay?ms=30"), get("/simple")].concat()),
+                result_of(Operation::Delay { milliseconds: 30 }).then(),
+                simple().then(),
+            ],
+        ),
+        must(
+            "requests with and without bodies can be mixed in one write",
+            "9112 9.3.2",
+            vec![
+                send(concat!(
+                    "POST /echo HTTP/1.1\r\nHost: c\r\nContent-Length: 5\r\n\r\nfirst",
+                    "GET /simple HTTP/1.1\r\nHost: c\r\n\r\n",
+                    "POST /echo HTTP/1.1\r\nHost: c\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nsecond\r\n0\r\n\r\n",
+                    "GET /healthz HTTP/1.1\r\nHost: c\r\n\r\n",
+                )),
+                answer(200).body("first").then(),
+                simple().then(),
+                answer(200).body("second").then(),
+                answer(200).then(),
+            ],
+        ),
+        must(
+            "a request may arrive byte by byte",
+            "9112 2",
+            vec![Step::SendPieces(get("/simple"), 1), simple().then()],
+        ),
+        must(
+            "a request may arrive in two parts",
+            "9112 2",
+            vec![Step::SendPieces(get("/complex?iterations=9"), 30), result_of(complex(9)).then()],
+        ),
+        must(
+            "pipelined requests may arrive in uneven parts",
+            "9112 9.3.2",
+            vec![
+                Step::SendPieces([get("/simple"), get("/complex?iterations=9"), get("/simple")].concat(), 17),
+                simple().then(),
+                result_of(complex(9)).then(),
+                simple().then(),
+            ],
+        ),
+        must(
+            "Connection: close is obeyed and announced",
+            "9112 9.6",
+            vec![
+                send("GET /simple HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n"),
+                simple().with(Check::AnnouncesClose).then(),
+                Step::Closes,
+            ],
+        ),
+        must(
+            "Connection: close is recognised in any case and among other options",
+            "9110 7.6.1",
+            vec![
+                send("GET /simple HTTP/1.1\r\nHost: c\r\nConnection: x-other, CLOSE\r\n\r\n"),
+                simple().then(),
+                Step::Closes,
+            ],
+        ),
+        must(
+            "nothing is answered after Connection: close",
+            "9112 9.6",
+            vec![
+                send(
+                    "GET /simple HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\nGET /simple HTTP/1.1\r\nHost: c\r\n\r\n",
+                ),
+                simple().then(),
+                Step::Closes,
+            ],
+        ),
+        must(
+            "HTTP/1.0 is answered without a Host and closed",
+            "9112 9.3",
+            vec![send("GET /simple HTTP/1.0\r\n\r\n"), simple().then(), Step::Closes],
+        ),
+        should(
+            "HTTP/1.0 with keep-alive is kept and told so",
+            "9112 C.2.2",
+            vec![
+                send("GET /simple HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+                simple()
+                    .that(|answer| match answer.has_token("connection", "keep-alive") {
+                        true => Ok(()),
+                        false => Err("the answer lacks Connection: keep-alive".to_owned()),
+                    })
+                    .then(),
+                send("GET /simple HTTP/1.0\r\n\r\n"),
+                simple().then(),
+                Step::Closes,
+            ],
+        ),
+        must(
+            "an HTTP/1.0 answer does not come in chunks",
+            "9112 6.1",
+            vec![
+                send("POST /echo HTTP/1.0\r\nContent-Length: 4\r\n\r\nbody"),
+                answer(200)
+                    .body("body")
+                    .that(|answer| match answer.header("transfer-encoding") {
+                        None => Ok(()),
+                        Some(coding) => Err(format!("it has Transfer-Encoding: {coding}")),
+                    })
+                    .then(),
+                Step::Closes,
+            ],
+        ),
+        should(
+            "an empty line before a request is passed over",
+            "9112 2.2",
+            vec![Step::Send([b"\r\n".to_vec(), get("/simple")].concat()), simple().then()],
+        ),
+        must(
+            "a target in absolute form is accepted",
+            "9112 3.2.2",
+            vec![
+                send("GET http://conformance/complex?iterations=9 HTTP/1.1\r\nHost: conformance\r\n\r\n"),
+                result_of(complex(9)).then(),
+            ],
+        ),
+        must(
+            "field names are recognised in any case and values without their blanks",
+            "9110 5.1",
+            vec![
+                send("POST /echo HTTP/1.1\r\nhOST:c\r\ncONTENT-lENGTH: \t 4 \t\r\n\r\nbody"),
+                answer(200).body("body").then(),
+            ],
+        ),
+        should(
+            "a client that has finished sending still gets its answer",
+            "9112 9.6",
+            vec![
+                Step::Send(get("/delay?ms=20")),
+                Step::FinishSending,
+                result_of(Operation::Delay { milliseconds: 20 }).then(),
+                Step::Closes,
+            ],
+        ),
+        must(
+            "the answer after a 404 is right",
+            "contract",
+            vec![
+                Step::Send([get("/nowhere"), request("HEAD", "/nowhere"), get("/simple")].concat()),
+                answer(404).then(),
+                answer(404).without_body().then(),
+                simple().then(),
+            ],
+        ),
+    ];
+    cases.push(code("abandoned connections do no harm", Level::Must, "contract", |context| {
+        finding(survives_abandonment(context))
+    }));
+    cases.push(code("sixteen connections are served at the same time", Level::Must, "contract", |context| {
+        finding(serves_many(context))
+    }));
+    cases
+}
+
+fn complex(iterations: u64) -> Operation {
+    Operation::Complex { iterations }
+}
+
+/// `count` different requests in one write, then their answers.
+fn pipelined(count: u64) -> Vec<Step> {
+    let requests: Vec<u8> = (0..count).flat_map(|n| get(&format!("/complex?iterations={}", n + 2))).collect();
+    let answers = (0..count).map(|n| result_of(complex(n + 2)).then());
+    [Step::Send(requests)].into_iter().chain(answers).collect()
+}
+
+/// Clients that leave: without a word, within a head, within a body, and without reading their answer.
+fn survives_abandonment(context: &Context<'_>) -> Result<(), String> {
+    let left: [&[u8]; 4] = [
+        b"",
+        b"GET /simple HT",
+        b"POST /echo HTTP/1.1\r\nHost: c\r\nContent-Length: 100\r\n\r\npart",
+        b"GET /complex HTTP/1.1\r\nHost: c\r\n\r\n",
+    ];
+    for bytes in left.iter().cycle().take(4 * left.len()) {
+        let mut client = context.connect()?;
+        client.send(bytes).map_err(|error| error.to_string())?;
+    }
+    for _ in 0..4 {
+        simple().judge(&context.exchange(&get("/simple"), false)?)?;
+    }
+    Ok(())
+}
+
+/// All connections are open, and all requests sent, before the first answer is read.
+fn serves_many(context: &Context<'_>) -> Result<(), String> {
+    let mut clients = Vec::new();
+    for iterations in 0..16 {
+        let mut client = context.connect()?;
+        client.send(&get(&format!("/complex?iterations={iterations}"))).map_err(|error| error.to_string())?;
+        clients.push((iterations, client));
+    }
+    for (iterations, client) in &mut clients {
+        let response = client.receive(false).map_err(|broken| broken.to_string())?;
+        result_of(complex(*iterations)).judge(&response)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! The suite as one line of a server's own tests.
+
+use std::path::Path;
+use std::time::Duration;
+
+use host::launch::Launch;
+
+use crate::case::Level;
+use crate::report::Outcome;
+use crate::suite::{Options, run};
+
+/// How long a server may take to accept, and to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Short enough for a test to wait for, long enough for a busy machine to send a head within it.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Small enough to overstep quickly, beyond every body that a case expects to be accepted.
+const MAX_BODY: usize = 100_000;
+
+/// Launches the server `binary` on a free port with `arguments`, plays the suite against it, and ends it with
+/// SIGTERM.
+///
+/// Adds `--listen 127.0.0.1:0`, `--header-timeout` and `--max-body`, so that limits can be shown.
+///
+/// # Panics
+///
+/// If it does not start, if a case that binds everybody fails or deviates from the contract, or if it
+/// does not exit with code 0: this is the body of a test.
+pub fn assert_conforms(binary: &Path, arguments: &[&str]) {
+    let timeout = format!("{}s", HEADER_TIMEOUT.as_secs());
+    let max_body = MAX_BODY.to_string();
+    let limits = ["--listen", "127.0.0.1:0", "--header-timeout", &timeout, "--max-body", &max_body];
+    let launch = Launch::new(binary).args(limits).args(arguments);
+    let mut server = launch.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+    let ready = server.ready(PATIENCE).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+
+    let options = Options {
+        header_timeout: Some(HEADER_TIMEOUT),
+        max_body: Some(MAX_BODY),
+        origin: Some(ready.server),
+        ..Options::default()
+    };
+    let report = run(ready.address, &options);
+    let broken: Vec<&Outcome> = report.failures(Level::Must).chain(report.warnings(Level::Must)).collect();
+    assert!(broken.is_empty(), "{} does not conform:\n{report}", binary.display());
+
+    let exit = server.stop(PATIENCE).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+    assert!(exit.is_clean(), "{} did not end cleanly: {exit:?}", binary.display());
+}
