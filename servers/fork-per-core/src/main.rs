@@ -1,3 +1,47 @@
-//! To be written.
+//! Starts the fork-per-core server: the primary, which starts this same program again for each worker.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use fork_per_core::{Assignment, run, work};
+use kit::{args, listen, signals, start};
+
+/// A primary and one worker process per core
+#[derive(Parser)]
+#[command(version, after_help = args::EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    shared: args::Shared,
+
+    #[command(flatten)]
+    pinning: args::Pinning,
+
+    /// For workers: their number
+    #[arg(long, hide = true, requires = "primary")]
+    worker_index: Option<usize>,
+
+    /// For workers: the process that started them
+    #[arg(long, hide = true, requires = "worker_index")]
+    primary: Option<u32>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start::main(|| {
+        let config = arguments.shared.into_config()?;
+        start::keep_to_cpus(&config)?;
+        let pin = arguments.pinning.or(false);
+        let worker = arguments.worker_index.zip(arguments.primary);
+        match worker {
+            Some((index, primary)) => {
+                let stopping = signals::install().map_err(start::Error::system("handle stop signals"))?;
+                work(&config, Assignment { index, primary, pin }, stopping)
+            }
+            None => {
+                let listeners = listen::group(config.listen, config.workers)?;
+                let stopping = signals::install().map_err(start::Error::system("handle stop signals"))?;
+                run(&config, listeners, &stopping)
+            }
+        }
+    })
+}

@@ -1,7 +1,9 @@
 //! kit's runtime interface on tokio, for every row that runs there.
 //!
-//! The adaptors are hyper-util's, as anyone would use them. Knows nothing of how many runtimes there are or of how
-//! many threads each has: that is what the rows differ in.
+//! The adaptors are hyper-util's, as anyone would use them. [`front`] has the two shapes in which the rows use them; how
+//! many there are, and what runs elsewhere, is what the rows differ in.
+
+pub mod front;
 
 use std::{future::Future, io};
 

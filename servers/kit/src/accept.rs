@@ -41,6 +41,10 @@ pub struct Drained {
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// The backlog counts as empty when nothing was accepted for this long. Not at once: a runtime learns of what is queued
+/// only when it next looks at its I/O driver.
+const QUIET: Duration = Duration::from_millis(2);
+
 /// Serves `listener` until `stopping` is raised and the drain is over. `max_connections` is this loop's share.
 pub async fn serve<R, E>(
     runtime: R,
@@ -89,9 +93,14 @@ where
     // for a flood of new ones must not keep the server from stopping.
     for _ in 0..crate::listen::BACKLOG {
         let mut accept = pin!(runtime.accept(&listener));
-        match poll_fn(|context| Poll::Ready(accept.as_mut().poll(context))).await {
-            Poll::Ready(Ok(stream)) => admit(stream),
-            Poll::Ready(Err(_)) | Poll::Pending => break,
+        let mut quiet = timer.sleep(QUIET);
+        let next = poll_fn(|context| match accept.as_mut().poll(context) {
+            Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
+            Poll::Pending => quiet.as_mut().poll(context).map(|()| None),
+        });
+        match next.await {
+            Some(stream) => admit(stream),
+            None => break,
         }
     }
     drop(listener);

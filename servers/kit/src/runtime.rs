@@ -20,7 +20,7 @@ pub trait Runtime: Clone + 'static {
     /// Whatever registering the socket reports.
     fn listener(&self, listener: std::net::TcpListener) -> io::Result<Self::Listener>;
 
-    /// Waits for the next connection. Dropping the future loses none, and its first poll takes what is queued.
+    /// Waits for the next connection. Dropping the future must lose none.
     fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
 
     /// The runtime's timer.

@@ -1,6 +1,11 @@
 //! From the command line to a running server, and from its end to an exit code.
 
-use std::{fmt, io, net::SocketAddr, process::ExitCode};
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    net::SocketAddr,
+    process::ExitCode,
+};
 
 use host::ready::{Profile, Ready};
 use tracing_subscriber::EnvFilter;
@@ -47,8 +52,12 @@ impl Error {
 /// `RUST_LOG=debug` says more.
 pub fn main(body: impl FnOnce() -> Result<(), Error>) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).finish();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .finish();
     if tracing::subscriber::set_global_default(log).is_err() {
         eprintln!("a log was set up already; the first one is kept");
     }
@@ -75,20 +84,31 @@ pub fn keep_to_cpus(config: &Config) -> Result<(), Error> {
 /// # Errors
 /// Stdout cannot be written to: whoever started the server is gone.
 pub fn announce(server: &str, config: &Config, address: SocketAddr) -> Result<(), Error> {
-    let profile = Profile::of_this_build();
-    let workers = config.workers;
     eprintln!(
         "{server} listens on http://{address} with {} on CPUs {}",
-        Count(workers, "worker"),
+        Count(config.workers, "worker"),
         config.cpus
     );
     eprintln!("try: curl 'http://{address}/complex?iterations=1000000'");
-    if profile == Profile::Debug {
+    if Profile::of_this_build() == Profile::Debug {
         eprintln!("this is a debug build: fit for tests, not for measurements (cargo run --release)");
     }
-    let pid = std::process::id();
-    let ready =
-        Ready { server: server.to_owned(), address, pid, workers, cpus: config.cpus.clone(), profile };
+    ready(server, config, address)
+}
+
+/// The JSON line of [`announce`] alone: for a worker process that reports to its primary.
+///
+/// # Errors
+/// Stdout cannot be written to: whoever started the process is gone.
+pub fn ready(server: &str, config: &Config, address: SocketAddr) -> Result<(), Error> {
+    let ready = Ready {
+        server: server.to_owned(),
+        address,
+        pid: std::process::id(),
+        workers: config.workers,
+        cpus: config.cpus.clone(),
+        profile: Profile::of_this_build(),
+    };
     ready.announce().map_err(Error::system("write the ready line on stdout"))
 }
 

@@ -1,0 +1,87 @@
+//! The two shapes in which rows use tokio: one runtime of many threads, or one runtime per thread.
+
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use kit::{
+    accept::{self, Drained},
+    args::Config,
+    execute::Execute,
+    runtime::Runtime as _,
+    service::{Service, Site},
+    shutdown::Shutdown,
+    start::{self, Error},
+    worker::{Kind, Worker},
+};
+
+use crate::Tokio;
+
+/// Serves on one runtime whose `config.workers` threads share all connections and steal tasks from each other, until
+/// `stopping` is raised and the drain is over. Says when it accepts.
+///
+/// # Errors
+/// The runtime cannot be built, or the ready line not be written.
+pub fn multi_thread(
+    server: &'static str,
+    config: &Config,
+    listener: TcpListener,
+    stopping: Shutdown,
+    execute: impl Execute,
+) -> Result<(), Error> {
+    let address = listener.local_addr().map_err(Error::system("read the listener's address"))?;
+    let next = AtomicUsize::new(0);
+    // Left at tokio's defaults, which are part of what work stealing is here: a look at the I/O driver every 61 tasks, an
+    // interval of the global queue that tunes itself, and the LIFO slot, which is not stolen from.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.workers)
+        .thread_name("worker")
+        .on_thread_start(move || {
+            Worker::new(Kind::Thread, next.fetch_add(1, Ordering::Relaxed)).make_current();
+        })
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(Error::system("build the tokio runtime"))?;
+
+    let _entered = runtime.enter();
+    let listener = Tokio.listener(listener).map_err(Error::system("register the listener"))?;
+    let service = Service::new(Site::new(server, config, stopping.clone()), execute, Tokio.timer());
+    let accepting = accept::serve(Tokio, listener, service, config.limits.max_connections, stopping);
+    // On a worker, where the connections are: the main thread only waits for it.
+    let accepting = runtime.spawn(accepting);
+    start::announce(server, config, address)?;
+    match runtime.block_on(accepting) {
+        Ok(_drained) => Ok(()),
+        Err(error) => Err(Error::Failed(format!("the accept loop ended: {error}"))),
+    }
+}
+
+/// Serves `listener` on a runtime that is the calling thread's alone, until `stopping` is raised and the drain is over.
+/// `ready` is called when it accepts. Of the connections that the server may have, this loop takes `max_connections`.
+///
+/// # Errors
+/// The runtime cannot be built, or `ready` failed.
+pub fn current_thread(
+    site: Arc<Site>,
+    listener: TcpListener,
+    max_connections: usize,
+    execute: impl Execute,
+    ready: impl FnOnce() -> Result<(), Error>,
+) -> Result<Drained, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(Error::system("build the tokio runtime"))?;
+    let _entered = runtime.enter();
+    let listener = Tokio.listener(listener).map_err(Error::system("register the listener"))?;
+    let stopping = site.stopping.clone();
+    let service = Service::new(site, execute, Tokio.timer());
+    ready()?;
+    Ok(runtime.block_on(accept::serve(Tokio, listener, service, max_connections, stopping)))
+}
