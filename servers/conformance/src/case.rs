@@ -108,6 +108,11 @@ pub(crate) fn should(name: &'static str, source: &'static str, steps: Vec<Step>)
     Case { level: Level::Should, ..must(name, source, steps) }
 }
 
+/// A case that only shows which of two right ways a server takes.
+pub(crate) fn may(name: &'static str, source: &'static str, steps: Vec<Step>) -> Case {
+    Case { level: Level::May, ..must(name, source, steps) }
+}
+
 /// A case in code.
 pub(crate) fn code(
     name: &'static str,

@@ -25,4 +25,4 @@ pub use answers::{WrongAnswer, check_answers};
 pub use case::{Case, Level};
 pub use launched::assert_conforms;
 pub use report::{Outcome, Report, Verdict};
-pub use suite::{Options, run, suite};
+pub use suite::{Options, run, run_cases, suite};

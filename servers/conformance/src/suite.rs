@@ -47,8 +47,13 @@ pub fn suite() -> Vec<Case> {
 
 /// Plays every case against the server at `address`, one after the other.
 pub fn run(address: SocketAddr, options: &Options) -> Report {
+    run_cases(suite(), address, options)
+}
+
+/// Plays some cases against the server at `address`, one after the other.
+pub fn run_cases(cases: impl IntoIterator<Item = Case>, address: SocketAddr, options: &Options) -> Report {
     let context = Context { address, options };
-    let outcomes = suite()
+    let outcomes = cases
         .into_iter()
         .map(|case| {
             let (verdict, detail) = play(&case, &context);
