@@ -1,3 +1,25 @@
-//! To be written.
+//! Starts the null server.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use kit::{args, listen, signals, start};
+
+/// The null server: constant bytes for every request, to calibrate a generator with
+#[derive(Parser)]
+#[command(version, after_help = args::EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    shared: args::Shared,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start::main(|| {
+        let config = arguments.shared.into_config()?;
+        start::keep_to_cpus(&config)?;
+        let listeners = listen::group(config.listen, config.workers)?;
+        let stopping = signals::install().map_err(start::Error::system("handle stop signals"))?;
+        ceiling::run(&config, listeners, &stopping)
+    })
+}

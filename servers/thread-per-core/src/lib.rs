@@ -1,1 +1,123 @@
-//! To be written.
+//! Threads per core: pinned executors that share nothing.
+//!
+//! Where connections live: on the executor whose listener the kernel chose; for good. Where operations run: on that
+//! executor's thread. Each executor has its own SO_REUSEPORT listener, reactor, timers and counters, and is pinned to
+//! its CPU unless `--no-pin` says otherwise.
+//!
+//! Two reactors: glommio (io_uring), and as a control the same shape on tokio's current-thread runtime (epoll), so that
+//! what the shape does can be told from what io_uring does.
+
+mod epoll;
+mod glommio_executor;
+mod glommio_io;
+
+use std::{net::TcpListener, sync::Arc, sync::mpsc, thread};
+
+use host::cpus::CpuSet;
+use kit::{
+    args::Config,
+    service::Site,
+    shutdown::Shutdown,
+    start::{self, Error},
+    worker::{Kind, Worker},
+};
+
+/// The server's name.
+pub const SERVER: &str = "thread-per-core";
+
+/// What the executors do their input and output with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Io {
+    /// glommio, on io_uring.
+    Glommio,
+    /// tokio's current-thread runtime, on epoll.
+    Epoll,
+}
+
+/// One executor's part of the server.
+struct Shard {
+    index: usize,
+    /// The CPU to stay on, if any.
+    cpu: Option<usize>,
+    listener: TcpListener,
+    max_connections: usize,
+    site: Arc<Site>,
+    ready: Readiness,
+}
+
+/// By what a shard tells that it accepts.
+struct Readiness(mpsc::Sender<()>);
+
+impl Readiness {
+    /// Names the thread's worker, logs on which CPUs it may really run, and reports that it accepts.
+    fn report(&self, index: usize) -> Result<(), Error> {
+        let cpus = CpuSet::allowed().map_err(Error::system("read an executor's CPUs"))?;
+        tracing::info!("executor t{index} runs on CPUs {cpus}");
+        self.0.send(()).map_err(|_| Error::Failed("the server is gone".to_owned()))
+    }
+}
+
+/// Serves each of `listeners` on an executor of its own until `stopping` is raised and the drain is over. Says so
+/// when all accept.
+///
+/// # Errors
+/// An executor cannot be started or pinned, or the ready line not be written.
+pub fn run(
+    config: &Config,
+    io: Io,
+    pin: bool,
+    listeners: Vec<TcpListener>,
+    stopping: Shutdown,
+) -> Result<(), Error> {
+    let address = match listeners.first() {
+        Some(first) => first.local_addr().map_err(Error::system("read the listener's address"))?,
+        None => return Err(Error::Failed("there is no listener".to_owned())),
+    };
+    // Enumerated before any thread is pinned: afterwards a thread sees only its own CPU.
+    let there: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
+    if let Some(missing) = config.cpus.iter().find(|cpu| pin && !there.contains(cpu)) {
+        return Err(Error::Failed(format!(
+            "CPU {missing} is not there to pin an executor to: use --cpus or --no-pin"
+        )));
+    }
+    let count = listeners.len();
+    let max_connections = config.limits.shared_by(count).max_connections;
+    let site = Site::new(SERVER, config, stopping.clone());
+    let (ready, readiness) = mpsc::channel();
+    let mut executors = Vec::with_capacity(count);
+    for (index, listener) in listeners.into_iter().enumerate() {
+        let cpu = pin.then(|| config.cpus.nth_wrapping(index));
+        let (site, ready) = (Arc::clone(&site), Readiness(ready.clone()));
+        let shard = Shard { index, cpu, listener, max_connections, site, ready };
+        let executor = thread::Builder::new().name(format!("executor-{index}")).spawn(move || {
+            Worker::new(Kind::Thread, shard.index).make_current();
+            match io {
+                Io::Glommio => glommio_executor::serve(shard),
+                Io::Epoll => epoll::serve(shard),
+            }
+        });
+        executors.push(executor.map_err(Error::system("start an executor's thread"))?);
+    }
+    drop(ready);
+
+    let accepting = readiness.iter().take(count).count();
+    let announced = if accepting == count {
+        start::announce(SERVER, config, address)
+    } else {
+        Err(Error::Failed(format!("only {accepting} of {count} executors started")))
+    };
+    if announced.is_err() {
+        stopping.raise();
+    }
+    let mut outcome = Ok(());
+    for executor in executors {
+        let ended = executor.join().unwrap_or_else(|_| Err(Error::Failed("an executor panicked".to_owned())));
+        // One executor that ends in failure takes the others with it: the server would silently lack its share.
+        if ended.is_err() {
+            stopping.raise();
+        }
+        outcome = outcome.and(ended);
+    }
+    outcome.and(announced)
+}

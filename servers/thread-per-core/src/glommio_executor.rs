@@ -1,0 +1,141 @@
+//! A glommio executor, and kit's runtime interface on it.
+
+use std::{
+    cell::RefCell,
+    future::{Future, poll_fn},
+    io,
+    os::fd::{FromRawFd, IntoRawFd},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use glommio::{GlommioError, LocalExecutorBuilder, Placement, net::TcpListener, timer::Timer};
+use kit::{accept, execute::Inline, runtime::Runtime, service::Service, start::Error};
+use send_wrapper::SendWrapper;
+
+use crate::{Shard, glommio_io::Stream};
+
+/// Memory that each executor registers for storage I/O, of which this server does none: glommio's least. Its default of
+/// 10 MiB is more than the usual locked-memory limit of 8 MiB grants a whole process.
+const IO_MEMORY_BYTES: usize = 64 << 10;
+
+/// Entries of each submission queue. A read that must wait takes one, and a full queue costs a system call of its
+/// own; glommio's default of 128 is also what this is, stated because it decides a measurement.
+const RING_DEPTH: usize = 128;
+
+/// Serves one shard on the calling thread.
+pub(crate) fn serve(shard: Shard) -> Result<(), Error> {
+    let Shard { index, cpu, listener, max_connections, site, ready } = shard;
+    // No spinning before parking (glommio's default): a thread that spins takes its CPU from whoever shares it.
+    let executor = LocalExecutorBuilder::new(cpu.map_or(Placement::Unbound, Placement::Fixed))
+        .io_memory(IO_MEMORY_BYTES)
+        .ring_depth(RING_DEPTH)
+        .spin_before_park(Duration::ZERO)
+        .make()
+        .map_err(|error| Error::Failed(format!("cannot start the io_uring executor t{index}: {error} (it needs Linux 5.8, io_uring allowed, and locked memory: `ulimit -l`)")))?;
+    executor.run(async move {
+        let listener = Glommio.listener(listener).map_err(Error::system("take the listener"))?;
+        let stopping = site.stopping.clone();
+        let service = Service::new(site, Inline, GlommioTimer);
+        ready.report(index)?;
+        accept::serve(Glommio, listener, service, max_connections, stopping).await;
+        Ok(())
+    })
+}
+
+/// The glommio executor that the calling task runs on.
+#[derive(Clone, Copy, Debug)]
+struct Glommio;
+
+type Accepting = Pin<Box<dyn Future<Output = io::Result<glommio::net::TcpStream>>>>;
+
+/// A listener and the accept that is under way in the kernel. The latter outlives the future that
+/// asked for it: dropped, it could take a connection along that it had completed.
+struct Listener {
+    listener: Rc<TcpListener>,
+    accepting: RefCell<Option<Accepting>>,
+}
+
+impl Listener {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<glommio::net::TcpStream>> {
+        let mut accepting = self.accepting.borrow_mut();
+        let future = accepting.get_or_insert_with(|| {
+            let listener = Rc::clone(&self.listener);
+            Box::pin(async move { listener.accept().await.map_err(into_io_error) })
+        });
+        let outcome = future.as_mut().poll(context);
+        if outcome.is_ready() {
+            *accepting = None;
+        }
+        outcome
+    }
+}
+
+impl Runtime for Glommio {
+    type Listener = Listener;
+    type Stream = Stream;
+    type Timer = GlommioTimer;
+
+    #[expect(unsafe_code, reason = "glommio takes a listener that it did not bind only as a raw descriptor")]
+    fn listener(&self, listener: std::net::TcpListener) -> io::Result<Listener> {
+        // io_uring answers an accept on a non-blocking socket at once instead of waiting for a connection.
+        listener.set_nonblocking(false)?;
+        // SAFETY: the descriptor is a listening socket, and `into_raw_fd` has just given up its ownership.
+        let listener = Rc::new(unsafe { TcpListener::from_raw_fd(listener.into_raw_fd()) });
+        Ok(Listener { listener, accepting: RefCell::new(None) })
+    }
+
+    async fn accept(&self, listener: &Listener) -> io::Result<Stream> {
+        poll_fn(|context| listener.poll_accept(context)).await.map(Stream::new)
+    }
+
+    fn timer(&self) -> GlommioTimer {
+        GlommioTimer
+    }
+}
+
+impl<Task> hyper::rt::Executor<Task> for Glommio
+where
+    Task: Future<Output = ()> + 'static,
+{
+    fn execute(&self, task: Task) {
+        glommio::spawn_local(task).detach();
+    }
+}
+
+fn into_io_error(error: GlommioError<()>) -> io::Error {
+    match error {
+        GlommioError::IoError(error) => error,
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+/// The executor's timers.
+#[derive(Clone, Copy, Debug)]
+struct GlommioTimer;
+
+impl hyper::rt::Timer for GlommioTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(GlommioSleep(SendWrapper::new(Timer::new(duration))))
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        self.sleep(deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// hyper wants sleeps that could be sent; one of glommio's never leaves its executor, and the wrapper panics rather than let
+/// it be used elsewhere.
+struct GlommioSleep(SendWrapper<Timer>);
+
+impl Future for GlommioSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut *self.0).poll(context).map(|_elapsed| ())
+    }
+}
+
+impl hyper::rt::Sleep for GlommioSleep {}
