@@ -14,7 +14,7 @@ use crate::sum;
 /// from [`crate::route`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// Sums 0..1,000, about a microsecond of work.
+    /// Sums 0..1,000, less than a microsecond of work.
     Simple,
     /// Sums 0..iterations one by one.
     Complex {
