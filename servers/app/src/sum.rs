@@ -6,14 +6,15 @@ use std::ops::Range;
 /// Sums `range` one number at a time.
 ///
 /// The compiler would replace such a loop by its closed form, so the step from one number to the next
-/// (exclusive or with zero, plus one) takes its zero through `black_box`: the compiler does not know that it is zero.
-/// The step is deliberately a chain of two dependent instructions in registers. They take two cycles an iteration on every
-/// current core, and hide all that differs between two binaries.
+/// (exclusive or with zero, plus one) takes its zero through `black_box`: the compiler does not know what it
+/// is. The step is deliberately a chain of two dependent instructions in registers. They take two cycles an
+/// iteration on current cores, and hide all that differs between two binaries.
 ///
 /// The obvious form, `sum += black_box(number)`, would go through memory at every iteration, and its speed
-/// depend on where the linker puts the loop and on whether the core forwards the store: on a Zen 3 at 3.2 GHz, at
-/// sixteen positions of the loop 4 bytes apart, it took 0.31 or 0.62 ns an iteration, and up to 0.8 beside a noisy
-/// neighbour. This form took 0.617 to 0.630 ns at all of them. A race between binaries needs the second kind.
+/// would depend on where the linker puts the loop and on whether the core forwards the store: on a Zen 3 at
+/// 3.2 GHz, at sixteen positions of the loop 4 bytes apart, it took 0.31 or 0.62 ns an iteration, and up to
+/// 0.8 beside a noisy neighbour. This form took 0.617 to 0.630 ns at all of them. A race between binaries
+/// needs the second kind.
 ///
 /// The sum wraps silently beyond 64 bits; `0..5_000_000_000` stays below that.
 #[inline(never)]

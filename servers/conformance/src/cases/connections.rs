@@ -84,7 +84,8 @@ pub(crate) fn cases() -> Vec<Case> {
             "9112 9.6",
             vec![
                 send(
-                    "GET /simple HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\nGET /simple HTTP/1.1\r\nHost: c\r\n\r\n",
+                    "GET /simple HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n\
+                     GET /simple HTTP/1.1\r\nHost: c\r\n\r\n",
                 ),
                 simple().then(),
                 Step::Closes,

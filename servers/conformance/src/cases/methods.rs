@@ -43,7 +43,10 @@ pub(crate) fn cases() -> Vec<Case> {
             "the body of a refused request is not taken for the next one",
             "9112 9.3",
             vec![
-                send("POST /simple HTTP/1.1\r\nHost: c\r\nContent-Length: 32\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: c\r\n\r\n"),
+                send(
+                    "POST /simple HTTP/1.1\r\nHost: c\r\nContent-Length: 34\r\n\r\n\
+                     GET /nowhere HTTP/1.1\r\nHost: c\r\n\r\n",
+                ),
                 answer(405).then(),
                 Step::UsableOrClosed,
             ],

@@ -185,7 +185,8 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// What a smuggler would hide: the length says that the second request is body, the chunks that it is not.
-const BOTH_FRAMINGS: &str = "POST /echo HTTP/1.1\r\nHost: c\r\nContent-Length: 48\r\nTransfer-Encoding: chunked\r\n\r\n\
+const BOTH_FRAMINGS: &str = "POST /echo HTTP/1.1\r\nHost: c\r\n\
+                             Content-Length: 48\r\nTransfer-Encoding: chunked\r\n\r\n\
                              5\r\nhello\r\n0\r\n\r\nGET /simple HTTP/1.1\r\nHost: c\r\n\r\n";
 
 fn both_framings(context: &Context<'_>) -> Finding {
