@@ -52,6 +52,8 @@ pub fn run(config: &Config, listeners: Vec<TcpListener>, stopping: &Shutdown) ->
             own.apply_to_current_thread()?;
             // Nobody hears it only if the main thread is gone, and with it the process.
             let _ = ready.send(());
+            // The main thread counts until all senders are gone, those of threads that failed among them.
+            drop(ready);
             event_loop.run()
         };
         let thread = thread::Builder::new().name(format!("ceiling-{index}")).spawn(serve);

@@ -49,8 +49,9 @@ struct Shard {
 struct Readiness(mpsc::Sender<()>);
 
 impl Readiness {
-    /// Names the thread's worker, logs on which CPUs it may really run, and reports that it accepts.
-    fn report(&self, index: usize) -> Result<(), Error> {
+    /// Logs on which CPUs the executor may really run, and reports that it accepts. Consumes the sender: the main thread
+    /// counts until all are gone, those of executors that failed among them.
+    fn report(self, index: usize) -> Result<(), Error> {
         let cpus = CpuSet::allowed().map_err(Error::system("read an executor's CPUs"))?;
         tracing::info!("executor t{index} runs on CPUs {cpus}");
         self.0.send(()).map_err(|_| Error::Failed("the server is gone".to_owned()))
@@ -101,7 +102,7 @@ pub fn run(
     }
     drop(ready);
 
-    let accepting = readiness.iter().take(count).count();
+    let accepting = readiness.iter().count();
     let announced = if accepting == count {
         start::announce(SERVER, config, address)
     } else {

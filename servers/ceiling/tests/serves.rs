@@ -1,0 +1,40 @@
+//! The null server accepts, answers however heads are cut, and ends when it is told to.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    time::Duration,
+};
+
+use host::launch::Launch;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn every_head_gets_one_answer_and_a_stop_is_clean() {
+    let launch = Launch::new(Path::new(env!("CARGO_BIN_EXE_ceiling"))).args(["--listen", "127.0.0.1:0"]);
+    let mut server = launch.spawn().unwrap();
+    let ready = server.ready(PATIENCE).unwrap();
+    let mut client = TcpStream::connect_timeout(&ready.address, PATIENCE).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_nodelay(true).unwrap();
+    const HEAD: &str = "GET /simple HTTP/1.1\r\nHost: test\r\n\r\n";
+    let (beginning, end) = HEAD.split_at(HEAD.len() - 1);
+    // One that is cut in its last line's end, one whole, and a long pipeline.
+    let answers = 2 + 500;
+    for piece in [beginning, &format!("{end}{HEAD}"), &HEAD.repeat(500)] {
+        client.write_all(piece.as_bytes()).unwrap();
+    }
+    let payload = b"\"payload\":499500}";
+    let mut received = Vec::new();
+    let mut buffer = vec![0; 65_536];
+    while received.windows(payload.len()).filter(|window| window == payload).count() < answers {
+        let count = client.read(&mut buffer).unwrap();
+        assert_ne!(count, 0, "closed early");
+        received.extend_from_slice(&buffer[..count]);
+    }
+    let exit = server.stop(PATIENCE).unwrap();
+    assert!(exit.is_clean(), "{exit:?}");
+    assert_eq!(client.read(&mut buffer).unwrap(), 0);
+}
