@@ -1,1 +1,20 @@
-//! To be written.
+//! The arithmetic between what was measured and what may be claimed.
+//!
+//! The path of a figure: a latency is recorded in a [`Histogram`] (with [`Censored`] beside it for requests
+//! that were never answered), a trial is reduced to one value, the values of a row's trials to a [`Summary`],
+//! and the rows of a scenario to a [`Comparison`] that says which of them can be told apart.
+//!
+//! This crate is pure. It knows no clock, file, socket or random number, and not what a row, an architecture
+//! or a request is: values come in as plain numbers, and every answer is a plain value that serialises. An
+//! answer that the data do not support is a variant that says so, never a NaN.
+
+pub mod censored;
+pub mod digest;
+pub mod histogram;
+
+#[cfg(test)]
+mod lcg;
+
+pub use censored::{Censored, Quantile, RankInterval};
+pub use digest::Digest;
+pub use histogram::Histogram;
