@@ -1,0 +1,226 @@
+//! The whole path of a request without a socket or a runtime: bytes in, bytes out. Benchmarks take the same way.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
+use kit::{
+    args::{Config, Limits},
+    connection,
+    execute::{Done, Execute, Inline, Refused, guarded},
+    service::{Service, Site},
+    shutdown::Shutdown,
+};
+
+/// A stream of given bytes, whose end never comes, and what was written to it.
+#[derive(Clone, Default)]
+struct Stream {
+    unread: Arc<Mutex<Vec<u8>>>,
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Read for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut unread = self.unread.lock().unwrap();
+        if unread.is_empty() {
+            return Poll::Pending;
+        }
+        let count = unread.len().min(buffer.remaining());
+        buffer.put_slice(&unread[..count]);
+        unread.drain(..count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.written.lock().unwrap().extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A clock that stands still until the test moves it; its sleeps wake nobody, since the test polls.
+#[derive(Clone)]
+struct Clock(Arc<Mutex<Instant>>);
+
+struct Sleeping(Clock, Instant);
+
+impl Future for Sleeping {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.0.now() >= self.1 { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Sleep for Sleeping {}
+
+impl Timer for Clock {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Sleeping(self.clone(), deadline))
+    }
+
+    fn now(&self) -> Instant {
+        *self.0.lock().unwrap()
+    }
+}
+
+impl Clock {
+    fn advance(&self, milliseconds: u64) {
+        *self.0.lock().unwrap() += Duration::from_millis(milliseconds);
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HEAD: &[u8] = b"GET /simple HTTP/1.1\r\nHost: test\r\n\r\n";
+
+/// One connection, polled by hand.
+struct Played<E: Execute> {
+    stream: Stream,
+    clock: Clock,
+    connection: connection::Connection<Stream, E>,
+    site: Arc<Site>,
+}
+
+impl<E: Execute> Played<E> {
+    /// A header timeout of one second, an idle timeout of ten.
+    fn new(execute: E) -> Self {
+        let limits = Limits {
+            max_connections: 1,
+            max_body_bytes: 100,
+            header_timeout: SECOND,
+            body_timeout: 5 * SECOND,
+            idle_timeout: 10 * SECOND,
+            drain_timeout: SECOND,
+        };
+        let listen = ([127, 0, 0, 1], 0).into();
+        let config = Config { listen, workers: 1, cpus: [0].into_iter().collect(), limits };
+        let site = Site::new("test", &config, Shutdown::new());
+        let clock = Clock(Arc::new(Mutex::new(Instant::now())));
+        let stream = Stream::default();
+        let service = Service::new(Arc::clone(&site), execute, clock.clone());
+        let connection = connection::serve(stream.clone(), service);
+        Self { stream, clock, connection, site }
+    }
+
+    /// Lets the client send `bytes`; what is answered, and whether the connection is over.
+    fn send(&mut self, bytes: &[u8]) -> (String, bool) {
+        self.stream.unread.lock().unwrap().extend_from_slice(bytes);
+        let over = Pin::new(&mut self.connection).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        let written = std::mem::take(&mut *self.stream.written.lock().unwrap());
+        (String::from_utf8(written).unwrap(), over)
+    }
+
+    fn wait(&mut self, milliseconds: u64) -> (String, bool) {
+        self.clock.advance(milliseconds);
+        self.send(b"")
+    }
+}
+
+fn nothing() -> (String, bool) {
+    (String::new(), false)
+}
+
+#[test]
+fn a_pipeline_is_answered_in_one_go_and_counted() {
+    let mut played = Played::new(Inline);
+    let (answers, over) = played.send(&HEAD.repeat(3));
+    assert_eq!(answers.matches(r#"{"origin":"test","worker":"t0","payload":499500}"#).count(), 3);
+    assert!(!over);
+    let metrics = played.site.metrics.text("test");
+    assert!(metrics.contains(r#"endpoint="simple",status="200"} 3"#), "{metrics}");
+}
+
+#[test]
+fn a_head_that_trickles_is_refused_at_the_timeout_counted_from_its_first_byte() {
+    let mut played = Played::new(Inline);
+    assert!(played.send(HEAD).0.starts_with("HTTP/1.1 200"));
+    assert_eq!(played.wait(5_000), nothing(), "idle, which may last longer");
+    for byte in &HEAD[..9] {
+        assert_eq!(played.send(&[*byte]), nothing());
+        assert_eq!(played.wait(100), nothing());
+    }
+    let (answer, over) = played.wait(100);
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("connection: close"), "{answer}");
+    assert!(over);
+}
+
+#[test]
+fn a_silent_client_is_let_go_without_an_answer() {
+    let mut played = Played::new(Inline);
+    assert_eq!(played.send(b""), nothing());
+    assert_eq!(played.wait(999), nothing());
+    assert_eq!(played.wait(1), (String::new(), true));
+}
+
+#[test]
+fn an_idle_connection_closes_and_each_request_gives_it_its_whole_time_again() {
+    let mut played = Played::new(Inline);
+    for _ in 0..3 {
+        assert!(played.send(HEAD).0.starts_with("HTTP/1.1 200"));
+        assert_eq!(played.wait(9_999), nothing());
+    }
+    assert_eq!(played.wait(1), (String::new(), true));
+}
+
+#[test]
+fn no_timeout_ends_a_request_that_is_being_answered() {
+    let mut played = Played::new(Inline);
+    let delay = b"GET /delay?ms=60000 HTTP/1.1\r\nHost: test\r\n\r\n";
+    assert_eq!(played.send(delay), nothing());
+    assert_eq!(played.wait(59_999), nothing());
+    let (answer, over) = played.wait(1);
+    assert!(answer.contains(r#""payload":60000"#), "{answer}");
+    assert!(!over);
+}
+
+#[test]
+fn a_body_that_does_not_arrive_in_time_is_refused() {
+    let mut played = Played::new(Inline);
+    assert_eq!(played.send(b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nhalf"), nothing());
+    assert_eq!(played.wait(4_999), nothing());
+    let (answer, _) = played.wait(1);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+/// Does what a broken operation would.
+struct Broken;
+
+impl Execute for Broken {
+    type Future = std::future::Ready<Result<Done, Refused>>;
+
+    fn execute(&self, _: app::Operation) -> Self::Future {
+        std::future::ready(guarded(|| panic!("an operation that fails on purpose")))
+    }
+}
+
+#[test]
+fn an_operation_that_panics_costs_one_answer_and_not_the_connection() {
+    let mut played = Played::new(Broken);
+    for _ in 0..2 {
+        let (answer, over) = played.send(HEAD);
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        assert!(!over);
+    }
+}
