@@ -125,8 +125,10 @@ impl EventLoop {
     fn accept(&mut self) -> io::Result<()> {
         while let Some(listener) = &self.listener {
             if self.connections.len() >= self.max_connections {
-                epoll::delete(&self.epoll, listener)?;
-                self.listening = false;
+                if self.listening {
+                    epoll::delete(&self.epoll, listener)?;
+                    self.listening = false;
+                }
                 return Ok(());
             }
             match listener.accept() {

@@ -38,3 +38,17 @@ fn every_head_gets_one_answer_and_a_stop_is_clean() {
     assert!(exit.is_clean(), "{exit:?}");
     assert_eq!(client.read(&mut buffer).unwrap(), 0);
 }
+
+#[test]
+fn a_stop_is_clean_while_there_are_too_many_connections() {
+    let limit = ["--listen", "127.0.0.1:0", "--workers", "1", "--max-connections", "1"];
+    let mut server = Launch::new(Path::new(env!("CARGO_BIN_EXE_ceiling"))).args(limit).spawn().unwrap();
+    let ready = server.ready(PATIENCE).unwrap();
+    let mut first = TcpStream::connect_timeout(&ready.address, PATIENCE).unwrap();
+    first.set_read_timeout(Some(PATIENCE)).unwrap();
+    let _second = TcpStream::connect_timeout(&ready.address, PATIENCE).unwrap();
+    first.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    assert_ne!(first.read(&mut [0; 64]).unwrap(), 0);
+    let exit = server.stop(PATIENCE).unwrap();
+    assert!(exit.is_clean(), "{exit:?}");
+}
