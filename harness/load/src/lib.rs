@@ -1,1 +1,63 @@
-//! To be written.
+//! The load generator: one instrument for closed and open loops.
+//!
+//! It is truthful first. When a request is due is decided beforehand and by nobody else ([`Pacing`]); response time
+//! counts from there, service time from the actual send. What is due in the window belongs to the window, whenever it
+//! is answered, and what is never answered stays in the distribution as censored. Its own lateness, cost and
+//! arithmetic are part of every [`Outcome`], so that a reader can tell the instrument from what it measured.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use load::{AnySuccess, Pacing, Plan, Request, StopHandle, Stream};
+//!
+//! let stream = Stream {
+//!     name: "simple".to_owned(),
+//!     request: Request::get("/simple", "127.0.0.1:8080")?,
+//!     check: Arc::new(AnySuccess),
+//!     pacing: Pacing::Poisson { per_second: 1_000.0 },
+//!     connections: 64,
+//! };
+//! let plan = Plan::new(([127, 0, 0, 1], 8080).into(), vec![stream]);
+//! let outcome = load::run(&plan, &(), &StopHandle::new())?;
+//! println!("p99 {:?} ns", outcome.streams[0].response.quantile_ns(0.99));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The parts, from the rules to the wires: [`pacing`] says when; a lane (one stream on one thread, on a virtual clock)
+//! says what is sent where and records it; the engine moves bytes for lanes through connections and the
+//! [`response`] parser; `control` starts and stops engines together. Another engine needs only what a lane offers.
+//!
+//! It knows no application (a [`Check`] judges answers), no scheduling class (a hook may set one) and no record
+//! format, and it prints nothing.
+
+mod check;
+mod exponential;
+pub mod pacing;
+mod plan;
+mod request;
+
+mod departures;
+mod errors;
+mod lane;
+mod outcome;
+mod population;
+mod window;
+
+mod chunked;
+mod clock;
+mod connection;
+mod control;
+mod engine;
+pub mod response;
+
+pub use check::{AnySuccess, Check, Exactly, Mismatch};
+pub use control::{Observer, Phase, Progress, RunError, StopHandle, run};
+pub use departures::{DepartureSummary, Departures, Gaps};
+pub use errors::{ErrorKind, Errors};
+pub use outcome::{
+    Accounting, ConnectionCounts, Counts, LATE_AFTER_NS, Outcome, StreamOutcome, ThreadOutcome, WrongAnswer,
+};
+pub use pacing::Pacing;
+pub use plan::{Plan, PlanError, Stream, ThreadHook, Wait};
+pub use population::LittlesLaw;
+pub use request::{Request, RequestError};
+pub use response::Limits;

@@ -1,0 +1,73 @@
+//! Whether an answer is the right one.
+//!
+//! The generator knows no application: it asks a [`Check`] that the caller supplies.
+
+use std::borrow::Cow;
+
+/// Why an answer is not the expected one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// The status is not the expected one; it is counted by its class.
+    #[error("unexpected status")]
+    Status,
+    /// The status is right and the answer is not.
+    #[error("wrong answer: {0}")]
+    Answer(Cow<'static, str>),
+}
+
+impl Mismatch {
+    /// An answer that is wrong for a reason known beforehand.
+    pub fn answer(reason: &'static str) -> Self {
+        Self::Answer(Cow::Borrowed(reason))
+    }
+}
+
+/// Judges the answers to one request. Called for every answer on the engine's own threads, so it should neither
+/// allocate nor block while answers are right.
+pub trait Check: Send + Sync {
+    /// Judges one answer by its final status and its whole content, transfer coding removed.
+    ///
+    /// # Errors
+    /// The answer is not the expected one.
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), Mismatch>;
+}
+
+impl<F> Check for F
+where
+    F: Fn(u16, &[u8]) -> Result<(), Mismatch> + Send + Sync,
+{
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), Mismatch> {
+        self(status, body)
+    }
+}
+
+/// Any answer of class 2xx is right.
+#[derive(Clone, Copy, Debug)]
+pub struct AnySuccess;
+
+impl Check for AnySuccess {
+    fn check(&self, status: u16, _body: &[u8]) -> Result<(), Mismatch> {
+        if (200..300).contains(&status) { Ok(()) } else { Err(Mismatch::Status) }
+    }
+}
+
+/// One status and the same bytes every time.
+#[derive(Clone, Debug)]
+pub struct Exactly {
+    /// The status.
+    pub status: u16,
+    /// The content.
+    pub body: Vec<u8>,
+}
+
+impl Check for Exactly {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), Mismatch> {
+        if status != self.status {
+            Err(Mismatch::Status)
+        } else if body != self.body {
+            Err(Mismatch::answer("other bytes than expected"))
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Starting the engine threads together, keeping the time for the caller, and putting the parts together.
+//!
+//! The controlling thread sleeps between the few instants at which it has something to say: it may share its CPU with
+//! the server.
+
+use std::{
+    panic,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::io::Errno;
+use serde::Serialize;
+
+use crate::{
+    engine::{self, Assignment, Board, ThreadReport},
+    outcome::{Outcome, StreamOutcome},
+    plan::{Plan, PlanError},
+};
+
+/// How long before its start a run is announced to the engine threads, so that all begin at one instant.
+const LEAD: Duration = Duration::from_millis(5);
+
+/// Ends a run early. Clones stop the same run; it can be used from a signal thread.
+#[derive(Clone, Debug, Default)]
+pub struct StopHandle(Arc<AtomicBool>);
+
+impl StopHandle {
+    /// A handle that has not been used.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the run to end. It does within 100 ms, with what it has.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run was asked to end.
+    #[inline]
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Is told about a run by the thread that called [`run`], never by an engine thread. `()` is one that ignores it all.
+pub trait Observer {
+    /// The measuring window opens now.
+    fn window_opened(&self) {}
+
+    /// The measuring window closes now: at its planned end, or when an interrupted run has come to its end.
+    fn window_closed(&self) {}
+
+    /// How far the run is.
+    fn progress(&self, progress: &Progress) {
+        let _ = progress;
+    }
+}
+
+impl Observer for () {}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Where in the run.
+    pub phase: Phase,
+    /// Time since the run's start.
+    pub elapsed: Duration,
+    /// Warm-up and window together: what the run takes when the drain is short.
+    pub planned: Duration,
+    /// Right answers since the start.
+    pub ok: u64,
+    /// Errors of all kinds since the start.
+    pub errors: u64,
+    /// Requests sent and unanswered.
+    pub in_flight: u64,
+    /// Requests due and unsent.
+    pub queued: u64,
+}
+
+/// The parts of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Load without recording.
+    WarmUp,
+    /// Requests due now are recorded.
+    Window,
+    /// No new requests; those of the window are waited for.
+    Drain,
+}
+
+/// Why a run gave no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The plan makes no sense.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// An engine thread could not be bound to its CPU.
+    #[error("generator thread cannot be pinned to CPU {cpu}; choose among the CPUs this process may use")]
+    Pin {
+        /// The CPU.
+        cpu: usize,
+        /// Why not.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The system refused something that the generator cannot do without.
+    #[error("generator cannot {action}")]
+    System {
+        /// What was to be done.
+        action: &'static str,
+        /// Why not.
+        #[source]
+        error: std::io::Error,
+    },
+    /// Another engine thread failed, and the run was given up before it started.
+    #[error("generator thread was not started because another failed")]
+    Abandoned,
+}
+
+impl RunError {
+    pub(crate) fn system(action: &'static str) -> impl Fn(Errno) -> RunError {
+        move |error| RunError::System { action, error: error.into() }
+    }
+}
+
+/// Runs `plan` and returns what it found. Errors of the server are part of the outcome, never of the result.
+///
+/// # Errors
+/// The plan makes no sense, or the system refuses a thread, a CPU or epoll.
+///
+/// # Panics
+/// When the caller's own check, hook or observer does.
+pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Outcome, RunError> {
+    plan.validate()?;
+    let boards: Vec<Board> = (0..plan.threads()).map(|_| Board::default()).collect();
+    let reports = thread::scope(|scope| {
+        let (ready, readiness) = mpsc::channel();
+        let (running, ended) = mpsc::channel::<()>();
+        let mut starts = Vec::new();
+        let mut threads = Vec::new();
+        for (index, board) in (0_u32..).zip(&boards) {
+            let (start, told) = mpsc::channel();
+            starts.push(start);
+            let assignment = Assignment { plan, index, stop, board, ready: ready.clone(), start: told };
+            let running = running.clone();
+            let body = move || {
+                let report = engine::run(assignment);
+                drop(running);
+                report
+            };
+            let thread = thread::Builder::new().name(format!("load-{index}")).spawn_scoped(scope, body);
+            threads.push(thread.map_err(|error| RunError::System { action: "start a thread", error })?);
+        }
+        drop((ready, running));
+        let all_ready = readiness.iter().collect::<Result<Vec<()>, RunError>>()?.len() == threads.len();
+        let start = Instant::now() + LEAD;
+        if all_ready {
+            starts.iter().for_each(|told| {
+                // A thread that is gone shows when it is joined.
+                let _ = told.send(start);
+            });
+            Watch { plan, observer, start, ended, boards: &boards }.keep();
+        }
+        drop(starts);
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
+        };
+        threads.into_iter().map(join).collect::<Result<Vec<ThreadReport>, RunError>>()
+    })?;
+    Ok(combine(plan, reports))
+}
+
+/// Tells the observer what time it is.
+struct Watch<'a> {
+    plan: &'a Plan,
+    observer: &'a dyn Observer,
+    start: Instant,
+    /// Closed when every engine thread has ended.
+    ended: Receiver<()>,
+    boards: &'a [Board],
+}
+
+impl Watch<'_> {
+    fn keep(&self) {
+        let opens = self.start + self.plan.warm_up;
+        let closes = opens + self.plan.window;
+        if self.wait_until(opens, Phase::WarmUp) {
+            return;
+        }
+        self.observer.window_opened();
+        let ended = self.wait_until(closes, Phase::Window);
+        self.observer.window_closed();
+        if !ended {
+            self.wait_until(closes + self.plan.timeout + self.plan.timeout, Phase::Drain);
+        }
+    }
+
+    /// Sleeps until `until`, speaking of progress now and then. True when all engine threads ended before.
+    fn wait_until(&self, until: Instant, phase: Phase) -> bool {
+        let every = self.plan.progress_every.max(Duration::from_millis(10));
+        loop {
+            let now = Instant::now();
+            if now >= until {
+                return false;
+            }
+            // Progress is told at whole multiples since the start, so that phases do not shift it.
+            let elapsed = now.saturating_duration_since(self.start);
+            let periods = elapsed.as_nanos() / every.as_nanos() + 1;
+            let next = self.start + every * u32::try_from(periods).unwrap_or(u32::MAX);
+            match self.ended.recv_timeout(next.min(until).saturating_duration_since(now)) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return true,
+            }
+            if Instant::now() >= next {
+                self.observer.progress(&self.progress(phase));
+            }
+        }
+    }
+
+    fn progress(&self, phase: Phase) -> Progress {
+        let shown = Board::sum(self.boards);
+        Progress {
+            phase,
+            elapsed: self.start.elapsed(),
+            planned: self.plan.warm_up + self.plan.window,
+            ok: shown.ok,
+            errors: shown.errors,
+            in_flight: shown.in_flight,
+            queued: shown.queued,
+        }
+    }
+}
+
+/// Merges what the threads saw, stream by stream.
+fn combine(plan: &Plan, reports: Vec<ThreadReport>) -> Outcome {
+    let interrupted = reports.iter().any(|report| report.interrupted);
+    let mut merged: Vec<Option<StreamOutcome>> = plan.streams.iter().map(|_| None).collect();
+    let mut threads = Vec::new();
+    for report in reports {
+        threads.push(report.thread);
+        for (stream, outcome) in report.streams {
+            match &mut merged[stream] {
+                Some(sum) => sum.merge(&outcome),
+                first => *first = Some(outcome),
+            }
+        }
+    }
+    let streams: Vec<_> = merged.into_iter().flatten().collect();
+    let window_s = streams.iter().map(|stream| stream.window_s).fold(0.0, f64::max);
+    Outcome { streams, threads, interrupted, window_s, seed: plan.seed }
+}

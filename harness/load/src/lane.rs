@@ -1,0 +1,269 @@
+//! One stream on one engine thread: what to send next, on which connection, and what to record of it.
+//!
+//! A lane reads no clock and knows no socket; every instant is an argument, in nanoseconds since the run's start, and
+//! connections are numbers. Whatever engine does the input and output, the rules of measurement are here.
+//!
+//! A request lives through: due (counted as the clock passes), assigned to a free connection and sent, finished or
+//! abandoned. What is due while no connection is free waits in the order of due times.
+
+use rand::RngExt;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::{
+    errors::ErrorKind,
+    outcome::{LATE_AFTER_NS, StreamOutcome},
+    pacing::{Arrivals, Pacing, Purpose, Schedule, Share, random_sequence},
+    population::Population,
+    window::Window,
+};
+
+/// The instants of a request in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) due_ns: u64,
+    pub(crate) sent_ns: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Free {
+    connection: u32,
+    since_ns: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// `None` for a closed loop: a request is due whenever a connection is free.
+    schedule: Option<Schedule>,
+    window: Window,
+    free: Vec<Free>,
+    random: Xoshiro256PlusPlus,
+    in_flight: u64,
+    population: Population,
+    /// The sum of sojourn times within the window: the other side of Little's law.
+    sojourn_ns: u128,
+    record: StreamOutcome,
+    /// Right answers since the run began, for the live view.
+    ok_so_far: u64,
+    /// Errors since the run began, for the live view.
+    errors_so_far: u64,
+}
+
+impl Lane {
+    /// The lane of stream number `stream`, with room for `connections` free connections.
+    pub(crate) fn new(
+        record: StreamOutcome,
+        seed: u64,
+        stream: usize,
+        share: Share,
+        connections: usize,
+        window: Window,
+    ) -> Self {
+        let pacing: Pacing = record.pacing;
+        let schedule = Arrivals::new(pacing, seed, stream, share)
+            .map(|arrivals| Schedule::new(arrivals, window.closes_ns));
+        Self {
+            schedule,
+            window,
+            free: Vec::with_capacity(connections),
+            random: random_sequence(seed, stream, share.index, Purpose::Connections),
+            in_flight: 0,
+            population: Population::default(),
+            sojourn_ns: 0,
+            record,
+            ok_so_far: 0,
+            errors_so_far: 0,
+        }
+    }
+
+    /// The run starts now: connections opened before count as free since then.
+    pub(crate) fn start(&mut self) {
+        self.free.iter_mut().for_each(|free| free.since_ns = 0);
+    }
+
+    /// Counts what has become due.
+    #[inline]
+    pub(crate) fn advance(&mut self, now_ns: u64) {
+        let Some(schedule) = &mut self.schedule else { return };
+        while let Some(due_ns) = schedule.count_due(now_ns) {
+            self.population.arrive(due_ns, &self.window);
+            self.record.counts.due += u64::from(self.window.contains(due_ns));
+        }
+    }
+
+    /// A connection can take a request.
+    #[inline]
+    pub(crate) fn connection_free(&mut self, connection: u32, now_ns: u64) {
+        self.free.push(Free { connection, since_ns: now_ns });
+    }
+
+    /// A free connection was lost. Rare, so it may be looked for.
+    pub(crate) fn connection_lost(&mut self, connection: u32) {
+        self.free.retain(|free| free.connection != connection);
+    }
+
+    /// Whether [`Lane::assign`] would send something, provided what is due has been counted.
+    #[inline]
+    pub(crate) fn has_work(&self, now_ns: u64) -> bool {
+        !self.free.is_empty()
+            && match &self.schedule {
+                None => now_ns < self.window.closes_ns,
+                Some(schedule) => schedule.queued() > 0,
+            }
+    }
+
+    /// When this lane wants to be looked at again, if nothing happens on its connections.
+    pub(crate) fn next_due_ns(&self) -> Option<u64> {
+        // What becomes due while every connection is busy can be counted when one is free again.
+        if self.free.is_empty() { None } else { self.schedule.as_ref()?.next_due_ns() }
+    }
+
+    /// Assigns the request that has been due longest to a free connection chosen at random; it counts as sent now.
+    #[inline]
+    pub(crate) fn assign(&mut self, now_ns: u64) -> Option<(u32, Ticket)> {
+        if !self.has_work(now_ns) {
+            return None;
+        }
+        let chosen = if self.free.len() == 1 { 0 } else { self.random.random_range(0..self.free.len()) };
+        let due_ns = match &mut self.schedule {
+            None => now_ns,
+            Some(schedule) => schedule.take()?,
+        };
+        let free = self.free.swap_remove(chosen);
+        self.in_flight += 1;
+        let in_window = self.window.contains(due_ns);
+        if self.schedule.is_none() {
+            self.population.arrive(now_ns, &self.window);
+            self.record.counts.due += u64::from(in_window);
+        } else if in_window {
+            self.record_departure(due_ns, free.since_ns, now_ns);
+        }
+        self.record.counts.sent += u64::from(in_window);
+        Some((free.connection, Ticket { due_ns, sent_ns: now_ns }))
+    }
+
+    fn record_departure(&mut self, due_ns: u64, free_since_ns: u64, sent_ns: u64) {
+        let ready_ns = due_ns.max(free_since_ns);
+        let lag_ns = sent_ns.saturating_sub(ready_ns);
+        self.record.queue_wait.record_ns(ready_ns - due_ns);
+        self.record.lag.record_ns(lag_ns);
+        self.record.counts.late += u64::from(lag_ns > LATE_AFTER_NS);
+        self.record.departures.record(due_ns, due_ns + lag_ns);
+    }
+
+    /// A request in flight was answered rightly, or failed. Returns whether it was a right answer within the window.
+    #[inline]
+    pub(crate) fn finish(&mut self, ticket: Ticket, now_ns: u64, result: Result<(), ErrorKind>) -> bool {
+        self.leave(ticket, now_ns);
+        match result {
+            Ok(()) => self.ok_so_far += 1,
+            Err(_) => self.errors_so_far += 1,
+        }
+        let ok_in_window = result.is_ok() && self.window.contains(now_ns);
+        self.record.counts.ok_in_window += u64::from(ok_in_window);
+        if self.window.contains(ticket.due_ns) {
+            self.record_result(ticket, now_ns, result);
+        }
+        ok_in_window
+    }
+
+    fn record_result(&mut self, ticket: Ticket, now_ns: u64, result: Result<(), ErrorKind>) {
+        let response_ns = now_ns.saturating_sub(ticket.due_ns);
+        match result {
+            Ok(()) => {
+                self.record.counts.completed += 1;
+                self.record.counts.ok += 1;
+                self.record.response.record_ns(response_ns);
+                self.record.service.record_ns(now_ns.saturating_sub(ticket.sent_ns));
+            }
+            Err(kind) => {
+                self.record.counts.completed += u64::from(kind.was_answered());
+                self.record.errors.add(kind);
+                if kind == ErrorKind::Timeout {
+                    self.record.unanswered.record_ns(response_ns);
+                } else {
+                    self.record.failed.record_ns(response_ns);
+                }
+            }
+        }
+    }
+
+    /// The run is over and a request is still in flight.
+    pub(crate) fn abandon(&mut self, ticket: Ticket, now_ns: u64) {
+        self.leave(ticket, now_ns);
+        if self.window.contains(ticket.due_ns) {
+            self.record.counts.in_flight_at_end += 1;
+            self.record.unanswered.record_ns(now_ns.saturating_sub(ticket.due_ns));
+        }
+    }
+
+    fn leave(&mut self, ticket: Ticket, now_ns: u64) {
+        self.advance(now_ns);
+        self.in_flight -= 1;
+        self.population.depart(now_ns, &self.window);
+        self.sojourn_ns += u128::from(self.window.overlap_ns(ticket.due_ns, now_ns));
+    }
+
+    /// Whether the window is over and nothing that was due is left.
+    pub(crate) fn is_drained(&self, now_ns: u64) -> bool {
+        now_ns >= self.window.closes_ns && self.in_flight == 0 && self.queued() == 0
+    }
+
+    /// Ends the window at `now_ns` rather than at its planned end.
+    pub(crate) fn cut(&mut self, now_ns: u64) {
+        self.advance(now_ns);
+        self.window.cut(now_ns);
+        if let Some(schedule) = &mut self.schedule {
+            schedule.end_at(now_ns);
+        }
+    }
+
+    /// The run is over and no request is in flight any more: what is still unsent is given up.
+    pub(crate) fn conclude(mut self, now_ns: u64) -> StreamOutcome {
+        self.advance(now_ns);
+        self.population.advance(now_ns, &self.window);
+        while let Some(due_ns) = self.schedule.as_mut().and_then(Schedule::take) {
+            self.sojourn_ns += u128::from(self.window.overlap_ns(due_ns, now_ns));
+            if self.window.contains(due_ns) {
+                self.record.counts.unsent_at_end += 1;
+                self.record.unanswered.record_ns(now_ns.saturating_sub(due_ns));
+            }
+        }
+        self.record.window_s = self.window.length_ns() as f64 / 1e9;
+        self.record.littles_law.integral_s = self.population.integral_ns() as f64 / 1e9;
+        self.record.littles_law.sojourn_s = self.sojourn_ns as f64 / 1e9;
+        self.record
+    }
+
+    /// An attempt to connect failed.
+    pub(crate) fn connect_failed(&mut self, now_ns: u64) {
+        self.errors_so_far += 1;
+        if self.window.contains(now_ns) {
+            self.record.errors.add(ErrorKind::Connect);
+        }
+    }
+
+    /// The outcome so far, for what the engine knows and the lane does not.
+    pub(crate) fn record_mut(&mut self) -> &mut StreamOutcome {
+        &mut self.record
+    }
+
+    pub(crate) fn queued(&self) -> u64 {
+        self.schedule.as_ref().map_or(0, Schedule::queued)
+    }
+
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    pub(crate) fn ok_so_far(&self) -> u64 {
+        self.ok_so_far
+    }
+
+    pub(crate) fn errors_so_far(&self) -> u64 {
+        self.errors_so_far
+    }
+}
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;
