@@ -17,7 +17,8 @@ fn request_path(criterion: &mut Criterion) {
             "GET /simple HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
              User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0)\r\n\
              Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
-             Accept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nConnection: keep-alive\r\n\r\n",
+             Accept-Language: en-US,en;q=0.5\r\n\
+             Accept-Encoding: gzip, deflate, br, zstd\r\nConnection: keep-alive\r\n\r\n",
         ),
         (
             "POST echo",
