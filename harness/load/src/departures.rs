@@ -108,10 +108,11 @@ impl Departures {
     /// Takes the next request that was due at `due_ns` and would have left at `left_ns`, had it not waited.
     #[inline]
     pub(crate) fn record(&mut self, due_ns: u64, left_ns: u64) {
+        // A request that waited may be sent after one that did not and yet have "left" before it: they swap places.
+        let left_ns = self.last.map_or(left_ns, |(_, last_left_ns)| left_ns.max(last_left_ns));
         if let Some((last_due_ns, last_left_ns)) = self.last.replace((due_ns, left_ns)) {
             self.scheduled.record_ns(due_ns.saturating_sub(last_due_ns));
-            // A request that waited may be sent after one that did not and yet have "left" before it.
-            self.actual.record_ns(left_ns.saturating_sub(last_left_ns));
+            self.actual.record_ns(left_ns - last_left_ns);
         }
     }
 

@@ -211,9 +211,11 @@ impl Lane {
     /// Ends the window at `now_ns` rather than at its planned end.
     pub(crate) fn cut(&mut self, now_ns: u64) {
         self.advance(now_ns);
-        self.window.cut(now_ns);
+        // What is due at this very instant has been counted.
+        let ends_ns = now_ns.saturating_add(1);
+        self.window.cut(ends_ns);
         if let Some(schedule) = &mut self.schedule {
-            schedule.end_at(now_ns);
+            schedule.end_at(ends_ns);
         }
     }
 

@@ -214,7 +214,7 @@ impl<'a> Engine<'a> {
             }
             if self.stop.is_stopped() {
                 interrupted = now_ns < self.window.closes_ns;
-                self.cut(now_ns);
+                self.cut();
                 break;
             }
             if self.is_over(now_ns) {
@@ -444,7 +444,8 @@ impl<'a> Engine<'a> {
     }
 
     /// Stops in the middle of the run.
-    fn cut(&mut self, now_ns: u64) {
+    fn cut(&mut self) {
+        let now_ns = self.clock.now_ns();
         if self.meter.opened.is_some() && self.meter.closed.is_none() {
             self.meter.closed = Some(self.reading(now_ns));
         }

@@ -1,0 +1,102 @@
+//! In the steady state nothing is allocated: an allocator would be part of what is measured.
+#![expect(unsafe_code, reason = "an allocator that counts must be one")]
+
+mod support;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use load::{AnySuccess, Observer, Pacing, StopHandle};
+use support::{Scripted, answer, plan, run_until, stream};
+
+/// Allocations made on engine threads.
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static IS_ENGINE: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Counting;
+
+fn count() {
+    if IS_ENGINE.get() {
+        ALLOCATIONS.fetch_add(1, SeqCst);
+    }
+}
+
+// SAFETY: every call is passed on unchanged; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise about `layout` is the one that is needed.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `System` with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: `pointer` came from `System` with this layout, and `size` is the caller's promise.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Notes how many allocations there had been at both edges of the window.
+#[derive(Default)]
+struct Edges {
+    opened: AtomicU64,
+    closed: AtomicU64,
+}
+
+impl Observer for Edges {
+    fn window_opened(&self) {
+        self.opened.store(ALLOCATIONS.load(SeqCst), SeqCst);
+    }
+
+    fn window_closed(&self) {
+        self.closed.store(ALLOCATIONS.load(SeqCst), SeqCst);
+    }
+}
+
+/// Reading the kernel's counters at an edge takes a few, however many requests there are.
+const AT_THE_EDGES: u64 = 40;
+
+fn allocations_of(pacing: Pacing, answer: impl Into<Vec<u8>>) -> (u64, u64) {
+    let server = Scripted::answering(answer);
+    let mut plan = plan(server.address, stream(server.address, pacing, 8, AnySuccess), 500);
+    plan.warm_up = Duration::from_millis(200);
+    plan.on_thread_start = Some(Arc::new(|_| IS_ENGINE.set(true)));
+    let edges = Edges::default();
+    let outcome = run_until(&plan, &edges, &StopHandle::new());
+    assert_eq!(outcome.streams[0].errors.total(), 0);
+    (outcome.streams[0].counts.ok, edges.closed.load(SeqCst) - edges.opened.load(SeqCst))
+}
+
+/// One test, since the counter is one for the process.
+#[test]
+fn no_request_allocates() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    for (pacing, bytes) in [
+        (Pacing::Closed, answer("hello")),
+        (Pacing::Poisson { per_second: 4_000.0 }, answer("hello")),
+        (Pacing::Closed, chunked.to_owned()),
+        (Pacing::Closed, answer(&"x".repeat(200_000))),
+    ] {
+        let (requests, allocations) = allocations_of(pacing, bytes);
+        assert!(requests > 2 * AT_THE_EDGES, "{pacing:?}: only {requests} requests");
+        assert!(allocations <= AT_THE_EDGES, "{pacing:?}: {allocations} allocations for {requests} requests");
+    }
+}
