@@ -71,7 +71,8 @@ pub fn build(
     let package = match &row.program {
         Program::Package(package) => package.clone(),
         Program::Command(command) => {
-            let (name, leading) = command.split_first().ok_or_else(|| BuildError::NoProgram(row.name.clone()))?;
+            let (name, leading) =
+                command.split_first().ok_or_else(|| BuildError::NoProgram(row.name.clone()))?;
             let path = Path::new(name);
             let path = if path.components().count() > 1 { root.join(path) } else { path.to_owned() };
             let program = find_program(&path).ok_or_else(|| BuildError::NoProgram(name.clone()))?;
@@ -82,7 +83,14 @@ pub fn build(
     let cargo = cargo.ok_or_else(|| BuildError::NoCargo(package.clone()))?;
     let manifest = root.join("Cargo.toml");
     let mut process = Launch::new(cargo)
-        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--package", &package])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--message-format=json-render-diagnostics",
+            "--package",
+            &package,
+        ])
         .args([OsString::from("--manifest-path"), manifest.into_os_string()])
         .guarded_by(guard)
         .spawn()?;
@@ -123,7 +131,12 @@ struct Target {
 fn failure(package: String, stderr: &[String]) -> BuildError {
     let text = stderr.join("\n");
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let advice = if says(&["linker `cc` not found", "failed to find tool", "is `gcc` not installed", "ToolNotFound"]) {
+    let advice = if says(&[
+        "linker `cc` not found",
+        "failed to find tool",
+        "is `gcc` not installed",
+        "ToolNotFound",
+    ]) {
         " (a C compiler is missing: install gcc)"
     } else if says(&["cannot update the lock file", "--locked was passed"]) {
         " (Cargo.lock does not fit the manifests: run `cargo metadata` and commit the result)"

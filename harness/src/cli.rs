@@ -69,6 +69,9 @@ pub struct BenchArgs {
     /// Results folder, instead of results/<date>-<host>
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Replace the run that is in the results folder
+    #[arg(long, requires = "out")]
+    pub replace: bool,
     /// Registry of rows, instead of harness/servers.toml
     #[arg(long, value_name = "FILE")]
     pub registry: Option<PathBuf>,

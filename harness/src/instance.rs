@@ -10,8 +10,6 @@ use host::{
 
 use crate::{builder::Built, registry::Row};
 
-/// How long a server may take until it accepts.
-const READY_DEADLINE: Duration = Duration::from_secs(15);
 /// How long it may take to end once it was told to. Nothing is in flight then.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -42,6 +40,9 @@ pub enum InstanceError {
     /// An answer is wrong.
     #[error("the server answers wrongly: {0}")]
     WrongAnswer(String),
+    /// The generator could not do its work.
+    #[error("the generator: {0}")]
+    Generator(String),
     /// It ended badly.
     #[error("the server did not exit cleanly: {0}")]
     Unclean(String),
@@ -60,7 +61,7 @@ impl Instance {
             .cpus(cpus.clone())
             .guarded_by(guard)
             .spawn()?;
-        let ready = process.ready(READY_DEADLINE)?;
+        let ready = process.ready(row.ready_within)?;
         if ready.profile != Profile::Release {
             return Err(InstanceError::Debug);
         }

@@ -1,6 +1,8 @@
 //! Whether a trial's figures count. Instrument and server are judged apart: a trial in which the instrument failed
 //! is invalid and repeated; one in which the server failed to keep up is a result.
 
+use stats::Quantile;
+
 use crate::{
     record::{Measured, StreamRecord, Verdict},
     scenario::Placement,
@@ -12,8 +14,6 @@ const LAG_SHARE: f64 = 0.1;
 const LAG_FLOOR_US: f64 = 100.0;
 /// Little's law must hold within this.
 const LITTLES_LAW_TOLERANCE: f64 = 0.05;
-/// Fewer requests in the system on average than this, and Little's law compares rounding errors.
-const FEWEST_FOR_LITTLES_LAW: u64 = 100;
 /// A generator that waited for a CPU for more than this part of the window was starved.
 const STARVED: f64 = 0.05;
 /// A shared generator may use this much of one CPU.
@@ -28,7 +28,7 @@ pub fn judge(measured: &Measured, placement: Placement) -> Verdict {
     let reasons: Vec<String> = measured
         .streams
         .iter()
-        .flat_map(|stream| faults_of_stream(stream, measured.generator.spins))
+        .flat_map(faults_of_stream)
         .chain(faults_of_generator(measured, placement))
         .collect();
     if !reasons.is_empty() {
@@ -41,30 +41,25 @@ pub fn judge(measured: &Measured, placement: Placement) -> Verdict {
     Verdict::Valid { saturated, generator_bound: is_generator_bound(measured) }
 }
 
-fn faults_of_stream(stream: &StreamRecord, spins: bool) -> Vec<String> {
+fn faults_of_stream(stream: &StreamRecord) -> Vec<String> {
     let mut faults = Vec::new();
     let name = &stream.name;
-    let open_loop = stream.offered_per_second.is_some();
-    let allowed = (stream.response.p99.us * LAG_SHARE).max(LAG_FLOOR_US);
-    if open_loop && stream.lag.p99.us > allowed {
-        let lag = stream.lag.p99.us;
-        let how = if spins { "spinning" } else { "sleeping" };
-        faults.push(format!(
-            "{name}: the {how} generator's own lag has p99 {lag:.0} us, and {allowed:.0} us are allowed"
-        ));
+    let us = |quantile: Quantile| quantile.ns() as f64 / 1000.0;
+    if let (Some(lag), Some(response)) = (&stream.lag, &stream.response) {
+        let (lag, allowed) = (us(lag.p99), (us(response.p99) * LAG_SHARE).max(LAG_FLOOR_US));
+        if lag > allowed {
+            faults.push(format!(
+                "{name}: the generator's own lag has p99 {lag:.0} us, and {allowed:.0} us are allowed"
+            ));
+        }
     }
     if !stream.accounts_agree {
         let StreamRecord { due, sent, unsent, .. } = stream;
         faults.push(format!("{name}: the accounts differ ({due} due, {sent} sent, {unsent} unsent)"));
     }
-    match stream.littles_law_disagreement {
-        Some(difference)
-            if difference > LITTLES_LAW_TOLERANCE && stream.response.count >= FEWEST_FOR_LITTLES_LAW =>
-        {
-            let percent = 100.0 * difference;
-            faults.push(format!("{name}: Little's law is off by {percent:.1}%"));
-        }
-        _ => {}
+    if stream.littles_law_difference > LITTLES_LAW_TOLERANCE {
+        let percent = 100.0 * stream.littles_law_difference;
+        faults.push(format!("{name}: Little's law is off by {percent:.1}%"));
     }
     faults
 }
@@ -87,7 +82,8 @@ fn faults_of_generator(measured: &Measured, placement: Placement) -> Vec<String>
 fn wrong_answers(measured: &Measured) -> Option<String> {
     measured.streams.iter().find_map(|stream| {
         let wrong = *stream.errors.get("wrong_answer")?;
-        (wrong > 0).then(|| format!("{}: {wrong} wrong answers under load", stream.name))
+        let first = stream.first_wrong.as_deref().unwrap_or("its text was not kept");
+        (wrong > 0).then(|| format!("{}: {wrong} wrong answers under load, the first: {first}", stream.name))
     })
 }
 
@@ -104,16 +100,23 @@ fn is_generator_bound(measured: &Measured) -> bool {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use stats::{Digest, Histogram};
+
     use super::*;
     use crate::{
-        record::{GeneratorRecord, Latency, Percentile},
+        record::GeneratorRecord,
         sample::{MachineUse, TreeUse},
     };
 
+    /// A distribution in which everything took `us`.
+    pub(crate) fn always(us: u64) -> Option<Digest> {
+        let mut histogram = Histogram::new();
+        (0..1000).for_each(|_| histogram.record_ns(1000 * us));
+        histogram.digest()
+    }
+
     /// A trial in which nothing is wrong, for the tests of this crate to start from.
     pub(crate) fn sound() -> Measured {
-        let latency =
-            |p99| Latency { count: 1000, p99: Percentile { us: p99, at_least: false }, ..Latency::default() };
         Measured {
             window_s: 1.0,
             streams: vec![StreamRecord {
@@ -125,14 +128,18 @@ pub(crate) mod tests {
                 sent: 1000,
                 unsent: 0,
                 right: 1000,
+                late: 0,
                 censored: 0,
                 errors: [].into(),
-                response: latency(2000.0),
-                service: latency(1900.0),
-                queue_wait: latency(0.0),
-                lag: latency(20.0),
-                littles_law_disagreement: Some(0.001),
+                first_wrong: None,
+                response: always(2000),
+                service: always(1900),
+                queue_wait: always(1),
+                lag: always(20),
+                littles_law_difference: 0.001,
                 accounts_agree: true,
+                reopened: 0,
+                answers_by_connection: [15, 17],
             }],
             server: TreeUse::default(),
             server_cpu_per_request_us: 10.0,
@@ -168,9 +175,9 @@ pub(crate) mod tests {
     #[test]
     fn what_is_wrong_with_the_instrument_makes_a_trial_invalid() {
         let split = Placement::Split;
-        invalid(|m| m.streams[0].lag.p99.us = 201.0, split, "own lag");
+        invalid(|m| m.streams[0].lag = always(202), split, "own lag");
         invalid(|m| m.streams[0].accounts_agree = false, split, "accounts differ");
-        invalid(|m| m.streams[0].littles_law_disagreement = Some(0.06), split, "Little's law");
+        invalid(|m| m.streams[0].littles_law_difference = 0.06, split, "Little's law");
         invalid(|m| m.generator.starved = 0.06, split, "waited for a CPU");
         invalid(|m| m.generator.busy = 0.11, Placement::Shared, "shares with the server");
     }
@@ -179,8 +186,8 @@ pub(crate) mod tests {
     fn lag_is_measured_against_the_tail_that_it_could_have_made() {
         let verdict = verdict_of(
             |m| {
-                m.streams[0].lag.p99.us = 201.0;
-                m.streams[0].response.p99.us = 4000.0;
+                m.streams[0].lag = always(202);
+                m.streams[0].response = always(4000);
             },
             Placement::Split,
         );

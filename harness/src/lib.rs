@@ -1,15 +1,40 @@
-//! The command line and its pipeline:
-//! registry x scenarios -> plan -> per trial (start, verify, load and sample, stop, judge, record) -> report.
+//! The command line and its pipeline.
+//!
+//! ```text
+//! registry x scenarios -> plan -> per trial: start, check, load and sample, stop, judge, record -> report
+//! ```
+//!
+//! The harness measures across a process boundary: it knows rows, which are data, and never a server.
+
 pub mod cli;
-pub mod cpu_plan;
-pub mod duration;
-pub mod environment;
-pub mod judge;
-pub mod names;
-pub mod progress;
-pub mod record;
+pub mod failure;
+
 pub mod registry;
-pub mod run_plan;
-pub mod sample;
 pub mod scenario;
 pub mod workspace;
+
+pub mod bench;
+pub mod published;
+
+pub mod cpu_plan;
+pub mod run_plan;
+
+pub mod builder;
+pub mod calibrate;
+pub mod context;
+pub mod drive;
+pub mod instance;
+pub mod interrupt;
+pub mod judge;
+pub mod progress;
+pub mod resolve;
+pub mod sample;
+pub mod trial;
+
+pub mod environment;
+pub mod folder;
+pub mod record;
+pub mod report;
+
+pub mod duration;
+pub mod names;

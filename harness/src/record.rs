@@ -12,6 +12,7 @@ use std::{
 
 use host::guard::Usage;
 use serde::{Deserialize, Serialize};
+use stats::{Digest, Quantile};
 
 use crate::{
     cpu_plan::CpuPlan,
@@ -108,61 +109,40 @@ pub struct StreamRecord {
     pub connections: usize,
     /// Requests per second that were meant to be due; absent for a closed loop.
     pub offered_per_second: Option<f64>,
-    /// Right answers per second of the window, to requests that were due in it.
+    /// Right answers that arrived per second of the window.
     pub achieved_per_second: f64,
-    /// Requests that were due within the window.
+    /// Requests that were due within the window. What follows is about these, unless it says otherwise.
     pub due: u64,
     /// Those that were sent.
     pub sent: u64,
     /// Those that were never sent, because no connection became free until the end.
     pub unsent: u64,
-    /// Those that were answered rightly.
+    /// Those that were answered rightly, however late.
     pub right: u64,
-    /// Those whose fate is only known to be later than some instant.
+    /// Those that were sent more than 100 us late by the generator's own fault.
+    pub late: u64,
+    /// Those that were never answered: their response times are only known to be longer than their age.
     pub censored: u64,
     /// Errors by kind.
     pub errors: BTreeMap<String, u64>,
+    /// The first answer that was not the expected one.
+    pub first_wrong: Option<String>,
     /// From the due time to the last byte.
-    pub response: Latency,
+    pub response: Option<Digest>,
     /// From the actual send to the last byte.
-    pub service: Latency,
-    /// Waits for a free connection.
-    pub queue_wait: Latency,
-    /// The generator's own lateness.
-    pub lag: Latency,
-    /// Relative disagreement of Little's law from the due time; absent if there was nothing to compare.
-    pub littles_law_disagreement: Option<f64>,
-    /// Whether due = sent + unsent, and every sent request has one fate.
+    pub service: Option<Digest>,
+    /// Waits for a free connection; absent for a closed loop.
+    pub queue_wait: Option<Digest>,
+    /// The generator's own lateness; absent for a closed loop.
+    pub lag: Option<Digest>,
+    /// How far the two sides of Little's law are apart, relative to the larger.
+    pub littles_law_difference: f64,
+    /// Whether due = sent + unsent, and every request has exactly one fate.
     pub accounts_agree: bool,
-}
-
-/// Percentiles of a distribution, microseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// How many observations, censored ones included.
-    pub count: u64,
-    /// Arithmetic mean of those that are known exactly.
-    pub mean_us: f64,
-    /// Median.
-    pub p50: Percentile,
-    /// 90th.
-    pub p90: Percentile,
-    /// 99th.
-    pub p99: Percentile,
-    /// 99.9th.
-    pub p999: Percentile,
-    /// The largest.
-    pub max: Percentile,
-}
-
-/// A percentile that may lie among observations which are only known to be larger than something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Percentile {
-    /// The value, or its lower bound, microseconds.
-    pub us: f64,
-    /// Whether it is only a lower bound.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub at_least: bool,
+    /// Connections that had to be opened again within the window.
+    pub reopened: u64,
+    /// Right answers on the connection that got fewest, and on the one that got most.
+    pub answers_by_connection: [u64; 2],
 }
 
 /// What the generator says of itself.
@@ -184,8 +164,13 @@ pub struct GeneratorRecord {
     pub raised_priority: bool,
     /// System calls of its threads per completed request: waits, reads and writes.
     pub syscalls_per_request: f64,
-    /// Connections that had to be opened again.
-    pub reconnects: u64,
+}
+
+impl StreamRecord {
+    /// The 99th percentile of the response time; absent if there was no request.
+    pub fn p99(&self) -> Option<Quantile> {
+        self.response.as_ref().map(|response| response.p99)
+    }
 }
 
 impl Measured {

@@ -1,10 +1,13 @@
 //! The rows that can be measured, as data: `servers.toml`.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{Unknown, select};
+use crate::{
+    duration,
+    names::{Unknown, select},
+};
 
 /// What may be concluded from a row beside others: no rank is ever given across tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,6 +54,8 @@ pub struct Row {
     pub args: Vec<String>,
     /// The operations that it serves.
     pub operations: Vec<OperationName>,
+    /// How long it may take until it accepts.
+    pub ready_within: Duration,
 }
 
 /// Where a row's program comes from.
@@ -77,6 +82,12 @@ struct Table {
     args: Vec<String>,
     #[serde(default = "every_operation")]
     operations: Vec<OperationName>,
+    #[serde(with = "duration", default = "default_ready_within")]
+    ready_within: Duration,
+}
+
+fn default_ready_within() -> Duration {
+    Duration::from_secs(10)
 }
 
 fn every_operation() -> Vec<OperationName> {
@@ -87,25 +98,25 @@ impl TryFrom<Table> for Row {
     type Error = String;
 
     fn try_from(table: Table) -> Result<Self, String> {
-        let Table { name, about, tier, package, command, args, operations } = table;
+        let Table { name, about, tier, package, command, args, operations, ready_within } = table;
         let program = match (package, command) {
             (Some(package), None) => Program::Package(package),
             (None, Some(command)) if !command.is_empty() => Program::Command(command),
             (None, Some(_)) => return Err(format!("the command of row `{name}` is empty")),
             _ => return Err(format!("row `{name}` needs either a package or a command")),
         };
-        Ok(Self { name, about, tier, program, args, operations })
+        Ok(Self { name, about, tier, program, args, operations, ready_within })
     }
 }
 
 impl From<Row> for Table {
     fn from(row: Row) -> Self {
-        let Row { name, about, tier, program, args, operations } = row;
+        let Row { name, about, tier, program, args, operations, ready_within } = row;
         let (package, command) = match program {
             Program::Package(package) => (Some(package), None),
             Program::Command(command) => (None, Some(command)),
         };
-        Self { name, about, tier, package, command, args, operations }
+        Self { name, about, tier, package, command, args, operations, ready_within }
     }
 }
 

@@ -188,6 +188,14 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_reads_back_from_a_record_as_it_was() {
+        let plan = plan(1, 6);
+        let text = serde_json::to_string(&plan).unwrap();
+        let back: RunPlan = serde_json::from_str(&text).unwrap();
+        assert_eq!((back.rows, back.scenarios), (plan.rows, plan.scenarios));
+    }
+
+    #[test]
     fn too_few_trials_for_ranks_need_no_twin() {
         let plan = plan(1, 5);
         assert!(plan.scenarios.iter().all(|scenario| plan.entries(scenario).iter().all(|entry| !entry.twin)));

@@ -14,8 +14,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// How it is called: the file's name without `.toml`.
-    #[serde(skip_deserializing, default)]
+    /// How it is called: the name of its file without `.toml`, whatever the file says.
+    #[serde(default)]
     pub name: String,
     /// What a reader wants to know.
     pub question: String,
@@ -260,6 +260,12 @@ impl Scenario {
     /// Whether `row` serves all that this scenario asks for.
     pub fn suits(&self, row: &Row) -> bool {
         self.streams.iter().all(|stream| row.operations.contains(&stream.operation))
+    }
+
+    /// Whether a rate or an operation of it is derived from what the rows can do.
+    pub fn needs_calibration(&self) -> bool {
+        let derived = |rate| matches!(rate, Some(Rate::OfSlowestCapacity(_) | Rate::ToReachLoad(_)));
+        self.streams.iter().any(|stream| stream.service_time.is_some() || derived(stream.pacing.rate()))
     }
 
     /// The time that one trial takes beside starting and stopping the server.

@@ -30,7 +30,8 @@ fn metadata() -> Metadata {
 
 fn is_server(package: &Package) -> bool {
     let folder = package.manifest_path.parent().and_then(|folder| folder.parent());
-    folder.is_some_and(|folder| folder.ends_with("servers")) && !ALLOWED.iter().any(|(name, ..)| *name == package.name.as_str())
+    folder.is_some_and(|folder| folder.ends_with("servers"))
+        && !ALLOWED.iter().any(|(name, ..)| *name == package.name.as_str())
 }
 
 fn dependencies(package: &Package, kind: DependencyKind) -> BTreeSet<&str> {
@@ -62,7 +63,9 @@ fn every_member_depends_only_on_what_it_may_know() {
 
 #[test]
 fn what_is_served_and_what_all_servers_share_name_no_runtime() {
-    for package in metadata().packages.iter().filter(|package| ["app", "host", "kit"].contains(&package.name.as_str())) {
+    for package in
+        metadata().packages.iter().filter(|package| ["app", "host", "kit"].contains(&package.name.as_str()))
+    {
         let dependencies = dependencies(package, DependencyKind::Normal);
         let named: Vec<_> = RUNTIMES.iter().filter(|runtime| dependencies.contains(*runtime)).collect();
         assert!(named.is_empty(), "{} depends on {named:?}", package.name);
@@ -75,10 +78,18 @@ fn the_harness_names_no_runtime_and_links_no_server() {
     let servers: BTreeSet<&str> =
         metadata.packages.iter().filter(|p| is_server(p)).map(|p| p.name.as_str()).collect();
     assert!(servers.contains("work-stealing"), "{servers:?}");
-    for package in metadata.packages.iter().filter(|package| ["harness", "load", "stats"].contains(&package.name.as_str())) {
+    for package in metadata
+        .packages
+        .iter()
+        .filter(|package| ["harness", "load", "stats"].contains(&package.name.as_str()))
+    {
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
-            assert!(!RUNTIMES.contains(&name) && !servers.contains(name), "{} depends on {name}", package.name);
+            assert!(
+                !RUNTIMES.contains(&name) && !servers.contains(name),
+                "{} depends on {name}",
+                package.name
+            );
         }
     }
 }

@@ -71,6 +71,11 @@ impl Censored {
         Self::default()
     }
 
+    /// From the durations of what was answered, and the ages at which the rest was given up.
+    pub fn from_parts(answered: Histogram, given_up: Histogram) -> Self {
+        Self { answered, given_up }
+    }
+
     /// Counts an answered request. Never allocates or fails.
     #[inline]
     pub fn record(&mut self, duration: Duration) {

@@ -33,18 +33,32 @@ pub struct WrongAnswer {
 ///
 /// The first endpoint that does not answer, or not rightly.
 pub fn check_answers(address: SocketAddr, origin: Option<&str>) -> Result<(), WrongAnswer> {
-    let wrong = |target: &str| {
-        let target = target.to_owned();
-        move |detail| WrongAnswer { address, target, detail }
-    };
     for endpoint in Endpoint::ALL {
-        let (target, expected) = question(endpoint);
-        check(address, &get(target), &expected, origin.filter(|_| is_operation(endpoint)))
-            .map_err(wrong(target))?;
+        check_endpoint(address, endpoint, origin)?;
     }
     let echo = b"conformance\0\xff";
     check(address, &post("application/octet-stream", echo), &answer(200).body(echo), None)
-        .map_err(wrong("/echo"))
+        .map_err(wrong(address, "/echo"))
+}
+
+/// Asks one endpoint once, as [`check_answers`] asks all of them: for rows that serve only some.
+///
+/// # Errors
+///
+/// It does not answer, or not rightly.
+pub fn check_endpoint(
+    address: SocketAddr,
+    endpoint: Endpoint,
+    origin: Option<&str>,
+) -> Result<(), WrongAnswer> {
+    let (target, expected) = question(endpoint);
+    check(address, &get(target), &expected, origin.filter(|_| is_operation(endpoint)))
+        .map_err(wrong(address, target))
+}
+
+fn wrong(address: SocketAddr, target: &str) -> impl FnOnce(String) -> WrongAnswer {
+    let target = target.to_owned();
+    move |detail| WrongAnswer { address, target, detail }
 }
 
 fn question(endpoint: Endpoint) -> (&'static str, Expected) {

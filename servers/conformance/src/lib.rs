@@ -21,7 +21,7 @@ mod suite;
 mod answers;
 mod launched;
 
-pub use answers::{WrongAnswer, check_answers};
+pub use answers::{WrongAnswer, check_answers, check_endpoint};
 pub use case::{Case, Level};
 pub use launched::assert_conforms;
 pub use report::{Outcome, Report, Verdict};

@@ -1,0 +1,263 @@
+//! Drives the generator against a running server and turns what it found, with the kernel's counters of the same
+//! window, into the figures of a record. Only this module knows both the generator and the application.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use app::{Endpoint, Expectation, Operation};
+use host::class::SchedulingClass;
+use load::{Check, Mismatch, Observer, Outcome, Pacing, Plan, Request, Stream, StreamOutcome, Wait};
+use stats::Censored;
+
+use crate::{
+    context::Context,
+    cpu_plan::CpuPlan,
+    instance::{Instance, InstanceError},
+    record::{GeneratorRecord, Measured, StreamRecord},
+    registry::{OperationName, Row},
+    resolve::{Resolved, ResolvedStream},
+    sample::{MachineSample, TreeSample},
+    scenario::Placement,
+};
+
+/// How long opening all connections may take.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How often the generator's controlling thread wakes to report progress. It shares CPUs with what is measured.
+const PROGRESS_EVERY: Duration = Duration::from_secs(3600);
+
+/// What is to be driven.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The load.
+    pub load: &'a Resolved,
+    /// Where the generator runs.
+    pub cpus: &'a CpuPlan,
+    /// Seed of the arrivals.
+    pub seed: u64,
+}
+
+/// Asks the server once for each endpoint that its row serves, and checks the answers.
+///
+/// # Errors
+/// The first wrong answer.
+pub fn check_answers(instance: &Instance, row: &Row) -> Result<(), InstanceError> {
+    let (address, origin) = (instance.address(), Some(instance.said().server.as_str()));
+    let checked = if row.operations == OperationName::ALL {
+        conformance::check_answers(address, origin)
+    } else {
+        row.operations.iter().try_for_each(|operation| {
+            let endpoint = match operation {
+                OperationName::Simple => Endpoint::Simple,
+                OperationName::Complex => Endpoint::Complex,
+            };
+            conformance::check_endpoint(address, endpoint, origin)
+        })
+    };
+    checked.map_err(|wrong| InstanceError::WrongAnswer(wrong.to_string()))
+}
+
+/// Loads the server, and measures.
+///
+/// # Errors
+/// The generator could not do its work at all, or the server ended under load.
+pub fn drive(context: &Context, instance: &Instance, wanted: &Wanted<'_>) -> Result<Measured, InstanceError> {
+    let raised = wanted.cpus.placement == Placement::Shared && context.may_raise_priority;
+    let plan = plan(instance, wanted, raised)?;
+    let spins = plan.wait == Wait::Spin;
+    let edges = Edges { server: instance.pid(), opened: Mutex::default(), closed: Mutex::default() };
+    let outcome = load::run(&plan, &edges, context.interrupt.load())
+        .map_err(|error| InstanceError::Generator(error.to_string()))?;
+    let at = |edge: &Mutex<Option<Edge>>| edge.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (Some(opened), Some(closed)) = (at(&edges.opened), at(&edges.closed)) else {
+        return Err(InstanceError::Generator("the window was never opened".to_owned()));
+    };
+    if let Some(stream) = outcome.streams.iter().find(|stream| stream.connections.unreachable) {
+        let reason = format!("no connection for {} could be opened", stream.name);
+        return Err(InstanceError::Generator(reason));
+    }
+    let server = closed.server.since(&opened.server);
+    let right: u64 = outcome.streams.iter().map(|stream| stream.counts.ok_in_window).sum();
+    let machine = opened.machine.zip(closed.machine);
+    let machine = machine.map(|(then, now)| now.since(&then, &wanted.cpus.server, &wanted.cpus.generator));
+    let own = closed.own.since(&opened.own);
+    Ok(Measured {
+        window_s: outcome.window_s,
+        streams: outcome
+            .streams
+            .iter()
+            .zip(&wanted.load.streams)
+            .map(|(s, wanted)| stream_record(s, wanted))
+            .collect(),
+        server_cpu_per_request_us: server.cpu_ns as f64 / 1000.0 / right.max(1) as f64,
+        server,
+        server_life: None,
+        workers: instance.said().workers,
+        generator: GeneratorRecord {
+            spins,
+            raised_priority: raised,
+            ..generator_record(&outcome, own.run_delay_ns, right)
+        },
+        machine,
+        load_average_before: None,
+    })
+}
+
+fn plan(instance: &Instance, wanted: &Wanted<'_>, raised: bool) -> Result<Plan, InstanceError> {
+    let host = instance.address().to_string();
+    let stream = |stream: &ResolvedStream| {
+        let request = Request::get(&target(stream.operation), &host);
+        Ok(Stream {
+            name: stream.name.clone(),
+            request: request.map_err(|error| InstanceError::Generator(error.to_string()))?,
+            check: Arc::new(RightAnswer(Expectation::of(&stream.operation))),
+            pacing: stream.pacing,
+            connections: u32::try_from(stream.connections).unwrap_or(u32::MAX),
+        })
+    };
+    let streams = wanted.load.streams.iter().map(stream).collect::<Result<Vec<_>, InstanceError>>()?;
+    // A closed loop waits for answers alone. An open loop must be on time: it polls where no other needs the CPU.
+    let open_loop = streams.iter().any(|stream| stream.pacing != Pacing::Closed);
+    let alone = wanted.cpus.placement == Placement::Split;
+    let mut plan = Plan::new(instance.address(), streams);
+    plan.cpus = wanted.cpus.generator.iter().collect();
+    plan.wait = if open_loop && alone { Wait::Spin } else { Wait::Sleep };
+    plan.warm_up = wanted.load.warm_up;
+    plan.window = wanted.load.window;
+    plan.timeout = wanted.load.timeout;
+    plan.connect_within = CONNECT_DEADLINE;
+    plan.progress_every = PROGRESS_EVERY;
+    plan.seed = wanted.seed;
+    if raised {
+        // Tried beforehand on another thread; if it fails here, the lag that follows invalidates the trial.
+        plan.on_thread_start = Some(Arc::new(|_| drop(SchedulingClass::Fifo.apply_to_current_thread())));
+    }
+    Ok(plan)
+}
+
+/// What is asked for to have `operation` done.
+fn target(operation: Operation) -> String {
+    let path = operation.endpoint().paths()[0];
+    match operation {
+        Operation::Simple => path.to_owned(),
+        Operation::Complex { iterations } => format!("{path}?iterations={iterations}"),
+        Operation::Randoms { count, seed } => format!("{path}?count={count}&seed={seed}"),
+        Operation::Delay { milliseconds } => format!("{path}?ms={milliseconds}"),
+    }
+}
+
+struct RightAnswer(Expectation);
+
+impl Check for RightAnswer {
+    fn check(&self, status: u16, body: &[u8]) -> Result<(), Mismatch> {
+        if status != 200 {
+            return Err(Mismatch::Status);
+        }
+        self.0.matches(body).map_err(|reason| Mismatch::Answer(reason.into()))
+    }
+}
+
+/// Reads the kernel's counters at the two edges of the window.
+struct Edges {
+    server: u32,
+    opened: Mutex<Option<Edge>>,
+    closed: Mutex<Option<Edge>>,
+}
+
+struct Edge {
+    server: TreeSample,
+    own: TreeSample,
+    machine: Option<MachineSample>,
+}
+
+impl Edges {
+    fn sample(&self) -> Option<Edge> {
+        Some(Edge {
+            server: TreeSample::of_tree(self.server),
+            own: TreeSample::of_this_process(),
+            machine: MachineSample::take().ok(),
+        })
+    }
+}
+
+impl Observer for Edges {
+    fn window_opened(&self) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = self.sample();
+    }
+
+    fn window_closed(&self) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = self.sample();
+    }
+}
+
+fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream) -> StreamRecord {
+    let accounting = stream.accounting();
+    let response = Censored::from_parts(stream.response.clone(), stream.unanswered.clone());
+    StreamRecord {
+        name: stream.name.clone(),
+        connections: wanted.connections,
+        offered_per_second: wanted.pacing.per_second(),
+        achieved_per_second: stream.achieved_per_second(),
+        due: stream.counts.due,
+        sent: stream.counts.sent,
+        unsent: stream.counts.unsent_at_end,
+        right: stream.counts.ok,
+        late: stream.counts.late,
+        censored: stream.censored(),
+        errors: stream
+            .errors
+            .iter()
+            .filter(|&(_, n)| n > 0)
+            .map(|(kind, n)| (kind.name().to_owned(), n))
+            .collect(),
+        first_wrong: stream.first_wrong.as_ref().map(|wrong| format!("{}: {}", wrong.reason, wrong.excerpt)),
+        response: response.digest(),
+        service: stream.service.digest(),
+        queue_wait: stream.queue_wait.digest(),
+        lag: stream.lag.digest(),
+        littles_law_difference: accounting.littles_law_difference,
+        accounts_agree: accounting.due_unaccounted == 0
+            && accounting.sent_unaccounted == 0
+            && accounting.observations_unaccounted == 0,
+        reopened: stream.connections.reopened,
+        answers_by_connection: [stream.connections.least_answers, stream.connections.most_answers],
+    }
+}
+
+fn generator_record(outcome: &Outcome, run_delay_ns: u64, right: u64) -> GeneratorRecord {
+    let threads = &outcome.threads;
+    let per_thread = |total: f64| total / threads.len().max(1) as f64;
+    let per_request = |total: f64| total / right.max(1) as f64;
+    let wall_s: f64 = threads.iter().map(|thread| thread.wall_s).sum();
+    let calls: u64 = threads.iter().map(|thread| thread.waits + thread.reads + thread.writes).sum();
+    GeneratorRecord {
+        threads: threads.len(),
+        busy: per_thread(threads.iter().map(|thread| thread.busy_share).sum()),
+        spins: false,
+        starved: run_delay_ns as f64 / 1e9 / wall_s.max(f64::MIN_POSITIVE),
+        cpu_per_request_us: per_request(threads.iter().map(|thread| thread.cpu_time_s * 1e6).sum()),
+        involuntary_switches: threads.iter().map(|thread| thread.involuntary_switches).sum(),
+        raised_priority: false,
+        syscalls_per_request: per_request(calls as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_what_the_application_understands() {
+        for operation in [
+            Operation::Simple,
+            Operation::Complex { iterations: 12 },
+            Operation::Randoms { count: 3, seed: 4 },
+            Operation::Delay { milliseconds: 5 },
+        ] {
+            let target = target(operation);
+            let (path, query) = target.split_once('?').map_or((target.as_str(), None), |(p, q)| (p, Some(q)));
+            assert_eq!(app::route("GET", path, query), Ok(app::Request::Operation(operation)));
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Exit codes for scripts: what was asked for wrongly is told apart from what went wrong.
+
+use std::process::ExitCode;
+
+use crate::{folder::FolderError, names::Unknown, registry::RegistryError, scenario::ScenarioError};
+
+/// 2 where another command line, registry or scenario would help; 1 otherwise.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let is_usage = error.is::<Unknown>()
+        || error.is::<RegistryError>()
+        || error.is::<ScenarioError>()
+        || matches!(error.downcast_ref(), Some(FolderError::Taken(_) | FolderError::Foreign(_)));
+    if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
