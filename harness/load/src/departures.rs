@@ -51,16 +51,7 @@ impl Gaps {
     /// The largest distance between two empirical distribution functions, looked at the bounds of cells (so it may
     /// be less than Kolmogorov's distance by what happens inside one cell). `None` when either is empty.
     pub fn distance(&self, other: &Gaps) -> Option<f64> {
-        if self.count == 0 || other.count == 0 {
-            return None;
-        }
-        let (mut own, mut others) = (0, 0);
-        let distances = self.cells.iter().zip(&other.cells).map(|(a, b)| {
-            own += a;
-            others += b;
-            (own as f64 / self.count as f64 - others as f64 / other.count as f64).abs()
-        });
-        Some(distances.fold(0.0, f64::max))
+        stats::distance::of_counts(&self.cells, &other.cells)
     }
 
     fn merge(&mut self, other: &Gaps) {

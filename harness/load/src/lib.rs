@@ -18,7 +18,7 @@
 //! };
 //! let plan = Plan::new(([127, 0, 0, 1], 8080).into(), vec![stream]);
 //! let outcome = load::run(&plan, &(), &StopHandle::new())?;
-//! println!("p99 {:?} ns", outcome.streams[0].response.quantile_ns(0.99));
+//! println!("p99 {:?}", outcome.streams[0].response_times().quantile(0.99));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

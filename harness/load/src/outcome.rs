@@ -2,7 +2,7 @@
 //! encoding.
 
 use serde::Serialize;
-use stats::Histogram;
+use stats::{Censored, Histogram};
 
 use crate::{
     departures::Departures,
@@ -63,8 +63,8 @@ pub struct StreamOutcome {
     #[serde(skip)]
     pub failed: Histogram,
     /// Requests never answered (timed out, in flight at the end, or unsent at the end): their ages from the due time
-    /// when they were given up. Their response times are only known to be longer: they are censored observations and
-    /// belong into the distribution of `response`.
+    /// when they were given up. Their response times are only known to be longer: they are censored observations, and
+    /// belong to the distribution (see [`StreamOutcome::response_times`]).
     #[serde(skip)]
     pub unanswered: Histogram,
     /// Whether requests left as scheduled. Empty for a closed loop.
@@ -218,6 +218,11 @@ impl StreamOutcome {
     /// Right answers per second of the window.
     pub fn achieved_per_second(&self) -> f64 {
         per_second(self.counts.ok_in_window, self.window_s)
+    }
+
+    /// The distribution of response times with the censored requests in it: what percentiles are to be taken from.
+    pub fn response_times(&self) -> Censored {
+        Censored::from_parts(self.response.clone(), self.unanswered.clone())
     }
 
     /// How many requests are censored: never answered.

@@ -58,8 +58,8 @@ pub struct LittlesLaw {
 impl LittlesLaw {
     /// The difference of the two sides, relative to the larger one; zero when both are zero.
     pub fn relative_difference(&self) -> f64 {
-        let larger = self.integral_s.max(self.sojourn_s);
-        if larger > 0.0 { (self.integral_s - self.sojourn_s).abs() / larger } else { 0.0 }
+        // Neither side can be negative; if one were, they would not agree.
+        stats::littles_law::disagreement(self.integral_s, self.sojourn_s).unwrap_or(1.0)
     }
 
     pub(crate) fn merge(&mut self, other: &LittlesLaw) {
