@@ -3,10 +3,10 @@
 //! A report is a pure function of a results folder; nothing is ever computed from a report.
 
 mod figures;
+mod findings;
 mod markdown;
 mod pages;
 mod section;
-mod tmp;
 
 use std::io;
 

@@ -1,9 +1,16 @@
 //! One scenario's part of a report: a table of its rows, and what may be concluded from it.
 
-use super::tmp::{self as compare, Comparison, Direction, MedianInterval, Series, median_interval};
-use stats::{Digest, Quantile};
+use stats::{
+    Digest, Quantile,
+    compare::{self, Comparison, Series},
+    rank::Direction,
+    summary::{MedianInterval, median_interval},
+};
 
-use super::figures::{Unit, thousands, three_digits};
+use super::{
+    figures::{Unit, thousands, three_digits},
+    findings,
+};
 use crate::{
     folder::Contents,
     record::{Measured, StreamRecord, TrialRecord, Verdict, label},
@@ -85,7 +92,7 @@ impl Section {
             name: scenario.name.clone(),
             question: scenario.question.clone(),
             load: describe_load(scenario, contents),
-            findings: findings(scenario, &lines, &comparison, ranked),
+            findings: findings::draw(scenario, &comparison, ranked),
             caveats,
             columns,
             rows,
@@ -338,13 +345,4 @@ fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents) -> String {
         notes.push(format!("operation differs: complex costs {ratio:.2} of the median row's CPU time"));
     }
     notes.join("; ")
-}
-
-fn findings(
-    _scenario: &Scenario,
-    _lines: &[Line<'_>],
-    _comparison: &Comparison,
-    _ranked: bool,
-) -> Vec<String> {
-    Vec::new()
 }

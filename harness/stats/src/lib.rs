@@ -8,13 +8,32 @@
 //! or a request is: values come in as plain numbers, and every answer is a plain value that serialises. An
 //! answer that the data do not support is a variant that says so, never a NaN.
 
+// What one trial recorded, and the instrument's own books.
 pub mod censored;
 pub mod digest;
+pub mod distance;
 pub mod histogram;
+pub mod littles_law;
 
+// One row over its trials.
+pub mod summary;
+
+// Rows against each other.
+pub mod compare;
+pub mod holm;
+pub mod noise;
+pub mod pair;
+pub mod rank;
+pub mod student;
+
+#[cfg(test)]
+mod compare_tests;
 #[cfg(test)]
 mod lcg;
 
 pub use censored::{Censored, Quantile, RankInterval};
+pub use compare::{Comparison, Series};
 pub use digest::Digest;
 pub use histogram::Histogram;
+pub use rank::Direction;
+pub use summary::Summary;
