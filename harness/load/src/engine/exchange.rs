@@ -58,7 +58,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Reads an answer and, when it is complete, judges it and sends what is due on the freed connection.
+    /// Reads an answer and, when it is complete, judges it and sends whatever has become due meanwhile.
     #[inline]
     fn receive(&mut self, index: usize, closing: bool, broken: bool) {
         let connection = &mut self.connections[index];
@@ -102,8 +102,7 @@ impl Engine<'_> {
         if reusable && whole_request_sent {
             connection.state = State::Idle;
             lane.connection_free(index as u32, at_ns);
-            let lane = connection.lane;
-            self.send_on(lane, at_ns);
+            self.send_due(at_ns);
         } else {
             self.closed_by_server(index, at_ns);
             self.reopen(index, at_ns);
