@@ -6,11 +6,6 @@ use std::{
     time::Duration,
 };
 
-use app::{Endpoint, Expectation, Operation};
-use host::class::SchedulingClass;
-use load::{Check, Mismatch, Observer, Outcome, Pacing, Plan, Request, Stream, StreamOutcome, Wait};
-use stats::Censored;
-
 use crate::{
     context::Context,
     cpu_plan::CpuPlan,
@@ -21,6 +16,9 @@ use crate::{
     sample::{MachineSample, TreeSample},
     scenario::Placement,
 };
+use app::{Endpoint, Expectation, Operation};
+use host::class::SchedulingClass;
+use load::{Check, Mismatch, Observer, Outcome, Pacing, Plan, Request, Stream, StreamOutcome, Wait};
 
 /// How long opening all connections may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -79,9 +77,11 @@ pub fn drive(context: &Context, instance: &Instance, wanted: &Wanted<'_>) -> Res
     }
     let server = closed.server.since(&opened.server);
     let right: u64 = outcome.streams.iter().map(|stream| stream.counts.ok_in_window).sum();
-    let machine = opened.machine.zip(closed.machine);
-    let machine = machine.map(|(then, now)| now.since(&then, &wanted.cpus.server, &wanted.cpus.generator));
     let own = closed.own.since(&opened.own);
+    let accounted = Duration::from_nanos(server.cpu_ns + own.cpu_ns);
+    let CpuPlan { server: server_cpus, generator: generator_cpus, .. } = wanted.cpus;
+    let machine = opened.machine.zip(closed.machine);
+    let machine = machine.map(|(then, now)| now.since(&then, server_cpus, generator_cpus, accounted));
     Ok(Measured {
         window_s: outcome.window_s,
         streams: outcome
@@ -193,7 +193,6 @@ impl Observer for Edges {
 
 fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream) -> StreamRecord {
     let accounting = stream.accounting();
-    let response = Censored::from_parts(stream.response.clone(), stream.unanswered.clone());
     StreamRecord {
         name: stream.name.clone(),
         connections: wanted.connections,
@@ -212,7 +211,7 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream) -> StreamRecor
             .map(|(kind, n)| (kind.name().to_owned(), n))
             .collect(),
         first_wrong: stream.first_wrong.as_ref().map(|wrong| format!("{}: {}", wrong.reason, wrong.excerpt)),
-        response: response.digest(),
+        response: stream.response_times().digest(),
         service: stream.service.digest(),
         queue_wait: stream.queue_wait.digest(),
         lag: stream.lag.digest(),

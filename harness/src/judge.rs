@@ -16,6 +16,8 @@ const LAG_FLOOR_US: f64 = 100.0;
 const LITTLES_LAW_TOLERANCE: f64 = 0.05;
 /// A generator that waited for a CPU for more than this part of the window was starved.
 const STARVED: f64 = 0.05;
+/// Other processes of the machine may take this part of the plan's CPUs.
+const DISTURBED: f64 = 0.05;
 /// A shared generator may use this much of one CPU.
 const SHARED_GENERATOR_BUSY: f64 = 0.10;
 /// Below this part of the offered rate, the server did not keep up.
@@ -29,7 +31,7 @@ pub fn judge(measured: &Measured, placement: Placement) -> Verdict {
         .streams
         .iter()
         .flat_map(faults_of_stream)
-        .chain(faults_of_generator(measured, placement))
+        .chain(faults_of_surroundings(measured, placement))
         .collect();
     if !reasons.is_empty() {
         return Verdict::Invalid { reasons };
@@ -64,12 +66,18 @@ fn faults_of_stream(stream: &StreamRecord) -> Vec<String> {
     faults
 }
 
-fn faults_of_generator(measured: &Measured, placement: Placement) -> Vec<String> {
+fn faults_of_surroundings(measured: &Measured, placement: Placement) -> Vec<String> {
     let generator = &measured.generator;
     let mut faults = Vec::new();
     if generator.starved > STARVED {
         let percent = 100.0 * generator.starved;
         faults.push(format!("the generator waited for a CPU for {percent:.1}% of the window"));
+    }
+    if let Some(others) =
+        measured.machine.as_ref().map(|machine| machine.others).filter(|&others| others > DISTURBED)
+    {
+        let percent = 100.0 * others;
+        faults.push(format!("other processes of this machine took {percent:.1}% of the CPUs"));
     }
     if placement == Placement::Shared && generator.busy > SHARED_GENERATOR_BUSY {
         let percent = 100.0 * generator.busy;
@@ -146,7 +154,12 @@ pub(crate) mod tests {
             server_life: None,
             workers: 1,
             generator: GeneratorRecord { threads: 1, busy: 0.05, ..GeneratorRecord::default() },
-            machine: Some(MachineUse { server_cpus_busy: 0.5, generator_cpus_busy: 0.5, stolen: 0.0 }),
+            machine: Some(MachineUse {
+                server_cpus_busy: 0.5,
+                generator_cpus_busy: 0.5,
+                stolen: 0.0,
+                others: 0.01,
+            }),
             load_average_before: None,
         }
     }
@@ -179,6 +192,7 @@ pub(crate) mod tests {
         invalid(|m| m.streams[0].accounts_agree = false, split, "accounts differ");
         invalid(|m| m.streams[0].littles_law_difference = 0.06, split, "Little's law");
         invalid(|m| m.generator.starved = 0.06, split, "waited for a CPU");
+        invalid(|m| m.machine.as_mut().unwrap().others = 0.06, split, "other processes");
         invalid(|m| m.generator.busy = 0.11, Placement::Shared, "shares with the server");
     }
 

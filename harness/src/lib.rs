@@ -17,6 +17,7 @@ pub mod bench;
 pub mod published;
 
 pub mod cpu_plan;
+mod run;
 pub mod run_plan;
 
 pub mod builder;

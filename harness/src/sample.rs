@@ -158,8 +158,10 @@ pub struct MachineUse {
     pub server_cpus_busy: f64,
     /// The same of the generator's CPUs.
     pub generator_cpus_busy: f64,
-    /// Part of the time of either's CPUs that the hypervisor gave to somebody else.
+    /// Part of the time of either's CPUs that the hypervisor gave to another machine.
     pub stolen: f64,
+    /// Part of the time of either's CPUs that other processes of this machine took. Interrupts are among them.
+    pub others: f64,
 }
 
 impl MachineSample {
@@ -185,8 +187,15 @@ impl MachineSample {
         Ok(Self { cpus: stat.cpu_time.iter().map(ticks).collect() })
     }
 
-    /// How the two CPU sets spent the time from `earlier` to this sample.
-    pub fn since(&self, earlier: &Self, server: &CpuSet, generator: &CpuSet) -> MachineUse {
+    /// How the two CPU sets spent the time from `earlier` to this sample, in which server and generator together used
+    /// `accounted` of CPU time.
+    pub fn since(
+        &self,
+        earlier: &Self,
+        server: &CpuSet,
+        generator: &CpuSet,
+        accounted: Duration,
+    ) -> MachineUse {
         let spent = |set: &CpuSet| {
             let mut total = CpuTicks { busy: 0, idle: 0, stolen: 0 };
             // CPUs are numbered in `/proc/stat` without gaps as long as none is offline.
@@ -201,10 +210,12 @@ impl MachineSample {
         let part = |part: u64, of: &CpuTicks| part as f64 / (of.busy + of.idle).max(1) as f64;
         let either: CpuSet = server.iter().chain(generator.iter()).collect();
         let (server, generator, either) = (spent(server), spent(generator), spent(&either));
+        let accounted = (accounted.as_secs_f64() * procfs::ticks_per_second() as f64).round() as u64;
         MachineUse {
             server_cpus_busy: part(server.busy, &server),
             generator_cpus_busy: part(generator.busy, &generator),
             stolen: part(either.stolen, &either),
+            others: part(either.busy.saturating_sub(either.stolen + accounted), &either),
         }
     }
 }
@@ -212,13 +223,6 @@ impl MachineSample {
 /// The load average over the last minute.
 pub fn load_average() -> Option<f64> {
     procfs::LoadAverage::current().ok().map(|load| f64::from(load.one))
-}
-
-impl TreeUse {
-    /// CPU time as a [`Duration`].
-    pub fn cpu(&self) -> Duration {
-        Duration::from_nanos(self.cpu_ns)
-    }
 }
 
 #[cfg(test)]
@@ -256,11 +260,21 @@ mod tests {
     }
 
     #[test]
+    fn what_neither_server_nor_generator_used_was_taken_by_others() {
+        let all = |busy, idle, stolen| MachineSample { cpus: vec![CpuTicks { busy, idle, stolen }] };
+        let (cpu, second) = (CpuSet::from_iter([0]), procfs::ticks_per_second());
+        let used =
+            all(second, second, second / 10).since(&all(0, 0, 0), &cpu, &cpu, Duration::from_millis(600));
+        // One second busy of two: a tenth stolen, six tenths accounted for, three tenths somebody else's.
+        assert!((used.others - 0.15).abs() < 1e-9 && (used.stolen - 0.05).abs() < 1e-9, "{used:?}");
+    }
+
+    #[test]
     fn the_machine_is_never_busier_than_always() {
         let cpus = CpuSet::allowed().unwrap();
         let before = MachineSample::take().unwrap();
-        let used = MachineSample::take().unwrap().since(&before, &cpus, &cpus);
-        for share in [used.server_cpus_busy, used.generator_cpus_busy, used.stolen] {
+        let used = MachineSample::take().unwrap().since(&before, &cpus, &cpus, Duration::ZERO);
+        for share in [used.server_cpus_busy, used.generator_cpus_busy, used.stolen, used.others] {
             assert!((0.0..=1.0).contains(&share), "{used:?}");
         }
     }
