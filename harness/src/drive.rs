@@ -77,8 +77,8 @@ pub fn drive(context: &Context, instance: &Instance, wanted: &Wanted<'_>) -> Res
     }
     let server = closed.server.since(&opened.server);
     let right: u64 = outcome.streams.iter().map(|stream| stream.counts.ok_in_window).sum();
-    let own = closed.own.since(&opened.own);
-    let accounted = Duration::from_nanos(server.cpu_ns + own.cpu_ns);
+    let own_s: f64 = outcome.threads.iter().map(|thread| thread.cpu_time_s).sum();
+    let accounted = Duration::from_nanos(server.cpu_ns) + Duration::from_secs_f64(own_s);
     let CpuPlan { server: server_cpus, generator: generator_cpus, .. } = wanted.cpus;
     let machine = opened.machine.zip(closed.machine);
     let machine = machine.map(|(then, now)| now.since(&then, server_cpus, generator_cpus, accounted));
@@ -94,11 +94,7 @@ pub fn drive(context: &Context, instance: &Instance, wanted: &Wanted<'_>) -> Res
         server,
         server_life: None,
         workers: instance.said().workers,
-        generator: GeneratorRecord {
-            spins,
-            raised_priority: raised,
-            ..generator_record(&outcome, own.run_delay_ns, right)
-        },
+        generator: GeneratorRecord { spins, raised_priority: raised, ..generator_record(&outcome, right) },
         machine,
         load_average_before: None,
     })
@@ -167,17 +163,12 @@ struct Edges {
 
 struct Edge {
     server: TreeSample,
-    own: TreeSample,
     machine: Option<MachineSample>,
 }
 
 impl Edges {
     fn sample(&self) -> Option<Edge> {
-        Some(Edge {
-            server: TreeSample::of_tree(self.server),
-            own: TreeSample::of_this_process(),
-            machine: MachineSample::take().ok(),
-        })
+        Some(Edge { server: TreeSample::of_tree(self.server), machine: MachineSample::take().ok() })
     }
 }
 
@@ -224,7 +215,7 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream) -> StreamRecor
     }
 }
 
-fn generator_record(outcome: &Outcome, run_delay_ns: u64, right: u64) -> GeneratorRecord {
+fn generator_record(outcome: &Outcome, right: u64) -> GeneratorRecord {
     let threads = &outcome.threads;
     let per_thread = |total: f64| total / threads.len().max(1) as f64;
     let per_request = |total: f64| total / right.max(1) as f64;
@@ -234,7 +225,7 @@ fn generator_record(outcome: &Outcome, run_delay_ns: u64, right: u64) -> Generat
         threads: threads.len(),
         busy: per_thread(threads.iter().map(|thread| thread.busy_share).sum()),
         spins: false,
-        starved: run_delay_ns as f64 / 1e9 / wall_s.max(f64::MIN_POSITIVE),
+        starved: threads.iter().map(|thread| thread.run_delay_s).sum::<f64>() / wall_s.max(f64::MIN_POSITIVE),
         cpu_per_request_us: per_request(threads.iter().map(|thread| thread.cpu_time_s * 1e6).sum()),
         involuntary_switches: threads.iter().map(|thread| thread.involuntary_switches).sum(),
         raised_priority: false,

@@ -18,8 +18,8 @@ const LITTLES_LAW_TOLERANCE: f64 = 0.05;
 const STARVED: f64 = 0.05;
 /// Other processes of the machine may take this part of the plan's CPUs.
 const DISTURBED: f64 = 0.05;
-/// A shared generator may use this much of one CPU.
-const SHARED_GENERATOR_BUSY: f64 = 0.10;
+/// A shared generator may use this much of one CPU (METHODOLOGY.md, "Placement", says why not less).
+const SHARED_GENERATOR_BUSY: f64 = 0.15;
 /// Below this part of the offered rate, the server did not keep up.
 const KEPT_UP: f64 = 0.99;
 /// Busy for this part of the time is as good as always.
@@ -193,7 +193,7 @@ pub(crate) mod tests {
         invalid(|m| m.streams[0].littles_law_difference = 0.06, split, "Little's law");
         invalid(|m| m.generator.starved = 0.06, split, "waited for a CPU");
         invalid(|m| m.machine.as_mut().unwrap().others = 0.06, split, "other processes");
-        invalid(|m| m.generator.busy = 0.11, Placement::Shared, "shares with the server");
+        invalid(|m| m.generator.busy = 0.16, Placement::Shared, "shares with the server");
     }
 
     #[test]

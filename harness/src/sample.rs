@@ -1,4 +1,4 @@
-//! Exact counters of the kernel: of a server's whole process tree, of this process, and of the machine.
+//! Exact counters of the kernel: of a server's whole process tree, and of the machine.
 //!
 //! Counters are read at the edges of a window and subtracted; nothing is sampled in between.
 
@@ -59,13 +59,6 @@ impl TreeSample {
         for pid in std::iter::once(root).chain(processes::descendants(root)) {
             sample.add_process(pid);
         }
-        sample
-    }
-
-    /// This process alone, without what it started.
-    pub fn of_this_process() -> Self {
-        let mut sample = Self::default();
-        sample.add_process(std::process::id());
         sample
     }
 
@@ -232,16 +225,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_time_of_this_process_agrees_with_the_thread_clock() {
+    fn cpu_time_of_a_tree_agrees_with_the_thread_clock() {
         let clock = || {
             let time = clock_gettime(ClockId::ThreadCPUTime);
             u64::try_from(time.tv_sec).unwrap() * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap()
         };
-        let (sample, start) = (TreeSample::of_this_process(), clock());
+        let (sample, start) = (TreeSample::of_tree(std::process::id()), clock());
         while clock() - start < 100_000_000 {
             std::hint::spin_loop();
         }
-        let used = TreeSample::of_this_process().since(&sample);
+        let used = TreeSample::of_tree(std::process::id()).since(&sample);
         let own = clock() - start;
         // Other tests of this binary may run beside this one, so that the process may only have used more. The
         // scheduler's account of a running thread lags by at most a tick.

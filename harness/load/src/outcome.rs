@@ -139,6 +139,8 @@ pub struct ThreadOutcome {
     pub wall_s: f64,
     /// CPU time used, user and system, in seconds.
     pub cpu_time_s: f64,
+    /// Time for which it could have run but had no CPU, in seconds.
+    pub run_delay_s: f64,
     /// The share of the time in which it had something to do: CPU time over wall time when it sleeps, and all but the
     /// polls that found nothing when it spins.
     pub busy_share: f64,

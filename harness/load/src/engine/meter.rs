@@ -36,6 +36,7 @@ impl Meter {
         ThreadOutcome {
             wall_s: wall_ns as f64 / 1e9,
             cpu_time_s: cpu_ns as f64 / 1e9,
+            run_delay_s: (closed.usage.run_delay_ns - opened.usage.run_delay_ns) as f64 / 1e9,
             busy_share: if wall_ns > 0 { busy_ns as f64 / wall_ns as f64 } else { 0.0 },
             involuntary_switches: closed.usage.involuntary_switches - opened.usage.involuntary_switches,
             voluntary_switches: closed.usage.voluntary_switches - opened.usage.voluntary_switches,
