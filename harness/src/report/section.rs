@@ -1,5 +1,7 @@
 //! One scenario's part of a report: a table of its rows, and what may be concluded from it.
 
+use std::collections::BTreeMap;
+
 use stats::{
     Digest, Quantile,
     compare::{self, Comparison, Series},
@@ -72,7 +74,7 @@ impl Section {
         if ranked {
             columns.push("rank".to_owned());
         }
-        columns.extend(headings(scenario, unit, ceiling.is_some()));
+        columns.extend(headings(scenario, unit, !ceiling.is_empty()));
         let rows = lines
             .iter()
             .enumerate()
@@ -83,7 +85,7 @@ impl Section {
                         comparison.rank_of(index).map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
                     );
                 }
-                cells.extend(cells_of(scenario, line, unit, ceiling));
+                cells.extend(cells_of(scenario, line, unit, &ceiling));
                 cells.push(notes(scenario, line, contents));
                 cells
             })
@@ -198,15 +200,24 @@ fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) 
     format!("{}{operation}: {pacing}{why}, {} connections", stream.name, stream.connections)
 }
 
-/// The throughput of the null server in the same run.
-fn ceiling_of(scenario: &Scenario, lines: &[Line<'_>]) -> Option<f64> {
-    if scenario.rank.by != Metric::Throughput {
-        return None;
-    }
-    let line = lines.iter().find(|line| line.row.tier == Tier::Calibration)?;
-    let values: Vec<f64> =
-        line.valid.iter().filter_map(|measured| ranked_figure(scenario, measured)).collect();
-    median_interval(&values).map(|interval| interval.median)
+/// The null server's throughput in each block; empty where the scenario does not rank by throughput.
+fn ceiling_of(scenario: &Scenario, lines: &[Line<'_>]) -> BTreeMap<usize, f64> {
+    let line = lines.iter().find(|line| line.row.tier == Tier::Calibration);
+    let line = line.filter(|_| scenario.rank.by == Metric::Throughput);
+    line.into_iter().flat_map(|line| by_block(scenario, line)).collect()
+}
+
+/// The figure that the scenario ranks by, of every valid trial, with its block.
+fn by_block(scenario: &Scenario, line: &Line<'_>) -> Vec<(usize, f64)> {
+    let figure = |trial: &&TrialRecord| Some((trial.block, ranked_figure(scenario, trial.valid()?)?));
+    line.trials.iter().filter_map(figure).collect()
+}
+
+/// A row's part of the ceiling: ratios within blocks, so that what a block did to both falls out.
+fn part_of_ceiling(scenario: &Scenario, line: &Line<'_>, ceiling: &BTreeMap<usize, f64>) -> String {
+    let ratio = |(block, figure)| ceiling.get(&block).map(|ceiling| figure / ceiling);
+    let ratios: Vec<f64> = by_block(scenario, line).into_iter().filter_map(ratio).collect();
+    interval_cell(&ratios, |ratio| format!("{ratio:.2}"))
 }
 
 fn unit_of(lines: &[Line<'_>]) -> Unit {
@@ -238,7 +249,7 @@ fn headings(scenario: &Scenario, unit: Unit, has_ceiling: bool) -> Vec<String> {
     headings
 }
 
-fn cells_of(scenario: &Scenario, line: &Line<'_>, unit: Unit, ceiling: Option<f64>) -> Vec<String> {
+fn cells_of(scenario: &Scenario, line: &Line<'_>, unit: Unit, ceiling: &BTreeMap<usize, f64>) -> Vec<String> {
     let mut cells = Vec::new();
     for stream in &scenario.streams {
         let records: Vec<&StreamRecord> = line.valid.iter().filter_map(|m| m.stream(&stream.name)).collect();
@@ -246,9 +257,8 @@ fn cells_of(scenario: &Scenario, line: &Line<'_>, unit: Unit, ceiling: Option<f6
         if stream.pacing == Pacing::Closed {
             let rates: Vec<f64> = records.iter().map(|record| record.achieved_per_second).collect();
             cells.push(interval_cell(&rates, thousands));
-            if let Some(ceiling) = ceiling {
-                let of_ceiling = median_interval(&rates).map(|rate| format!("{:.2}", rate.median / ceiling));
-                cells.push(of_ceiling.unwrap_or_else(|| "-".to_owned()));
+            if !ceiling.is_empty() {
+                cells.push(part_of_ceiling(scenario, line, ceiling));
             }
         }
         cells.push(quantile(|response| response.p50));
