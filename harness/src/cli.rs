@@ -17,8 +17,11 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 everything asked for was done; 1 something failed (the message, or the report, says what);
-2 the command line is wrong; 130 interrupted (finished trials are kept).";
+Exit codes:
+  0    everything asked for was done
+  1    something failed; the message, or the report, says what
+  2    the command line, the registry or a scenario is wrong
+  130  interrupted; finished trials are kept";
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
@@ -26,7 +29,7 @@ Examples:
   cargo bench-all --list                              the rows and scenarios that there are
   cargo bench-all --dry-run                           the plan, and how long it would take
   cargo bench-all --scenario mixed --only work-stealing,rayon-offload
-  cargo bench-all --trials 1 --duration 1s --out /tmp/lap     a quick look; no ranks with fewer than six trials
+  cargo bench-all --trials 1 --duration 1s --out /tmp/lap     a quick look, without ranks
   cargo bench-all --seed 42                           the same order and the same arrivals again";
 
 /// The commands.

@@ -85,7 +85,7 @@ pub enum FolderError {
     #[error("{0} holds files but no run: --replace replaces runs only, so give another --out")]
     Foreign(PathBuf),
     /// It cannot be created or read.
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {path}")]
     Io {
         /// The folder or file.
         path: PathBuf,

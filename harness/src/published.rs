@@ -59,7 +59,10 @@ pub fn check(arguments: &CheckArgs) -> anyhow::Result<Outcome> {
             );
         }
     }
-    anstream::println!("{} runs and the pages made from them are what their records say", runs.len());
+    anstream::println!(
+        "published runs: {}; they and the pages made from them are what their records say",
+        runs.len()
+    );
     Ok(Outcome::Done)
 }
 

@@ -130,7 +130,7 @@ pub struct Registry {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The file cannot be read.
-    #[error("cannot read the registry {path}: {source}")]
+    #[error("cannot read the registry {path}")]
     Read {
         /// The file.
         path: String,

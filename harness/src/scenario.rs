@@ -140,7 +140,7 @@ fn default_timeout() -> Duration {
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// A file or the folder cannot be read.
-    #[error("cannot read the scenario {path}: {source}")]
+    #[error("cannot read the scenario {path}")]
     Read {
         /// The file or folder.
         path: String,

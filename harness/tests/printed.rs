@@ -1,0 +1,34 @@
+//! What is printed for people, as it is: a change of it is a change to look at.
+
+use std::process::{Command, Stdio};
+
+fn printed(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_harness"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    format!("exit code {}\n{}", output.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn help_teaches_by_example() {
+    insta::assert_snapshot!("help", printed(&["--help"]));
+    insta::assert_snapshot!("help_bench", printed(&["bench", "--help"]));
+}
+
+#[test]
+fn the_rows_and_scenarios_are_listed() {
+    insta::assert_snapshot!("list", printed(&["bench", "--list"]));
+}
+
+#[test]
+fn wrong_arguments_are_answered_with_what_to_do() {
+    insta::assert_snapshot!("unknown_row", printed(&["bench", "--only", "work-staeling"]));
+    insta::assert_snapshot!("unknown_scenario", printed(&["bench", "--scenario", "mixd"]));
+    insta::assert_snapshot!("no_trials", printed(&["bench", "--trials", "0"]));
+    insta::assert_snapshot!("no_registry", printed(&["bench", "--registry", "nowhere.toml"]));
+    insta::assert_snapshot!("no_run", printed(&["report", "nowhere"]));
+}
