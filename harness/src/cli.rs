@@ -69,7 +69,7 @@ pub struct BenchArgs {
     /// Seed of the order of rows and of all arrivals; a new one each time where nothing is said
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Results folder, instead of results/<date>-<host>
+    /// Results folder, instead of results/DATE-HOST
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Replace the run that is in the results folder

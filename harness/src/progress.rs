@@ -22,9 +22,11 @@ impl Progress {
         let steps = steps as u64;
         let target = if plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(steps), target);
-        let style = ProgressStyle::with_template("{prefix:.bold} {bar:30.cyan/dim} {pos}/{len} {msg:.dim}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("━╸ ");
+        let style = ProgressStyle::with_template(
+            "{prefix:.bold} {bar:30.cyan/dim} {pos}/{len} {elapsed} (about {eta} left) {msg:.dim}",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸ ");
         bar.set_style(style);
         bar.set_prefix(title);
         Self { bar, plain, steps }
