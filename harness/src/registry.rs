@@ -59,7 +59,7 @@ pub struct Row {
 }
 
 /// Where a row's program comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Program {
     /// A package of this workspace, built alone in release.
     Package(String),

@@ -6,14 +6,14 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     bench::Outcome,
-    builder,
+    builder::{self, Built},
     calibrate::{ROUNDS, calibrate},
     context::Context,
     cpu_plan::CpuPlan,
     folder::{Failure, RunRecord},
     progress::Progress,
     record::{TrialLog, TrialRecord, Verdict, label},
-    registry::OperationName,
+    registry::{OperationName, Program},
     resolve::{Resolved, resolve},
     run_plan::{Entry, RunPlan},
     scenario::{Placement, Scenario},
@@ -80,14 +80,14 @@ impl Run {
         let began = Instant::now();
         let progress = Progress::new("building", self.record.plan.rows.len());
         // Rows of one package share its binary.
-        let mut built = HashMap::new();
+        let mut built: HashMap<Program, Built> = HashMap::new();
         for row in self.record.plan.rows.clone() {
             if context.interrupt.asked() {
                 break;
             }
             progress.doing(row.name.clone());
-            let program = match built.get(&format!("{:?}", row.program)) {
-                Some(program) => Ok(Clone::clone(program)),
+            let program = match built.get(&row.program) {
+                Some(program) => Ok(Built::clone(program)),
                 None => builder::build(&row, workspace.root(), &context.guard, &context.interrupt, |krate| {
                     progress.doing(format!("{}: {krate}", row.name));
                 }),
@@ -95,7 +95,7 @@ impl Run {
             match program {
                 Ok(program) => {
                     progress.done(&row.name);
-                    built.insert(format!("{:?}", row.program), program.clone());
+                    built.insert(row.program.clone(), program.clone());
                     context.programs.insert(row.name, program);
                 }
                 Err(_) if context.interrupt.asked() => break,
