@@ -36,7 +36,6 @@ const STDERR_DEADLINE: Duration = Duration::from_millis(200);
 pub struct Launch {
     program: PathBuf,
     arguments: Vec<OsString>,
-    environment: Vec<(OsString, OsString)>,
     cpus: Option<CpuSet>,
     guard: Option<Vec<OsString>>,
 }
@@ -112,26 +111,13 @@ impl Exit {
 impl Launch {
     /// `program`, without arguments, on the CPUs that the caller may use.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self {
-            program: program.into(),
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            cpus: None,
-            guard: None,
-        }
+        Self { program: program.into(), arguments: Vec::new(), cpus: None, guard: None }
     }
 
     /// Adds arguments.
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
-        self
-    }
-
-    /// Adds one environment variable.
-    #[must_use]
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -167,7 +153,6 @@ impl Launch {
         let guarded = self.guard.is_some();
         command
             .args(&self.arguments)
-            .envs(self.environment)
             .process_group(0)
             .stdin(if guarded { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
@@ -292,11 +277,6 @@ impl Process {
                 }
             }
         }
-    }
-
-    /// Whether the process still runs.
-    pub fn is_running(&mut self) -> bool {
-        !self.ended && matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Sends SIGTERM to the process, which a server takes as the order to drain.
