@@ -9,6 +9,8 @@ use crate::{
     errors::{ErrorKind, Errors},
     pacing::Pacing,
     population::LittlesLaw,
+    statuses::Statuses,
+    unexpected::Unexpected,
 };
 
 /// A send is late when its schedule lag exceeds this, in nanoseconds: the least lag for which METHODOLOGY's rule 2
@@ -67,6 +69,18 @@ pub struct StreamOutcome {
     /// belong to the distribution (see [`StreamOutcome::response_times`]).
     #[serde(skip)]
     pub unanswered: Histogram,
+    /// Right answers: from actual send to the first byte. Only where the plan asks for it.
+    #[serde(skip)]
+    pub first_byte: Option<Histogram>,
+    /// Connections that carried all the requests that their policy lets them: from the handshake's start to the last
+    /// answer. Only where there is such a limit.
+    #[serde(skip)]
+    pub lifetime: Option<Histogram>,
+    /// Whole answers that were not the expected ones, by kind.
+    #[serde(skip)]
+    pub unexpected: Unexpected,
+    /// How often each status was answered, expected or not.
+    pub statuses: Statuses,
     /// Whether requests left as scheduled. Empty for a closed loop.
     pub departures: Departures,
     /// Both sides of Little's law over the window.
@@ -86,6 +100,8 @@ pub struct Counts {
     pub completed: u64,
     /// Of these, answered rightly.
     pub ok: u64,
+    /// Of those answered completely, how many had their content compared with the expected one.
+    pub compared: u64,
     /// Sent, and still unanswered when the drain ended.
     pub in_flight_at_end: u64,
     /// Due, and still unsent when the drain ended.
@@ -103,12 +119,15 @@ pub struct ConnectionCounts {
     pub planned: u64,
     /// How many were open when the warm-up began.
     pub open_at_start: u64,
-    /// None had ever been open when the window opened.
+    /// None was ever open.
     pub unreachable: bool,
     /// How many were opened again during the window.
     pub reopened: u64,
     /// How many the server closed during the window, while idle or with an answer.
     pub closed_by_server: u64,
+    /// How many carried all the requests that their policy lets them, and were then closed by the generator, since the
+    /// run's start.
+    pub completed: u64,
     /// Right answers in the window on the connection that got fewest.
     pub least_answers: u64,
     /// Right answers in the window on the connection that got most.
@@ -152,6 +171,11 @@ pub struct ThreadOutcome {
     pub waits: u64,
     /// Of these, how many found nothing.
     pub empty_waits: u64,
+    /// How much later than asked a sleep ended that was to end when a request is due: median, in nanoseconds. Zero where
+    /// there was none.
+    pub oversleep_ns_p50: u64,
+    /// The same, 99th percentile.
+    pub oversleep_ns_p99: u64,
     /// System calls that read from a socket.
     pub reads: u64,
     /// System calls that wrote to a socket.
@@ -206,6 +230,10 @@ impl StreamOutcome {
             lag: Histogram::new(),
             failed: Histogram::new(),
             unanswered: Histogram::new(),
+            first_byte: None,
+            lifetime: None,
+            unexpected: Unexpected::default(),
+            statuses: Statuses::default(),
             departures: Departures::default(),
             littles_law: LittlesLaw::default(),
             first_wrong: None,
@@ -259,6 +287,15 @@ impl StreamOutcome {
         self.lag.merge(&other.lag);
         self.failed.merge(&other.failed);
         self.unanswered.merge(&other.unanswered);
+        for (own, others) in
+            [(&mut self.first_byte, &other.first_byte), (&mut self.lifetime, &other.lifetime)]
+        {
+            if let (Some(own), Some(others)) = (own, others) {
+                own.merge(others);
+            }
+        }
+        self.unexpected.merge(&other.unexpected);
+        self.statuses.merge(&other.statuses);
         self.departures.merge(&other.departures);
         self.littles_law.merge(&other.littles_law);
         if self.first_wrong.is_none() {
@@ -273,6 +310,7 @@ impl Counts {
         self.sent += other.sent;
         self.completed += other.completed;
         self.ok += other.ok;
+        self.compared += other.compared;
         self.in_flight_at_end += other.in_flight_at_end;
         self.unsent_at_end += other.unsent_at_end;
         self.late += other.late;
@@ -287,6 +325,7 @@ impl ConnectionCounts {
         self.unreachable &= other.unreachable;
         self.reopened += other.reopened;
         self.closed_by_server += other.closed_by_server;
+        self.completed += other.completed;
         self.least_answers = self.least_answers.min(other.least_answers);
         self.most_answers = self.most_answers.max(other.most_answers);
     }
