@@ -11,10 +11,11 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::{
     errors::ErrorKind,
-    outcome::{LATE_AFTER_NS, StreamOutcome},
+    outcome::{LATE_AFTER_NS, SLICES, StreamOutcome},
     pacing::{Arrivals, Pacing, Purpose, Schedule, Share, random_sequence},
     policy::Verify,
     population::Population,
+    rate::Rate,
     window::Window,
 };
 
@@ -47,7 +48,10 @@ struct Free {
 pub(crate) struct Lane {
     /// `None` for a closed loop: a request is due whenever a connection is free.
     schedule: Option<Schedule>,
+    /// Follows the drawn schedule, where it is random.
+    drawn: Option<DrawnGaps>,
     window: Window,
+    slices_per_ns: f64,
     free: Vec<Free>,
     random: Xoshiro256PlusPlus,
     in_flight: u64,
@@ -81,9 +85,15 @@ impl Lane {
         let budget = requests.map_or(u64::MAX, |all| share.part_of(all));
         let schedule = Arrivals::new(pacing, seed, stream, share)
             .map(|arrivals| Schedule::new(arrivals, window.closes_ns, budget));
+        let drawn = match pacing {
+            Pacing::Poisson { per_second } => Some(DrawnGaps { rate: per_second, share, expected: 0.0 }),
+            Pacing::Closed | Pacing::Constant { .. } => None,
+        };
         Self {
             schedule,
+            drawn,
             window,
+            slices_per_ns: SLICES as f64 / window.length_ns().max(1) as f64,
             free: Vec::with_capacity(connections),
             random: random_sequence(seed, stream, share.index, Purpose::Connections),
             in_flight: 0,
@@ -107,6 +117,9 @@ impl Lane {
     pub(crate) fn advance(&mut self, now_ns: u64) {
         let Some(schedule) = &mut self.schedule else { return };
         while let Some(due_ns) = schedule.count_due(now_ns) {
+            if let Some(drawn) = &mut self.drawn {
+                self.record.drawn.record(drawn.gap_until(due_ns));
+            }
             self.population.arrive(due_ns, &self.window);
             self.record.counts.due += u64::from(self.window.contains(due_ns));
         }
@@ -241,6 +254,9 @@ impl Lane {
                 self.record.counts.completed += 1;
                 self.record.counts.ok += 1;
                 self.record.response.record_ns(response_ns);
+                let since_opened_ns = ticket.due_ns - self.window.opens_ns;
+                let slice = (since_opened_ns as f64 * self.slices_per_ns) as usize;
+                self.record.serial.record(slice, log2(response_ns));
                 self.record.service.record_ns(now_ns.saturating_sub(ticket.sent_ns));
             }
             Err(kind) => {
@@ -332,6 +348,33 @@ impl Lane {
     pub(crate) fn errors_so_far(&self) -> u64 {
         self.errors_so_far
     }
+}
+
+/// The gaps of a schedule in expected requests: what a thread's share of the rate brings between two due times.
+#[derive(Clone, Copy, Debug)]
+struct DrawnGaps {
+    rate: Rate,
+    share: Share,
+    /// How many requests were expected until the last due time, over all threads.
+    expected: f64,
+}
+
+impl DrawnGaps {
+    #[inline]
+    fn gap_until(&mut self, due_ns: u64) -> f64 {
+        let expected = self.rate.expected(due_ns);
+        let before = std::mem::replace(&mut self.expected, expected);
+        (expected - before) / f64::from(self.share.of)
+    }
+}
+
+/// The base-2 logarithm, linear between powers of two, from a double's own exponent and mantissa: what successive times
+/// are compared by needs no digits, and must cost nothing.
+#[inline]
+fn log2(ns: u64) -> f64 {
+    const MANTISSAS: f64 = (1_u64 << 52) as f64;
+    const BIAS: f64 = 1_023.0;
+    (ns.max(1) as f64).to_bits() as f64 / MANTISSAS - BIAS
 }
 
 #[cfg(test)]

@@ -272,3 +272,48 @@ proptest! {
         prop_assert_eq!(counts.due, counts.ok + counts.in_flight_at_end + counts.unsent_at_end);
     }
 }
+
+#[test]
+fn the_logarithm_is_exact_at_powers_of_two_and_linear_between() {
+    assert_eq!([1, 2, 1 << 40].map(log2), [0.0, 1.0, 40.0]);
+    assert_eq!((log2(0), log2(3), log2(5)), (0.0, 1.5, 2.25));
+}
+
+#[test]
+fn the_drawn_schedule_is_that_of_the_process_whatever_the_shape_of_its_rate() {
+    for rate in [
+        crate::Rate::Steady(2_000.0),
+        crate::Rate::Ramp { from: 100.0, to: 4_000.0, over_s: 8.0 },
+        crate::Rate::Bursts { per_second: 5_000.0, on_s: 0.3, off_s: 0.7 },
+    ] {
+        let outcome = simulate(Pacing::Poisson { per_second: rate }, 4, (0, 10_000), 20_000, || MS / 10);
+        let drawn = outcome.drawn_schedule().expect("thousands of gaps");
+        assert!(drawn.n > 10_000 && drawn.p_value > 0.001, "{rate:?}: {drawn:?}");
+    }
+}
+
+#[test]
+fn a_schedule_of_another_process_is_found_out() {
+    let mut lane = Simulation::new(Pacing::Poisson { per_second: 2_000.0.into() }, 1, (0, 10_000), || 0).lane;
+    // What is really drawn is faster by 5%.
+    lane.drawn.as_mut().expect("a Poisson process").rate = crate::Rate::Steady(1_900.0);
+    lane.advance(10_000 * MS);
+    let drawn = lane.conclude(10_000 * MS).drawn_schedule().expect("thousands of gaps");
+    assert!(drawn.p_value < 0.001, "{drawn:?}");
+}
+
+#[test]
+fn a_server_that_slows_down_is_not_stationary_and_a_steady_one_is() {
+    let trend = |service_ns: Box<dyn FnMut() -> u64>| {
+        simulate(constant(1_000.0), 64, (0, 6_400), 9_000, service_ns).stationarity().is_trend()
+    };
+    let (mut steady, mut slowing) = (0_u64, 0_u64);
+    assert!(!trend(Box::new(move || {
+        steady += 1;
+        MS + steady * 7_919 % MS
+    })));
+    assert!(trend(Box::new(move || {
+        slowing += 1;
+        MS + slowing * 100
+    })));
+}

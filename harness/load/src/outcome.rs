@@ -2,7 +2,10 @@
 //! encoding.
 
 use serde::Serialize;
-use stats::{Censored, Histogram};
+use stats::{
+    AndersonDarling, BoundedSample, Censored, Histogram, PercentileInterval, Serial, Stationarity,
+    anderson_darling, percentile_interval::Z_99, stationarity,
+};
 
 use crate::{
     departures::Departures,
@@ -16,6 +19,13 @@ use crate::{
 /// A send is late when its schedule lag exceeds this, in nanoseconds: the least lag for which METHODOLOGY's rule 2
 /// calls a trial invalid.
 pub const LATE_AFTER_NS: u64 = 100_000;
+
+/// Into how many parts the window is cut, to see whether they differ: enough for batch means, and each of them long.
+pub const SLICES: usize = 64;
+
+/// A change of the response time over the window counts when it is larger than this part of it. Half of the differences
+/// between rows that a comparison is asked about are larger.
+const CHANGE_THAT_MATTERS: f64 = 0.1;
 
 /// Everything one run found.
 #[derive(Clone, Debug, Serialize)]
@@ -83,6 +93,14 @@ pub struct StreamOutcome {
     pub statuses: Statuses,
     /// Whether requests left as scheduled. Empty for a closed loop.
     pub departures: Departures,
+    /// The gaps of the drawn schedule, warm-up included, in expected requests: exponential with mean 1 if they are what a
+    /// Poisson process draws. Empty for other pacings.
+    #[serde(skip)]
+    pub drawn: BoundedSample,
+    /// The base-2 logarithms of the response times of right answers (interpolated linearly between powers of two), in
+    /// the order of answers, and in [`SLICES`] equal parts of the planned window by due time.
+    #[serde(skip)]
+    pub serial: Serial,
     /// Both sides of Little's law over the window.
     pub littles_law: LittlesLaw,
     /// The first answer that was not the expected one.
@@ -235,6 +253,8 @@ impl StreamOutcome {
             unexpected: Unexpected::default(),
             statuses: Statuses::default(),
             departures: Departures::default(),
+            drawn: BoundedSample::new(),
+            serial: Serial::new(SLICES),
             littles_law: LittlesLaw::default(),
             first_wrong: None,
         }
@@ -253,6 +273,29 @@ impl StreamOutcome {
     /// The distribution of response times with the censored requests in it: what percentiles are to be taken from.
     pub fn response_times(&self) -> Censored {
         Censored::from_parts(self.response.clone(), self.unanswered.clone())
+    }
+
+    /// Whether the schedule was drawn from the process that was asked for. `None` where that is not random.
+    pub fn drawn_schedule(&self) -> Option<AndersonDarling> {
+        // Due times are whole nanoseconds; so small a part of a gap changes nothing that a test could see.
+        anderson_darling::of_exponential_gaps(self.drawn.values(), 1.0, 0.0)
+    }
+
+    /// Whether response times grew or fell over the window.
+    pub fn stationarity(&self) -> Stationarity {
+        let geometric: Vec<_> = self.serial.slice_means().iter().map(|mean| mean.map(f64::exp2)).collect();
+        stationarity::judge(&geometric, CHANGE_THAT_MATTERS)
+    }
+
+    /// The 99% interval of a percentile of the response time, from order statistics, with the dependence of successive
+    /// answers taken into account as far as it is known. `None` when nothing was due.
+    pub fn response_interval(&self, q: f64) -> Option<PercentileInterval> {
+        PercentileInterval::new(&self.response_times(), q, Z_99, self.variance_inflation())
+    }
+
+    /// How many answers tell as much as one independent one would: 1 where that is not known.
+    pub fn variance_inflation(&self) -> f64 {
+        self.serial.figures().and_then(|figures| figures.variance_inflation).unwrap_or(1.0)
     }
 
     /// How many requests are censored: never answered.
@@ -297,6 +340,8 @@ impl StreamOutcome {
         self.unexpected.merge(&other.unexpected);
         self.statuses.merge(&other.statuses);
         self.departures.merge(&other.departures);
+        self.drawn.merge(&other.drawn);
+        self.serial.merge(&other.serial);
         self.littles_law.merge(&other.littles_law);
         if self.first_wrong.is_none() {
             self.first_wrong.clone_from(&other.first_wrong);
