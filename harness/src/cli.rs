@@ -1,9 +1,12 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
+mod merge;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::merge::MergeArgs;
 use crate::duration;
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
@@ -42,6 +45,9 @@ pub enum Command {
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
     Check(CheckArgs),
+    /// Add up what several generators recorded, and take percentiles from the sum.
+    #[command(after_help = merge::MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

@@ -6,7 +6,7 @@ use clap::Parser;
 use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
-    failure, published,
+    failure, merge, published,
 };
 
 fn main() -> ExitCode {
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench(&arguments, typed()),
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {
