@@ -20,6 +20,7 @@ pub mod cpu_plan;
 mod run;
 pub mod run_plan;
 
+pub mod answers;
 pub mod builder;
 pub mod calibrate;
 pub mod context;
@@ -30,6 +31,7 @@ pub mod judge;
 pub mod progress;
 pub mod resolve;
 pub mod sample;
+pub mod soundness;
 pub mod trial;
 
 pub mod environment;
