@@ -14,6 +14,7 @@ pub mod scenario;
 pub mod workspace;
 
 pub mod bench;
+pub mod load_command;
 pub mod published;
 
 pub mod cpu_plan;

@@ -1,0 +1,275 @@
+//! What a run found: one plain value, which is the export as it is and which the summary is printed from.
+
+use std::collections::BTreeMap;
+
+use load::{
+    Accounting, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, Outcome, Pacing,
+    StreamOutcome, WrongAnswer,
+};
+use serde::Serialize;
+use stats::Histogram;
+
+use super::{
+    latency::LatencyUs,
+    options::{Asked, Prepared},
+    self_checks::{self, SelfCheck},
+};
+
+/// Version of the export: raised when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
+
+/// Everything that one `harness load` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// `harness load`.
+    pub tool: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The command as typed.
+    pub command: String,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// The URL.
+    pub url: String,
+    /// The address that was connected to.
+    pub address: String,
+    /// What arrivals were drawn from.
+    pub seed: u64,
+    /// Ended before its time: the figures are about what was measured until then.
+    pub interrupted: bool,
+    /// How long load was made before the window, in seconds.
+    pub warm_up_s: f64,
+    /// How long the window was to be, in seconds.
+    pub planned_window_s: f64,
+    /// How long the window was, in seconds.
+    pub window_s: f64,
+    /// Right answers per second of the window, over all streams.
+    pub requests_per_second: f64,
+    /// One for each kind of request, in the order of the command line.
+    pub streams: Vec<StreamReport>,
+    /// What making the load took.
+    pub generator: GeneratorReport,
+    /// The machine in the window.
+    pub machine: MachineReport,
+    /// Checks of the generator as a whole; those of a stream are with it.
+    pub self_checks: Vec<SelfCheck>,
+}
+
+/// What one kind of request met. Counts and times are about the requests that were due in the window, however late
+/// they were answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct StreamReport {
+    /// Its name in the mix, or the request target.
+    pub name: String,
+    /// The method.
+    pub method: String,
+    /// The request target.
+    pub target: String,
+    /// What answers were held to.
+    pub expects: String,
+    /// When requests were due.
+    pub pacing: Pacing,
+    /// Connections.
+    pub connections: ConnectionCounts,
+    /// Requests due per second of the window.
+    pub offered_per_second: f64,
+    /// Right answers per second of the window.
+    pub requests_per_second: f64,
+    /// What became of the requests.
+    pub counts: Counts,
+    /// Errors by kind.
+    pub errors: Errors,
+    /// Complete answers by class of status, right or not.
+    pub status: BTreeMap<&'static str, u64>,
+    /// The first answer that was not the expected one.
+    pub first_wrong: Option<WrongAnswer>,
+    /// From due time to last byte, with what was never answered; what failed otherwise is apart.
+    pub response_us: Option<LatencyUs>,
+    /// Right answers: from send to last byte.
+    pub service_us: Option<LatencyUs>,
+    /// What failed for any reason but silence: from due time to the failure.
+    pub failed_us: Option<LatencyUs>,
+    /// Open loop: from due time until a connection was free.
+    pub queue_wait_us: Option<LatencyUs>,
+    /// Open loop: the part of the requests that found every connection busy.
+    pub waited_share: Option<f64>,
+    /// Open loop: from the later of due time and free connection to the send: the generator's own lateness.
+    pub lag_us: Option<LatencyUs>,
+    /// Open loop: gaps between departures, scheduled and real.
+    pub departures: Option<DepartureSummary>,
+    /// Whether the numbers add up.
+    pub accounting: Accounting,
+    /// What was asked of these figures, and the answers.
+    pub self_checks: Vec<SelfCheck>,
+    /// Response times of right answers, for drawing.
+    #[serde(skip)]
+    pub response: Histogram,
+}
+
+/// What making the load took, between the edges of the window.
+#[derive(Clone, Debug, Serialize)]
+pub struct GeneratorReport {
+    /// Its threads.
+    pub threads: usize,
+    /// The CPUs that they were pinned to.
+    pub cpus: Vec<usize>,
+    /// Whether it polled without sleeping.
+    pub spins: bool,
+    /// The part of the window in which its threads had something to do, on average.
+    pub busy: f64,
+    /// The part of the window in which its threads were runnable but had no CPU, on average.
+    pub starved: f64,
+    /// CPU time for each right answer, microseconds; `null` where there was none.
+    pub cpu_per_request_us: Option<f64>,
+    /// System calls.
+    pub syscalls: SystemCalls,
+    /// Switches away from its threads because another took the CPU.
+    pub involuntary_switches: u64,
+}
+
+/// System calls in the window.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct SystemCalls {
+    /// That waited for readiness.
+    pub waits: u64,
+    /// That read.
+    pub reads: u64,
+    /// That wrote.
+    pub writes: u64,
+}
+
+/// The machine in the window.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct MachineReport {
+    /// The part of the CPU time that the hypervisor gave to other machines, over the CPUs that this process may use;
+    /// `null` where the kernel does not tell.
+    pub steal: Option<f64>,
+}
+
+/// What a run's outcome does not say of itself.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// The command as typed.
+    pub command: String,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Stolen CPU time.
+    pub steal: Option<f64>,
+}
+
+impl Report {
+    /// Puts a run's figures together and asks the self-checks.
+    pub fn new(prepared: &Prepared, outcome: &Outcome, circumstances: Circumstances) -> Self {
+        let plan = &prepared.plan;
+        let right: u64 = outcome.streams.iter().map(|stream| stream.counts.ok_in_window).sum();
+        let generator = generator(prepared, outcome, right);
+        let streams: Vec<StreamReport> = outcome
+            .streams
+            .iter()
+            .zip(&prepared.asked)
+            .map(|(stream, asked)| {
+                let mut report = stream_report(stream, asked);
+                report.self_checks = self_checks::of_stream(&report, stream);
+                report
+            })
+            .collect();
+        Self {
+            schema: SCHEMA,
+            tool: "harness load",
+            version: env!("CARGO_PKG_VERSION"),
+            command: circumstances.command,
+            started: circumstances.started,
+            url: prepared.target.to_string(),
+            address: prepared.target.address.to_string(),
+            seed: outcome.seed,
+            interrupted: outcome.interrupted,
+            warm_up_s: plan.warm_up.as_secs_f64(),
+            planned_window_s: plan.window.as_secs_f64(),
+            window_s: outcome.window_s,
+            requests_per_second: if outcome.window_s > 0.0 { right as f64 / outcome.window_s } else { 0.0 },
+            self_checks: self_checks::of_generator(&generator),
+            streams,
+            generator,
+            machine: MachineReport { steal: circumstances.steal },
+        }
+    }
+
+    /// Whether the server answered: something was right, and nothing had the wrong content.
+    pub fn is_good(&self) -> bool {
+        let wrong: u64 = self.streams.iter().map(|stream| stream.errors.of(ErrorKind::WrongAnswer)).sum();
+        wrong == 0 && self.streams.iter().any(|stream| stream.counts.ok + stream.counts.ok_in_window > 0)
+    }
+}
+
+fn stream_report(stream: &StreamOutcome, asked: &Asked) -> StreamReport {
+    let open = stream.pacing != Pacing::Closed;
+    let wait = &stream.queue_wait;
+    // Waits of zero are below what the histogram resolves.
+    let waited = |waits: &Histogram| (waits.len() - waits.clamped_below()) as f64 / waits.len() as f64;
+    StreamReport {
+        name: stream.name.clone(),
+        method: asked.method.clone(),
+        target: asked.target.clone(),
+        expects: asked.judged.expects.clone(),
+        pacing: stream.pacing,
+        connections: stream.connections,
+        offered_per_second: stream.offered_per_second(),
+        requests_per_second: stream.achieved_per_second(),
+        counts: stream.counts,
+        errors: stream.errors,
+        status: statuses(stream, asked.judged.status),
+        first_wrong: stream.first_wrong.clone(),
+        response_us: LatencyUs::of_censored(&stream.response_times()),
+        service_us: LatencyUs::of(&stream.service),
+        failed_us: LatencyUs::of(&stream.failed),
+        queue_wait_us: LatencyUs::of(wait).filter(|_| open),
+        waited_share: (open && !wait.is_empty()).then(|| waited(wait)),
+        lag_us: LatencyUs::of(&stream.lag).filter(|_| open),
+        departures: stream.departures.summary(),
+        accounting: stream.accounting(),
+        self_checks: Vec::new(),
+        response: stream.response.clone(),
+    }
+}
+
+/// Complete answers by the class of their status: what was right, or wrong in its content alone, had the expected one.
+fn statuses(stream: &StreamOutcome, expected: Option<u16>) -> BTreeMap<&'static str, u64> {
+    const CLASSES: [(&str, ErrorKind, u16); 4] = [
+        ("2xx", ErrorKind::Status2xx, 2),
+        ("3xx", ErrorKind::Status3xx, 3),
+        ("4xx", ErrorKind::Status4xx, 4),
+        ("5xx", ErrorKind::Status5xx, 5),
+    ];
+    let as_expected = stream.counts.ok + stream.errors.of(ErrorKind::WrongAnswer);
+    let expected_class = expected.map_or(2, |status| status / 100);
+    let of_class = |&(name, kind, class): &(&'static str, ErrorKind, u16)| {
+        let expected = if class == expected_class { as_expected } else { 0 };
+        (name, stream.errors.of(kind) + expected)
+    };
+    let other = ("other", stream.errors.of(ErrorKind::StatusOther));
+    CLASSES.iter().map(of_class).chain([other]).filter(|&(_, count)| count > 0).collect()
+}
+
+fn generator(prepared: &Prepared, outcome: &Outcome, right: u64) -> GeneratorReport {
+    let threads = &outcome.threads;
+    let wall_s: f64 = threads.iter().map(|thread| thread.wall_s).sum();
+    let cpu_s: f64 = threads.iter().map(|thread| thread.cpu_time_s).sum();
+    let delay_s: f64 = threads.iter().map(|thread| thread.run_delay_s).sum();
+    let busy: f64 = threads.iter().map(|thread| thread.busy_share).sum();
+    GeneratorReport {
+        threads: threads.len(),
+        cpus: threads.iter().filter_map(|thread| thread.cpu).collect(),
+        spins: prepared.plan.wait == load::Wait::Spin,
+        busy: busy / threads.len().max(1) as f64,
+        starved: delay_s / wall_s.max(f64::MIN_POSITIVE),
+        cpu_per_request_us: (right > 0).then(|| cpu_s * 1e6 / right as f64),
+        syscalls: SystemCalls {
+            waits: threads.iter().map(|thread| thread.waits).sum(),
+            reads: threads.iter().map(|thread| thread.reads).sum(),
+            writes: threads.iter().map(|thread| thread.writes).sum(),
+        },
+        involuntary_switches: threads.iter().map(|thread| thread.involuntary_switches).sum(),
+    }
+}

@@ -1,0 +1,225 @@
+//! What a person reads at the end: the figures of a [`Report`] as text.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use load::Pacing;
+
+use super::{
+    bars,
+    latency::LatencyUs,
+    report::{Report, StreamReport},
+    self_checks::{SelfCheck, time},
+};
+use crate::report::figures::thousands;
+
+/// Escape sequences, which the stream leaves out where there is no terminal.
+const BOLD: &str = "\x1b[1m";
+const YELLOW: &str = "\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+/// The whole summary.
+pub(super) fn render(report: &Report) -> String {
+    let mut text = String::new();
+    head(&mut text, report);
+    for stream in &report.streams {
+        text.push('\n');
+        stream_figures(&mut text, stream, report);
+    }
+    text.push('\n');
+    generator(&mut text, report);
+    warnings(&mut text, report);
+    text
+}
+
+/// Writing into a `String` cannot fail.
+macro_rules! line {
+    ($text:expr, $($argument:tt)*) => {{
+        let _ = writeln!($text, $($argument)*);
+    }};
+}
+
+fn head(text: &mut String, report: &Report) {
+    line!(text, "{BOLD}{}{PLAIN}", report.url);
+    if report.interrupted {
+        line!(
+            text,
+            "{YELLOW}PARTIAL RESULTS: interrupted after {:.1} s of a window of {:.1} s{PLAIN}",
+            report.window_s,
+            report.planned_window_s
+        );
+    }
+    line!(
+        text,
+        "{:.1} s measured after a warm-up of {:.1} s, seed {}",
+        report.window_s,
+        report.warm_up_s,
+        report.seed
+    );
+    if report.streams.len() > 1 {
+        line!(text, "{} right answers a second in all", thousands(report.requests_per_second));
+    }
+}
+
+fn stream_figures(text: &mut String, stream: &StreamReport, report: &Report) {
+    line!(text, "{BOLD}{} {}{PLAIN}  {}", stream.method, stream.target, load_of(stream));
+    let counts = &stream.counts;
+    line!(
+        text,
+        "  requests  {} right answers a second: {} due, {} answered rightly{}",
+        thousands(stream.requests_per_second),
+        thousands(counts.due as f64),
+        thousands(counts.ok as f64),
+        unfinished(stream)
+    );
+    line!(text, "  status    {}", listed(stream.status.iter().map(|(class, count)| (*class, *count))));
+    line!(text, "  errors    {}", listed(stream.errors.iter().map(|(kind, count)| (kind.name(), count))));
+    if let Some(response) = &stream.response_us {
+        line!(text, "\n{}", percentiles(response, stream).trim_end_matches('\n'));
+        if let Some(failed) = &stream.failed_us {
+            line!(text, "  Not among these are {} requests that failed.", thousands(failed.count as f64));
+        }
+    }
+    if let (Some(lag), Some(waited)) = (&stream.lag_us, stream.waited_share) {
+        line!(
+            text,
+            "\n  lag       p50 {}, p99 {}, p99.9 {}, max {} (the generator's own lateness); {}",
+            time(lag.percentile("p50")),
+            time(lag.percentile("p99")),
+            time(lag.percentile("p99_9")),
+            time(lag.max),
+            stolen(report.machine.steal)
+        );
+        line!(text, "  waiting   {:.1}% of the requests found every connection busy", 100.0 * waited);
+    }
+    if !stream.response.is_empty() {
+        let unanswered = stream.response_us.as_ref().map_or(0, |response| response.unanswered);
+        line!(text, "\n{}", bars::draw(&stream.response, unanswered).trim_end_matches('\n'));
+    }
+}
+
+fn load_of(stream: &StreamReport) -> String {
+    let connections = stream.connections.planned;
+    let plural = if connections == 1 { "" } else { "s" };
+    let connections = format!("{} connection{plural}", thousands(connections as f64));
+    match stream.pacing {
+        Pacing::Closed => format!("closed loop, {connections}"),
+        Pacing::Constant { per_second } => format!("{}/s evenly spaced, {connections}", rate(per_second)),
+        Pacing::Poisson { per_second } => {
+            format!("{}/s at random (Poisson), {connections}", rate(per_second))
+        }
+    }
+}
+
+fn rate(per_second: f64) -> String {
+    if per_second < 100.0 { format!("{per_second:.1}") } else { thousands(per_second) }
+}
+
+fn unfinished(stream: &StreamReport) -> String {
+    let mut text = String::new();
+    for (count, what) in [
+        (stream.counts.unsent_at_end, "never sent"),
+        (stream.counts.in_flight_at_end, "still in flight at the end"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, ", {} {what}", thousands(count as f64));
+        }
+    }
+    text
+}
+
+fn listed<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
+    let all: Vec<String> =
+        counts.map(|(name, count)| format!("{name} {}", thousands(count as f64))).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}
+
+/// Response and service time side by side; one of them where due and sent are one instant.
+fn percentiles(response: &LatencyUs, stream: &StreamReport) -> String {
+    let service = stream.service_us.as_ref().filter(|_| stream.pacing != Pacing::Closed);
+    let service_title =
+        if response.unanswered > 0 { "service time of what was answered" } else { "service time" };
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    let mut titles = vec!["", "response time", "95% interval"];
+    if service.is_some() {
+        titles.extend([service_title, "95% interval"]);
+    }
+    table.set_header(titles);
+    let columns = |times: &LatencyUs| {
+        times
+            .rows()
+            .map(|(_, value, bound, interval)| [shown(value, bound), between(interval)])
+            .collect::<Vec<_>>()
+    };
+    let (of_response, of_service) = (columns(response), service.map(columns));
+    for (index, (name, ..)) in response.rows().enumerate().filter(|(_, (name, ..))| response.has(name)) {
+        let mut row = vec![name.replace('_', ".")];
+        row.extend(of_response[index].clone());
+        row.extend(of_service.iter().flat_map(|rows| rows[index].clone()));
+        table.add_row(row);
+    }
+    for (name, of) in [("mean", (|t| t.mean) as fn(&LatencyUs) -> f64), ("max", |t| t.max)] {
+        let mut row = vec![name.to_owned()];
+        for times in [Some(response), service].into_iter().flatten() {
+            row.extend([shown(of(times), times.at_least.contains(&name)), String::new()]);
+        }
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+}
+
+fn shown(us: f64, bound: bool) -> String {
+    if bound { format!("> {}", time(us)) } else { time(us) }
+}
+
+fn between([low, high]: [Option<f64>; 2]) -> String {
+    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), time);
+    format!("{} to {}", end(low), end(high))
+}
+
+fn stolen(steal: Option<f64>) -> String {
+    steal.map_or_else(
+        || "steal time unknown".to_owned(),
+        |steal| format!("{:.1}% of the CPU time was stolen", 100.0 * steal),
+    )
+}
+
+fn generator(text: &mut String, report: &Report) {
+    let generator = &report.generator;
+    let threads = if generator.threads == 1 { "thread" } else { "threads" };
+    let calls = &generator.syscalls;
+    line!(
+        text,
+        "generator: {} {threads}, {:.0}% busy{}; {} waits, {} reads, {} writes; {}",
+        generator.threads,
+        100.0 * generator.busy,
+        generator
+            .cpu_per_request_us
+            .map(|us| format!(", {us:.1} us of CPU time a request"))
+            .unwrap_or_default(),
+        thousands(calls.waits as f64),
+        thousands(calls.reads as f64),
+        thousands(calls.writes as f64),
+        stolen(report.machine.steal)
+    );
+}
+
+fn warnings(text: &mut String, report: &Report) {
+    let several = report.streams.len() > 1;
+    let mut warn = |check: &SelfCheck, of: &str| {
+        let advice = check.advice.as_deref().map_or_else(String::new, |advice| format!("; {advice}"));
+        line!(text, "{YELLOW}warning:{PLAIN} {of}{}{advice}", check.finding);
+    };
+    let failed = |checks: &[SelfCheck]| -> Vec<SelfCheck> {
+        checks.iter().filter(|check| !check.passed).cloned().collect()
+    };
+    for stream in &report.streams {
+        let of = if several { format!("{}: ", stream.name) } else { String::new() };
+        failed(&stream.self_checks).iter().for_each(|check| warn(check, &of));
+    }
+    failed(&report.self_checks).iter().for_each(|check| warn(check, ""));
+}
