@@ -24,6 +24,10 @@ impl Check for RightAnswer {
         }
         self.0.matches(body).map_err(|reason| Mismatch::Answer(reason.into()))
     }
+
+    fn accepts(&self, status: u16) -> bool {
+        status == 200
+    }
 }
 
 /// One status, whatever the content.
@@ -32,7 +36,11 @@ pub struct StatusIs(pub u16);
 
 impl Check for StatusIs {
     fn check(&self, status: u16, _body: &[u8]) -> Result<(), Mismatch> {
-        if status == self.0 { Ok(()) } else { Err(Mismatch::Status) }
+        if self.accepts(status) { Ok(()) } else { Err(Mismatch::Status) }
+    }
+
+    fn accepts(&self, status: u16) -> bool {
+        status == self.0
     }
 }
 
@@ -41,10 +49,8 @@ impl Check for StatusIs {
 pub struct Judged {
     /// What judges them.
     pub check: Arc<dyn Check>,
-    /// What it expects, for people: `payload of /simple`.
+    /// What it expects, for people: `the right answer of /simple`.
     pub expects: String,
-    /// The status of a right answer; absent where any of class 2xx is right.
-    pub status: Option<u16>,
 }
 
 /// What a person said of the right answer.
@@ -66,18 +72,14 @@ pub fn judged(expected: &Expected, method: &str, target: &str, body: &[u8]) -> J
             Judged {
                 check: Arc::new(exactly),
                 expects: format!("status {status} with the {} bytes given", body.len()),
-                status: Some(status),
             }
         }
-        (Some(status), None) => Judged {
-            check: Arc::new(StatusIs(status)),
-            expects: format!("status {status}"),
-            status: Some(status),
-        },
+        (Some(status), None) => {
+            Judged { check: Arc::new(StatusIs(status)), expects: format!("status {status}") }
+        }
         (None, None) => of_application(method, target, body).unwrap_or_else(|| Judged {
             check: Arc::new(AnySuccess),
             expects: "any status of class 2xx".to_owned(),
-            status: None,
         }),
     }
 }
@@ -92,7 +94,7 @@ fn of_application(method: &str, target: &str, body: &[u8]) -> Option<Judged> {
         app::Request::Echo if method == "POST" => Arc::new(Exactly { status: 200, body: body.to_owned() }),
         _ => return None,
     };
-    Some(Judged { check, expects: format!("the right answer of {path}"), status: Some(200) })
+    Some(Judged { check, expects: format!("the right answer of {path}") })
 }
 
 /// A query in which the numbers that the application reads are written out: `iterations=1e6` is `iterations=1000000`,
@@ -136,6 +138,7 @@ mod tests {
         assert_eq!(verdict("GET", "/simple", 200, simple), Ok(()));
         assert!(matches!(verdict("GET", "/complex?iterations=9", 200, simple), Err(Mismatch::Answer(_))));
         assert_eq!(verdict("GET", "/simple", 500, simple), Err(Mismatch::Status));
+        assert!(!judged(&Expected::default(), "GET", "/simple", b"").check.accepts(204));
         assert_eq!(verdict("HEAD", "/simple", 200, b""), Ok(()));
         assert_eq!(verdict("POST", "/echo", 200, b"sent"), Ok(()));
         assert!(verdict("POST", "/echo", 200, b"other").is_err());

@@ -19,7 +19,7 @@ use crate::{
 };
 use app::{Endpoint, Operation};
 use host::class::SchedulingClass;
-use load::{Observer, Outcome, Pacing, Plan, Request, Stream, StreamOutcome, Wait};
+use load::{Observer, Outcome, Plan, Rate, Request, Stream, StreamOutcome, Wait};
 
 /// How long opening all connections may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -105,17 +105,17 @@ fn plan(instance: &Instance, wanted: &Wanted<'_>, raised: bool) -> Result<Plan, 
     let host = instance.address().to_string();
     let stream = |stream: &ResolvedStream| {
         let request = Request::get(&target(stream.operation), &host);
-        Ok(Stream {
-            name: stream.name.clone(),
-            request: request.map_err(|error| InstanceError::Generator(error.to_string()))?,
-            check: Arc::new(RightAnswer::to(&stream.operation)),
-            pacing: stream.pacing,
-            connections: u32::try_from(stream.connections).unwrap_or(u32::MAX),
-        })
+        Ok(Stream::new(
+            stream.name.clone(),
+            request.map_err(|error| InstanceError::Generator(error.to_string()))?,
+            Arc::new(RightAnswer::to(&stream.operation)),
+            stream.pacing,
+            u32::try_from(stream.connections).unwrap_or(u32::MAX),
+        ))
     };
     let streams = wanted.load.streams.iter().map(stream).collect::<Result<Vec<_>, InstanceError>>()?;
     // A closed loop waits for answers alone. An open loop must be on time: it polls where no other needs the CPU.
-    let open_loop = streams.iter().any(|stream| stream.pacing != Pacing::Closed);
+    let open_loop = streams.iter().any(|stream| stream.pacing.is_open());
     let alone = wanted.cpus.placement == Placement::Split;
     let mut plan = Plan::new(instance.address(), streams);
     plan.cpus = wanted.cpus.generator.iter().collect();
@@ -177,7 +177,7 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream) -> StreamRecor
     StreamRecord {
         name: stream.name.clone(),
         connections: wanted.connections,
-        offered_per_second: wanted.pacing.per_second(),
+        offered_per_second: wanted.pacing.rate().map(Rate::peak_per_second),
         achieved_per_second: stream.achieved_per_second(),
         due: stream.counts.due,
         sent: stream.counts.sent,

@@ -90,14 +90,15 @@ pub struct HiddenStall {
 }
 
 /// What a closed loop hid by waiting: while an answer is late, its connection sends nothing, so that the requests which
-/// would have met the same delay are not recorded. `connections` sent the requests of `service` within `window_s`.
+/// would have met the same delay are not recorded. The requests of `service` were sent within `window_s` with so many
+/// outstanding at most (`slots`: connections, times their pipelining depth).
 ///
 /// The correction is HdrHistogram's for coordinated omission (G. Tene, `copyCorrectedForCoordinatedOmission`): a
 /// service time `v` longer than the mean time `e` between two requests of a connection stands for `v - e`, `v - 2e`
 /// and so on as well. It supposes that the connection would have gone on at its mean rate. `None` when the tail would
 /// be less than twice as long, or nothing was recorded.
-pub fn hidden_stall(service: &Histogram, connections: u64, window_s: f64) -> Option<HiddenStall> {
-    let between_ns = connections as f64 * window_s * 1e9 / service.len() as f64;
+pub fn hidden_stall(service: &Histogram, slots: u64, window_s: f64) -> Option<HiddenStall> {
+    let between_ns = slots as f64 * window_s * 1e9 / service.len() as f64;
     // Recording is in whole nanoseconds; a shorter time between requests than one is no closed loop over sockets.
     let between_ns = (between_ns as u64).max(1);
     let mut corrected = service.clone();

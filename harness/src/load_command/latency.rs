@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use stats::{Censored, Histogram, Quantile, histogram::HIGHEST_NS};
-
-/// The normal quantile of a 95% interval.
-const Z_95: f64 = 1.96;
+use stats::{
+    Censored, Histogram, PercentileInterval, Quantile, histogram::HIGHEST_NS, percentile_interval::Z_99,
+};
 
 /// The percentiles, by the names that they have in an export.
 const PERCENTILES: [(&str, f64); 7] = [
@@ -37,28 +36,54 @@ pub struct LatencyUs {
     pub max: f64,
     /// The figures that are only known to be at least as long as stated.
     pub at_least: Vec<&'static str>,
-    /// 95% order-statistic interval of each percentile, `null` where too few requests lie beyond to bound it. It
-    /// supposes independent requests, so it is too narrow where they met in a queue.
-    pub intervals_95: BTreeMap<&'static str, [Option<f64>; 2]>,
+    /// 99% order-statistic interval of each percentile. Empty for times that are no statement about the server.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals_99: BTreeMap<&'static str, IntervalUs>,
+}
+
+/// A confidence interval in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct IntervalUs {
+    /// Its lower end; `null` where there are too few requests for an interval.
+    pub low: Option<f64>,
+    /// Its upper end; `null` also where it lies among requests that were never answered.
+    pub high: Option<f64>,
+    /// Where there are too few requests: how many it takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_requests: Option<u64>,
+}
+
+impl From<PercentileInterval> for IntervalUs {
+    fn from(interval: PercentileInterval) -> Self {
+        match interval {
+            PercentileInterval::Between { low_ns, high_ns } => {
+                Self { low: Some(us(low_ns)), high: Some(us(high_ns)), needs_requests: None }
+            }
+            PercentileInterval::AtLeast { low_ns } => Self { low: Some(us(low_ns)), ..Self::default() },
+            PercentileInterval::CannotTell { needs } => Self { needs_requests: needs, ..Self::default() },
+        }
+    }
 }
 
 impl LatencyUs {
-    /// `None` when nothing was recorded.
-    pub fn of_censored(times: &Censored) -> Option<Self> {
+    /// `None` when nothing was recorded. Intervals are as wide as if so many requests (`inflation`) told as much as one
+    /// independent one; without it there are none.
+    pub fn of_censored(times: &Censored, inflation: Option<f64>) -> Option<Self> {
         let clamped = times.answered().clamped_above() + times.given_up().clamped_above() > 0;
         let is_bound = |quantile: Quantile| quantile.is_bound() || clamped && quantile.ns() >= HIGHEST_NS;
         let digest = times.digest()?;
         let mut at_least = Vec::new();
         let mut percentiles = BTreeMap::new();
-        let mut intervals_95 = BTreeMap::new();
+        let mut intervals_99 = BTreeMap::new();
         for (name, q) in PERCENTILES {
-            let (value, interval) = (times.quantile(q)?, times.rank_interval(q, Z_95)?);
+            let value = times.quantile(q)?;
             if is_bound(value) {
                 at_least.push(name);
             }
             percentiles.insert(name, us(value.ns()));
-            let low = Some(interval.low_ns).filter(|&ns| ns > 0).map(us);
-            intervals_95.insert(name, [low, interval.high_ns.map(us)]);
+            if let Some(interval) = inflation.and_then(|by| PercentileInterval::new(times, q, Z_99, by)) {
+                intervals_99.insert(name, interval.into());
+            }
         }
         if is_bound(digest.max) {
             at_least.push("max");
@@ -74,20 +99,20 @@ impl LatencyUs {
             percentiles,
             max: us(digest.max.ns()),
             at_least,
-            intervals_95,
+            intervals_99,
         })
     }
 
     /// The same of a distribution in which everything is known.
-    pub fn of(times: &Histogram) -> Option<Self> {
-        Self::of_censored(&Censored::from_parts(times.clone(), Histogram::new()))
+    pub fn of(times: &Histogram, inflation: Option<f64>) -> Option<Self> {
+        Self::of_censored(&Censored::from_parts(times.clone(), Histogram::new()), inflation)
     }
 
     /// The percentiles in ascending order: name, value, whether that is a lower bound, and interval.
-    pub fn rows(&self) -> impl Iterator<Item = (&'static str, f64, bool, [Option<f64>; 2])> + '_ {
-        PERCENTILES.iter().filter_map(|(name, _)| {
-            let (value, interval) = (self.percentiles.get(name)?, self.intervals_95.get(name)?);
-            Some((*name, *value, self.at_least.contains(name), *interval))
+    pub fn rows(&self) -> impl Iterator<Item = (&'static str, f64, bool, IntervalUs)> + '_ {
+        PERCENTILES.iter().map(|(name, _)| {
+            let interval = self.intervals_99.get(name).copied().unwrap_or_default();
+            (*name, self.percentiles[name], self.at_least.contains(name), interval)
         })
     }
 
@@ -118,20 +143,21 @@ mod tests {
         let mut times = Censored::new();
         (1..=98).for_each(|us| times.record_ns(us * 1_000));
         (0..2).for_each(|_| times.give_up_ns(5_000_000));
-        let figures = LatencyUs::of_censored(&times).unwrap();
+        let figures = LatencyUs::of_censored(&times, Some(1.0)).unwrap();
         assert_eq!((figures.count, figures.unanswered), (100, 2));
         assert_eq!(figures.at_least, ["p99", "p99_9", "p99_99", "max", "mean"]);
         assert!((figures.percentile("p50") - 50.0).abs() < 0.1);
         assert!((figures.percentile("p99") - 5_000.0).abs() < 5.0);
         let json = serde_json::to_value(&figures).unwrap();
-        assert!(json["p50"].is_f64() && json["intervals_95"]["p99"][1].is_null(), "{json}");
+        assert!(json["p50"].is_f64() && json["intervals_99"]["p99"]["high"].is_null(), "{json}");
+        assert!(json["intervals_99"]["p99"]["needs_requests"].as_u64().is_some_and(|n| n > 100), "{json}");
     }
 
     #[test]
     fn a_time_beyond_the_range_of_the_histogram_is_a_bound() {
         let mut times = Histogram::new();
         times.record_ns(90_000_000_000);
-        assert!(LatencyUs::of(&times).unwrap().at_least.contains(&"max"));
-        assert_eq!(LatencyUs::of(&Histogram::new()), None);
+        assert!(LatencyUs::of(&times, None).unwrap().at_least.contains(&"max"));
+        assert_eq!(LatencyUs::of(&Histogram::new(), None), None);
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod mix;
 pub mod options;
+pub mod values;
 
 mod watch;
 
@@ -39,8 +40,9 @@ pub fn load(args: &LoadArgs, command: String) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::listen("what was measured until now is shown")?;
     reach(&prepared.target, args.timeout)?;
 
-    let watch = Watch::new(args.quiet);
+    let watch = Watch::new(args.quiet, args.requests);
     prepared.plan.progress_every = watch.progress_every();
+    prepared.plan.live = watch.is_seen();
     let started = jiff::Timestamp::now().to_string();
     let outcome = load::run(&prepared.plan, &watch, interrupt.load())?;
     let circumstances = Circumstances { command, started, steal: watch.steal() };

@@ -1,40 +1,17 @@
 //! From the command line to a plan of the generator: everything is read, resolved and checked here, once, and before
 //! anything is sent.
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, io, path::PathBuf, time::Duration};
 
 use host::cpus::CpuSet;
-use load::{Pacing, Plan, Request, RequestError, Stream, Wait};
+use load::{ConnectionPolicy, Opening, Pacing, Plan, Rate, Request, RequestError, Stream, Wait};
 
+use super::values::{Bursts, Field, Ramp};
 use crate::{
     answers::{self, Expected, Judged},
     cli::LoadArgs,
     target::{Target, TargetError},
 };
-
-/// One header field as written: `name: value`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Its name, without blanks around it.
-    pub name: String,
-    /// Its value, likewise.
-    pub value: String,
-}
-
-impl Field {
-    /// Splits at the first colon.
-    ///
-    /// # Errors
-    /// There is no colon, or nothing before it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some((name, value)) if !name.trim().is_empty() => {
-                Ok(Self { name: name.trim().to_owned(), value: value.trim().to_owned() })
-            }
-            _ => Err(format!("`{text}` is no header field; write it as 'name: value'")),
-        }
-    }
-}
 
 /// Why a command line that clap understood makes no plan.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +37,14 @@ pub enum OptionError {
         asked: CpuSet,
         /// The ones allowed.
         allowed: CpuSet,
+    },
+    /// A part of the mix would send nothing.
+    #[error("--requests {requests} leave none for `{part}` of --mix; send more, or give it more weight")]
+    Requests {
+        /// How many there are.
+        requests: u64,
+        /// The part that gets none.
+        part: String,
     },
     /// Each stream has connections of its own.
     #[error("--connections {connections} are too few for the {parts} parts of --mix; give at least one each")]
@@ -116,24 +101,31 @@ impl Prepared {
             .method
             .clone()
             .unwrap_or_else(|| if args.body.is_some() { "POST" } else { "GET" }.to_owned());
-        let connections = connections_of(args.connections, parts.len())?;
+        let window = args.window();
+        // A closed loop draws each next request of a mix by weight, whichever connection is free.
+        let shared = (args.mix.is_some() && !args.is_open()).then_some(args.connections);
+        let connections = connections_of(args.connections, parts.len(), shared.is_some())?;
+        let requests = requests_of(args.requests, &parts)?;
         let (mut streams, mut asked) = (Vec::new(), Vec::new());
-        for (part, connections) in parts.into_iter().zip(connections) {
+        for ((part, connections), requests) in parts.into_iter().zip(connections).zip(requests) {
             let judged = answers::judged(&expected, &method, &part.target, &body);
-            streams.push(Stream {
-                request: request(args, &method, &part.target, &target.host, &body)?,
-                name: part.name,
-                check: judged.check.clone(),
-                pacing: pacing(args, part.share),
-                connections,
-            });
+            let request = request(args, &method, &part.target, &target.host, &body)?;
+            let pacing = pacing(args, part.share, window);
+            let mut stream = Stream::new(part.name, request, judged.check.clone(), pacing, connections);
+            stream.weight = part.share;
+            stream.requests = requests;
+            stream.verify = args.verify;
+            stream.policy = policy(args);
+            streams.push(stream);
             asked.push(Asked { method: method.clone(), target: part.target, judged });
         }
         let mut plan = Plan::new(target.address, streams);
         plan.cpus = cpus;
         plan.wait = if args.spin { Wait::Spin } else { Wait::Sleep };
-        plan.warm_up = args.warm_up;
-        plan.window = args.duration;
+        plan.shared_connections = shared;
+        plan.warm_up = args.warm_up();
+        plan.window = window;
+        plan.start_at = args.start_at;
         plan.timeout = args.timeout;
         plan.connect_within = args.timeout;
         plan.seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
@@ -153,20 +145,58 @@ fn parts(args: &LoadArgs, target: &Target) -> Result<Vec<Part>, TargetError> {
     mix.parts().iter().map(part).collect()
 }
 
-fn pacing(args: &LoadArgs, share: f64) -> Pacing {
-    match args.rate.map(|rate| rate * share) {
-        None => Pacing::Closed,
-        Some(per_second) if args.poisson => Pacing::Poisson { per_second },
-        Some(per_second) => Pacing::Constant { per_second },
+fn pacing(args: &LoadArgs, share: f64, window: Duration) -> Pacing {
+    let rate = match (args.rate, args.ramp, args.bursts) {
+        (Some(rate), _, Some(Bursts { on, off })) => {
+            Rate::Bursts { per_second: rate * share, on_s: on.as_secs_f64(), off_s: off.as_secs_f64() }
+        }
+        (Some(rate), _, None) => Rate::Steady(rate * share),
+        (None, Some(Ramp { from, to }), _) => {
+            Rate::Ramp { from: from * share, to: to * share, over_s: window.as_secs_f64() }
+        }
+        (None, None, _) => return Pacing::Closed,
+    };
+    if args.poisson { Pacing::Poisson { per_second: rate } } else { Pacing::Constant { per_second: rate } }
+}
+
+fn policy(args: &LoadArgs) -> ConnectionPolicy {
+    ConnectionPolicy {
+        requests_each: args.requests_per_connection,
+        opening: args.open_over.map_or(Opening::Ahead, Opening::Over),
+        pipeline: args.pipeline,
+        send_bytes_per_second: args.slow_send,
+        read_bytes_per_second: args.slow_read,
+        ..ConnectionPolicy::default()
     }
 }
 
-/// The connections of each of `parts` streams: as even as can be, since how many a stream needs is its rate times its
-/// service time, and what is asked for rarely is what takes long.
-fn connections_of(connections: u32, parts: usize) -> Result<Vec<u32>, OptionError> {
+/// The connections of each of `parts` streams that do not share them: as even as can be, since how many a stream needs is
+/// its rate times its service time, and what is asked for rarely is what takes long.
+fn connections_of(connections: u32, parts: usize, shared: bool) -> Result<Vec<u32>, OptionError> {
+    if shared {
+        return Ok(vec![connections; parts]);
+    }
     let too_few = OptionError::Connections { connections, parts };
     let parts = u32::try_from(parts).ok().filter(|&parts| parts <= connections).ok_or(too_few)?;
     Ok((0..parts).map(|part| connections / parts + u32::from(part < connections % parts)).collect())
+}
+
+/// How many requests each part sends: its share of all, rounded so that the sum is what was asked for.
+fn requests_of(requests: Option<u64>, parts: &[Part]) -> Result<Vec<Option<u64>>, OptionError> {
+    let Some(all) = requests else { return Ok(vec![None; parts.len()]) };
+    let (mut share, mut given) = (0.0, 0);
+    let mut counts = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        share += part.share;
+        let until = if index + 1 == parts.len() { all } else { (share * all as f64).round() as u64 };
+        let count = until.saturating_sub(given);
+        if count == 0 {
+            return Err(OptionError::Requests { requests: all, part: part.name.clone() });
+        }
+        given += count;
+        counts.push(Some(count));
+    }
+    Ok(counts)
 }
 
 fn request(
@@ -242,8 +272,8 @@ mod tests {
         let arguments = ["127.0.0.1:9", "-q", "500", "-c", "5", "--mix", "simple=4,complex?iterations=1e6=1"];
         let prepared = prepared(&arguments).unwrap();
         let [simple, complex] = &prepared.plan.streams[..] else { panic!("two streams") };
-        assert_eq!(simple.pacing, Pacing::Constant { per_second: 400.0 });
-        assert_eq!(complex.pacing, Pacing::Constant { per_second: 100.0 });
+        assert_eq!(simple.pacing, Pacing::Constant { per_second: 400.0.into() });
+        assert_eq!(complex.pacing, Pacing::Constant { per_second: 100.0.into() });
         assert_eq!((simple.connections, complex.connections), (3, 2));
         assert_eq!(
             (complex.name.as_str(), prepared.asked[1].target.as_str()),

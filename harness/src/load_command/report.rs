@@ -1,13 +1,11 @@
 //! What a run found: one plain value, which is the export as it is and which the summary is printed from.
 
-use std::collections::BTreeMap;
-
 use load::{
-    Accounting, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, Outcome, Pacing,
-    StreamOutcome, WrongAnswer,
+    Accounting, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, Outcome, Pacing, Statuses,
+    Stream, StreamOutcome, Verify, WrongAnswer,
 };
 use serde::Serialize;
-use stats::Histogram;
+use stats::{AndersonDarling, Histogram, SerialFigures, Stationarity};
 
 use super::{
     latency::LatencyUs,
@@ -71,8 +69,13 @@ pub struct StreamReport {
     pub expects: String,
     /// When requests were due.
     pub pacing: Pacing,
+    /// Its part of a closed loop's mix, whose requests share connections; those are counted with the first stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_of_mix: Option<f64>,
     /// Connections.
     pub connections: ConnectionCounts,
+    /// How many requests may be outstanding: over its connections, or over the shared ones.
+    pub outstanding_limit: u64,
     /// Requests due per second of the window.
     pub offered_per_second: f64,
     /// Right answers per second of the window.
@@ -81,8 +84,10 @@ pub struct StreamReport {
     pub counts: Counts,
     /// Errors by kind.
     pub errors: Errors,
-    /// Complete answers by class of status, right or not.
-    pub status: BTreeMap<&'static str, u64>,
+    /// Complete answers by status, right or not.
+    pub status: Statuses,
+    /// Which answers had their content compared with the expected one.
+    pub verify: Verify,
     /// The first answer that was not the expected one.
     pub first_wrong: Option<WrongAnswer>,
     /// From due time to last byte, with what was never answered; what failed otherwise is apart.
@@ -91,6 +96,8 @@ pub struct StreamReport {
     pub service_us: Option<LatencyUs>,
     /// What failed for any reason but silence: from due time to the failure.
     pub failed_us: Option<LatencyUs>,
+    /// Unexpected answers, by kind.
+    pub unexpected: Vec<UnexpectedReport>,
     /// Open loop: from due time until a connection was free.
     pub queue_wait_us: Option<LatencyUs>,
     /// Open loop: the part of the requests that found every connection busy.
@@ -99,6 +106,12 @@ pub struct StreamReport {
     pub lag_us: Option<LatencyUs>,
     /// Open loop: gaps between departures, scheduled and real.
     pub departures: Option<DepartureSummary>,
+    /// Random arrivals: whether the drawn schedule is what was asked for (Anderson and Darling's test).
+    pub drawn_schedule: Option<AndersonDarling>,
+    /// Whether response times grew or fell over the window.
+    pub stationarity: Stationarity,
+    /// How far successive response times depend on each other.
+    pub serial: Option<SerialFigures>,
     /// Whether the numbers add up.
     pub accounting: Accounting,
     /// What was asked of these figures, and the answers.
@@ -106,6 +119,17 @@ pub struct StreamReport {
     /// Response times of right answers, for drawing.
     #[serde(skip)]
     pub response: Histogram,
+}
+
+/// Unexpected answers of one kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnexpectedReport {
+    /// Which.
+    pub kind: ErrorKind,
+    /// From due time to last byte.
+    pub response_us: Option<LatencyUs>,
+    /// From send to last byte.
+    pub service_us: Option<LatencyUs>,
 }
 
 /// What making the load took, between the edges of the window.
@@ -169,11 +193,8 @@ impl Report {
             .streams
             .iter()
             .zip(&prepared.asked)
-            .map(|(stream, asked)| {
-                let mut report = stream_report(stream, asked);
-                report.self_checks = self_checks::of_stream(&report, stream);
-                report
-            })
+            .zip(&plan.streams)
+            .map(|((stream, asked), planned)| stream_report(stream, planned, asked, plan.shared_connections))
             .collect();
         Self {
             schema: SCHEMA,
@@ -203,53 +224,59 @@ impl Report {
     }
 }
 
-fn stream_report(stream: &StreamOutcome, asked: &Asked) -> StreamReport {
-    let open = stream.pacing != Pacing::Closed;
+fn stream_report(
+    stream: &StreamOutcome,
+    planned: &Stream,
+    asked: &Asked,
+    shared: Option<u32>,
+) -> StreamReport {
+    let open = stream.pacing.is_open();
+    let inflation = Some(stream.variance_inflation());
     let wait = &stream.queue_wait;
     // Waits of zero are below what the histogram resolves.
     let waited = |waits: &Histogram| (waits.len() - waits.clamped_below()) as f64 / waits.len() as f64;
-    StreamReport {
+    let mut report = StreamReport {
         name: stream.name.clone(),
         method: asked.method.clone(),
         target: asked.target.clone(),
         expects: asked.judged.expects.clone(),
+        verify: planned.verify,
         pacing: stream.pacing,
+        share_of_mix: shared.map(|_| planned.weight),
         connections: stream.connections,
+        outstanding_limit: u64::from(shared.unwrap_or(planned.connections))
+            * u64::from(planned.policy.pipeline),
         offered_per_second: stream.offered_per_second(),
         requests_per_second: stream.achieved_per_second(),
         counts: stream.counts,
         errors: stream.errors,
-        status: statuses(stream, asked.judged.status),
+        status: stream.statuses.clone(),
         first_wrong: stream.first_wrong.clone(),
-        response_us: LatencyUs::of_censored(&stream.response_times()),
-        service_us: LatencyUs::of(&stream.service),
-        failed_us: LatencyUs::of(&stream.failed),
-        queue_wait_us: LatencyUs::of(wait).filter(|_| open),
+        response_us: LatencyUs::of_censored(&stream.response_times(), inflation),
+        service_us: LatencyUs::of(&stream.service, inflation),
+        failed_us: LatencyUs::of(&stream.failed, None),
+        unexpected: stream
+            .unexpected
+            .iter()
+            .map(|kind| UnexpectedReport {
+                kind: kind.kind,
+                response_us: LatencyUs::of(&kind.response, None),
+                service_us: LatencyUs::of(&kind.service, None),
+            })
+            .collect(),
+        queue_wait_us: LatencyUs::of(wait, None).filter(|_| open),
         waited_share: (open && !wait.is_empty()).then(|| waited(wait)),
-        lag_us: LatencyUs::of(&stream.lag).filter(|_| open),
+        lag_us: LatencyUs::of(&stream.lag, None).filter(|_| open),
         departures: stream.departures.summary(),
+        drawn_schedule: stream.drawn_schedule(),
+        stationarity: stream.stationarity(),
+        serial: stream.serial.figures(),
         accounting: stream.accounting(),
         self_checks: Vec::new(),
         response: stream.response.clone(),
-    }
-}
-
-/// Complete answers by the class of their status: what was right, or wrong in its content alone, had the expected one.
-fn statuses(stream: &StreamOutcome, expected: Option<u16>) -> BTreeMap<&'static str, u64> {
-    const CLASSES: [(&str, ErrorKind, u16); 4] = [
-        ("2xx", ErrorKind::Status2xx, 2),
-        ("3xx", ErrorKind::Status3xx, 3),
-        ("4xx", ErrorKind::Status4xx, 4),
-        ("5xx", ErrorKind::Status5xx, 5),
-    ];
-    let as_expected = stream.counts.ok + stream.errors.of(ErrorKind::WrongAnswer);
-    let expected_class = expected.map_or(2, |status| status / 100);
-    let of_class = |&(name, kind, class): &(&'static str, ErrorKind, u16)| {
-        let expected = if class == expected_class { as_expected } else { 0 };
-        (name, stream.errors.of(kind) + expected)
     };
-    let other = ("other", stream.errors.of(ErrorKind::StatusOther));
-    CLASSES.iter().map(of_class).chain([other]).filter(|&(_, count)| count > 0).collect()
+    report.self_checks = self_checks::of_stream(&report, planned, stream);
+    report
 }
 
 fn generator(prepared: &Prepared, outcome: &Outcome, right: u64) -> GeneratorReport {

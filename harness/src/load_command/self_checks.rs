@@ -3,8 +3,9 @@
 //!
 //! The thresholds are those of trials, in [`soundness`]; this module only words them.
 
-use load::{Accounting, Counts, ErrorKind, Pacing, StreamOutcome};
+use load::{Accounting, Counts, ErrorKind, Opening, Pacing, Rate, Stream, StreamOutcome};
 use serde::Serialize;
+use stats::Stationarity;
 
 use super::report::{GeneratorReport, StreamReport};
 use crate::{
@@ -14,6 +15,8 @@ use crate::{
 
 /// More requests than this part that found every connection busy are worth a word.
 const WAITED: f64 = 0.01;
+/// A drawn schedule is doubted where its test has a smaller p-value than this.
+const DRAWN_P: f64 = 0.001;
 
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,6 +60,8 @@ pub enum CheckName {
     LittlesLaw,
     /// The generator's own lag is small beside the tail that it reports.
     Lag,
+    /// The drawn schedule is what a Poisson process draws.
+    DrawnSchedule,
     /// Requests left as randomly as they were scheduled.
     Departures,
     /// The server kept up with the offered rate.
@@ -65,6 +70,8 @@ pub enum CheckName {
     OutstandingLimit,
     /// The closed loop hid no stall.
     ClosedLoop,
+    /// Response times neither grew nor fell over the window.
+    Stationarity,
     /// The generator had a CPU whenever it wanted one.
     Starvation,
     /// The generator was not what bounded the rate.
@@ -72,17 +79,18 @@ pub enum CheckName {
 }
 
 /// The checks that apply to a stream. `report` is already filled in from `outcome`.
-pub(super) fn of_stream(report: &StreamReport, outcome: &StreamOutcome) -> Vec<SelfCheck> {
-    let mut checks = vec![connections(report), answers(report), accounting(report), littles_law(report)];
-    match report.pacing {
-        Pacing::Closed => checks.push(closed_loop(report, outcome)),
-        _ => checks.extend(
-            [lag(report), departures(report, outcome), outstanding_limit(report)].into_iter().flatten(),
-        ),
-    }
-    if report.pacing != Pacing::Closed {
+pub(super) fn of_stream(report: &StreamReport, planned: &Stream, outcome: &StreamOutcome) -> Vec<SelfCheck> {
+    let mut checks =
+        vec![connections(report, planned), answers(report), accounting(report), littles_law(report)];
+    if report.pacing.is_open() {
+        checks
+            .extend([lag(report), drawn_schedule(report), departures(report, outcome)].into_iter().flatten());
         checks.push(saturation(report));
+        checks.extend(outstanding_limit(report));
+    } else {
+        checks.push(closed_loop(report, outcome));
     }
+    checks.extend(stationarity(report));
     checks
 }
 
@@ -106,12 +114,13 @@ pub(super) fn of_generator(generator: &GeneratorReport) -> Vec<SelfCheck> {
     ]
 }
 
-fn connections(report: &StreamReport) -> SelfCheck {
+fn connections(report: &StreamReport, stream: &Stream) -> SelfCheck {
     let (open, planned) = (report.connections.open_at_start, report.connections.planned);
     let failed = report.errors.of(ErrorKind::Connect);
+    let ahead = stream.policy.opening == Opening::Ahead;
     SelfCheck::new(
         CheckName::Connections,
-        open >= planned && failed == 0,
+        (open >= planned || !ahead) && failed == 0,
         format!(
             "{} of {} connections were open when load began, and {} attempts to connect failed in the window",
             thousands(open as f64),
@@ -209,6 +218,41 @@ fn departures(report: &StreamReport, outcome: &StreamOutcome) -> Option<SelfChec
     ))
 }
 
+/// `None` where the schedule is not random. A sound schedule fails once in a thousand runs.
+fn drawn_schedule(report: &StreamReport) -> Option<SelfCheck> {
+    let drawn = report.drawn_schedule?;
+    Some(
+        SelfCheck::new(
+            CheckName::DrawnSchedule,
+            drawn.p_value >= DRAWN_P,
+            format!("the drawn schedule has A^2 = {:.2} (p = {:.4})", drawn.a_squared, drawn.p_value),
+        )
+        .advise("so uneven a draw comes once in a thousand seeds; repeat with another --seed"),
+    )
+}
+
+/// `None` where the window is too short to tell, or the load itself changes.
+fn stationarity(report: &StreamReport) -> Option<SelfCheck> {
+    if matches!(report.pacing.rate(), Some(Rate::Ramp { .. })) {
+        return None;
+    }
+    let (passed, change) = match report.stationarity {
+        Stationarity::Stationary { relative_change, .. } => (true, relative_change),
+        Stationarity::Trend { relative_change, .. } => (false, relative_change),
+        Stationarity::CannotTell => return None,
+    };
+    Some(
+        SelfCheck::new(
+            CheckName::Stationarity,
+            passed,
+            format!("response times changed by {:+.0}% over the window", 100.0 * change),
+        )
+        .advise(
+            "one percentile does not describe them; warm up for longer (--warm-up), or see what fills up",
+        ),
+    )
+}
+
 fn saturation(report: &StreamReport) -> SelfCheck {
     let Counts { due, completed, unsent_at_end: unsent, ok_in_window, .. } = report.counts;
     let censored = report.response_us.as_ref().map_or(0, |response| response.unanswered);
@@ -227,7 +271,7 @@ fn saturation(report: &StreamReport) -> SelfCheck {
     }
     finding = format!("the server did not keep up: {finding}");
     if waited > 0.5 {
-        finding += &format!(" over {} connections that were mostly busy", report.connections.planned);
+        finding += &format!(" while all {} connections were mostly busy", report.connections.planned);
     }
     if censored > 0 {
         finding += &format!("; {} requests were never answered", thousands(censored as f64));
@@ -250,8 +294,8 @@ fn outstanding_limit(report: &StreamReport) -> Option<SelfCheck> {
 }
 
 fn closed_loop(report: &StreamReport, outcome: &StreamOutcome) -> SelfCheck {
-    let planned = report.connections.planned;
-    match soundness::hidden_stall(&outcome.service, planned, outcome.window_s) {
+    let limit = report.outstanding_limit;
+    match soundness::hidden_stall(&outcome.service, limit, outcome.window_s) {
         None => {
             let finding = "the closed loop hid no stall: its p99 would be less than twice as long had requests kept \
                            coming at their mean rate";
@@ -265,7 +309,7 @@ fn closed_loop(report: &StreamReport, outcome: &StreamOutcome) -> SelfCheck {
                 false,
                 format!(
                     "the closed loop hides a stall: the slowest answer took {}, in which some {} requests would have \
-                     come at {}/s, and at most {planned} were waiting; had they kept coming, p99 would be some {}, \
+                     come at {}/s, and at most {limit} were waiting; had they kept coming, p99 would be some {}, \
                      not {}",
                     time(us(hidden.longest_ns)),
                     thousands(report.requests_per_second * stalled_s),

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
-use load::Pacing;
+use load::{Pacing, Rate, Verify};
 
 use super::{
     bars,
-    latency::LatencyUs,
+    latency::{IntervalUs, LatencyUs},
     report::{Report, StreamReport},
     self_checks::{SelfCheck, time},
 };
@@ -72,10 +72,19 @@ fn stream_figures(text: &mut String, stream: &StreamReport, report: &Report) {
         thousands(counts.ok as f64),
         unfinished(stream)
     );
-    line!(text, "  status    {}", listed(stream.status.iter().map(|(class, count)| (*class, *count))));
-    line!(text, "  errors    {}", listed(stream.errors.iter().map(|(kind, count)| (kind.name(), count))));
+    line!(text, "  status    {}", statuses(stream));
+    line!(text, "  errors    {}", errors(stream));
     if let Some(response) = &stream.response_us {
         line!(text, "\n{}", percentiles(response, stream).trim_end_matches('\n'));
+        if let Some(serial) =
+            stream.serial.filter(|serial| serial.variance_inflation.is_some_and(|by| by > 1.5))
+        {
+            line!(
+                text,
+                "  Answers depend on each other: these tell as much as {} independent ones.",
+                thousands(serial.effective_sample_size)
+            );
+        }
         if let Some(failed) = &stream.failed_us {
             line!(text, "  Not among these are {} requests that failed.", thousands(failed.count as f64));
         }
@@ -99,20 +108,51 @@ fn stream_figures(text: &mut String, stream: &StreamReport, report: &Report) {
 }
 
 fn load_of(stream: &StreamReport) -> String {
-    let connections = stream.connections.planned;
-    let plural = if connections == 1 { "" } else { "s" };
-    let connections = format!("{} connection{plural}", thousands(connections as f64));
-    match stream.pacing {
-        Pacing::Closed => format!("closed loop, {connections}"),
-        Pacing::Constant { per_second } => format!("{}/s evenly spaced, {connections}", rate(per_second)),
-        Pacing::Poisson { per_second } => {
-            format!("{}/s at random (Poisson), {connections}", rate(per_second))
+    let connections = match (stream.connections.planned, stream.share_of_mix) {
+        (_, Some(share)) => {
+            let shared = thousands(stream.outstanding_limit as f64);
+            format!("{:.0}% of what {shared} shared connections ask", 100.0 * share)
+        }
+        (1, None) => "1 connection".to_owned(),
+        (planned, None) => format!("{} connections", thousands(planned as f64)),
+    };
+    let how = match stream.pacing {
+        Pacing::Closed => return format!("closed loop, {connections}"),
+        Pacing::Constant { .. } => "evenly spaced",
+        Pacing::Poisson { .. } => "at random (Poisson)",
+    };
+    format!("{} {how}, {connections}", stream.pacing.rate().map(rate).unwrap_or_default())
+}
+
+fn rate(rate: Rate) -> String {
+    let written = |per_second: f64| {
+        if per_second < 100.0 { format!("{per_second:.1}") } else { thousands(per_second) }
+    };
+    match rate {
+        Rate::Steady(per_second) => format!("{}/s", written(per_second)),
+        Rate::Ramp { from, to, over_s } => {
+            format!("{} to {}/s over {over_s:.1} s", written(from), written(to))
+        }
+        Rate::Bursts { per_second, on_s, off_s } => {
+            format!("{}/s for {on_s} s and none for {off_s} s in turn", written(per_second))
         }
     }
 }
 
-fn rate(per_second: f64) -> String {
-    if per_second < 100.0 { format!("{per_second:.1}") } else { thousands(per_second) }
+fn statuses(stream: &StreamReport) -> String {
+    let other =
+        Some(stream.status.other()).filter(|&other| other > 0).map(|other| ("other".to_owned(), other));
+    let counts = stream.status.iter().map(|(status, count)| (status.to_string(), count)).chain(other);
+    let compared = match stream.verify {
+        Verify::All => "all",
+        Verify::Sample { .. } => "a sample",
+        Verify::None => "none",
+    };
+    format!("{} (expected: {}; content of {compared} compared)", listed(counts), stream.expects)
+}
+
+fn errors(stream: &StreamReport) -> String {
+    listed(stream.errors.iter().map(|(kind, count)| (kind.name().to_owned(), count)))
 }
 
 fn unfinished(stream: &StreamReport) -> String {
@@ -128,7 +168,7 @@ fn unfinished(stream: &StreamReport) -> String {
     text
 }
 
-fn listed<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
+fn listed(counts: impl Iterator<Item = (String, u64)>) -> String {
     let all: Vec<String> =
         counts.map(|(name, count)| format!("{name} {}", thousands(count as f64))).collect();
     if all.is_empty() { "none".to_owned() } else { all.join(", ") }
@@ -136,14 +176,14 @@ fn listed<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> String {
 
 /// Response and service time side by side; one of them where due and sent are one instant.
 fn percentiles(response: &LatencyUs, stream: &StreamReport) -> String {
-    let service = stream.service_us.as_ref().filter(|_| stream.pacing != Pacing::Closed);
+    let service = stream.service_us.as_ref().filter(|_| stream.pacing.is_open());
     let service_title =
         if response.unanswered > 0 { "service time of what was answered" } else { "service time" };
     let mut table = Table::new();
     table.load_style(NOTHING);
-    let mut titles = vec!["", "response time", "95% interval"];
+    let mut titles = vec!["", "response time", "99% interval"];
     if service.is_some() {
-        titles.extend([service_title, "95% interval"]);
+        titles.extend([service_title, "99% interval"]);
     }
     table.set_header(titles);
     let columns = |times: &LatencyUs| {
@@ -176,9 +216,15 @@ fn shown(us: f64, bound: bool) -> String {
     if bound { format!("> {}", time(us)) } else { time(us) }
 }
 
-fn between([low, high]: [Option<f64>; 2]) -> String {
-    let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), time);
-    format!("{} to {}", end(low), end(high))
+fn between(interval: IntervalUs) -> String {
+    match interval {
+        IntervalUs { low: Some(low), high: Some(high), .. } => format!("{} to {}", time(low), time(high)),
+        IntervalUs { low: Some(low), .. } => format!("> {}", time(low)),
+        IntervalUs { needs_requests: Some(needs), .. } => {
+            format!("needs {} requests", thousands(needs as f64))
+        }
+        IntervalUs { .. } => String::new(),
+    }
 }
 
 fn stolen(steal: Option<f64>) -> String {

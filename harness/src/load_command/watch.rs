@@ -11,6 +11,7 @@ use host::cpus::CpuSet;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use load::{Observer, Phase, Progress};
 
+use super::self_checks::time;
 use crate::{report::figures::thousands, sample::MachineSample};
 
 /// How often a terminal's line is drawn again.
@@ -24,6 +25,7 @@ const UNHEARD: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) struct Watch {
     view: View,
+    requests: Option<u64>,
     state: Mutex<State>,
 }
 
@@ -44,8 +46,9 @@ struct State {
 }
 
 impl Watch {
-    /// A watch that shows a line on stderr, or nothing if `quiet`.
-    pub(super) fn new(quiet: bool) -> Self {
+    /// A watch that shows a line on stderr, or nothing if `quiet`. `requests` is how many there will be in all, where that
+    /// and not time decides.
+    pub(super) fn new(quiet: bool, requests: Option<u64>) -> Self {
         let view = if quiet {
             View::Nothing
         } else if stderr().is_terminal() {
@@ -57,7 +60,7 @@ impl Watch {
         } else {
             View::Lines
         };
-        Self { view, state: Mutex::default() }
+        Self { view, requests, state: Mutex::default() }
     }
 
     /// How often it wants to be told of progress.
@@ -67,6 +70,11 @@ impl Watch {
             View::Lines => ELSEWHERE,
             View::Nothing => UNHEARD,
         }
+    }
+
+    /// Whether anybody sees it.
+    pub(super) fn is_seen(&self) -> bool {
+        !matches!(self.view, View::Nothing)
     }
 
     /// The part of the window's CPU time that the hypervisor gave away, over the CPUs that this process may use. `None`
@@ -94,7 +102,7 @@ impl Observer for Watch {
 
     fn progress(&self, progress: &Progress) {
         let last = self.state().last.replace(*progress);
-        let line = line(progress, last.as_ref());
+        let line = line(progress, last.as_ref(), self.requests);
         match &self.view {
             View::Terminal(bar) => bar.set_message(line),
             View::Lines => anstream::eprintln!("{line}"),
@@ -111,19 +119,30 @@ impl Drop for Watch {
     }
 }
 
-/// How far the run is, with rates since `last`.
-fn line(now: &Progress, last: Option<&Progress>) -> String {
+/// How far the run is. `last` is what was told before: rates are since then.
+fn line(now: &Progress, last: Option<&Progress>, requests: Option<u64>) -> String {
     let (then_ok, then) = last.map_or((0, Duration::ZERO), |last| (last.ok, last.elapsed));
     let passed_s = now.elapsed.saturating_sub(then).as_secs_f64();
     let rate = if passed_s > 0.0 { now.ok.saturating_sub(then_ok) as f64 / passed_s } else { 0.0 };
-    let left = now.planned.saturating_sub(now.elapsed).as_secs_f64();
     let phase = match now.phase {
         Phase::WarmUp => "warm-up",
         Phase::Window => "measuring",
-        Phase::Drain => "waiting for the last answers",
+        Phase::Drain => "last answers",
+    };
+    let us = |ns: u64| time(ns as f64 / 1000.0);
+    let lately = now.lately.map_or_else(String::new, |lately| {
+        let lag = lately.lag_p99_ns.map_or_else(String::new, |lag| format!(", lag p99 {}", us(lag)));
+        format!(", p50 {}, p99 {}{lag}", us(lately.p50_ns), us(lately.p99_ns))
+    });
+    let left = match requests {
+        Some(requests) => {
+            let over = now.ok + now.errors;
+            format!("{} of {} requests", thousands(over.min(requests) as f64), thousands(requests as f64))
+        }
+        None => format!("{:.0} s left", now.planned.saturating_sub(now.elapsed).as_secs_f64()),
     };
     format!(
-        "{phase}: {}/s, {} errors, {} in flight, {} queued, {left:.0} s left",
+        "{phase}: {}/s{lately}, {} errors, {} in flight, {} queued, {left}",
         thousands(rate),
         thousands(now.errors as f64),
         thousands(now.in_flight as f64),
