@@ -12,6 +12,7 @@
 pub mod censored;
 pub mod digest;
 pub mod distance;
+pub mod hdr_log;
 pub mod histogram;
 pub mod littles_law;
 
