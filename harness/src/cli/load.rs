@@ -20,22 +20,25 @@ use crate::{
 /// What follows the arguments in the help page.
 pub(super) const LOAD_EXAMPLES: &str = "\
 Examples:
-  harness load http://127.0.0.1:8080/simple                       closed loop: as fast as it answers
-  harness load 127.0.0.1:8080/simple --rate 2000 --poisson        open loop: 2,000 independent users a second
-  harness load http://127.0.0.1:8080 --rate 500 --mix 'simple=0.8,complex?iterations=1e6=0.2'
-  harness load 127.0.0.1:8080/echo -d @body.json -H 'content-type: application/json' -c 8 -z 30s
+  harness load http://127.0.0.1:8080/simple                   closed loop: as fast as it answers
+  harness load 127.0.0.1:8080/simple --rate 2000 --poisson    open loop: 2,000 users a second
+  harness load 127.0.0.1:8080 -q 500 --mix 'simple=0.8,complex?iterations=1e6=0.2'
+  harness load 127.0.0.1:8080/echo -d @body.json -H 'content-type: application/json' -z 30s
   harness load 127.0.0.1:8080/simple -q 1000 --cpus 1 --spin --export-json result.json
 
-In a closed loop each connection waits for its answer before it asks again, so that a stalled server is asked less:
-its response times say nothing of what users would have met. With --rate, requests are due whether the server keeps up
-or not, and response times count from the due time.
+In a closed loop each connection waits for its answer before it asks again, so that a stalled
+server is asked less: its response times say nothing of what users would have met. With --rate,
+requests are due whether the server keeps up or not, and response times count from the due time.
 
-Answers of this project's own endpoints are checked against the right answer; elsewhere any status of class 2xx is
-right. Redirects are not followed and proxies not asked: only the host of the URL is contacted. TLS is not supported.
+Answers of this project's own endpoints are checked against the right answer, and numbers in
+their queries are written out (1e6 is sent as 1000000); elsewhere any status of class 2xx is
+right, and queries are sent as given. Redirects are not followed and proxies not asked: only the
+host of the URL is contacted. TLS is not supported.
 
 Exit codes:
-  0    measured; what is wrong with the measurement, or with the server under this load, is said in warnings
-  1    nothing was answered rightly, an answer had the wrong content, or the server could not be reached
+  0    measured; warnings say what is wrong with the measurement, or with the server
+  1    nothing was answered rightly, an answer had the wrong content, or the server or a file
+       could not be reached
   2    the command line is wrong
   130  interrupted; what was measured until then is shown";
 
@@ -132,6 +135,9 @@ pub struct LoadArgs {
     /// Write all figures as JSON
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub export_json: Option<PathBuf>,
+    /// Write the histograms as an HdrHistogram log (V2), which other tools plot
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub export_hdr: Option<PathBuf>,
     /// No live view
     #[arg(long, help_heading = "Output")]
     pub quiet: bool,

@@ -1,10 +1,13 @@
-//! The report as a file of JSON.
+//! Files of results: JSON for scripts, and HdrHistogram's log for tools that plot or merge distributions.
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
+
+use load::Outcome;
+use stats::hdr_log::{self, HdrLog, TimeRange};
 
 use super::report::Report;
 
@@ -47,14 +50,52 @@ impl Export {
     ///
     /// # Errors
     /// The disk is full, or the folder went away.
-    pub(super) fn finish(mut self, report: &Report) -> Result<(), ExportError> {
-        self.write(report).map_err(|error| ExportError { path: self.path.clone(), error })
+    pub(super) fn finish_json(self, report: &Report) -> Result<(), ExportError> {
+        self.finish(|out| {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            out.write_all(b"\n")
+        })
     }
 
-    fn write(&mut self, report: &Report) -> io::Result<()> {
-        let mut json = serde_json::to_vec_pretty(report)?;
-        json.push(b'\n');
-        self.file.write_all(&json)?;
+    /// Writes the histograms and gives the file its name. The tags of a stream are its name and `response`,
+    /// `unanswered` (together the response time), `service`, and for open loops `lag`.
+    ///
+    /// # Errors
+    /// The disk is full, or the folder went away.
+    pub(super) fn finish_hdr(
+        self,
+        report: &Report,
+        outcome: &Outcome,
+        window: Option<TimeRange>,
+    ) -> Result<(), ExportError> {
+        let mut log = HdrLog::new(window);
+        log.comment(&format!("{}, seed {}", report.command, report.seed));
+        if report.interrupted {
+            log.comment("interrupted: partial results");
+        }
+        for stream in &outcome.streams {
+            log.add(&HdrLog::tag(&stream.name, hdr_log::RESPONSE), &stream.response);
+            log.add(&HdrLog::tag(&stream.name, hdr_log::UNANSWERED), &stream.unanswered);
+            log.add(&HdrLog::tag(&stream.name, "service"), &stream.service);
+            if stream.pacing.is_open() {
+                log.add(&HdrLog::tag(&stream.name, "lag"), &stream.lag);
+            }
+        }
+        self.finish(|out| log.write(out))
+    }
+
+    fn finish(
+        mut self,
+        write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    ) -> Result<(), ExportError> {
+        self.try_finish(write).map_err(|error| ExportError { path: self.path.clone(), error })
+    }
+
+    fn try_finish(&mut self, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
+        let mut out = BufWriter::new(&self.file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
         fs::rename(&self.partial, &self.path)?;
         self.finished = true;
         Ok(())

@@ -1,7 +1,7 @@
 //! `harness load URL`: one run of the generator against any server, useful by itself.
 //!
 //! ```text
-//! arguments -> options (a plan) -> generator, watched -> report -> summary on stdout, export as JSON
+//! arguments -> options (a plan) -> generator, watched -> report -> summary on stdout, exported files
 //! ```
 //!
 //! It knows no rows, scenarios or results folders: what it measured is in its report, and nowhere else.
@@ -24,6 +24,8 @@ use std::{net::TcpStream, time::Duration};
 
 use anyhow::{Context as _, bail};
 
+use stats::hdr_log::TimeRange;
+
 use crate::{bench::Outcome, cli::LoadArgs, interrupt::Interrupt, target::Target};
 use export::Export;
 use options::Prepared;
@@ -36,7 +38,8 @@ use watch::Watch;
 /// The command line makes no plan, the server cannot be reached, or an export cannot be written.
 pub fn load(args: &LoadArgs, command: String) -> anyhow::Result<Outcome> {
     let mut prepared = Prepared::new(args)?;
-    let export = args.export_json.as_deref().map(Export::begin).transpose()?;
+    let json = args.export_json.as_deref().map(Export::begin).transpose()?;
+    let hdr = args.export_hdr.as_deref().map(Export::begin).transpose()?;
     let interrupt = Interrupt::listen("what was measured until now is shown")?;
     reach(&prepared.target, args.timeout)?;
 
@@ -45,7 +48,14 @@ pub fn load(args: &LoadArgs, command: String) -> anyhow::Result<Outcome> {
     prepared.plan.live = watch.is_seen();
     let started = jiff::Timestamp::now().to_string();
     let outcome = load::run(&prepared.plan, &watch, interrupt.load())?;
-    let circumstances = Circumstances { command, started, steal: watch.steal() };
+    let window = watch.opened_at().map(|at| TimeRange::new(at, Duration::from_secs_f64(outcome.window_s)));
+    let window_opened = watch.opened_at().and_then(|at| jiff::Timestamp::try_from(at).ok());
+    let circumstances = Circumstances {
+        command,
+        started,
+        window_opened: window_opened.map(|at| at.to_string()),
+        steal: watch.steal(),
+    };
     drop(watch);
 
     if !outcome.interrupted && outcome.streams.iter().all(|stream| stream.connections.unreachable) {
@@ -55,8 +65,11 @@ pub fn load(args: &LoadArgs, command: String) -> anyhow::Result<Outcome> {
         );
     }
     let report = Report::new(&prepared, &outcome, circumstances);
-    if let Some(export) = export {
-        export.finish(&report)?;
+    if let Some(json) = json {
+        json.finish_json(&report)?;
+    }
+    if let Some(hdr) = hdr {
+        hdr.finish_hdr(&report, &outcome, window)?;
     }
     anstream::print!("{}", summary::render(&report));
     Ok(match (report.interrupted, report.is_good()) {

@@ -46,6 +46,9 @@ pub enum OptionError {
         /// The part that gets none.
         part: String,
     },
+    /// Two exports to one file.
+    #[error("--export-json and --export-hdr name the same file {}; name two", .0.display())]
+    SameFile(PathBuf),
     /// Each stream has connections of its own.
     #[error("--connections {connections} are too few for the {parts} parts of --mix; give at least one each")]
     Connections {
@@ -89,6 +92,9 @@ impl Prepared {
     /// # Errors
     /// See [`OptionError`] and [`TargetError`]; or the affinity of this process cannot be read.
     pub fn new(args: &LoadArgs) -> anyhow::Result<Self> {
+        if let Some(path) = args.export_json.as_ref().filter(|path| args.export_hdr.as_ref() == Some(path)) {
+            return Err(OptionError::SameFile(path.clone()).into());
+        }
         let target = Target::parse(&args.url)?;
         let parts = parts(args, &target)?;
         let cpus = allowed_cpus(args.cpus.as_ref())?;
@@ -282,6 +288,28 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_mix_shares_all_its_connections() {
+        let prepared = prepared(&["127.0.0.1:9", "-c", "5", "-n", "10", "--mix", "a=4,b=1"]).unwrap();
+        assert_eq!(prepared.plan.shared_connections, Some(5));
+        let streams: Vec<_> = prepared.plan.streams.iter().map(|s| (s.weight, s.requests)).collect();
+        assert_eq!(streams, [(0.8, Some(8)), (0.2, Some(2))]);
+    }
+
+    #[test]
+    fn a_rate_may_change_with_time() {
+        let pacing = |arguments: &[&str]| {
+            let mut all = vec!["127.0.0.1:9", "-z", "4s"];
+            all.extend(arguments);
+            prepared(&all).unwrap().plan.streams[0].pacing
+        };
+        let ramp = Rate::Ramp { from: 0.0, to: 90.0, over_s: 4.0 };
+        assert_eq!(pacing(&["--ramp", "0..90"]), Pacing::Constant { per_second: ramp });
+        assert_eq!(pacing(&["--ramp", "0..90", "--poisson"]), Pacing::Poisson { per_second: ramp });
+        let bursts = Rate::Bursts { per_second: 9.0, on_s: 0.5, off_s: 2.0 };
+        assert_eq!(pacing(&["-q", "9", "--bursts", "500ms,2s"]), Pacing::Constant { per_second: bursts });
+    }
+
+    #[test]
     fn a_body_makes_a_post_unless_a_method_is_given() {
         let bytes = |arguments: &[&str]| {
             let mut all = vec!["127.0.0.1:9/echo"];
@@ -317,6 +345,10 @@ mod tests {
         assert!(
             refused(&["127.0.0.1:9", "--cpus", "1023"]).starts_with("--cpus 1023: this process may use ")
         );
+        assert!(
+            refused(&["127.0.0.1:9", "--export-json", "x", "--export-hdr", "x"]).contains("the same file x")
+        );
+        assert!(refused(&["127.0.0.1:9", "-n", "2", "--mix", "a=9,b=1"]).contains("leave none for `b`"));
         let few = ["127.0.0.1:9", "-c", "1", "-q", "9", "--mix", "a=1,b=1"];
         assert!(refused(&few).contains("too few for the 2 parts"));
         assert!(refused(&["127.0.0.1:9", "--mix", "//elsewhere/x=1"]).contains("another host"));

@@ -29,6 +29,8 @@ pub struct Report {
     pub command: String,
     /// When it began, RFC 3339.
     pub started: String,
+    /// When the window opened, RFC 3339; `null` if it never did.
+    pub window_opened: Option<String>,
     /// The URL.
     pub url: String,
     /// The address that was connected to.
@@ -179,6 +181,8 @@ pub struct Circumstances {
     pub command: String,
     /// When it began, RFC 3339.
     pub started: String,
+    /// When the window opened, RFC 3339.
+    pub window_opened: Option<String>,
     /// Stolen CPU time.
     pub steal: Option<f64>,
 }
@@ -202,6 +206,7 @@ impl Report {
             version: env!("CARGO_PKG_VERSION"),
             command: circumstances.command,
             started: circumstances.started,
+            window_opened: circumstances.window_opened,
             url: prepared.target.to_string(),
             address: prepared.target.address.to_string(),
             seed: outcome.seed,
@@ -210,7 +215,7 @@ impl Report {
             planned_window_s: plan.window.as_secs_f64(),
             window_s: outcome.window_s,
             requests_per_second: if outcome.window_s > 0.0 { right as f64 / outcome.window_s } else { 0.0 },
-            self_checks: self_checks::of_generator(&generator),
+            self_checks: self_checks::of_run(&generator, plan, outcome),
             streams,
             generator,
             machine: MachineReport { steal: circumstances.steal },
@@ -275,7 +280,7 @@ fn stream_report(
         self_checks: Vec::new(),
         response: stream.response.clone(),
     };
-    report.self_checks = self_checks::of_stream(&report, planned, stream);
+    report.self_checks = self_checks::of_stream(&report, stream);
     report
 }
 

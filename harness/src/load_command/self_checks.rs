@@ -3,7 +3,7 @@
 //!
 //! The thresholds are those of trials, in [`soundness`]; this module only words them.
 
-use load::{Accounting, Counts, ErrorKind, Opening, Pacing, Rate, Stream, StreamOutcome};
+use load::{Accounting, Counts, ErrorKind, Opening, Outcome, Pacing, Plan, Rate, StreamOutcome};
 use serde::Serialize;
 use stats::Stationarity;
 
@@ -79,9 +79,8 @@ pub enum CheckName {
 }
 
 /// The checks that apply to a stream. `report` is already filled in from `outcome`.
-pub(super) fn of_stream(report: &StreamReport, planned: &Stream, outcome: &StreamOutcome) -> Vec<SelfCheck> {
-    let mut checks =
-        vec![connections(report, planned), answers(report), accounting(report), littles_law(report)];
+pub(super) fn of_stream(report: &StreamReport, outcome: &StreamOutcome) -> Vec<SelfCheck> {
+    let mut checks = vec![answers(report), accounting(report), littles_law(report)];
     if report.pacing.is_open() {
         checks
             .extend([lag(report), drawn_schedule(report), departures(report, outcome)].into_iter().flatten());
@@ -94,11 +93,12 @@ pub(super) fn of_stream(report: &StreamReport, planned: &Stream, outcome: &Strea
     checks
 }
 
-/// The checks of the generator as a whole.
-pub(super) fn of_generator(generator: &GeneratorReport) -> Vec<SelfCheck> {
+/// The checks of the run as a whole.
+pub(super) fn of_run(generator: &GeneratorReport, plan: &Plan, outcome: &Outcome) -> Vec<SelfCheck> {
     let starved = 100.0 * generator.starved;
     let busy = 100.0 * generator.busy;
     vec![
+        connections(plan, outcome),
         SelfCheck::new(
             CheckName::Starvation,
             !soundness::is_starved(generator.starved),
@@ -114,20 +114,27 @@ pub(super) fn of_generator(generator: &GeneratorReport) -> Vec<SelfCheck> {
     ]
 }
 
-fn connections(report: &StreamReport, stream: &Stream) -> SelfCheck {
-    let (open, planned) = (report.connections.open_at_start, report.connections.planned);
-    let failed = report.errors.of(ErrorKind::Connect);
-    let ahead = stream.policy.opening == Opening::Ahead;
-    SelfCheck::new(
-        CheckName::Connections,
-        (open >= planned || !ahead) && failed == 0,
+/// Over all streams: those of a mix may share their connections.
+fn connections(plan: &Plan, outcome: &Outcome) -> SelfCheck {
+    let sum = |count: fn(&StreamOutcome) -> u64| outcome.streams.iter().map(count).sum::<u64>();
+    let planned = sum(|stream| stream.connections.planned);
+    let open = sum(|stream| stream.connections.open_at_start);
+    let failed = sum(|stream| stream.errors.of(ErrorKind::Connect));
+    let ahead = plan.streams.iter().all(|stream| stream.policy.opening == Opening::Ahead);
+    let mut finding = if ahead {
         format!(
-            "{} of {} connections were open when load began, and {} attempts to connect failed in the window",
+            "{} of {} connections were open when load began",
             thousands(open as f64),
-            thousands(planned as f64),
-            thousands(failed as f64)
-        ),
-    )
+            thousands(planned as f64)
+        )
+    } else {
+        format!("{} connections were opened one after another", thousands(planned as f64))
+    };
+    if failed > 0 {
+        finding += &format!("; {} attempts to connect failed in the window", thousands(failed as f64));
+    }
+    SelfCheck::new(CheckName::Connections, (open >= planned || !ahead) && failed == 0, finding)
+        .advise("see how many connections the server accepts, and its backlog")
 }
 
 fn answers(report: &StreamReport) -> SelfCheck {

@@ -66,7 +66,7 @@ fn stream_figures(text: &mut String, stream: &StreamReport, report: &Report) {
     let counts = &stream.counts;
     line!(
         text,
-        "  requests  {} right answers a second: {} due, {} answered rightly{}",
+        "  requests  {} right answers a second; of {} due in the window {} were answered rightly{}",
         thousands(stream.requests_per_second),
         thousands(counts.due as f64),
         thousands(counts.ok as f64),
@@ -90,13 +90,16 @@ fn stream_figures(text: &mut String, stream: &StreamReport, report: &Report) {
         }
     }
     if let (Some(lag), Some(waited)) = (&stream.lag_us, stream.waited_share) {
+        let percentiles: Vec<String> = [("p50", "p50"), ("p99", "p99"), ("p99_9", "p99.9")]
+            .into_iter()
+            .filter(|(name, _)| lag.has(name))
+            .map(|(name, shown)| format!("{shown} {}", time(lag.percentile(name))))
+            .chain([format!("max {}", time(lag.max))])
+            .collect();
         line!(
             text,
-            "\n  lag       p50 {}, p99 {}, p99.9 {}, max {} (the generator's own lateness); {}",
-            time(lag.percentile("p50")),
-            time(lag.percentile("p99")),
-            time(lag.percentile("p99_9")),
-            time(lag.max),
+            "\n  lag       {} (the generator's own lateness); {}",
+            percentiles.join(", "),
             stolen(report.machine.steal)
         );
         line!(text, "  waiting   {:.1}% of the requests found every connection busy", 100.0 * waited);

@@ -4,7 +4,7 @@
 use std::{
     io::{IsTerminal, stderr},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use host::cpus::CpuSet;
@@ -40,6 +40,7 @@ enum View {
 
 #[derive(Debug, Default)]
 struct State {
+    opened_at: Option<SystemTime>,
     opened: Option<MachineSample>,
     closed: Option<MachineSample>,
     last: Option<Progress>,
@@ -77,6 +78,11 @@ impl Watch {
         !matches!(self.view, View::Nothing)
     }
 
+    /// When the window opened.
+    pub(super) fn opened_at(&self) -> Option<SystemTime> {
+        self.state().opened_at
+    }
+
     /// The part of the window's CPU time that the hypervisor gave away, over the CPUs that this process may use. `None`
     /// if the window never opened or the kernel does not tell.
     pub(super) fn steal(&self) -> Option<f64> {
@@ -93,7 +99,9 @@ impl Watch {
 
 impl Observer for Watch {
     fn window_opened(&self) {
-        self.state().opened = MachineSample::take().ok();
+        let mut state = self.state();
+        state.opened_at = Some(SystemTime::now());
+        state.opened = MachineSample::take().ok();
     }
 
     fn window_closed(&self) {
@@ -135,6 +143,14 @@ fn line(now: &Progress, last: Option<&Progress>, requests: Option<u64>) -> Strin
         format!(", p50 {}, p99 {}{lag}", us(lately.p50_ns), us(lately.p99_ns))
     });
     let left = match requests {
+        _ if now.phase == Phase::Drain => {
+            return format!(
+                "waiting for the last answers: {} in flight, {} queued, {} errors",
+                thousands(now.in_flight as f64),
+                thousands(now.queued as f64),
+                thousands(now.errors as f64),
+            );
+        }
         Some(requests) => {
             let over = now.ok + now.errors;
             format!("{} of {} requests", thousands(over.min(requests) as f64), thousands(requests as f64))
