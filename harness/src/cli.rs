@@ -9,6 +9,9 @@ use clap::{Args, Parser, Subcommand};
 pub use self::merge::MergeArgs;
 use crate::duration;
 
+mod load;
+pub use load::LoadArgs;
+
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
 /// ceiling.
 #[derive(Debug, Parser)]
@@ -41,6 +44,9 @@ pub enum Command {
     /// Race the rows and leave a results folder with tables.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+    /// Load one server, and say what its answers took and how far the figures can be trusted.
+    #[command(after_help = load::LOAD_EXAMPLES)]
+    Load(Box<LoadArgs>),
     /// Render the tables of a results folder again, from its records.
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
