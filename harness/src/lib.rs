@@ -39,3 +39,4 @@ pub mod report;
 
 pub mod duration;
 pub mod names;
+pub mod target;
