@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::duration;
 
+mod quick;
+
+pub use quick::QuickArgs;
+
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
 /// ceiling.
 #[derive(Debug, Parser)]
@@ -42,6 +46,9 @@ pub enum Command {
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
     Check(CheckArgs),
+    /// Run C users who send N requests each: what `artillery quick` does, with the same report.
+    #[command(after_help = quick::EXAMPLES)]
+    Quick(QuickArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

@@ -28,6 +28,14 @@ impl Interrupt {
     /// # Errors
     /// The handlers cannot be installed.
     pub fn listen() -> std::io::Result<Self> {
+        Self::listen_keeping("finished trials are kept")
+    }
+
+    /// The same, where something else than trials is kept: `what was measured is kept`.
+    ///
+    /// # Errors
+    /// The handlers cannot be installed.
+    pub fn listen_keeping(kept: &'static str) -> std::io::Result<Self> {
         let interrupt = Self::never();
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let told = interrupt.clone();
@@ -36,7 +44,7 @@ impl Interrupt {
                 if told.asked.swap(true, Ordering::SeqCst) {
                     std::process::exit(128 + signal);
                 }
-                anstream::eprintln!("\ninterrupted: finished trials are kept; once more to end at once");
+                anstream::eprintln!("\ninterrupted: {kept}; once more to end at once");
                 told.load.stop();
             }
         });

@@ -7,6 +7,7 @@ use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
     failure, published,
+    quick::quick,
 };
 
 fn main() -> ExitCode {
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench(&arguments, typed()),
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
+        Command::Quick(arguments) => quick(&arguments),
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {
