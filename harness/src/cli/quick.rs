@@ -11,16 +11,19 @@ Examples:
   harness quick -c 1 -n 1000 http://127.0.0.1:8080/simple       a single user
   harness quick -q -o report.json http://127.0.0.1:8080/simple  for scripts: the report alone
 
-Users arrive evenly over one second. Each opens a connection and sends its requests in turn, the next one when the
-last is answered; a user whose request gets no answer has failed and sends no more. The lines and the keys of the
-report are those of artillery 2, so that whatever reads the one reads the other.
+Users arrive evenly over one second. Each opens a connection and sends its requests in turn, the
+next one when the last is answered; a user whose request gets no answer has failed and sends no
+more. http.response_time is the time from the request to the first byte of its answer. The lines
+and the keys of the report are those of artillery 2: what reads the one reads the other.
 
 What differs:
-  - percentiles come from HDR histograms (0.1%, not 1%), and times below 10 ms have three decimals
-  - http.request_rate of the whole run is its requests over its length, not a mean over periods
+  - percentiles come from HDR histograms (0.1%, not 1%); times below 10 ms have three decimals
+  - http.request_rate of the whole run is taken over the whole run, not a mean over its periods
   - a redirect is an answer and is not followed; cookies are not kept; TLS is not spoken
-  - an answer that breaks off is an error alone, not also a response; what is no HTTP is errors.MALFORMED_RESPONSE
-  - a host without an address ends the command before it starts, and a run without any answer ends with code 1";
+  - an answer that breaks off is an error alone, not also a response
+  - what is no HTTP is errors.MALFORMED_RESPONSE, whatever is wrong with it
+  - a host without an address ends the command before it starts
+  - a run without any answer ends with code 1, an interrupted one with code 130";
 
 /// Arguments of `quick`.
 #[derive(Debug, Args)]

@@ -141,3 +141,86 @@ fn length(took: Duration) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use anstream::adapter::strip_str;
+
+    use super::*;
+    use crate::quick::tally::Tally;
+
+    const STARTED: &str = "2026-01-02T03:04:07Z";
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    /// Three users: one with three answers over two periods, one that is refused, one that never hears again.
+    fn run(interrupted: bool) -> (Run, Ending) {
+        let mut tally = Tally::new(STARTED.parse().unwrap(), "/simple");
+        for at_ns in [0, SECOND_NS / 3, 2 * SECOND_NS / 3] {
+            tally.arrived(at_ns);
+            tally.requested(at_ns);
+        }
+        tally.answered(SECOND_NS, 200, 350_250, 41);
+        tally.failed(SECOND_NS, "ECONNREFUSED".into());
+        tally.requested(SECOND_NS);
+        tally.answered(2 * SECOND_NS, 404, 9_876_543_210, 9);
+        tally.requested(2 * SECOND_NS);
+        tally.answered(4 * SECOND_NS, 200, 12_000_000, 41);
+        tally.completed(4 * SECOND_NS, 4 * SECOND_NS);
+        let ending = Ending {
+            interrupted,
+            took: Duration::from_millis(66_100),
+            planned: 4,
+            arrived: 3,
+            under_way: u32::from(interrupted),
+        };
+        (tally.conclude(interrupted), ending)
+    }
+
+    fn console() -> Console {
+        Console::new(TimeZone::UTC, false)
+    }
+
+    #[test]
+    fn a_run_reads_like_the_original() {
+        let (run, ending) = run(false);
+        let mut text: String = run.intermediate.iter().map(|report| console().period_text(report)).collect();
+        text += &console().summary_text(&run, &ending, STARTED.parse().unwrap());
+        insta::assert_snapshot!(strip_str(&text).to_string());
+    }
+
+    #[test]
+    fn the_json_report_has_the_originals_keys_in_its_order() {
+        insta::assert_snapshot!(serde_json::to_string_pretty(&run(false).0).unwrap());
+    }
+
+    #[test]
+    fn an_interrupted_run_is_marked_everywhere() {
+        let (run, ending) = run(true);
+        let text = console().summary_text(&run, &ending, STARTED.parse().unwrap());
+        let head: String = strip_str(&text).to_string().lines().take(6).collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(head);
+        assert_eq!(serde_json::to_value(&run).unwrap()["interrupted"], true);
+    }
+
+    #[test]
+    fn nothing_measured_is_said() {
+        assert_eq!(lines(&Report::default()), "No measurements recorded during this period\n");
+    }
+
+    #[test]
+    fn a_name_too_long_is_cut_so_that_values_stay_aligned() {
+        let widths = [10, 78, 79, 300].map(|n| {
+            let text = line(&"x".repeat(n), 7);
+            strip_str(&text).to_string().find(" 7\n")
+        });
+        assert_eq!(widths, [Some(80); 4]);
+    }
+
+    #[test]
+    fn lengths_are_told_in_the_units_they_reach() {
+        let told = |s| length(Duration::from_secs(s));
+        assert_eq!([told(0), told(1), told(66)], ["0 seconds", "1 second", "1 minute, 6 seconds"]);
+        assert_eq!(told(3600), "1 hour, 0 minutes, 0 seconds");
+        assert_eq!(told(90_061), "25 hours, 1 minute, 1 second");
+    }
+}

@@ -120,3 +120,94 @@ impl Serialize for Number {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::quick::tally::Tally;
+
+    /// What `artillery quick` 2.0.21 writes of a run without failures: the keys of each level, sorted.
+    const TOP: &[&str] = &["aggregate", "intermediate"];
+    const AGGREGATE: &[&str] = &[
+        "counters",
+        "firstCounterAt",
+        "firstHistogramAt",
+        "firstMetricAt",
+        "histograms",
+        "lastCounterAt",
+        "lastHistogramAt",
+        "lastMetricAt",
+        "period",
+        "rates",
+        "summaries",
+    ];
+    const COUNTERS: &[&str] = &[
+        "http.codes.200",
+        "http.downloaded_bytes",
+        "http.requests",
+        "http.responses",
+        "plugins.metrics-by-endpoint./simple.codes.200",
+        "vusers.completed",
+        "vusers.created",
+        "vusers.created_by_name.0",
+        "vusers.failed",
+    ];
+    const SUMMARIES: &[&str] = &[
+        "http.response_time",
+        "http.response_time.2xx",
+        "plugins.metrics-by-endpoint.response_time./simple",
+        "vusers.session_length",
+    ];
+    const SUMMARY: &[&str] =
+        &["count", "max", "mean", "median", "min", "p50", "p75", "p90", "p95", "p99", "p999"];
+
+    fn sorted_keys(value: &Value) -> Vec<&str> {
+        let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn run() -> Value {
+        let mut tally = Tally::new("2026-01-02T03:04:05Z".parse().unwrap(), "/simple");
+        tally.arrived(0);
+        tally.requested(0);
+        tally.answered(2_000_000, 200, 1_500_000, 41);
+        tally.completed(3_000_000, 3_000_000);
+        serde_json::to_value(tally.conclude(false)).unwrap()
+    }
+
+    #[test]
+    fn the_keys_are_those_of_a_report_of_the_original() {
+        let run = run();
+        assert_eq!(sorted_keys(&run), TOP);
+        let (aggregate, period) = (&run["aggregate"], &run["intermediate"][0]);
+        assert_eq!(sorted_keys(aggregate), AGGREGATE);
+        let mut of_period = [AGGREGATE, &["http.request_rate"]].concat();
+        of_period.sort_unstable();
+        assert_eq!(sorted_keys(period), of_period);
+        for report in [aggregate, period] {
+            assert_eq!(sorted_keys(&report["counters"]), COUNTERS);
+            assert_eq!(sorted_keys(&report["rates"]), ["http.request_rate"]);
+            for distributions in [&report["summaries"], &report["histograms"]] {
+                assert_eq!(sorted_keys(distributions), SUMMARIES);
+                assert_eq!(sorted_keys(&distributions["http.response_time"]), SUMMARY);
+            }
+        }
+    }
+
+    #[test]
+    fn a_periods_name_is_text_and_that_of_the_whole_a_number() {
+        let run = run();
+        assert_eq!(run["aggregate"]["period"], 1_767_323_040_000_i64);
+        assert_eq!(run["intermediate"][0]["period"], "1767323040000");
+        assert_eq!(run["intermediate"][0]["http.request_rate"], Value::Null);
+    }
+
+    #[test]
+    fn whole_numbers_have_no_decimals() {
+        let written = [40.0, 0.0, 55.4, 0.053].map(|value| serde_json::to_string(&Number(value)).unwrap());
+        assert_eq!(written, ["40", "0", "55.4", "0.053"]);
+    }
+}

@@ -19,7 +19,7 @@ mod console;
 mod json;
 pub mod report;
 mod tally;
-pub mod users;
+mod users;
 
 use std::{
     fs::{self, OpenOptions},
@@ -35,7 +35,7 @@ use crate::{bench::Outcome, cli::QuickArgs, interrupt::Interrupt, target::Target
 use console::Console;
 use report::{Report, Run};
 use tally::Tally;
-use users::{Ending, Moment, Users};
+use users::{Ending, Moment, PATIENCE, Users};
 
 /// Why there is no report where one was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,7 @@ pub fn quick(args: &QuickArgs) -> anyhow::Result<Outcome> {
         request,
         count: args.count,
         requests_each: args.num,
+        patience: PATIENCE,
         interrupt: Interrupt::listen_keeping("what was measured is kept")?,
     };
     users.ensure_enough_descriptors()?;
@@ -72,10 +73,9 @@ pub fn quick(args: &QuickArgs) -> anyhow::Result<Outcome> {
         Moment::PhaseCompleted => console.phase("completed", Timestamp::now()),
         Moment::PeriodOver(report) => console.period(report),
     })?;
-    let (run, last) = tally.conclude(ending.interrupted);
-    if let Some(last) = last {
-        console.period(&last);
-    }
+    let announced = tally.announced();
+    let run = tally.conclude(ending.interrupted);
+    run.intermediate[announced..].iter().for_each(|report| console.period(report));
     console.summary(&run, &ending, Timestamp::now());
     if let Some(path) = &args.output {
         write(path, &run)?;
@@ -87,7 +87,7 @@ pub fn quick(args: &QuickArgs) -> anyhow::Result<Outcome> {
     }
     if run.aggregate.counter("http.responses").is_none() {
         bail!(
-            "no request to {target} was answered ({}); is the server running there?",
+            "no request to {target} was answered ({}); check that an HTTP server listens there",
             causes(&run.aggregate)
         );
     }
@@ -130,11 +130,13 @@ fn warn(run: &Run, ending: &Ending, args: &QuickArgs) {
             "warning: interrupted: the report covers only what was done until then ({ending})"
         );
     }
-    if !args.quiet {
-        let rate = run.aggregate.rate("http.request_rate").unwrap_or(1).max(1);
+    let answered = run.aggregate.counter("http.responses").is_some();
+    if let Some(rate) =
+        run.aggregate.rate("http.request_rate").filter(|rate| *rate > 0 && answered && !args.quiet)
+    {
         anstream::eprintln!(
             "warning: quick is a closed loop: while the server stalls its users send nothing, so the times above hide the stall \
-             (coordinated omission); `harness load --rate {rate} {}` shows it",
+             (coordinated omission); `harness load --rate {rate} '{}'` shows it",
             args.url
         );
     }

@@ -69,6 +69,24 @@ fn find<'a, T>(named: &'a [(String, T)], name: &str) -> Option<&'a T> {
     named.iter().find(|(own, _)| own == name).map(|(_, value)| value)
 }
 
+/// Times as they are recorded: percentiles to 0.1%, the rest exactly.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Times {
+    histogram: Histogram,
+    range_ns: Option<(u64, u64)>,
+    sum_ns: u128,
+}
+
+impl Times {
+    pub(super) fn record_ns(&mut self, ns: u64) {
+        self.histogram.record_ns(ns);
+        self.sum_ns += u128::from(ns);
+        let (min, max) = self.range_ns.get_or_insert((ns, ns));
+        *min = (*min).min(ns);
+        *max = (*max).max(ns);
+    }
+}
+
 /// A distribution in figures, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
@@ -95,10 +113,15 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of a histogram; `None` when it is empty.
-    pub fn of_histogram(histogram: &Histogram) -> Option<Self> {
-        let quantile = |per_mille: u64| histogram.quantile_ns(per_mille as f64 / 1000.0);
-        Self::of(histogram.len(), histogram.mean_ns()?, histogram.min_ns()?, histogram.max_ns()?, quantile)
+    /// Of recorded times; `None` when there is none.
+    pub(super) fn of_times(times: &Times) -> Option<Self> {
+        let (min_ns, max_ns) = times.range_ns?;
+        let n = times.histogram.len();
+        // The end of a histogram's cell may lie beyond the longest time in it.
+        let quantile = |per_mille: u64| {
+            Some(times.histogram.quantile_ns(per_mille as f64 / 1000.0)?.clamp(min_ns, max_ns))
+        };
+        Self::of(n, times.sum_ns as f64 / n as f64, min_ns, max_ns, quantile)
     }
 
     /// Of every single value, in nanoseconds; `None` when there is none. A percentile is the value of rank
@@ -168,12 +191,11 @@ mod tests {
             p999: 999.0,
         };
         assert_eq!(exact, expected);
-        let mut histogram = Histogram::new();
-        values.iter().for_each(|&ns| histogram.record_ns(ns));
-        let close = Summary::of_histogram(&histogram).unwrap();
-        for (close, exact) in
-            [(close.p50, 500.0), (close.p99, 990.0), (close.p999, 999.0), (close.mean, 500.5)]
-        {
+        let mut times = Times::default();
+        values.iter().for_each(|&ns| times.record_ns(ns));
+        let close = Summary::of_times(&times).unwrap();
+        assert_eq!((close.count, close.min, close.max, close.mean), (1000, 1.0, 1000.0, 500.5));
+        for (close, exact) in [(close.p50, 500.0), (close.p99, 990.0), (close.p999, 999.0)] {
             assert!((close / exact - 1.0).abs() <= 0.001, "{close} is not {exact}");
         }
     }
@@ -181,11 +203,15 @@ mod tests {
     #[test]
     fn nothing_has_no_distribution() {
         assert_eq!(Summary::of_values(&[]), None);
-        assert_eq!(Summary::of_histogram(&Histogram::new()), None);
+        assert_eq!(Summary::of_times(&Times::default()), None);
     }
 
     #[test]
     fn a_single_value_is_every_percentile() {
+        let mut times = Times::default();
+        times.record_ns(1_234_567_890);
+        let summary = Summary::of_times(&times).unwrap();
+        assert_eq!((summary.min, summary.p50, summary.p999, summary.max), (1234.6, 1234.6, 1234.6, 1234.6));
         let summary = Summary::of_values(&[70_000_000_000]).unwrap();
         assert_eq!(
             (summary.min, summary.p50, summary.p999, summary.max),

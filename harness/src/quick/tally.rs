@@ -6,9 +6,8 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
-use stats::Histogram;
 
-use super::report::{Report, Run, Summary};
+use super::report::{Report, Run, Summary, Times};
 
 /// Periods begin at whole multiples of this, by the wall clock.
 pub(super) const PERIOD_MS: i64 = 10_000;
@@ -24,6 +23,7 @@ pub(super) struct Tally {
     all: Part,
     now: Part,
     finished: Vec<Report>,
+    announced: usize,
 }
 
 impl Tally {
@@ -35,6 +35,7 @@ impl Tally {
             all: Part::default(),
             now: Part::default(),
             finished: Vec::new(),
+            announced: 0,
         };
         tally.now.period_ms = tally.period_of(0);
         tally
@@ -82,11 +83,17 @@ impl Tally {
         });
     }
 
-    /// Time has passed: a period in which something happened may be over.
+    /// Time has passed: a period in which something happened may be over. Returns each once, in order.
     pub(super) fn passed(&mut self, at_ns: u64) -> Option<&Report> {
-        let before = self.finished.len();
         self.turn(at_ns);
-        self.finished.get(before)
+        let next = self.finished.get(self.announced)?;
+        self.announced += 1;
+        Some(next)
+    }
+
+    /// How many periods [`Tally::passed`] has returned.
+    pub(super) fn announced(&self) -> usize {
+        self.announced
     }
 
     /// The period that `at_ns` belongs to ends here.
@@ -95,13 +102,13 @@ impl Tally {
         u64::try_from(ends_ns).unwrap_or(0)
     }
 
-    /// The run is over. Also returns the last period, if something happened in it.
-    pub(super) fn conclude(mut self, interrupted: bool) -> (Run, Option<Report>) {
-        let last = self.now.counted_ms.is_some().then(|| self.now.report(&self.path));
-        self.finished.extend(last.clone());
+    /// The run is over, and with it the last period.
+    pub(super) fn conclude(mut self, interrupted: bool) -> Run {
+        if self.now.counted_ms.is_some() {
+            self.finished.push(self.now.report(&self.path));
+        }
         self.all.period_ms = self.finished.last().map_or(self.now.period_ms, |report| report.period_ms);
-        let run = Run { aggregate: self.all.report(&self.path), intermediate: self.finished, interrupted };
-        (run, last)
+        Run { aggregate: self.all.report(&self.path), intermediate: self.finished, interrupted }
     }
 
     fn count(&mut self, at_ns: u64, event: impl Fn(&mut Part, i64)) {
@@ -146,7 +153,7 @@ struct Part {
     causes: BTreeMap<Cow<'static, str>, u64>,
     /// The original counts a zero when a user completes, and nothing before.
     failed: Option<u64>,
-    first_byte: BTreeMap<u16, Histogram>,
+    first_byte: BTreeMap<u16, Times>,
     /// One for each user that completed, since sessions know no longest time.
     sessions_ns: Vec<u64>,
     counted_ms: Option<(i64, i64)>,
@@ -206,7 +213,7 @@ impl Part {
     }
 
     fn summaries(&self, path: &str) -> Vec<(String, Summary)> {
-        let first_byte = |class: u16| self.first_byte.get(&class).and_then(Summary::of_histogram);
+        let first_byte = |class: u16| self.first_byte.get(&class).and_then(Summary::of_times);
         let all = first_byte(EVERY_STATUS);
         let mut summaries = vec![("http.response_time".to_owned(), all)];
         summaries.extend((2..=5).map(|class| (format!("http.response_time.{class}xx"), first_byte(class))));
@@ -227,4 +234,107 @@ fn extend(range: &mut Option<(i64, i64)>, at_ms: i64) {
     let (first, last) = range.get_or_insert((at_ms, at_ms));
     *first = (*first).min(at_ms);
     *last = (*last).max(at_ms);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three seconds before a period ends.
+    const STARTED: &str = "2026-01-02T03:04:07Z";
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    fn tally() -> Tally {
+        Tally::new(STARTED.parse().unwrap(), "/simple")
+    }
+
+    /// One user with two requests, of which the second is answered in the next period.
+    fn two_periods() -> Tally {
+        let mut tally = tally();
+        tally.arrived(0);
+        tally.requested(0);
+        tally.answered(SECOND_NS, 200, 400_000_000, 10);
+        tally.requested(SECOND_NS);
+        tally.answered(4 * SECOND_NS, 503, 2_000_000_000, 5);
+        tally.completed(4 * SECOND_NS, 4 * SECOND_NS);
+        tally
+    }
+
+    #[test]
+    fn what_happens_is_counted_where_it_happens_and_in_all() {
+        let run = two_periods().conclude(false);
+        let of = |report: &Report, names: &[&str]| {
+            names.iter().map(|name| report.counter(name)).collect::<Vec<_>>()
+        };
+        let names = ["vusers.created", "http.requests", "http.codes.200", "http.codes.503", "http.responses"];
+        assert_eq!(of(&run.aggregate, &names), [Some(1), Some(2), Some(1), Some(1), Some(2)]);
+        assert_eq!(of(&run.intermediate[0], &names), [Some(1), Some(2), Some(1), None, Some(1)]);
+        assert_eq!(of(&run.intermediate[1], &names), [None, None, None, Some(1), Some(1)]);
+        assert_eq!(run.aggregate.counter("http.downloaded_bytes"), Some(15));
+        let failed: Vec<_> = run.intermediate.iter().map(|report| report.counter("vusers.failed")).collect();
+        assert_eq!(failed, [None, Some(0)]);
+        let counts = |name: &str| run.aggregate.summary(name).map(|summary| summary.count);
+        assert_eq!(counts("http.response_time"), Some(2));
+        assert_eq!((counts("http.response_time.2xx"), counts("http.response_time.5xx")), (Some(1), Some(1)));
+        assert_eq!(counts("http.response_time.4xx"), None);
+        assert_eq!(
+            run.aggregate.summary("vusers.session_length").map(|s| (s.min, s.max)),
+            Some((4000.0, 4000.0))
+        );
+    }
+
+    #[test]
+    fn periods_begin_at_whole_tens_of_seconds_by_the_clock() {
+        let tally = two_periods();
+        assert_eq!(
+            (tally.period_ends_ns(0), tally.period_ends_ns(3 * SECOND_NS)),
+            (3 * SECOND_NS, 13 * SECOND_NS)
+        );
+        let run = tally.conclude(false);
+        let at = |text: &str| text.parse::<Timestamp>().unwrap().as_millisecond();
+        let periods: Vec<_> = run.intermediate.iter().map(|report| report.period_ms).collect();
+        assert_eq!(periods, [at("2026-01-02T03:04:00Z"), at("2026-01-02T03:04:10Z")]);
+        assert_eq!(run.aggregate.period_ms, periods[1]);
+        assert_eq!(run.aggregate.counted_ms, Some((at("2026-01-02T03:04:07Z"), at("2026-01-02T03:04:11Z"))));
+        assert_eq!(run.aggregate.timed_ms, Some((at("2026-01-02T03:04:08Z"), at("2026-01-02T03:04:11Z"))));
+    }
+
+    #[test]
+    fn each_period_is_announced_once_even_where_an_event_ended_it() {
+        let mut tally = two_periods();
+        assert_eq!(tally.passed(4 * SECOND_NS).map(|report| report.counter("http.requests")), Some(Some(2)));
+        assert_eq!(tally.passed(5 * SECOND_NS), None);
+        assert!(tally.passed(14 * SECOND_NS).is_some());
+        // Nothing has happened since: there is no third.
+        assert_eq!(tally.passed(60 * SECOND_NS), None);
+        assert_eq!((tally.announced(), tally.conclude(false).intermediate.len()), (2, 2));
+    }
+
+    #[test]
+    fn a_rate_is_taken_over_one_second_at_least() {
+        let mut tally = tally();
+        (0..30).for_each(|_| tally.requested(0));
+        assert_eq!(tally.all.request_rate(), Some(30));
+        (0..30).for_each(|_| tally.requested(2 * SECOND_NS));
+        assert_eq!(tally.all.request_rate(), Some(30));
+        assert_eq!(Part::default().request_rate(), None);
+    }
+
+    #[test]
+    fn failures_are_counted_by_cause() {
+        let mut tally = tally();
+        for cause in ["ECONNRESET", "ETIMEDOUT", "ECONNRESET"] {
+            tally.failed(1, cause.into());
+        }
+        let all = tally.conclude(true).aggregate;
+        let expected = [
+            ("plugins.metrics-by-endpoint./simple.errors.ECONNRESET", 2),
+            ("plugins.metrics-by-endpoint./simple.errors.ETIMEDOUT", 1),
+            ("errors.ECONNRESET", 2),
+            ("errors.ETIMEDOUT", 1),
+            ("vusers.failed", 3),
+        ];
+        assert_eq!(all.counters, expected.map(|(name, n)| (name.to_owned(), n)));
+        assert_eq!(all.timed_ms, None);
+    }
 }
