@@ -56,7 +56,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new() -> Self {
-        let parser = ResponseParser::new(LIMITS, true);
+        let parser = ResponseParser::new(LIMITS);
         Self { socket: None, connected: false, parser, written: 0, first_byte_at_ns: None }
     }
 

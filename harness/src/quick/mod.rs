@@ -7,7 +7,7 @@
 //! The subject here is the *user*: one that arrives, sends its requests in turn on a connection of its own, opens
 //! another where the server says that it closes, and is out at its first request without an answer. Session lengths,
 //! counts by period and first bytes by class of status belong to users, and the generator (package `load`), whose
-//! subject is the request that is due, rightly knows none of them; so the small loop in [`users`] is separate and uses
+//! subject is the request that is due, rightly knows none of them; so the small loop in `users` is separate and uses
 //! that package's request and response parser. It is a closed loop and says so: it is for comparing with what is known
 //! from that tool, never for ranking rows.
 //!
