@@ -7,6 +7,7 @@ use std::{
 };
 
 use host::{
+    class::SchedulingClass,
     cpus::CpuSet,
     guard::Ended,
     launch::{Launch, LaunchError},
@@ -130,4 +131,14 @@ fn nothing_outlives_a_launcher_that_is_killed() {
         std::thread::yield_now();
     }
     launcher.wait().unwrap();
+}
+
+#[test]
+fn a_process_and_what_it_starts_inherit_the_scheduling_class() {
+    // Field 41 of /proc/PID/stat is the policy (proc(5)); SCHED_BATCH is 3. `cut` is what the shell starts.
+    for launch in both_ways("echo policy $(cut -d' ' -f41 /proc/self/stat) >&2") {
+        let process = launch.class(SchedulingClass::Batch).spawn().unwrap();
+        let exit = process.wait(PATIENCE).unwrap();
+        assert_eq!(exit.stderr, ["policy 3"]);
+    }
 }
