@@ -6,7 +6,7 @@ use clap::Parser;
 use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
-    failure, published,
+    failure, generators, published,
 };
 
 fn main() -> ExitCode {
@@ -24,6 +24,10 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench(&arguments, typed()),
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
+        Command::Generators(arguments) => generators::generators(&arguments, typed()),
+        Command::ArrivalLog { listen, cpus, log } => {
+            generators::arrival_log::serve(listen, &cpus, &log).map(|()| Outcome::Done)
+        }
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {
