@@ -72,7 +72,8 @@ END"#;
 /// Writes its report where it is told to, as our own generator does.
 const OWN: &str = r#"while [ "$1" != --export-json ]; do shift; done
 echo '{"requests_per_second": 90000.5, "machine": {"steal": 0.0},
-       "streams": [{"counts": {"due": 90001, "completed": 90001, "ok": 90001}, "lag_us": null}]}' > "$2""#;
+       "streams": [{"counts": {"due": 90001, "completed": 90001, "ok": 90001},
+                   "connections": {"planned": 64, "open_at_start": 64}, "lag_us": null}]}' > "$2""#;
 
 #[test]
 fn every_tools_report_is_read_and_its_cpu_time_is_the_whole_processs() {

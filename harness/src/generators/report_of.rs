@@ -147,6 +147,7 @@ fn own(report: &str) -> Result<Reported, ReportError> {
     #[derive(Deserialize)]
     struct Stream {
         counts: Counts,
+        connections: Connections,
         lag_us: Option<LagUs>,
     }
     #[derive(Deserialize)]
@@ -154,6 +155,11 @@ fn own(report: &str) -> Result<Reported, ReportError> {
         due: u64,
         completed: u64,
         ok: u64,
+    }
+    #[derive(Deserialize)]
+    struct Connections {
+        planned: u64,
+        open_at_start: u64,
     }
     #[derive(Deserialize)]
     struct LagUs {
@@ -173,7 +179,8 @@ fn own(report: &str) -> Result<Reported, ReportError> {
     Ok(Reported {
         requests: stream.counts.completed,
         per_second: read.requests_per_second,
-        failed: stream.counts.due.saturating_sub(stream.counts.ok),
+        failed: stream.counts.due.saturating_sub(stream.counts.ok)
+            + stream.connections.planned.saturating_sub(stream.connections.open_at_start),
         own: Some(OwnAccount { lag, stolen: read.machine.steal }),
     })
 }
@@ -245,11 +252,12 @@ Transfer/sec:     12.25MB
         let report = |lag: &str| {
             format!(
                 r#"{{"requests_per_second": 2000.5, "machine": {{"steal": 0.01}}, "streams": [
-                    {{"counts": {{"due": 4001, "sent": 4001, "completed": 4000, "ok": 3999}}, "lag_us": {lag}}}]}}"#
+                    {{"counts": {{"due": 4001, "sent": 4001, "completed": 4000, "ok": 3999}},
+                      "connections": {{"planned": 64, "open_at_start": 63}}, "lag_us": {lag}}}]}}"#
             )
         };
         let open = read(Generator::Own, &report(r#"{"p50": 1.0, "p99": 12.5, "p99_9": 80.0}"#)).unwrap();
-        assert_eq!((open.requests, open.per_second, open.failed), (4_000, 2_000.5, 2));
+        assert_eq!((open.requests, open.per_second, open.failed), (4_000, 2_000.5, 3));
         let lag = Lag { p99_us: 12.5, p99_9_us: 80.0 };
         assert_eq!(open.own, Some(OwnAccount { lag: Some(lag), stolen: Some(0.01) }));
         let closed = read(Generator::Own, &report("null")).unwrap();

@@ -10,7 +10,7 @@ use host::{
     class::SchedulingClass,
     cpus::CpuSet,
     guard::Ended,
-    launch::{Launch, LaunchError},
+    launch::{Heard, Launch, LaunchError},
     processes,
 };
 use rustix::process::Signal;
@@ -141,4 +141,20 @@ fn a_process_and_what_it_starts_inherit_the_scheduling_class() {
         let exit = process.wait(PATIENCE).unwrap();
         assert_eq!(exit.stderr, ["policy 3"]);
     }
+}
+
+#[test]
+fn a_last_line_without_an_end_does_not_hide_how_the_process_ended() {
+    let mut process = script("printf unfinished").guarded_by(guard()).spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut lines = Vec::new();
+    let exit = loop {
+        match process.next_line(deadline).unwrap() {
+            Heard::Line(line) => lines.push(line),
+            Heard::End(exit) => break exit,
+            Heard::Nothing => panic!("no end within {PATIENCE:?}, after {lines:?}"),
+        }
+    };
+    assert!(exit.is_clean(), "{exit:?}");
+    assert_eq!(lines, ["unfinished"]);
 }
