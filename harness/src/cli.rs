@@ -1,10 +1,13 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
+mod selftest;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::duration;
+pub use selftest::{ScriptedArgs, SelftestArgs};
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
 /// ceiling.
@@ -42,6 +45,12 @@ pub enum Command {
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
     Check(CheckArgs),
+    /// Check the load generator against a scripted server that logs what it did.
+    #[command(after_help = selftest::SELFTEST_EXAMPLES)]
+    Selftest(SelftestArgs),
+    /// Serve as a script says and log it: the other side of `selftest`.
+    #[command(hide = true)]
+    Scripted(ScriptedArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

@@ -32,6 +32,8 @@ pub mod resolve;
 pub mod sample;
 pub mod trial;
 
+pub mod selftest;
+
 pub mod environment;
 pub mod folder;
 pub mod record;

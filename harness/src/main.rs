@@ -6,7 +6,7 @@ use clap::Parser;
 use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
-    failure, published,
+    failure, published, selftest,
 };
 
 fn main() -> ExitCode {
@@ -24,6 +24,8 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench(&arguments, typed()),
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
+        Command::Selftest(arguments) => selftest::selftest(&arguments),
+        Command::Scripted(arguments) => selftest::scripted(&arguments),
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {
