@@ -18,7 +18,7 @@ use crate::{
 };
 use app::{Endpoint, Expectation, Operation};
 use host::class::SchedulingClass;
-use load::{Check, Mismatch, Observer, Outcome, Pacing, Plan, Request, Stream, StreamOutcome, Wait};
+use load::{Check, Mismatch, Observer, Outcome, Plan, Rate, Request, Stream, StreamOutcome, Wait};
 
 /// How long opening all connections may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -104,17 +104,17 @@ fn plan(instance: &Instance, wanted: &Wanted<'_>, raised: bool) -> Result<Plan, 
     let host = instance.address().to_string();
     let stream = |stream: &ResolvedStream| {
         let request = Request::get(&target(stream.operation), &host);
-        Ok(Stream {
-            name: stream.name.clone(),
-            request: request.map_err(|error| InstanceError::Generator(error.to_string()))?,
-            check: Arc::new(RightAnswer(Expectation::of(&stream.operation))),
-            pacing: stream.pacing,
-            connections: u32::try_from(stream.connections).unwrap_or(u32::MAX),
-        })
+        Ok(Stream::new(
+            stream.name.clone(),
+            request.map_err(|error| InstanceError::Generator(error.to_string()))?,
+            Arc::new(RightAnswer(Expectation::of(&stream.operation))),
+            stream.pacing,
+            u32::try_from(stream.connections).unwrap_or(u32::MAX),
+        ))
     };
     let streams = wanted.load.streams.iter().map(stream).collect::<Result<Vec<_>, InstanceError>>()?;
     // A closed loop waits for answers alone. An open loop must be on time: it polls where no other needs the CPU.
-    let open_loop = streams.iter().any(|stream| stream.pacing != Pacing::Closed);
+    let open_loop = streams.iter().any(|stream| stream.pacing.is_open());
     let alone = wanted.cpus.placement == Placement::Split;
     let mut plan = Plan::new(instance.address(), streams);
     plan.cpus = wanted.cpus.generator.iter().collect();
@@ -152,6 +152,10 @@ impl Check for RightAnswer {
         }
         self.0.matches(body).map_err(|reason| Mismatch::Answer(reason.into()))
     }
+
+    fn accepts(&self, status: u16) -> bool {
+        status == 200
+    }
 }
 
 /// Reads the kernel's counters at the two edges of the window.
@@ -187,7 +191,7 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream) -> StreamRecor
     StreamRecord {
         name: stream.name.clone(),
         connections: wanted.connections,
-        offered_per_second: wanted.pacing.per_second(),
+        offered_per_second: wanted.pacing.rate().map(Rate::peak_per_second),
         achieved_per_second: stream.achieved_per_second(),
         due: stream.counts.due,
         sent: stream.counts.sent,

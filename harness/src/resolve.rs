@@ -130,6 +130,7 @@ pub fn resolve(
 }
 
 fn arrivals(pacing: Pacing, per_second: f64) -> Arrivals {
+    let per_second = per_second.into();
     match pacing {
         Pacing::Closed => Arrivals::Closed,
         Pacing::Constant { .. } => Arrivals::Constant { per_second },
@@ -209,7 +210,7 @@ pub(crate) mod tests {
     #[test]
     fn a_part_of_the_slowest_capacity_is_the_same_absolute_rate_for_all() {
         let resolved = resolve(&shipped("simple-latency"), &calibration(), 1).unwrap();
-        assert_eq!(resolved.streams[0].pacing, Arrivals::Poisson { per_second: 20_000.0 });
+        assert_eq!(resolved.streams[0].pacing, Arrivals::Poisson { per_second: 20_000.0.into() });
     }
 
     #[test]
@@ -218,6 +219,7 @@ pub(crate) mod tests {
         // 5 ms at 1.25 ns an iteration; 1,000/s of 20 us leave 0.6 - 0.01 of two CPUs for 5 ms each.
         assert_eq!(resolved.streams[1].operation, Operation::Complex { iterations: 4_000_000 });
         let Arrivals::Poisson { per_second } = resolved.streams[1].pacing else { panic!("not Poisson") };
+        let per_second = per_second.peak_per_second();
         assert!((per_second - 0.59 * 2.0 / 0.005).abs() < 1e-6, "{per_second}");
     }
 

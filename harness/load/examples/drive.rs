@@ -14,15 +14,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let pacing = match options.first().map(String::as_str) {
         None | Some("closed") => Pacing::Closed,
-        Some(rate) => Pacing::Poisson { per_second: rate.parse()? },
+        Some(rate) => Pacing::Poisson { per_second: rate.parse::<f64>()?.into() },
     };
-    let stream = Stream {
-        name: path.clone(),
-        request: Request::get(path, address)?,
-        check: Arc::new(AnySuccess),
-        pacing,
-        connections: connections.parse()?,
-    };
+    let request = Request::get(path, address)?;
+    let stream = Stream::new(path, request, Arc::new(AnySuccess), pacing, connections.parse()?);
     let mut plan = Plan::new(address.parse()?, vec![stream]);
     plan.window = Duration::from_secs_f64(seconds.parse()?);
     plan.wait = if options.get(1).is_some_and(|wait| wait == "spin") { Wait::Spin } else { Wait::Sleep };

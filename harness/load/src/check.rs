@@ -30,6 +30,11 @@ pub trait Check: Send + Sync {
     /// # Errors
     /// The answer is not the expected one.
     fn check(&self, status: u16, body: &[u8]) -> Result<(), Mismatch>;
+
+    /// Whether the status is the expected one: what is asked of answers whose content is not compared.
+    fn accepts(&self, status: u16) -> bool {
+        (200..300).contains(&status)
+    }
 }
 
 impl<F> Check for F
@@ -69,5 +74,9 @@ impl Check for Exactly {
         } else {
             Ok(())
         }
+    }
+
+    fn accepts(&self, status: u16) -> bool {
+        status == self.status
     }
 }

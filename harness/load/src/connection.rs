@@ -1,8 +1,8 @@
-//! One non-blocking TCP connection: its states, its socket and the parser of what comes back.
+//! One non-blocking TCP connection: its states, its socket, what it has to write and the parser of what comes back.
 //!
 //! It does what it is told and says what happened; when to send and what to record is for the lane.
 
-use std::net::SocketAddr;
+use std::{collections::VecDeque, net::SocketAddr};
 
 use rustix::{
     fd::OwnedFd,
@@ -14,11 +14,13 @@ use rustix::{
 };
 
 use crate::{
-    clock::Clock,
-    errors::ErrorKind,
     lane::Ticket,
-    response::{Limits, Progress, Response, ResponseError, ResponseParser},
+    policy::ConnectionPolicy,
+    response::{Limits, ResponseParser},
 };
+
+/// What a slow reader's kernel buffers at most, in bytes, so that the server feels how slow it is.
+const SLOW_READERS_BUFFER_BYTES: usize = 4096;
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,45 +29,55 @@ pub(crate) enum State {
     Closed,
     /// The handshake is under way.
     Connecting,
-    /// Open, without a request.
-    Idle,
-    /// A request is in flight.
-    Busy,
+    /// Open, with or without requests in flight.
+    Open,
+    /// It has had its time and is not opened again.
+    Retired,
 }
 
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) state: State,
-    /// Which stream it belongs to, as a number of the engine's lanes.
+    /// Which stream it belongs to, as a number of the engine's lanes. In a shared pool, that of its last request.
     pub(crate) lane: usize,
     /// Tells the events of this socket from those of an earlier one.
     pub(crate) generation: u32,
-    /// The request in flight.
-    pub(crate) ticket: Ticket,
+    /// The requests in flight, the oldest first.
+    pub(crate) in_flight: VecDeque<Ticket>,
+    /// How many requests its lane may still send on it.
+    pub(crate) offered: u32,
+    /// How many more this socket may carry beyond those.
+    pub(crate) allowance: u32,
+    /// The peer has closed its side or broken the connection: no further event will come.
+    pub(crate) closing: bool,
+    /// When its handshake began.
+    pub(crate) opened_ns: u64,
+    /// When the answer under way began to arrive.
+    pub(crate) first_byte_ns: u64,
+    /// The next portion of a slow sender, or of a slow reader, has its time already.
+    pub(crate) send_planned: bool,
+    pub(crate) receive_planned: bool,
     /// Right answers in the window.
     pub(crate) ok_in_window: u64,
     /// Sockets in a row that brought no answer: the next one waits longer.
     pub(crate) fruitless: u32,
+    pub(crate) parser: ResponseParser,
     socket: Option<OwnedFd>,
-    parser: ResponseParser,
-    written: usize,
+    /// Bytes of the requests in flight that are not written yet: the last ones.
+    unwritten: usize,
 }
 
 /// What reading brought.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// The answer is not complete.
-    Pending,
-    /// The answer is complete; its content is fetched with [`Connection::body`].
-    Answer {
-        response: Response,
-        /// How many bytes the last read brought.
-        input_bytes: usize,
-        at_ns: u64,
-        reusable: bool,
-    },
-    /// There will be no answer.
-    Failed { kind: ErrorKind, at_ns: u64 },
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing yet.
+    Nothing,
+    /// The peer will send nothing more.
+    End,
+    /// The connection is broken.
+    Broken,
 }
 
 /// How many system calls moved bytes.
@@ -76,17 +88,24 @@ pub(crate) struct IoCalls {
 }
 
 impl Connection {
-    pub(crate) fn new(lane: usize, limits: Limits, answers_have_bodies: bool) -> Self {
+    pub(crate) fn new(lane: usize, limits: Limits, policy: &ConnectionPolicy) -> Self {
         Self {
             state: State::Closed,
             lane,
             generation: 0,
-            ticket: Ticket::default(),
+            in_flight: VecDeque::with_capacity(policy.pipeline as usize),
+            offered: 0,
+            allowance: 0,
+            closing: false,
+            opened_ns: 0,
+            first_byte_ns: 0,
+            send_planned: false,
+            receive_planned: false,
             ok_in_window: 0,
             fruitless: 0,
+            parser: ResponseParser::new(limits),
             socket: None,
-            parser: ResponseParser::new(limits, answers_have_bodies),
-            written: 0,
+            unwritten: 0,
         }
     }
 
@@ -94,6 +113,7 @@ impl Connection {
     pub(crate) fn open(
         &mut self,
         target: &SocketAddr,
+        policy: &ConnectionPolicy,
         register: impl FnOnce(&OwnedFd, u32) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
         self.close();
@@ -101,9 +121,13 @@ impl Connection {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
         sockopt::set_tcp_nodelay(&socket, true)?;
+        if policy.read_bytes_per_second.is_some() {
+            sockopt::set_socket_recv_buffer_size(&socket, SLOW_READERS_BUFFER_BYTES)?;
+        }
         self.generation = self.generation.wrapping_add(1);
+        self.allowance = policy.requests_each.unwrap_or(u32::MAX);
         let state = match connect(&socket, target) {
-            Ok(()) => State::Idle,
+            Ok(()) => State::Open,
             Err(Errno::INPROGRESS | Errno::INTR) => State::Connecting,
             Err(error) => return Err(error),
         };
@@ -114,32 +138,57 @@ impl Connection {
         Ok(())
     }
 
-    /// The handshake has ended: becomes idle if it succeeded.
+    /// The handshake has ended: becomes open if it succeeded.
     pub(crate) fn finish_connecting(&mut self) -> Result<(), Errno> {
         let socket = self.socket.as_ref().ok_or(Errno::NOTCONN)?;
         sockopt::socket_error(socket)??;
-        self.state = State::Idle;
+        self.state = State::Open;
         Ok(())
     }
 
-    /// Starts sending `request`. False when the socket broke.
-    #[inline]
-    pub(crate) fn start(&mut self, ticket: Ticket, request: &[u8], calls: &mut IoCalls) -> bool {
-        self.ticket = ticket;
-        self.state = State::Busy;
-        self.written = 0;
-        self.parser.reset();
-        self.write(request, calls)
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state == State::Open && self.in_flight.is_empty()
     }
 
-    /// Sends what is left of `request`, as far as the socket takes it. False when the socket broke.
+    /// Takes a request of `bytes` bytes, none of which is written yet.
     #[inline]
-    pub(crate) fn write(&mut self, request: &[u8], calls: &mut IoCalls) -> bool {
+    pub(crate) fn take(&mut self, ticket: Ticket, bytes: usize, answer_has_body: bool) {
+        if self.in_flight.is_empty() {
+            self.parser.expect(answer_has_body);
+        }
+        self.in_flight.push_back(ticket);
+        self.unwritten += bytes;
+    }
+
+    /// Whether some of what it has taken is still to be written.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.unwritten > 0
+    }
+
+    /// Whether the oldest request in flight, of `bytes` bytes like the others, has been written completely.
+    pub(crate) fn has_written_oldest(&self, bytes: usize) -> bool {
+        self.unwritten <= self.in_flight.len().saturating_sub(1) * bytes
+    }
+
+    /// Writes what is still to be written, as far as the socket takes it and at most `most` bytes. `wire` repeats the
+    /// request, of `request_bytes` bytes, as often as may be in flight. False when the socket broke.
+    #[inline]
+    pub(crate) fn write(
+        &mut self,
+        wire: &[u8],
+        request_bytes: usize,
+        most: usize,
+        calls: &mut IoCalls,
+    ) -> bool {
         let Some(socket) = &self.socket else { return false };
-        while self.written < request.len() {
+        let goal = self.unwritten.saturating_sub(most);
+        while self.unwritten > goal {
+            // Requests repeat: the place to go on from is where the rest ends with a request's end.
+            let start = (request_bytes - self.unwritten % request_bytes) % request_bytes;
+            let end = wire.len().min(start + self.unwritten - goal);
             calls.writes += 1;
-            match send(socket, &request[self.written..], SendFlags::NOSIGNAL) {
-                Ok(bytes) => self.written += bytes,
+            match send(socket, &wire[start..end], SendFlags::NOSIGNAL) {
+                Ok(bytes) => self.unwritten -= bytes,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return true,
                 // The answer may have come before the server closed: reading tells.
@@ -149,76 +198,32 @@ impl Connection {
         true
     }
 
-    /// Whether part of a request of `request_bytes` is still to be written.
-    pub(crate) fn is_writing(&self, request_bytes: usize) -> bool {
-        self.state == State::Busy && self.written < request_bytes
-    }
-
-    /// Reads the answer as far as it has come, in one system call when it is complete or the buffer not full.
-    /// `closing` says that the peer has closed or broken the connection, so that no further event will come.
+    /// Reads once.
     #[inline]
-    pub(crate) fn receive(
-        &mut self,
-        buffer: &mut [u8],
-        closing: bool,
-        clock: &Clock,
-        calls: &mut IoCalls,
-    ) -> Received {
-        let Some(socket) = &self.socket else { return Received::Pending };
+    pub(crate) fn receive(&self, buffer: &mut [u8], calls: &mut IoCalls) -> Received {
+        let Some(socket) = &self.socket else { return Received::Nothing };
         loop {
             calls.reads += 1;
-            let read = recv(socket, &mut *buffer, RecvFlags::empty());
-            let at_ns = clock.now_ns();
-            match read {
-                Ok((0, _)) => return self.end_of_input(at_ns),
-                Ok((input_bytes, _)) => match self.parser.feed(&buffer[..input_bytes]) {
-                    Ok(Progress::NeedMore) if input_bytes == buffer.len() || closing => {}
-                    Ok(Progress::NeedMore) => return Received::Pending,
-                    Ok(Progress::Complete(response)) if response.consumed < input_bytes => {
-                        return Received::Failed { kind: ErrorKind::Malformed, at_ns };
-                    }
-                    Ok(Progress::Complete(response)) => {
-                        let reusable = response.keep_alive && !closing;
-                        return Received::Answer { response, input_bytes, at_ns, reusable };
-                    }
-                    Err(error) => return Received::Failed { kind: kind_of(error), at_ns },
-                },
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Received::Pending,
-                Err(_) => return Received::Failed { kind: ErrorKind::Reset, at_ns },
-            }
+            return match recv(socket, &mut *buffer, RecvFlags::empty()) {
+                Ok((0, _)) => Received::End,
+                Ok((bytes, _)) => Received::Bytes(bytes),
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => Received::Nothing,
+                Err(_) => Received::Broken,
+            };
         }
-    }
-
-    fn end_of_input(&mut self, at_ns: u64) -> Received {
-        match self.parser.end_of_input() {
-            Ok(response) => Received::Answer { response, input_bytes: 0, at_ns, reusable: false },
-            Err(error) => Received::Failed { kind: kind_of(error), at_ns },
-        }
-    }
-
-    /// The content of an answer just received; `input` is what the last read brought.
-    pub(crate) fn body<'a>(&'a self, response: &Response, input: &'a [u8]) -> &'a [u8] {
-        self.parser.body(response, input)
-    }
-
-    /// Whether an idle connection is still good: nothing has come that nobody asked for, neither bytes nor an end.
-    pub(crate) fn is_quiet(&self, buffer: &mut [u8], calls: &mut IoCalls) -> bool {
-        let Some(socket) = &self.socket else { return false };
-        calls.reads += 1;
-        matches!(recv(socket, buffer, RecvFlags::empty()), Err(Errno::AGAIN | Errno::INTR))
     }
 
     pub(crate) fn close(&mut self) {
         self.socket = None;
         self.state = State::Closed;
-    }
-}
-
-fn kind_of(error: ResponseError) -> ErrorKind {
-    match error {
-        ResponseError::Malformed(_) => ErrorKind::Malformed,
-        ResponseError::HeadTooLarge | ResponseError::BodyTooLarge => ErrorKind::TooLarge,
-        ResponseError::ClosedEarly => ErrorKind::ClosedEarly,
+        self.in_flight.clear();
+        self.parser.reset();
+        self.offered = 0;
+        self.allowance = 0;
+        self.closing = false;
+        self.send_planned = false;
+        self.receive_planned = false;
+        self.unwritten = 0;
     }
 }

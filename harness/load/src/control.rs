@@ -4,6 +4,7 @@
 //! the server.
 
 use std::{
+    cell::RefCell,
     panic,
     sync::{
         Arc,
@@ -11,14 +12,14 @@ use std::{
         mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::{
-    engine::{self, Assignment, Board, ThreadReport},
+    engine::{self, Assignment, Board, LiveCounts, ThreadReport},
     outcome::{Outcome, StreamOutcome},
     plan::{Plan, PlanError},
 };
@@ -82,6 +83,24 @@ pub struct Progress {
     pub in_flight: u64,
     /// Requests due and unsent.
     pub queued: u64,
+    /// Since the last progress, where [`Plan::live`] is set; `None` where nothing happened.
+    pub lately: Option<Lately>,
+}
+
+/// What was answered, and sent, since the last progress. To 3%, for the eye; the outcome has the exact figures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Lately {
+    /// Right answers.
+    pub ok: u64,
+    /// Over what time.
+    pub over: Duration,
+    /// Median response time in nanoseconds.
+    pub p50_ns: u64,
+    /// 99th percentile of the response time in nanoseconds.
+    pub p99_ns: u64,
+    /// 99th percentile of the schedule lag in nanoseconds; `None` for closed loops.
+    pub lag_p99_ns: Option<u64>,
 }
 
 /// The parts of a run.
@@ -140,6 +159,10 @@ impl RunError {
 /// When the caller's own check, hook or observer does.
 pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Outcome, RunError> {
     plan.validate()?;
+    let start_at = plan.start_at.map(instant_of).transpose()?;
+    if let Some(start) = start_at {
+        wait_for(start, plan.connect_within.min(LONGEST_HEAD_START), stop);
+    }
     let boards: Vec<Board> = (0..plan.threads()).map(|_| Board::default()).collect();
     let reports = thread::scope(|scope| {
         let (ready, readiness) = mpsc::channel();
@@ -161,13 +184,15 @@ pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Ou
         }
         drop((ready, running));
         let all_ready = readiness.iter().collect::<Result<Vec<()>, RunError>>()?.len() == threads.len();
-        let start = Instant::now() + LEAD;
+        let soon = Instant::now() + LEAD;
+        let start = start_at.map_or(soon, |start| start.max(soon));
         if all_ready {
             starts.iter().for_each(|told| {
                 // A thread that is gone shows when it is joined.
                 let _ = told.send(start);
             });
-            Watch { plan, observer, start, ended, boards: &boards }.keep();
+            Watch { plan, observer, start, ended, boards: &boards, seen: RefCell::new(Seen::at(start)) }
+                .keep();
         }
         drop(starts);
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
@@ -186,6 +211,21 @@ struct Watch<'a> {
     /// Closed when every engine thread has ended.
     ended: Receiver<()>,
     boards: &'a [Board],
+    /// What had been seen when progress was told last.
+    seen: RefCell<Seen>,
+}
+
+struct Seen {
+    at: Instant,
+    ok: u64,
+    response: LiveCounts,
+    lag: LiveCounts,
+}
+
+impl Seen {
+    fn at(start: Instant) -> Self {
+        Self { at: start, ok: 0, response: LiveCounts::none(), lag: LiveCounts::none() }
+    }
 }
 
 impl Watch<'_> {
@@ -235,7 +275,48 @@ impl Watch<'_> {
             errors: shown.errors,
             in_flight: shown.in_flight,
             queued: shown.queued,
+            lately: if self.plan.live { self.lately(shown.ok) } else { None },
         }
+    }
+
+    fn lately(&self, ok: u64) -> Option<Lately> {
+        let mut now = Seen { ok, ..Seen::at(Instant::now()) };
+        for board in self.boards {
+            board.response.add_to(&mut now.response);
+            board.lag.add_to(&mut now.lag);
+        }
+        let then = self.seen.replace(now);
+        let now = self.seen.borrow();
+        Some(Lately {
+            ok: now.ok.saturating_sub(then.ok),
+            over: now.at.saturating_duration_since(then.at),
+            p50_ns: now.response.quantile_since(&then.response, 0.5)?,
+            p99_ns: now.response.quantile_since(&then.response, 0.99)?,
+            lag_p99_ns: now.lag.quantile_since(&then.lag, 0.99),
+        })
+    }
+}
+
+/// How long before a start that was fixed beforehand connections are opened at most: servers close idle ones.
+const LONGEST_HEAD_START: Duration = Duration::from_secs(2);
+
+fn instant_of(start: SystemTime) -> Result<Instant, PlanError> {
+    match start.duration_since(SystemTime::now()) {
+        Ok(ahead) => Ok(Instant::now() + ahead),
+        Err(past) => Err(PlanError::Past(past.duration())),
+    }
+}
+
+/// Sleeps until `ahead` before `start`, or until stopped.
+fn wait_for(start: Instant, ahead: Duration, stop: &StopHandle) {
+    /// How soon a stop is seen.
+    const NAP: Duration = Duration::from_millis(50);
+    while !stop.is_stopped() {
+        let left = start.saturating_duration_since(Instant::now()).saturating_sub(ahead);
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(NAP));
     }
 }
 

@@ -11,9 +11,11 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::{
     errors::ErrorKind,
-    outcome::{LATE_AFTER_NS, StreamOutcome},
+    outcome::{LATE_AFTER_NS, SLICES, StreamOutcome},
     pacing::{Arrivals, Pacing, Purpose, Schedule, Share, random_sequence},
+    policy::Verify,
     population::Population,
+    rate::Rate,
     window::Window,
 };
 
@@ -22,6 +24,18 @@ use crate::{
 pub(crate) struct Ticket {
     pub(crate) due_ns: u64,
     pub(crate) sent_ns: u64,
+}
+
+/// A whole answer, judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) at_ns: u64,
+    /// When its first byte had arrived, where that is asked for.
+    pub(crate) first_byte_ns: Option<u64>,
+    pub(crate) status: u16,
+    pub(crate) result: Result<(), ErrorKind>,
+    /// Its content was compared with the expected one.
+    pub(crate) compared: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +48,10 @@ struct Free {
 pub(crate) struct Lane {
     /// `None` for a closed loop: a request is due whenever a connection is free.
     schedule: Option<Schedule>,
+    /// Follows the drawn schedule, where it is random.
+    drawn: Option<DrawnGaps>,
     window: Window,
+    slices_per_ns: f64,
     free: Vec<Free>,
     random: Xoshiro256PlusPlus,
     in_flight: u64,
@@ -42,6 +59,10 @@ pub(crate) struct Lane {
     /// The sum of sojourn times within the window: the other side of Little's law.
     sojourn_ns: u128,
     record: StreamOutcome,
+    /// How many requests a closed loop may still send.
+    budget: u64,
+    /// How many answers were judged, so that a sample of them can be compared.
+    answers: u64,
     /// Right answers since the run began, for the live view.
     ok_so_far: u64,
     /// Errors since the run began, for the live view.
@@ -49,7 +70,8 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// The lane of stream number `stream`, with room for `connections` free connections.
+    /// The lane of stream number `stream`, with room for `connections` free connections; it sends its share of at most
+    /// `requests`.
     pub(crate) fn new(
         record: StreamOutcome,
         seed: u64,
@@ -57,19 +79,29 @@ impl Lane {
         share: Share,
         connections: usize,
         window: Window,
+        requests: Option<u64>,
     ) -> Self {
         let pacing: Pacing = record.pacing;
+        let budget = requests.map_or(u64::MAX, |all| share.part_of(all));
         let schedule = Arrivals::new(pacing, seed, stream, share)
-            .map(|arrivals| Schedule::new(arrivals, window.closes_ns));
+            .map(|arrivals| Schedule::new(arrivals, window.closes_ns, budget));
+        let drawn = match pacing {
+            Pacing::Poisson { per_second } => Some(DrawnGaps { rate: per_second, share, expected: 0.0 }),
+            Pacing::Closed | Pacing::Constant { .. } => None,
+        };
         Self {
             schedule,
+            drawn,
             window,
+            slices_per_ns: SLICES as f64 / window.length_ns().max(1) as f64,
             free: Vec::with_capacity(connections),
             random: random_sequence(seed, stream, share.index, Purpose::Connections),
             in_flight: 0,
             population: Population::default(),
             sojourn_ns: 0,
             record,
+            budget,
+            answers: 0,
             ok_so_far: 0,
             errors_so_far: 0,
         }
@@ -85,12 +117,15 @@ impl Lane {
     pub(crate) fn advance(&mut self, now_ns: u64) {
         let Some(schedule) = &mut self.schedule else { return };
         while let Some(due_ns) = schedule.count_due(now_ns) {
+            if let Some(drawn) = &mut self.drawn {
+                self.record.drawn.record(drawn.gap_until(due_ns));
+            }
             self.population.arrive(due_ns, &self.window);
             self.record.counts.due += u64::from(self.window.contains(due_ns));
         }
     }
 
-    /// A connection can take a request.
+    /// A connection can take one more request.
     #[inline]
     pub(crate) fn connection_free(&mut self, connection: u32, now_ns: u64) {
         self.free.push(Free { connection, since_ns: now_ns });
@@ -106,9 +141,24 @@ impl Lane {
     pub(crate) fn has_work(&self, now_ns: u64) -> bool {
         !self.free.is_empty()
             && match &self.schedule {
-                None => now_ns < self.window.closes_ns,
+                None => self.budget > 0 && now_ns < self.window.closes_ns,
                 Some(schedule) => schedule.queued() > 0,
             }
+    }
+
+    /// Whether a closed loop has requests left to send.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        self.budget > 0
+    }
+
+    /// Whether everything that it may ever send has been sent and answered, before the window's end.
+    pub(crate) fn is_spent(&self) -> bool {
+        let sent = match &self.schedule {
+            None => self.budget == 0,
+            Some(schedule) => schedule.is_spent(),
+        };
+        sent && self.in_flight == 0
     }
 
     /// When this lane wants to be looked at again, if nothing happens on its connections.
@@ -118,8 +168,9 @@ impl Lane {
     }
 
     /// Assigns the request that has been due longest to a free connection chosen at random; it counts as sent now.
+    /// Returns also its schedule lag, in nanoseconds.
     #[inline]
-    pub(crate) fn assign(&mut self, now_ns: u64) -> Option<(u32, Ticket)> {
+    pub(crate) fn assign(&mut self, now_ns: u64) -> Option<(u32, Ticket, u64)> {
         if !self.has_work(now_ns) {
             return None;
         }
@@ -131,23 +182,53 @@ impl Lane {
         let free = self.free.swap_remove(chosen);
         self.in_flight += 1;
         let in_window = self.window.contains(due_ns);
+        let ready_ns = due_ns.max(free.since_ns);
+        let lag_ns = now_ns.saturating_sub(ready_ns);
         if self.schedule.is_none() {
+            self.budget -= 1;
             self.population.arrive(now_ns, &self.window);
             self.record.counts.due += u64::from(in_window);
         } else if in_window {
-            self.record_departure(due_ns, free.since_ns, now_ns);
+            self.record_departure(due_ns, ready_ns, lag_ns);
         }
         self.record.counts.sent += u64::from(in_window);
-        Some((free.connection, Ticket { due_ns, sent_ns: now_ns }))
+        let lag_ns = if self.schedule.is_none() { 0 } else { lag_ns };
+        Some((free.connection, Ticket { due_ns, sent_ns: now_ns }, lag_ns))
     }
 
-    fn record_departure(&mut self, due_ns: u64, free_since_ns: u64, sent_ns: u64) {
-        let ready_ns = due_ns.max(free_since_ns);
-        let lag_ns = sent_ns.saturating_sub(ready_ns);
+    fn record_departure(&mut self, due_ns: u64, ready_ns: u64, lag_ns: u64) {
         self.record.queue_wait.record_ns(ready_ns - due_ns);
         self.record.lag.record_ns(lag_ns);
         self.record.counts.late += u64::from(lag_ns > LATE_AFTER_NS);
         self.record.departures.record(due_ns, due_ns + lag_ns);
+    }
+
+    /// Whether the next answer is to be compared with the expected one.
+    #[inline]
+    pub(crate) fn wants_comparison(&mut self, verify: Verify) -> bool {
+        let index = self.answers;
+        self.answers += 1;
+        verify.wants(index)
+    }
+
+    /// A request in flight got a whole answer. Returns whether it was a right one within the window.
+    #[inline]
+    pub(crate) fn answered(&mut self, ticket: Ticket, answer: Answer) -> bool {
+        let Answer { at_ns, first_byte_ns, status, result, compared } = answer;
+        if self.window.contains(ticket.due_ns) {
+            self.record.statuses.add(status);
+            self.record.counts.compared += u64::from(compared);
+            if let (Ok(()), Some(first_byte), Some(first_byte_ns)) =
+                (result, &mut self.record.first_byte, first_byte_ns)
+            {
+                first_byte.record_ns(first_byte_ns.saturating_sub(ticket.sent_ns));
+            }
+            if let Err(kind) = result {
+                let response_ns = at_ns.saturating_sub(ticket.due_ns);
+                self.record.unexpected.record(kind, response_ns, at_ns.saturating_sub(ticket.sent_ns));
+            }
+        }
+        self.finish(ticket, at_ns, result)
     }
 
     /// A request in flight was answered rightly, or failed. Returns whether it was a right answer within the window.
@@ -173,6 +254,9 @@ impl Lane {
                 self.record.counts.completed += 1;
                 self.record.counts.ok += 1;
                 self.record.response.record_ns(response_ns);
+                let since_opened_ns = ticket.due_ns - self.window.opens_ns;
+                let slice = (since_opened_ns as f64 * self.slices_per_ns) as usize;
+                self.record.serial.record(slice, log2(response_ns));
                 self.record.service.record_ns(now_ns.saturating_sub(ticket.sent_ns));
             }
             Err(kind) => {
@@ -264,6 +348,33 @@ impl Lane {
     pub(crate) fn errors_so_far(&self) -> u64 {
         self.errors_so_far
     }
+}
+
+/// The gaps of a schedule in expected requests: what a thread's share of the rate brings between two due times.
+#[derive(Clone, Copy, Debug)]
+struct DrawnGaps {
+    rate: Rate,
+    share: Share,
+    /// How many requests were expected until the last due time, over all threads.
+    expected: f64,
+}
+
+impl DrawnGaps {
+    #[inline]
+    fn gap_until(&mut self, due_ns: u64) -> f64 {
+        let expected = self.rate.expected(due_ns);
+        let before = std::mem::replace(&mut self.expected, expected);
+        (expected - before) / f64::from(self.share.of)
+    }
+}
+
+/// The base-2 logarithm, linear between powers of two, from a double's own exponent and mantissa: what successive times
+/// are compared by needs no digits, and must cost nothing.
+#[inline]
+fn log2(ns: u64) -> f64 {
+    const MANTISSAS: f64 = (1_u64 << 52) as f64;
+    const BIAS: f64 = 1_023.0;
+    (ns.max(1) as f64).to_bits() as f64 / MANTISSAS - BIAS
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ impl<S: FnMut() -> u64> Simulation<S> {
     fn new(pacing: Pacing, connections: u32, window_ms: (u64, u64), service_ns: S) -> Self {
         let window = Window { opens_ns: window_ms.0 * MS, closes_ns: window_ms.1 * MS };
         let record = StreamOutcome::new("s".to_owned(), pacing);
-        let mut lane = Lane::new(record, 1, 0, Share::WHOLE, connections as usize, window);
+        let mut lane = Lane::new(record, 1, 0, Share::WHOLE, connections as usize, window, None);
         (0..connections).for_each(|connection| lane.connection_free(connection, 0));
         Self { lane, service_ns, answers: BinaryHeap::new(), now_ns: 0 }
     }
@@ -28,7 +28,7 @@ impl<S: FnMut() -> u64> Simulation<S> {
     fn run(&mut self, until_ms: u64) {
         loop {
             self.lane.advance(self.now_ns);
-            while let Some((connection, ticket)) = self.lane.assign(self.now_ns) {
+            while let Some((connection, ticket, _)) = self.lane.assign(self.now_ns) {
                 let at = self.now_ns + (self.service_ns)();
                 self.answers.push(Reverse((at, connection, ticket.due_ns, ticket.sent_ns)));
             }
@@ -74,7 +74,7 @@ fn simulate(
 }
 
 fn constant(per_second: f64) -> Pacing {
-    Pacing::Constant { per_second }
+    Pacing::Constant { per_second: per_second.into() }
 }
 
 fn is_about(measured_ns: Option<u64>, exact_ns: u64) -> bool {
@@ -169,7 +169,7 @@ fn an_m_m_1_queue_has_its_closed_form() {
     let mean_ns = 700_000.0;
     let service = || (mean_ns * crate::exponential::from_bits(rand::Rng::next_u64(&mut random))) as u64;
     let outcome =
-        simulate(Pacing::Poisson { per_second: 1_000.0 }, 1, (1_000, 1_001_000), 2_000_000, service);
+        simulate(Pacing::Poisson { per_second: 1_000.0.into() }, 1, (1_000, 1_001_000), 2_000_000, service);
     let mean = mean_ns / 0.3;
     let measured = outcome.response.mean_ns().expect("a million requests");
     assert!((measured / mean - 1.0).abs() < 0.03, "mean {measured}, expected {mean}");
@@ -186,7 +186,7 @@ fn free_connections_are_chosen_at_random_and_all_of_them() {
     let mut lane = Simulation::new(constant(1_000.0), 8, (0, 100_000), || 0).lane;
     for ms in 0..8_000 {
         lane.advance(ms * MS);
-        let (connection, ticket) = lane.assign(ms * MS).expect("one is due");
+        let (connection, ticket, _) = lane.assign(ms * MS).expect("one is due");
         chosen[connection as usize] += 1;
         lane.finish(ticket, ms * MS, Ok(()));
         lane.connection_free(connection, ms * MS);
@@ -199,11 +199,11 @@ fn free_connections_are_chosen_at_random_and_all_of_them() {
 fn a_send_long_after_both_due_time_and_free_connection_is_late() {
     let mut lane = Simulation::new(constant(1_000.0), 1, (0, 10), || 0).lane;
     lane.advance(5 * MS);
-    let (connection, ticket) = lane.assign(5 * MS).expect("the first");
+    let (connection, ticket, _) = lane.assign(5 * MS).expect("the first");
     assert_eq!(ticket, Ticket { due_ns: 0, sent_ns: 5 * MS });
     lane.finish(ticket, 7 * MS, Ok(()));
     lane.connection_free(connection, 7 * MS);
-    let (_, ticket) = lane.assign(7 * MS + 50_000).expect("the second");
+    let (_, ticket, _) = lane.assign(7 * MS + 50_000).expect("the second");
     assert_eq!(ticket.due_ns, MS);
     let record = lane.record_mut();
     assert_eq!(record.counts.late, 1);
@@ -217,7 +217,7 @@ fn errors_are_kept_apart_from_right_answers_and_timeouts_are_censored() {
     lane.advance(4 * MS);
     let results = [Ok(()), Err(ErrorKind::Timeout), Err(ErrorKind::Reset), Err(ErrorKind::Status5xx)];
     for result in results {
-        let (_, ticket) = lane.assign(4 * MS).expect("four are due");
+        let (_, ticket, _) = lane.assign(4 * MS).expect("four are due");
         lane.finish(ticket, 9 * MS, result);
     }
     let outcome = lane.conclude(9 * MS);
@@ -253,7 +253,7 @@ fn a_lost_connection_is_not_assigned() {
     let mut lane = Simulation::new(Pacing::Closed, 3, (0, 10), || 0).lane;
     lane.connection_lost(1);
     let mut assigned: Vec<u32> =
-        std::iter::from_fn(|| lane.assign(0)).map(|(connection, _)| connection).collect();
+        std::iter::from_fn(|| lane.assign(0)).map(|(connection, ..)| connection).collect();
     assigned.sort_unstable();
     assert_eq!(assigned, [0, 2]);
 }
@@ -265,10 +265,55 @@ proptest! {
         until_ms in 0_u64..900, closed in any::<bool>(),
     ) {
         let mut next = service.iter().cycle();
-        let pacing = if closed { Pacing::Closed } else { Pacing::Poisson { per_second: rate } };
+        let pacing = if closed { Pacing::Closed } else { Pacing::Poisson { per_second: rate.into() } };
         // A service time of nothing would make a closed loop send without end at one instant.
         let outcome = simulate(pacing, connections, (200, 500), until_ms, || next.next().map_or(1, |ns| ns + 1_000));
         let counts = outcome.counts;
         prop_assert_eq!(counts.due, counts.ok + counts.in_flight_at_end + counts.unsent_at_end);
     }
+}
+
+#[test]
+fn the_logarithm_is_exact_at_powers_of_two_and_linear_between() {
+    assert_eq!([1, 2, 1 << 40].map(log2), [0.0, 1.0, 40.0]);
+    assert_eq!((log2(0), log2(3), log2(5)), (0.0, 1.5, 2.25));
+}
+
+#[test]
+fn the_drawn_schedule_is_that_of_the_process_whatever_the_shape_of_its_rate() {
+    for rate in [
+        crate::Rate::Steady(2_000.0),
+        crate::Rate::Ramp { from: 100.0, to: 4_000.0, over_s: 8.0 },
+        crate::Rate::Bursts { per_second: 5_000.0, on_s: 0.3, off_s: 0.7 },
+    ] {
+        let outcome = simulate(Pacing::Poisson { per_second: rate }, 4, (0, 10_000), 20_000, || MS / 10);
+        let drawn = outcome.drawn_schedule().expect("thousands of gaps");
+        assert!(drawn.n > 10_000 && drawn.p_value > 0.001, "{rate:?}: {drawn:?}");
+    }
+}
+
+#[test]
+fn a_schedule_of_another_process_is_found_out() {
+    let mut lane = Simulation::new(Pacing::Poisson { per_second: 2_000.0.into() }, 1, (0, 10_000), || 0).lane;
+    // What is really drawn is faster by 5%.
+    lane.drawn.as_mut().expect("a Poisson process").rate = crate::Rate::Steady(1_900.0);
+    lane.advance(10_000 * MS);
+    let drawn = lane.conclude(10_000 * MS).drawn_schedule().expect("thousands of gaps");
+    assert!(drawn.p_value < 0.001, "{drawn:?}");
+}
+
+#[test]
+fn a_server_that_slows_down_is_not_stationary_and_a_steady_one_is() {
+    let trend = |service_ns: Box<dyn FnMut() -> u64>| {
+        simulate(constant(1_000.0), 64, (0, 6_400), 9_000, service_ns).stationarity().is_trend()
+    };
+    let (mut steady, mut slowing) = (0_u64, 0_u64);
+    assert!(!trend(Box::new(move || {
+        steady += 1;
+        MS + steady * 7_919 % MS
+    })));
+    assert!(trend(Box::new(move || {
+        slowing += 1;
+        MS + slowing * 100
+    })));
 }

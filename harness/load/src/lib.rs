@@ -9,13 +9,9 @@
 //! use std::sync::Arc;
 //! use load::{AnySuccess, Pacing, Plan, Request, StopHandle, Stream};
 //!
-//! let stream = Stream {
-//!     name: "simple".to_owned(),
-//!     request: Request::get("/simple", "127.0.0.1:8080")?,
-//!     check: Arc::new(AnySuccess),
-//!     pacing: Pacing::Poisson { per_second: 1_000.0 },
-//!     connections: 64,
-//! };
+//! let request = Request::get("/simple", "127.0.0.1:8080")?;
+//! let pacing = Pacing::Poisson { per_second: 1_000.0.into() };
+//! let stream = Stream::new("simple", request, Arc::new(AnySuccess), pacing, 64);
 //! let plan = Plan::new(([127, 0, 0, 1], 8080).into(), vec![stream]);
 //! let outcome = load::run(&plan, &(), &StopHandle::new())?;
 //! println!("p99 {:?}", outcome.streams[0].response_times().quantile(0.99));
@@ -33,13 +29,18 @@ mod check;
 mod exponential;
 pub mod pacing;
 mod plan;
+mod policy;
+mod rate;
 mod request;
 
 mod departures;
 mod errors;
 mod lane;
 mod outcome;
+mod pool;
 mod population;
+mod statuses;
+mod unexpected;
 mod window;
 
 mod chunked;
@@ -54,10 +55,15 @@ pub use control::{Observer, Phase, Progress, RunError, StopHandle, run};
 pub use departures::{DepartureSummary, Departures, Gaps};
 pub use errors::{ErrorKind, Errors};
 pub use outcome::{
-    Accounting, ConnectionCounts, Counts, LATE_AFTER_NS, Outcome, StreamOutcome, ThreadOutcome, WrongAnswer,
+    Accounting, ConnectionCounts, Counts, LATE_AFTER_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome,
+    WrongAnswer,
 };
 pub use pacing::Pacing;
 pub use plan::{Plan, PlanError, Stream, ThreadHook, Wait};
+pub use policy::{Afterwards, ConnectionPolicy, Opening, Verify};
 pub use population::LittlesLaw;
+pub use rate::Rate;
 pub use request::{Request, RequestError};
 pub use response::Limits;
+pub use statuses::Statuses;
+pub use unexpected::{Unexpected, UnexpectedKind};

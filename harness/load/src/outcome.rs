@@ -2,18 +2,30 @@
 //! encoding.
 
 use serde::Serialize;
-use stats::{Censored, Histogram};
+use stats::{
+    AndersonDarling, BoundedSample, Censored, Histogram, PercentileInterval, Serial, Stationarity,
+    anderson_darling, percentile_interval::Z_99, stationarity,
+};
 
 use crate::{
     departures::Departures,
     errors::{ErrorKind, Errors},
     pacing::Pacing,
     population::LittlesLaw,
+    statuses::Statuses,
+    unexpected::Unexpected,
 };
 
 /// A send is late when its schedule lag exceeds this, in nanoseconds: the least lag for which METHODOLOGY's rule 2
 /// calls a trial invalid.
 pub const LATE_AFTER_NS: u64 = 100_000;
+
+/// Into how many parts the window is cut, to see whether they differ: enough for batch means, and each of them long.
+pub const SLICES: usize = 64;
+
+/// A change of the response time over the window counts when it is larger than this part of it. Half of the differences
+/// between rows that a comparison is asked about are larger.
+const CHANGE_THAT_MATTERS: f64 = 0.1;
 
 /// Everything one run found.
 #[derive(Clone, Debug, Serialize)]
@@ -67,8 +79,28 @@ pub struct StreamOutcome {
     /// belong to the distribution (see [`StreamOutcome::response_times`]).
     #[serde(skip)]
     pub unanswered: Histogram,
+    /// Right answers: from actual send to the first byte. Only where the plan asks for it.
+    #[serde(skip)]
+    pub first_byte: Option<Histogram>,
+    /// Connections that carried all the requests that their policy lets them: from the handshake's start to the last
+    /// answer. Only where there is such a limit.
+    #[serde(skip)]
+    pub lifetime: Option<Histogram>,
+    /// Whole answers that were not the expected ones, by kind.
+    #[serde(skip)]
+    pub unexpected: Unexpected,
+    /// How often each status was answered, expected or not.
+    pub statuses: Statuses,
     /// Whether requests left as scheduled. Empty for a closed loop.
     pub departures: Departures,
+    /// The gaps of the drawn schedule, warm-up included, in expected requests: exponential with mean 1 if they are what a
+    /// Poisson process draws. Empty for other pacings.
+    #[serde(skip)]
+    pub drawn: BoundedSample,
+    /// The base-2 logarithms of the response times of right answers (interpolated linearly between powers of two), in
+    /// the order of answers, and in [`SLICES`] equal parts of the planned window by due time.
+    #[serde(skip)]
+    pub serial: Serial,
     /// Both sides of Little's law over the window.
     pub littles_law: LittlesLaw,
     /// The first answer that was not the expected one.
@@ -86,6 +118,8 @@ pub struct Counts {
     pub completed: u64,
     /// Of these, answered rightly.
     pub ok: u64,
+    /// Of those answered completely, how many had their content compared with the expected one.
+    pub compared: u64,
     /// Sent, and still unanswered when the drain ended.
     pub in_flight_at_end: u64,
     /// Due, and still unsent when the drain ended.
@@ -103,12 +137,15 @@ pub struct ConnectionCounts {
     pub planned: u64,
     /// How many were open when the warm-up began.
     pub open_at_start: u64,
-    /// None had ever been open when the window opened.
+    /// None was ever open.
     pub unreachable: bool,
     /// How many were opened again during the window.
     pub reopened: u64,
     /// How many the server closed during the window, while idle or with an answer.
     pub closed_by_server: u64,
+    /// How many carried all the requests that their policy lets them, and were then closed by the generator, since the
+    /// run's start.
+    pub completed: u64,
     /// Right answers in the window on the connection that got fewest.
     pub least_answers: u64,
     /// Right answers in the window on the connection that got most.
@@ -152,6 +189,11 @@ pub struct ThreadOutcome {
     pub waits: u64,
     /// Of these, how many found nothing.
     pub empty_waits: u64,
+    /// How much later than asked a sleep ended that was to end when a request is due: median, in nanoseconds. Zero where
+    /// there was none.
+    pub oversleep_ns_p50: u64,
+    /// The same, 99th percentile.
+    pub oversleep_ns_p99: u64,
     /// System calls that read from a socket.
     pub reads: u64,
     /// System calls that wrote to a socket.
@@ -206,7 +248,13 @@ impl StreamOutcome {
             lag: Histogram::new(),
             failed: Histogram::new(),
             unanswered: Histogram::new(),
+            first_byte: None,
+            lifetime: None,
+            unexpected: Unexpected::default(),
+            statuses: Statuses::default(),
             departures: Departures::default(),
+            drawn: BoundedSample::new(),
+            serial: Serial::new(SLICES),
             littles_law: LittlesLaw::default(),
             first_wrong: None,
         }
@@ -225,6 +273,29 @@ impl StreamOutcome {
     /// The distribution of response times with the censored requests in it: what percentiles are to be taken from.
     pub fn response_times(&self) -> Censored {
         Censored::from_parts(self.response.clone(), self.unanswered.clone())
+    }
+
+    /// Whether the schedule was drawn from the process that was asked for. `None` where that is not random.
+    pub fn drawn_schedule(&self) -> Option<AndersonDarling> {
+        // Due times are whole nanoseconds; so small a part of a gap changes nothing that a test could see.
+        anderson_darling::of_exponential_gaps(self.drawn.values(), 1.0, 0.0)
+    }
+
+    /// Whether response times grew or fell over the window.
+    pub fn stationarity(&self) -> Stationarity {
+        let geometric: Vec<_> = self.serial.slice_means().iter().map(|mean| mean.map(f64::exp2)).collect();
+        stationarity::judge(&geometric, CHANGE_THAT_MATTERS)
+    }
+
+    /// The 99% interval of a percentile of the response time, from order statistics, with the dependence of successive
+    /// answers taken into account as far as it is known. `None` when nothing was due.
+    pub fn response_interval(&self, q: f64) -> Option<PercentileInterval> {
+        PercentileInterval::new(&self.response_times(), q, Z_99, self.variance_inflation())
+    }
+
+    /// How many answers tell as much as one independent one would: 1 where that is not known.
+    pub fn variance_inflation(&self) -> f64 {
+        self.serial.figures().and_then(|figures| figures.variance_inflation).unwrap_or(1.0)
     }
 
     /// How many requests are censored: never answered.
@@ -259,7 +330,18 @@ impl StreamOutcome {
         self.lag.merge(&other.lag);
         self.failed.merge(&other.failed);
         self.unanswered.merge(&other.unanswered);
+        for (own, others) in
+            [(&mut self.first_byte, &other.first_byte), (&mut self.lifetime, &other.lifetime)]
+        {
+            if let (Some(own), Some(others)) = (own, others) {
+                own.merge(others);
+            }
+        }
+        self.unexpected.merge(&other.unexpected);
+        self.statuses.merge(&other.statuses);
         self.departures.merge(&other.departures);
+        self.drawn.merge(&other.drawn);
+        self.serial.merge(&other.serial);
         self.littles_law.merge(&other.littles_law);
         if self.first_wrong.is_none() {
             self.first_wrong.clone_from(&other.first_wrong);
@@ -273,6 +355,7 @@ impl Counts {
         self.sent += other.sent;
         self.completed += other.completed;
         self.ok += other.ok;
+        self.compared += other.compared;
         self.in_flight_at_end += other.in_flight_at_end;
         self.unsent_at_end += other.unsent_at_end;
         self.late += other.late;
@@ -287,6 +370,7 @@ impl ConnectionCounts {
         self.unreachable &= other.unreachable;
         self.reopened += other.reopened;
         self.closed_by_server += other.closed_by_server;
+        self.completed += other.completed;
         self.least_answers = self.least_answers.min(other.least_answers);
         self.most_answers = self.most_answers.max(other.most_answers);
     }

@@ -9,7 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
-use crate::exponential;
+use crate::{exponential, rate::Rate};
 
 /// How a stream decides when its next request is due.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,23 +19,28 @@ pub enum Pacing {
     Closed,
     /// Open loop, equal gaps.
     Constant {
-        /// Requests per second over all connections and threads of the stream.
-        per_second: f64,
+        /// How fast.
+        per_second: Rate,
     },
     /// Open loop, exponential gaps: independent users.
     Poisson {
-        /// Requests per second over all connections and threads of the stream, on average.
-        per_second: f64,
+        /// How fast, on average.
+        per_second: Rate,
     },
 }
 
 impl Pacing {
-    /// The rate asked for, in requests per second. `None` for a closed loop, where the server decides.
-    pub fn per_second(self) -> Option<f64> {
+    /// The rate asked for. `None` for a closed loop, where the server decides.
+    pub fn rate(self) -> Option<Rate> {
         match self {
             Pacing::Closed => None,
             Pacing::Constant { per_second } | Pacing::Poisson { per_second } => Some(per_second),
         }
+    }
+
+    /// Whether due times are decided beforehand.
+    pub fn is_open(self) -> bool {
+        self != Pacing::Closed
     }
 }
 
@@ -54,6 +59,12 @@ pub struct Share {
 impl Share {
     /// All of a stream's arrivals on one thread.
     pub const WHOLE: Share = Share { index: 0, of: 1 };
+
+    /// How many of `all` things fall to this thread when they are dealt out in turn.
+    pub(crate) fn part_of(self, all: u64) -> u64 {
+        let (index, of) = (u64::from(self.index), u64::from(self.of));
+        all / of + u64::from(index < all % of)
+    }
 }
 
 /// The random sequence that belongs to one purpose of one stream on one thread. The sequences of different
@@ -76,18 +87,17 @@ pub(crate) enum Purpose {
 #[derive(Clone, Debug)]
 pub struct Arrivals {
     next_ns: f64,
+    rate: Rate,
     process: Process,
 }
 
 #[derive(Clone, Debug)]
 enum Process {
-    /// The due time of arrival `k` is computed from `k`, not added up, so that it never drifts.
-    Constant {
-        first_ns: f64,
-        gap_ns: f64,
-        drawn: u64,
-    },
+    /// The instant of arrival `k` is computed from `k`, not added up, so that it never drifts.
+    Constant { first_ns: f64, gap_ns: f64, drawn: u64 },
     Poisson {
+        /// On the nominal axis.
+        at_ns: f64,
         mean_gap_ns: f64,
         random: Xoshiro256PlusPlus,
     },
@@ -96,18 +106,20 @@ enum Process {
 impl Arrivals {
     /// The arrivals of stream number `stream` on one thread; `None` for a closed loop, which has no schedule.
     pub fn new(pacing: Pacing, seed: u64, stream: usize, share: Share) -> Option<Self> {
-        let gap_ns = 1e9 * f64::from(share.of) / pacing.per_second()?;
-        let mut arrivals = match pacing {
+        let rate = pacing.rate()?;
+        let gap_ns = 1e9 * f64::from(share.of) / rate.peak_per_second();
+        let process = match pacing {
             Pacing::Closed => return None,
             Pacing::Constant { .. } => {
                 let first_ns = gap_ns * f64::from(share.index) / f64::from(share.of);
-                Self { next_ns: 0.0, process: Process::Constant { first_ns, gap_ns, drawn: 0 } }
+                Process::Constant { first_ns, gap_ns, drawn: 0 }
             }
             Pacing::Poisson { .. } => {
                 let random = random_sequence(seed, stream, share.index, Purpose::Arrivals);
-                Self { next_ns: 0.0, process: Process::Poisson { mean_gap_ns: gap_ns, random } }
+                Process::Poisson { at_ns: 0.0, mean_gap_ns: gap_ns, random }
             }
         };
+        let mut arrivals = Self { next_ns: 0.0, rate, process };
         arrivals.draw();
         Some(arrivals)
     }
@@ -127,15 +139,18 @@ impl Arrivals {
     }
 
     fn draw(&mut self) {
-        match &mut self.process {
+        let nominal_ns = match &mut self.process {
             Process::Constant { first_ns, gap_ns, drawn } => {
-                self.next_ns = *first_ns + *drawn as f64 * *gap_ns;
+                let at_ns = *first_ns + *drawn as f64 * *gap_ns;
                 *drawn += 1;
+                at_ns
             }
-            Process::Poisson { mean_gap_ns, random } => {
-                self.next_ns += *mean_gap_ns * exponential::from_bits(random.next_u64());
+            Process::Poisson { at_ns, mean_gap_ns, random } => {
+                *at_ns += *mean_gap_ns * exponential::from_bits(random.next_u64());
+                *at_ns
             }
-        }
+        };
+        self.next_ns = self.rate.due_ns(nominal_ns);
     }
 }
 
@@ -147,20 +162,26 @@ pub struct Schedule {
     counting: Arrivals,
     sending: Arrivals,
     ends_ns: u64,
+    most: u64,
     counted: u64,
     taken: u64,
 }
 
 impl Schedule {
-    /// A schedule whose arrivals all lie before `ends_ns`.
-    pub fn new(arrivals: Arrivals, ends_ns: u64) -> Self {
-        Self { counting: arrivals.clone(), sending: arrivals, ends_ns, counted: 0, taken: 0 }
+    /// A schedule whose arrivals all lie before `ends_ns`, and are at most `most`.
+    pub fn new(arrivals: Arrivals, ends_ns: u64, most: u64) -> Self {
+        Self { counting: arrivals.clone(), sending: arrivals, ends_ns, most, counted: 0, taken: 0 }
+    }
+
+    /// Whether as many as there may be were taken.
+    pub fn is_spent(&self) -> bool {
+        self.taken == self.most
     }
 
     /// When the next request that is not due yet will be; `None` when the schedule has ended.
     #[inline]
     pub fn next_due_ns(&self) -> Option<u64> {
-        Some(self.counting.peek_ns()).filter(|due_ns| *due_ns < self.ends_ns)
+        Some(self.counting.peek_ns()).filter(|due_ns| *due_ns < self.ends_ns && self.counted < self.most)
     }
 
     /// Counts the next request as due and returns its due time, if that is not after `now_ns`. Called until it
@@ -168,7 +189,7 @@ impl Schedule {
     #[inline]
     pub fn count_due(&mut self, now_ns: u64) -> Option<u64> {
         let due_ns = self.counting.peek_ns();
-        if due_ns > now_ns || due_ns >= self.ends_ns {
+        if due_ns > now_ns || due_ns >= self.ends_ns || self.counted == self.most {
             return None;
         }
         self.counted += 1;
@@ -212,14 +233,14 @@ mod tests {
 
     #[test]
     fn constant_arrivals_are_exact_and_never_drift() {
-        let due = due_times(arrivals(Pacing::Constant { per_second: 3.0 }, 1, Share::WHOLE), 300_001);
+        let due = due_times(arrivals(Pacing::Constant { per_second: 3.0.into() }, 1, Share::WHOLE), 300_001);
         assert_eq!(due[..4], [0, 333_333_333, 666_666_666, 1_000_000_000]);
         assert_eq!(due[300_000], 100_000_000_000_000);
     }
 
     #[test]
     fn constant_arrivals_split_over_threads_are_those_of_one() {
-        let pacing = Pacing::Constant { per_second: 1_000.0 };
+        let pacing = Pacing::Constant { per_second: 1_000.0.into() };
         let mut split: Vec<u64> =
             (0..3).flat_map(|index| due_times(arrivals(pacing, 1, Share { index, of: 3 }), 100)).collect();
         split.sort_unstable();
@@ -229,7 +250,7 @@ mod tests {
     #[test]
     fn poisson_gaps_have_the_mean_and_variance_of_an_exponential() {
         let n = 1_000_000;
-        let due = due_times(arrivals(Pacing::Poisson { per_second: 20_000.0 }, 7, Share::WHOLE), n);
+        let due = due_times(arrivals(Pacing::Poisson { per_second: 20_000.0.into() }, 7, Share::WHOLE), n);
         let gaps: Vec<f64> = std::iter::once(due[0] as f64)
             .chain(due.windows(2).map(|pair| (pair[1] - pair[0]) as f64))
             .collect();
@@ -243,7 +264,7 @@ mod tests {
     #[test]
     fn poisson_gaps_follow_the_exponential_distribution_everywhere() {
         let n = 100_000;
-        let mut schedule = arrivals(Pacing::Poisson { per_second: 1_000.0 }, 11, Share::WHOLE);
+        let mut schedule = arrivals(Pacing::Poisson { per_second: 1_000.0.into() }, 11, Share::WHOLE);
         let mut last = 0;
         let mut gaps: Vec<f64> = (0..n)
             .map(|_| {
@@ -263,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same_arrivals_on_every_machine() {
-        let pacing = Pacing::Poisson { per_second: 1_000.0 };
+        let pacing = Pacing::Poisson { per_second: 1_000.0.into() };
         let first = due_times(arrivals(pacing, 42, Share::WHOLE), 5);
         assert_eq!(first, due_times(arrivals(pacing, 42, Share::WHOLE), 5));
         assert_eq!(first, RECORDED);
@@ -283,8 +304,11 @@ mod tests {
 
     #[test]
     fn what_is_due_waits_in_order_and_nothing_is_due_after_the_end() {
-        let mut schedule =
-            Schedule::new(arrivals(Pacing::Constant { per_second: 1_000.0 }, 1, Share::WHOLE), 5_000_000);
+        let mut schedule = Schedule::new(
+            arrivals(Pacing::Constant { per_second: 1_000.0.into() }, 1, Share::WHOLE),
+            5_000_000,
+            9,
+        );
         assert_eq!(
             std::iter::from_fn(|| schedule.count_due(2_500_000)).collect::<Vec<_>>(),
             [0, 1_000_000, 2_000_000]
@@ -306,8 +330,8 @@ mod tests {
         fn whenever_the_clock_is_read_the_same_requests_are_sent(
             seed in any::<u64>(), steps in prop::collection::vec(1_u64..3_000_000, 1..60),
         ) {
-            let process = arrivals(Pacing::Poisson { per_second: 5_000.0 }, seed, Share::WHOLE);
-            let mut schedule = Schedule::new(process.clone(), 40_000_000);
+            let process = arrivals(Pacing::Poisson { per_second: 5_000.0.into() }, seed, Share::WHOLE);
+            let mut schedule = Schedule::new(process.clone(), 40_000_000, u64::MAX);
             let mut now = 0;
             let mut sent = Vec::new();
             for step in steps {

@@ -1,10 +1,21 @@
 //! What is to be run, as plain values.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::{check::Check, pacing::Pacing, request::Request, response::Limits};
+use crate::{
+    check::Check,
+    pacing::Pacing,
+    policy::{ConnectionPolicy, Verify},
+    rate::Rate,
+    request::Request,
+    response::Limits,
+};
 
 /// One run of the generator: warm-up, window and drain against one server.
 #[derive(Clone)]
@@ -32,6 +43,16 @@ pub struct Plan {
     pub seed: u64,
     /// How large a response may be.
     pub limits: Limits,
+    /// Streams of a closed loop may share so many connections, over all engine threads: each next request is then drawn by
+    /// [`Stream::weight`], and [`Stream::connections`] does not count. The pool follows the first stream's
+    /// policy, and the first stream's outcome counts its connections.
+    pub shared_connections: Option<u32>,
+    /// Whether the time to the first byte is recorded too.
+    pub first_byte: bool,
+    /// Whether [`Progress`](crate::Progress) tells percentiles, which costs each request a few nanoseconds.
+    pub live: bool,
+    /// When the run starts, so that several generators can begin together; at once where nothing is said.
+    pub start_at: Option<SystemTime>,
     /// Run by each engine thread once it is pinned.
     pub on_thread_start: Option<ThreadHook>,
 }
@@ -51,8 +72,40 @@ pub struct Stream {
     pub check: Arc<dyn Check>,
     /// When requests are due.
     pub pacing: Pacing,
-    /// How many connections it has, over all engine threads. Each carries one request at a time.
+    /// How many connections it has, over all engine threads.
     pub connections: u32,
+    /// How it uses them.
+    pub policy: ConnectionPolicy,
+    /// Which answers are compared with the expected one.
+    pub verify: Verify,
+    /// How many requests are sent at most, over all engine threads and from the run's start (so a plan that limits
+    /// them wants no warm-up). When every stream's are answered, the run is over.
+    pub requests: Option<u64>,
+    /// How often it is drawn where streams share connections, relative to the others.
+    pub weight: f64,
+}
+
+impl Stream {
+    /// A stream without limit on connections that are kept, whose answers are all compared.
+    pub fn new(
+        name: impl Into<String>,
+        request: Request,
+        check: Arc<dyn Check>,
+        pacing: Pacing,
+        connections: u32,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            request,
+            check,
+            pacing,
+            connections,
+            policy: ConnectionPolicy::default(),
+            verify: Verify::All,
+            requests: None,
+            weight: 1.0,
+        }
+    }
 }
 
 /// How an engine thread waits for what comes next.
@@ -76,14 +129,34 @@ pub enum PlanError {
     NoConnections(String),
     /// A rate that is no rate.
     #[error(
-        "stream `{stream}` has a rate of {per_second} requests per second; choose one above 0 and up to 1e9"
+        "stream `{stream}` has a rate ({rate:?}) that brings no requests; choose rates up to 1e9 requests per second, one of them \
+         above 0, and lengths above 0 s"
     )]
     Rate {
         /// The stream's name.
         stream: String,
         /// The rate asked for.
-        per_second: f64,
+        rate: Rate,
     },
+    /// A limit under which nothing could be sent.
+    #[error("stream `{stream}` allows {what} of 0; choose 1 or more, or leave it out")]
+    Zero {
+        /// The stream's name.
+        stream: String,
+        /// Which limit.
+        what: &'static str,
+    },
+    /// Settings that contradict each other.
+    #[error("stream `{stream}` {conflict}")]
+    Conflict {
+        /// The stream's name.
+        stream: String,
+        /// Which, and what to do.
+        conflict: &'static str,
+    },
+    /// The start lies in the past.
+    #[error("start lies {0:.1?} in the past; choose a later one, and compare the clocks of the hosts")]
+    Past(Duration),
     /// Nothing would be measured.
     #[error("window is empty; make it longer than 0")]
     EmptyWindow,
@@ -117,13 +190,20 @@ impl Plan {
             progress_every: Duration::from_millis(500),
             seed: 1,
             limits: Limits::default(),
+            shared_connections: None,
+            first_byte: false,
+            live: false,
+            start_at: None,
             on_thread_start: None,
         }
     }
 
     /// How many engine threads it takes: one for each CPU, as long as each has a connection.
     pub(crate) fn threads(&self) -> u32 {
-        let most = self.streams.iter().map(|stream| stream.connections).max().unwrap_or(1);
+        let most = match self.shared_connections {
+            Some(shared) => shared.max(1),
+            None => self.streams.iter().map(|stream| stream.connections).max().unwrap_or(1),
+        };
         u32::try_from(self.cpus.len().max(1)).unwrap_or(u32::MAX).min(most)
     }
 
@@ -132,14 +212,13 @@ impl Plan {
             return Err(PlanError::NoStreams);
         }
         for stream in &self.streams {
-            if stream.connections == 0 {
+            if self.shared_connections.unwrap_or(stream.connections) == 0 {
                 return Err(PlanError::NoConnections(stream.name.clone()));
             }
-            if let Some(per_second) = stream.pacing.per_second()
-                && !(per_second > 0.0 && per_second <= 1e9)
-            {
-                return Err(PlanError::Rate { stream: stream.name.clone(), per_second });
+            if let Some(rate) = stream.pacing.rate().filter(|rate| !rate.is_sound()) {
+                return Err(PlanError::Rate { stream: stream.name.clone(), rate });
             }
+            self.validate_policy(stream)?;
         }
         if self.window.is_zero() {
             return Err(PlanError::EmptyWindow);
@@ -149,12 +228,57 @@ impl Plan {
         }
         /// Standard streams, one poller for each thread, and what the caller has open.
         const BESIDE_CONNECTIONS: u64 = 64;
-        let connections: u64 = self.streams.iter().map(|stream| u64::from(stream.connections)).sum();
+        let own = self.streams.iter().map(|stream| u64::from(stream.connections)).sum();
+        let connections: u64 = self.shared_connections.map_or(own, u64::from);
         let needed = connections + BESIDE_CONNECTIONS;
         match getrlimit(Resource::Nofile).current {
             Some(allowed) if allowed < needed => Err(PlanError::Descriptors { needed, allowed }),
             _ => Ok(()),
         }
+    }
+
+    fn validate_policy(&self, stream: &Stream) -> Result<(), PlanError> {
+        let name = || stream.name.clone();
+        let policy = &stream.policy;
+        for (what, value) in [
+            ("requests on a connection", policy.requests_each),
+            ("requests in flight on a connection", Some(policy.pipeline)),
+            ("bytes per second to send", policy.send_bytes_per_second),
+            ("bytes per second to read", policy.read_bytes_per_second),
+            ("answers to one that is compared", sample_of(stream.verify)),
+            ("requests", stream.requests.map(|requests| u32::from(requests > 0))),
+        ] {
+            if value == Some(0) {
+                return Err(PlanError::Zero { stream: name(), what });
+            }
+        }
+        let conflict = |conflict| Err(PlanError::Conflict { stream: name(), conflict });
+        let throttled = policy.send_bytes_per_second.or(policy.read_bytes_per_second).is_some();
+        if policy.pipeline > 1 && throttled {
+            return conflict("pipelines slowly; choose pipelining, or slow senders and readers");
+        }
+        if policy.pipeline > 1 && self.first_byte {
+            return conflict("pipelines, so its first bytes cannot be told apart; leave one of the two out");
+        }
+        if self.shared_connections.is_some() {
+            if stream.pacing.is_open() {
+                return conflict("is an open loop, which has connections of its own; share none");
+            }
+            if policy.pipeline > 1 {
+                return conflict("pipelines on shared connections; give it its own, or choose a depth of 1");
+            }
+            if !(stream.weight.is_finite() && stream.weight > 0.0) {
+                return conflict("has a weight that is not above 0; choose one that is");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sample_of(verify: Verify) -> Option<u32> {
+    match verify {
+        Verify::Sample { every } => Some(every),
+        Verify::All | Verify::None => None,
     }
 }
 
@@ -165,18 +289,17 @@ mod tests {
 
     fn plan(pacing: Pacing, connections: u32) -> Plan {
         let request = Request::get("/", "h").expect("a valid request");
-        let stream =
-            Stream { name: "s".to_owned(), request, check: Arc::new(AnySuccess), pacing, connections };
+        let stream = Stream::new("s", request, Arc::new(AnySuccess), pacing, connections);
         Plan::new(SocketAddr::from(([127, 0, 0, 1], 1)), vec![stream])
     }
 
     #[test]
     fn a_rate_must_be_a_rate() {
         for per_second in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let refused = plan(Pacing::Poisson { per_second }, 1).validate();
+            let refused = plan(Pacing::Poisson { per_second: per_second.into() }, 1).validate();
             assert!(matches!(refused, Err(PlanError::Rate { .. })), "{per_second}");
         }
-        assert_eq!(plan(Pacing::Constant { per_second: 0.5 }, 1).validate(), Ok(()));
+        assert_eq!(plan(Pacing::Constant { per_second: 0.5.into() }, 1).validate(), Ok(()));
     }
 
     #[test]
@@ -191,6 +314,39 @@ mod tests {
         assert_eq!(plan.threads(), 1);
         plan.cpus = vec![0, 1, 2, 3];
         assert_eq!(plan.threads(), 2);
+    }
+
+    #[test]
+    fn limits_that_let_nothing_through_and_settings_that_contradict_are_refused() {
+        let refused = |change: fn(&mut Plan)| {
+            let mut plan = plan(Pacing::Closed, 1);
+            change(&mut plan);
+            plan.validate().map_err(|error| error.to_string())
+        };
+        let with = |change: fn(&mut Plan), expected: &str| {
+            let error = refused(change).expect_err(expected);
+            assert!(error.contains(expected), "{error}");
+        };
+        with(|plan| plan.streams[0].policy.requests_each = Some(0), "requests on a connection of 0");
+        with(|plan| plan.streams[0].policy.pipeline = 0, "in flight on a connection of 0");
+        with(|plan| plan.streams[0].requests = Some(0), "allows requests of 0");
+        with(|plan| plan.streams[0].verify = Verify::Sample { every: 0 }, "compared of 0");
+        with(|plan| plan.shared_connections = Some(0), "no connections");
+        with(
+            |plan| {
+                plan.first_byte = true;
+                plan.streams[0].policy.pipeline = 2;
+            },
+            "first bytes",
+        );
+        with(
+            |plan| {
+                plan.shared_connections = Some(4);
+                plan.streams[0].weight = 0.0;
+            },
+            "weight",
+        );
+        assert_eq!(refused(|plan| plan.shared_connections = Some(4)), Ok(()));
     }
 
     #[test]

@@ -101,9 +101,21 @@ struct Head {
 }
 
 impl ResponseParser {
-    /// A parser for the answers to one kind of request; `answers_have_bodies` is false for HEAD.
-    pub fn new(limits: Limits, answers_have_bodies: bool) -> Self {
-        Self { limits, answers_have_bodies, stage: Stage::Head, gathered: Vec::new(), holds_body: false }
+    /// A parser for the answers to requests that are not HEAD, unless [`ResponseParser::expect`] says otherwise.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            answers_have_bodies: true,
+            stage: Stage::Head,
+            gathered: Vec::new(),
+            holds_body: false,
+        }
+    }
+
+    /// Says whether the next responses may carry content: those to HEAD do not. Forgets a response under way.
+    pub fn expect(&mut self, answers_have_bodies: bool) {
+        self.reset();
+        self.answers_have_bodies = answers_have_bodies;
     }
 
     /// Forgets a response under way and keeps the memory.

@@ -13,7 +13,8 @@ struct Seen {
 
 /// Feeds `pieces` one after the other, pipelined responses included, and then closes.
 fn feed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, answers_have_bodies: bool) -> Seen {
-    let mut parser = ResponseParser::new(LIMITS, answers_have_bodies);
+    let mut parser = ResponseParser::new(LIMITS);
+    parser.expect(answers_have_bodies);
     let mut answers = Vec::new();
     for piece in pieces {
         let mut rest = piece;
@@ -54,7 +55,7 @@ fn seen(answers: &[(u16, bool, &str)]) -> Seen {
 #[test]
 fn a_response_with_a_length_is_read_where_it_lies() {
     let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: now\r\n\r\nhello";
-    let mut parser = ResponseParser::new(LIMITS, true);
+    let mut parser = ResponseParser::new(LIMITS);
     let Ok(Progress::Complete(response)) = parser.feed(bytes) else { panic!("it is complete") };
     assert_eq!((response.status, response.keep_alive, response.consumed), (200, true, bytes.len()));
     assert_eq!(parser.body(&response, bytes), b"hello");
@@ -146,7 +147,7 @@ fn a_response_cut_anywhere_is_closed_early() {
 fn the_buffer_is_reused_from_response_to_response() {
     let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n";
     let body = [b'x'; 500];
-    let mut parser = ResponseParser::new(LIMITS, true);
+    let mut parser = ResponseParser::new(LIMITS);
     let mut capacities = Vec::new();
     for _ in 0..10 {
         assert_eq!(parser.feed(bytes), Ok(Progress::NeedMore));

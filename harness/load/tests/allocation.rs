@@ -91,7 +91,7 @@ fn no_request_allocates() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     for (pacing, bytes) in [
         (Pacing::Closed, answer("hello")),
-        (Pacing::Poisson { per_second: 4_000.0 }, answer("hello")),
+        (Pacing::Poisson { per_second: 4_000.0.into() }, answer("hello")),
         (Pacing::Closed, chunked.to_owned()),
         (Pacing::Closed, answer(&"x".repeat(200_000))),
     ] {

@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use load::{AnySuccess, Exactly, Observer, Pacing, Phase, Plan, Progress, Request, StopHandle, Wait};
+use load::{AnySuccess, Exactly, Observer, Pacing, Phase, Plan, Progress, Rate, Request, StopHandle, Wait};
 use support::{Scripted, answer, plan, run, run_until, stream};
 
-const RATE: Pacing = Pacing::Constant { per_second: 500.0 };
+const RATE: Pacing = Pacing::Constant { per_second: Rate::Steady(500.0) };
 
 fn exactly(body: &str) -> Exactly {
     Exactly { status: 200, body: body.as_bytes().to_vec() }
@@ -127,7 +127,7 @@ fn requests_and_answers_larger_than_any_buffer_get_through() {
     let body: Vec<u8> = (0..BYTES).map(|index| (index % 251) as u8).collect();
     let mut upload = stream(
         server.address,
-        Pacing::Constant { per_second: 20.0 },
+        Pacing::Constant { per_second: 20.0.into() },
         2,
         Exactly { status: 200, body: body.clone() },
     );
@@ -188,7 +188,7 @@ fn a_stall_shows_in_an_open_loop_and_hides_in_a_closed_one() {
     };
     // The 50th request is due after 49 ms and answered no earlier than after 349 ms, and with one connection all that
     // are due until 249 ms wait behind it.
-    assert!(beyond_100_ms(Pacing::Constant { per_second: 1_000.0 }) >= 199);
+    assert!(beyond_100_ms(Pacing::Constant { per_second: 1_000.0.into() }) >= 199);
     assert!(beyond_100_ms(Pacing::Closed) < 10);
 }
 
@@ -197,7 +197,7 @@ fn streams_on_several_threads_are_kept_apart_and_merged() {
     let server = Scripted::start(|peer| while peer.read_request() && peer.write(answer("a").as_bytes()) {});
     let cpu = first_cpu();
     let mut simple = stream(server.address, RATE, 5, exactly("a"));
-    let mut other = stream(server.address, Pacing::Constant { per_second: 100.0 }, 1, exactly("b"));
+    let mut other = stream(server.address, Pacing::Constant { per_second: 100.0.into() }, 1, exactly("b"));
     simple.name = "one".to_owned();
     other.name = "two".to_owned();
     let mut plan = Plan::new(server.address, vec![simple, other]);

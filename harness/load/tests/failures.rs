@@ -4,11 +4,11 @@ mod support;
 
 use std::{net::TcpListener, time::Duration};
 
-use load::{AnySuccess, ErrorKind, Exactly, Mismatch, Pacing, StreamOutcome};
+use load::{AnySuccess, ErrorKind, Exactly, Mismatch, Pacing, Rate, StreamOutcome};
 use support::{Peer, Scripted, answer, plan, run, stream};
 
 /// 50 requests.
-const RATE: Pacing = Pacing::Constant { per_second: 500.0 };
+const RATE: Pacing = Pacing::Constant { per_second: Rate::Steady(500.0) };
 const WINDOW_MS: u64 = 100;
 const DUE: u64 = 50;
 

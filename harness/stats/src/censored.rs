@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::histogram::{Histogram, rank_of};
+use crate::histogram::{HIGHEST_NS, Histogram, rank_of};
 
 /// Durations of answered requests, and the ages at which the others were given up.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -150,6 +150,7 @@ impl Censored {
     fn value_at_rank(&self, rank: u64) -> Option<Quantile> {
         if let Some((_, high)) = self.answered.cell_at_rank(rank)
             && self.given_up.min_ns().is_none_or(|earliest| earliest > high)
+            && !self.is_clamped(high)
         {
             return Some(Quantile::Exactly(high));
         }
@@ -179,7 +180,12 @@ impl Censored {
 
     /// An upper bound of the value of rank `rank`: the unanswered might all have come last.
     fn answered_by_rank(&self, rank: u64) -> Option<u64> {
-        self.answered.cell_at_rank(rank).map(|(_, high)| high)
+        self.answered.cell_at_rank(rank).map(|(_, high)| high).filter(|&high| !self.is_clamped(high))
+    }
+
+    /// Whether the values of the cell that ends at `high` may be longer ones that were moved there.
+    fn is_clamped(&self, high: u64) -> bool {
+        high >= HIGHEST_NS && self.answered.clamped_above() > 0
     }
 }
 
@@ -236,6 +242,14 @@ mod tests {
         let all = recorded([], &[1_000; 3]);
         assert_eq!((all.len(), all.censored()), (3, 3));
         assert!(matches!(all.quantile(0.5), Some(Quantile::AtLeast(ns)) if about(ns, 1_000)));
+    }
+
+    #[test]
+    fn an_answer_beyond_the_range_makes_its_quantile_a_lower_bound() {
+        let all = recorded((1..=9).chain([90_000]), &[]);
+        assert!(matches!(all.quantile(0.9), Some(Quantile::Exactly(ns)) if about(ns, 9)));
+        assert!(matches!(all.quantile(1.0), Some(Quantile::AtLeast(ns)) if about(ns, 60_000)));
+        assert_eq!(all.rank_interval(0.9, 0.0).and_then(|interval| interval.high_ns), None);
     }
 
     #[test]

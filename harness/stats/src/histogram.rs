@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer, V2Serializer};
 
 /// The shortest duration that is told from a shorter one, in nanoseconds: below it, reading the clock twice is
 /// no longer small beside what is measured.
@@ -91,6 +91,31 @@ impl Histogram {
         self.clamped_below += u64::from(ns < LOWEST_NS);
         self.clamped_above += u64::from(ns > HIGHEST_NS);
         self.cells.saturating_record(ns.clamp(LOWEST_NS, HIGHEST_NS));
+    }
+
+    /// Counts `count` durations of the same nanoseconds.
+    pub(crate) fn record_n_ns(&mut self, ns: u64, count: u64) {
+        self.clamped_below += if ns < LOWEST_NS { count } else { 0 };
+        self.clamped_above += if ns > HIGHEST_NS { count } else { 0 };
+        self.cells.saturating_record_n(ns.clamp(LOWEST_NS, HIGHEST_NS), count);
+    }
+
+    /// Says of durations already counted at either end that they were moved there. False, and nothing is said, where
+    /// fewer are there.
+    pub(crate) fn add_clamped(&mut self, below: u64, above: u64) -> bool {
+        let clamped = (self.clamped_below.saturating_add(below), self.clamped_above.saturating_add(above));
+        let possible =
+            clamped.0 <= self.cells.count_at(LOWEST_NS) && clamped.1 <= self.cells.count_at(HIGHEST_NS);
+        if possible {
+            (self.clamped_below, self.clamped_above) = clamped;
+        }
+        possible
+    }
+
+    /// Whether all durations of `low..=high` nanoseconds share a cell, or are all below the range, where none is told
+    /// from another.
+    pub(crate) fn has_in_one_cell(&self, low: u64, high: u64) -> bool {
+        high < LOWEST_NS || self.cells.highest_equivalent(low) >= high
     }
 
     /// Adds the counts of `other`: the result is what one histogram would hold had it recorded both. Merging is how
@@ -181,6 +206,15 @@ impl Histogram {
         bytes
     }
 
+    /// The same, compressed: the form of the V2 log format.
+    pub(crate) fn to_v2_deflate_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&self.cells, &mut bytes)
+            .expect("writing to memory does not fail and no count exceeds an i64");
+        bytes
+    }
+
     /// Reads what [`Histogram::to_v2_bytes`] wrote. The clamped counts of the result are zero.
     ///
     /// # Errors
@@ -213,7 +247,7 @@ pub(crate) fn rank_of(q: f64, n: u64) -> Option<u64> {
 
 /// Refuses what the decoder would trust: it allocates whatever length the header states, stops at the end of the
 /// frame, and negates the one count that has no negative.
-fn check_frame(bytes: &[u8]) -> Result<(), DecodeError> {
+pub(crate) fn check_frame(bytes: &[u8]) -> Result<(), DecodeError> {
     /// Cookie, payload length, offset, digits (4 bytes each), lowest, highest, ratio (8 bytes each).
     const HEADER_BYTES: u64 = 40;
     let found = bytes.len() as u64;

@@ -12,8 +12,16 @@
 pub mod censored;
 pub mod digest;
 pub mod distance;
+pub mod hdr_log;
 pub mod histogram;
 pub mod littles_law;
+
+// Whether the instrument drew what it should, and how much one run says.
+pub mod anderson_darling;
+pub mod bounded_sample;
+pub mod percentile_interval;
+pub mod serial;
+pub mod stationarity;
 
 // One row over its trials.
 pub mod summary;
@@ -31,9 +39,14 @@ mod compare_tests;
 #[cfg(test)]
 mod lcg;
 
+pub use anderson_darling::AndersonDarling;
+pub use bounded_sample::BoundedSample;
 pub use censored::{Censored, Quantile, RankInterval};
 pub use compare::{Comparison, Series};
 pub use digest::Digest;
 pub use histogram::Histogram;
+pub use percentile_interval::PercentileInterval;
 pub use rank::Direction;
+pub use serial::{Serial, SerialFigures};
+pub use stationarity::Stationarity;
 pub use summary::Summary;

@@ -1,26 +1,35 @@
 //! What happens on a connection: events become answers, failures and the next requests.
 
-use super::{Engine, NEVER, poller::Ready};
+use std::ops::Range;
+
+use super::{
+    Engine, NEVER,
+    agenda::{Appointment, Task},
+    poller::Ready,
+};
 use crate::{
     check::Mismatch,
     connection::{Received, State},
     errors::ErrorKind,
+    lane::{Answer, Ticket},
     outcome::WrongAnswer,
-    response::Response,
+    response::{Progress, Response, ResponseError},
 };
 
 impl Engine<'_> {
     #[inline]
     pub(super) fn handle(&mut self, ready: Ready) {
         let index = ready.connection as usize;
-        if self.connections[index].generation != ready.generation {
+        let connection = &mut self.connections[index];
+        if connection.generation != ready.generation {
             return;
         }
-        match self.connections[index].state {
-            State::Closed => {}
+        connection.closing |= ready.is_closing();
+        match connection.state {
+            State::Closed | State::Retired => {}
             State::Connecting => self.handshake_ended(index),
-            State::Idle => self.idle_event(index, ready),
-            State::Busy => self.busy_event(index, ready),
+            State::Open if connection.in_flight.is_empty() => self.idle_event(index, ready),
+            State::Open => self.busy_event(index, ready),
         }
     }
 
@@ -32,89 +41,241 @@ impl Engine<'_> {
         }
     }
 
+    /// Nothing is expected: whatever there is to read, bytes or an end, ends the connection.
     fn idle_event(&mut self, index: usize, ready: Ready) {
-        if !ready.is_readable() || self.connections[index].is_quiet(&mut self.buffer, &mut self.calls) {
-            return;
+        if ready.is_readable()
+            && self.connections[index].receive(&mut self.buffer, &mut self.calls) != Received::Nothing
+        {
+            let now_ns = self.clock.now_ns();
+            self.closed_by_server(index, now_ns);
+            self.reopen(index, now_ns);
         }
-        let now_ns = self.clock.now_ns();
-        let lane = self.connections[index].lane;
-        self.lanes[lane].connection_lost(index as u32);
-        self.closed_by_server(index, now_ns);
-        self.reopen(index, now_ns);
     }
 
     #[inline]
     fn busy_event(&mut self, index: usize, ready: Ready) {
-        let stream = &self.plan.streams[self.streams[self.connections[index].lane]];
-        let connection = &mut self.connections[index];
-        let mut closing = ready.is_closing();
-        let mut broken = false;
-        if ready.is_writable() && connection.is_writing(stream.request.bytes().len()) {
-            broken = !connection.write(stream.request.bytes(), &mut self.calls);
-            closing |= broken;
+        if ready.is_writable() && self.connections[index].is_writing() {
+            let generation = self.connections[index].generation;
+            self.write(index, self.clock.now_ns());
+            if self.connections[index].generation != generation {
+                return;
+            }
         }
-        if ready.is_readable() || broken {
-            self.receive(index, closing, broken);
+        if ready.is_readable() && !self.connections[index].receive_planned {
+            self.receive(index, false);
         }
     }
 
-    /// Reads an answer and, when it is complete, judges it and sends whatever has become due meanwhile.
+    /// Writes what the connection has to write, as far as it goes.
     #[inline]
-    fn receive(&mut self, index: usize, closing: bool, broken: bool) {
+    pub(super) fn write(&mut self, index: usize, now_ns: u64) {
         let connection = &mut self.connections[index];
-        match connection.receive(&mut self.buffer, closing, &self.clock, &mut self.calls) {
-            Received::Pending if broken => {
-                let now_ns = self.clock.now_ns();
-                self.failed(index, now_ns, ErrorKind::Reset);
-            }
-            Received::Pending => {}
-            Received::Failed { kind, at_ns } => self.failed(index, at_ns, kind),
-            Received::Answer { response, input_bytes, at_ns, reusable } => {
-                self.answered(index, &response, input_bytes, at_ns, reusable);
+        if !connection.is_writing() || connection.send_planned {
+            return;
+        }
+        let wire = &self.wires[connection.lane];
+        if !connection.write(&wire.bytes, wire.request_bytes, wire.most_written(), &mut self.calls) {
+            // The answer may have come before the server closed.
+            self.receive(index, true);
+        } else if let Some(throttle) = wire.sending
+            && connection.is_writing()
+        {
+            connection.send_planned = true;
+            let generation = connection.generation;
+            let at_ns = now_ns + throttle.every_ns;
+            self.agenda.add(Appointment { at_ns, connection: index as u32, generation, task: Task::Send });
+        }
+    }
+
+    /// Reads what has come and, when that completes an answer, judges it and sends whatever has become due meanwhile.
+    /// A `broken` connection is read for the last time.
+    #[inline]
+    pub(super) fn receive(&mut self, index: usize, broken: bool) {
+        let throttle = self.wires[self.connections[index].lane].receiving;
+        let most = throttle.map_or(self.buffer.len(), |throttle| throttle.bytes.min(self.buffer.len()));
+        loop {
+            let received = self.connections[index].receive(&mut self.buffer[..most], &mut self.calls);
+            let at_ns = self.clock.now_ns();
+            match received {
+                Received::Bytes(bytes) => {
+                    if !self.digest(index, bytes, at_ns) {
+                        return;
+                    }
+                    let more = bytes == most || self.connections[index].closing;
+                    if let Some(throttle) = throttle.filter(|_| more && !broken) {
+                        let connection = &mut self.connections[index];
+                        connection.receive_planned = true;
+                        let (generation, at_ns) = (connection.generation, at_ns + throttle.every_ns);
+                        let task = Task::Receive;
+                        self.agenda.add(Appointment { at_ns, connection: index as u32, generation, task });
+                    } else if more || broken {
+                        continue;
+                    }
+                    self.send_due(at_ns);
+                    return;
+                }
+                Received::Nothing if !broken => return,
+                Received::Nothing | Received::Broken => return self.failed(index, at_ns, ErrorKind::Reset),
+                Received::End => return self.ended(index, at_ns),
             }
         }
     }
 
+    /// Parses the first `bytes` of the buffer. False when that was the connection's end.
     #[inline]
-    fn answered(
-        &mut self,
-        index: usize,
-        response: &Response,
-        input_bytes: usize,
-        at_ns: u64,
-        reusable: bool,
-    ) {
+    fn digest(&mut self, index: usize, bytes: usize, at_ns: u64) -> bool {
+        let mut from = 0;
+        while from < bytes {
+            let connection = &mut self.connections[index];
+            if connection.in_flight.is_empty() {
+                // Bytes that nobody asked for.
+                self.closed_by_server(index, at_ns);
+                self.reopen(index, at_ns);
+                return false;
+            }
+            if self.plan.first_byte && !connection.parser.has_begun() {
+                connection.first_byte_ns = at_ns;
+            }
+            match connection.parser.feed(&self.buffer[from..bytes]) {
+                Ok(Progress::NeedMore) => return true,
+                Ok(Progress::Complete(response)) => {
+                    let input = from..bytes;
+                    from += response.consumed;
+                    if from < bytes && connection.in_flight.len() == 1 {
+                        // More bytes than were asked for make the answer before them doubtful.
+                        self.failed(index, at_ns, ErrorKind::Malformed);
+                        return false;
+                    }
+                    if !self.answered(index, &response, input, at_ns) {
+                        return false;
+                    }
+                }
+                Err(error) => {
+                    self.failed(index, at_ns, kind_of_error(error));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The oldest request in flight got a whole answer. False when the connection cannot be used again.
+    #[inline]
+    fn answered(&mut self, index: usize, response: &Response, input: Range<usize>, at_ns: u64) -> bool {
         let connection = &mut self.connections[index];
-        let lane = &mut self.lanes[connection.lane];
-        let stream = &self.plan.streams[self.streams[connection.lane]];
-        let body = connection.body(response, &self.buffer[..input_bytes]);
-        let result = stream.check.check(response.status, body).map_err(|mismatch| {
-            let kind = kind_of(&mismatch, response.status);
+        let number = connection.lane;
+        let lane = &mut self.lanes[number];
+        let stream = &self.plan.streams[self.streams[number]];
+        let whole_request_sent = connection.has_written_oldest(self.wires[number].request_bytes);
+        let reusable = response.keep_alive && !connection.closing && whole_request_sent;
+        let Some(ticket) = connection.in_flight.pop_front() else { return true };
+        let body = connection.parser.body(response, &self.buffer[input]);
+        let compared = lane.wants_comparison(stream.verify);
+        let judged = if compared {
+            stream.check.check(response.status, body)
+        } else if stream.check.accepts(response.status) {
+            Ok(())
+        } else {
+            Err(Mismatch::Status)
+        };
+        let result = judged.map_err(|mismatch| {
+            let kind = kind_of_mismatch(&mismatch, response.status);
             lane.record_mut()
                 .first_wrong
                 .get_or_insert_with(|| describe(kind, response.status, &mismatch, body));
             kind
         });
+        if self.plan.live && result.is_ok() {
+            self.board.response.record_ns(at_ns.saturating_sub(ticket.due_ns));
+        }
+        let first_byte_ns = self.plan.first_byte.then_some(connection.first_byte_ns);
+        let answer = Answer { at_ns, first_byte_ns, status: response.status, result, compared };
         connection.fruitless = 0;
-        connection.ok_in_window += u64::from(lane.finish(connection.ticket, at_ns, result));
-        let whole_request_sent = !connection.is_writing(stream.request.bytes().len());
-        self.deadlines[index] = NEVER;
-        if reusable && whole_request_sent {
-            connection.state = State::Idle;
-            lane.connection_free(index as u32, at_ns);
-            self.send_due(at_ns);
-        } else {
+        connection.ok_in_window += u64::from(lane.answered(ticket, answer));
+        self.deadlines[index] =
+            connection.in_flight.front().map_or(NEVER, |next| next.sent_ns.saturating_add(self.timeout_ns));
+        if !reusable {
+            self.abort(index, at_ns, ErrorKind::ClosedEarly);
             self.closed_by_server(index, at_ns);
             self.reopen(index, at_ns);
+            return false;
+        }
+        let connection = &mut self.connections[index];
+        if connection.allowance > 0 {
+            self.offer(index, at_ns);
+        } else if connection.in_flight.is_empty() && connection.offered == 0 {
+            self.completed(index, at_ns);
+            return false;
+        }
+        true
+    }
+
+    /// A connection has carried all that it may.
+    fn completed(&mut self, index: usize, at_ns: u64) {
+        let connection = &self.connections[index];
+        let lifetime_ns = at_ns.saturating_sub(connection.opened_ns);
+        let record = self.lanes[connection.lane].record_mut();
+        record.connections.completed += 1;
+        if let Some(lifetime) = &mut record.lifetime {
+            lifetime.record_ns(lifetime_ns);
+        }
+        self.reopen(index, at_ns);
+    }
+
+    /// Lets the connection's lane send one more request on it; in a shared pool, the lane is drawn first.
+    #[inline]
+    pub(super) fn offer(&mut self, index: usize, now_ns: u64) {
+        let connection = &mut self.connections[index];
+        if connection.allowance == 0 {
+            return;
+        }
+        if connection.allowance != u32::MAX {
+            connection.allowance -= 1;
+        }
+        if let Some(pool) = &mut self.pool {
+            connection.lane = pool.draw(|lane| self.lanes[lane].has_more());
+        }
+        connection.offered += 1;
+        self.lanes[connection.lane].connection_free(index as u32, now_ns);
+    }
+
+    /// Takes back what the connection's lane may still send on it.
+    pub(super) fn withdraw(&mut self, index: usize) {
+        let connection = &mut self.connections[index];
+        if connection.offered > 0 {
+            self.lanes[connection.lane].connection_lost(index as u32);
+            connection.offered = 0;
         }
     }
 
-    /// A request failed for good, and with it its connection.
-    pub(super) fn failed(&mut self, index: usize, at_ns: u64, kind: ErrorKind) {
+    /// The server will send nothing more.
+    fn ended(&mut self, index: usize, at_ns: u64) {
         let connection = &mut self.connections[index];
-        self.lanes[connection.lane].finish(connection.ticket, at_ns, Err(kind));
-        self.deadlines[index] = NEVER;
+        if connection.in_flight.is_empty() {
+            self.closed_by_server(index, at_ns);
+            return self.reopen(index, at_ns);
+        }
+        match connection.parser.end_of_input() {
+            Ok(response) => {
+                connection.closing = true;
+                self.answered(index, &response, 0..0, at_ns);
+            }
+            Err(error) => self.failed(index, at_ns, kind_of_error(error)),
+        }
+    }
+
+    /// The oldest request in flight failed for good, and with it its connection.
+    pub(super) fn failed(&mut self, index: usize, at_ns: u64, kind: ErrorKind) {
+        self.abort(index, at_ns, kind);
         self.reopen(index, at_ns);
+    }
+
+    /// All requests in flight on a connection failed alike.
+    fn abort(&mut self, index: usize, at_ns: u64, kind: ErrorKind) {
+        let connection = &mut self.connections[index];
+        for ticket in connection.in_flight.drain(..) {
+            self.lanes[connection.lane].finish(ticket, at_ns, Err(kind));
+        }
     }
 
     /// Sends whatever is due on any lane. Returns whether anything was sent.
@@ -133,20 +294,52 @@ impl Engine<'_> {
         let mut sent = false;
         while self.lanes[lane].has_work(now_ns) {
             let at_ns = self.clock.now_ns();
-            let Some((connection, ticket)) = self.lanes[lane].assign(at_ns) else { break };
-            let index = connection as usize;
-            self.deadlines[index] = at_ns.saturating_add(self.timeout_ns);
-            sent = true;
-            let request = &self.plan.streams[self.streams[lane]].request;
-            if !self.connections[index].start(ticket, request.bytes(), &mut self.calls) {
-                self.receive(index, true, true);
+            let Some((connection, ticket, lag_ns)) = self.lanes[lane].assign(at_ns) else { break };
+            if self.plan.live && self.plan.streams[self.streams[lane]].pacing.is_open() {
+                self.board.lag.record_ns(lag_ns);
             }
+            sent = true;
+            self.start(connection as usize, ticket);
+        }
+        if sent && self.wires[lane].pipelined {
+            self.write_collected(now_ns);
         }
         sent
     }
+
+    #[inline]
+    fn start(&mut self, index: usize, ticket: Ticket) {
+        let connection = &mut self.connections[index];
+        let wire = &self.wires[connection.lane];
+        if connection.in_flight.is_empty() {
+            self.deadlines[index] = ticket.sent_ns.saturating_add(self.timeout_ns);
+        }
+        connection.offered -= 1;
+        connection.take(ticket, wire.request_bytes, wire.answer_has_body);
+        if wire.pipelined {
+            self.collected.push(index as u32);
+        } else {
+            self.write(index, ticket.sent_ns);
+        }
+    }
+
+    /// Writes what pipelining connections were given, each in one go.
+    fn write_collected(&mut self, now_ns: u64) {
+        let mut collected = std::mem::take(&mut self.collected);
+        collected.drain(..).for_each(|index| self.write(index as usize, now_ns));
+        self.collected = collected;
+    }
 }
 
-fn kind_of(mismatch: &Mismatch, status: u16) -> ErrorKind {
+fn kind_of_error(error: ResponseError) -> ErrorKind {
+    match error {
+        ResponseError::Malformed(_) => ErrorKind::Malformed,
+        ResponseError::HeadTooLarge | ResponseError::BodyTooLarge => ErrorKind::TooLarge,
+        ResponseError::ClosedEarly => ErrorKind::ClosedEarly,
+    }
+}
+
+fn kind_of_mismatch(mismatch: &Mismatch, status: u16) -> ErrorKind {
     match mismatch {
         Mismatch::Status => ErrorKind::of_status(status),
         Mismatch::Answer(_) => ErrorKind::WrongAnswer,

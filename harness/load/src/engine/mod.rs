@@ -5,12 +5,14 @@
 //! empty (edge-triggered events make that safe, see [`poller`]). Between any two events what has become due is sent, so
 //! that a large batch does not delay it. In the steady state nothing is allocated, and no lock is taken.
 
+mod agenda;
 mod exchange;
 mod live;
 mod meter;
 mod poller;
 mod reconnect;
 mod usage;
+mod wire;
 
 use std::{
     num::NonZeroU64,
@@ -19,8 +21,9 @@ use std::{
 };
 
 use rustix::{io::Errno, thread::CpuSet};
+use stats::Histogram;
 
-pub(crate) use live::{Board, Shown};
+pub(crate) use live::{Board, LiveCounts, Shown};
 
 use crate::{
     clock::{Clock, nanoseconds},
@@ -29,14 +32,17 @@ use crate::{
     errors::ErrorKind,
     lane::Lane,
     outcome::{StreamOutcome, ThreadOutcome},
-    pacing::Share,
-    plan::{Plan, Stream, Wait},
+    pacing::{Purpose, Share, random_sequence},
+    plan::{Plan, Wait},
+    policy::{Afterwards, ConnectionPolicy},
+    pool::Pool,
     window::Window,
 };
+use agenda::Agenda;
 use meter::{Meter, Reading};
 use poller::Poller;
-use reconnect::Reconnects;
 use usage::Usage;
+use wire::Wire;
 
 /// What one read takes at most. A response that fits is parsed where it lies.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -122,20 +128,30 @@ struct Engine<'a> {
     poller: Poller,
     window: Window,
     lanes: Vec<Lane>,
-    /// The stream of each lane, by its number in the plan.
+    /// The stream of each lane, by its number in the plan; its part of it; and what its connections write.
     streams: Vec<usize>,
+    shares: Vec<Share>,
+    wires: Vec<Wire>,
+    /// Draws lanes for connections that all share.
+    pool: Option<Pool>,
     connections: Vec<Connection>,
     /// When each connection's request, or its handshake, has taken too long. Apart from the connections, so that
     /// looking at all of them reads little memory.
     deadlines: Vec<u64>,
-    reconnects: Reconnects,
+    agenda: Agenda,
+    /// Connections with requests that are to be written together.
+    collected: Vec<u32>,
     buffer: Box<[u8]>,
     calls: IoCalls,
     timeout_ns: u64,
     next_sweep_ns: u64,
     idle_ns: u64,
     meter: Meter,
+    oversleep: Histogram,
     connecting: usize,
+    retired: usize,
+    /// The run may be over before its window is.
+    may_end_early: bool,
     started: bool,
 }
 
@@ -143,21 +159,42 @@ impl<'a> Engine<'a> {
     fn new(plan: &'a Plan, index: u32, stop: &'a StopHandle, board: &'a Board) -> Result<Self, RunError> {
         let opens_ns = nanoseconds(plan.warm_up);
         let window = Window { opens_ns, closes_ns: opens_ns.saturating_add(nanoseconds(plan.window)) };
-        let (mut lanes, mut streams, mut connections) = (Vec::new(), Vec::new(), Vec::new());
+        let mut lanes = Vec::new();
+        let (mut streams, mut shares, mut wires) = (Vec::new(), Vec::new(), Vec::new());
+        let mut connections = Vec::new();
         for (number, stream) in plan.streams.iter().enumerate() {
-            let share = Share { index, of: plan.threads().min(stream.connections) };
-            let own = connections_of(stream, share);
+            let all = plan.shared_connections.unwrap_or(stream.connections);
+            let share = Share { index, of: plan.threads().min(all) };
+            let own = if index < share.of { share.part_of(u64::from(all)) as usize } else { 0 };
             if own == 0 {
                 continue;
             }
             let mut record = StreamOutcome::new(stream.name.clone(), stream.pacing);
-            record.connections.planned = own as u64;
-            record.connections.unreachable = true;
-            let bodies = stream.request.answer_has_body();
-            connections.extend((0..own).map(|_| Connection::new(lanes.len(), plan.limits, bodies)));
-            lanes.push(Lane::new(record, plan.seed, number, share, own, window));
+            record.first_byte = plan.first_byte.then(Histogram::new);
+            record.lifetime = stream.policy.requests_each.map(|_| Histogram::new());
+            if plan.shared_connections.is_none() || number == 0 {
+                record.connections.planned = own as u64;
+                record.connections.unreachable = true;
+                let new = || Connection::new(lanes.len(), plan.limits, &stream.policy);
+                connections.extend((0..own).map(|_| new()));
+            }
+            let slots = own * stream.policy.pipeline as usize;
+            lanes.push(Lane::new(record, plan.seed, number, share, slots, window, stream.requests));
             streams.push(number);
+            shares.push(share);
+            wires.push(Wire::of(stream));
         }
+        let weights = || plan.streams.iter().map(|stream| stream.weight).collect();
+        let draws = || random_sequence(plan.seed, plan.streams.len(), index, Purpose::Connections);
+        let may_end_early = plan
+            .streams
+            .iter()
+            .any(|stream| stream.requests.is_some() || stream.policy.then == Afterwards::Retire);
+        let most_collected = if wires.iter().any(|wire| wire.pipelined) {
+            plan.streams.iter().map(|stream| connections.len() * stream.policy.pipeline as usize).sum()
+        } else {
+            0
+        };
         Ok(Self {
             plan,
             index,
@@ -168,8 +205,12 @@ impl<'a> Engine<'a> {
             window,
             lanes,
             streams,
+            shares,
+            wires,
+            pool: plan.shared_connections.map(|_| Pool::new(weights(), draws())),
             deadlines: vec![NEVER; connections.len()],
-            reconnects: Reconnects::with_capacity(connections.len()),
+            agenda: Agenda::with_capacity(3 * connections.len()),
+            collected: Vec::with_capacity(most_collected),
             connections,
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             calls: IoCalls::default(),
@@ -177,9 +218,21 @@ impl<'a> Engine<'a> {
             next_sweep_ns: 0,
             idle_ns: 0,
             meter: Meter::default(),
+            oversleep: Histogram::new(),
             connecting: 0,
+            retired: 0,
+            may_end_early,
             started: false,
         })
+    }
+
+    fn policy(&self, index: usize) -> &'a ConnectionPolicy {
+        &self.plan.streams[self.streams[self.connections[index].lane]].policy
+    }
+
+    /// How many connections the stream of a lane has, over all threads.
+    fn connections_of_stream(&self, lane: usize) -> u32 {
+        self.plan.shared_connections.unwrap_or(self.plan.streams[self.streams[lane]].connections)
     }
 
     /// Runs from `start` to the end of the drain.
@@ -202,17 +255,24 @@ impl<'a> Engine<'a> {
             self.note_edges(now_ns);
             (0..ready).for_each(|event| self.handle(self.poller.ready(event)));
             let sent = self.send_due(now_ns);
+            if ready == 0 && timeout_ns > 0 && sent {
+                self.oversleep.record_ns((now_ns - before_ns).saturating_sub(timeout_ns));
+            }
             if ready == 0 && !sent {
                 self.idle_ns += now_ns - before_ns;
             } else {
                 now_ns = self.clock.now_ns();
             }
-            self.open_due(now_ns);
+            self.keep_appointments(now_ns);
             if now_ns >= self.next_sweep_ns {
                 self.sweep(now_ns);
             }
             if self.stop.is_stopped() {
                 interrupted = now_ns < self.window.closes_ns;
+                self.cut();
+                break;
+            }
+            if self.may_end_early && now_ns < self.window.closes_ns && self.is_spent() {
                 self.cut();
                 break;
             }
@@ -235,10 +295,11 @@ impl<'a> Engine<'a> {
                 self.connect_failed(connection, 0);
             }
         }
-        self.reconnects.restart();
+        self.agenda.restart();
+        self.plan_gradual_opening();
         self.lanes.iter_mut().for_each(Lane::start);
         for connection in &self.connections {
-            let open = connection.state == State::Idle;
+            let open = connection.state == State::Open;
             self.lanes[connection.lane].record_mut().connections.open_at_start += u64::from(open);
         }
         let now_ns = self.clock.now_ns();
@@ -255,7 +316,7 @@ impl<'a> Engine<'a> {
             NEVER
         };
         let due_ns = self.lanes.iter().filter_map(Lane::next_due_ns).min().unwrap_or(NEVER);
-        edge_ns.min(due_ns).min(self.next_sweep_ns).min(self.reconnects.next_ns().unwrap_or(NEVER))
+        edge_ns.min(due_ns).min(self.next_sweep_ns).min(self.agenda.next_ns().unwrap_or(NEVER))
     }
 
     /// Takes the readings that belong to the window's edges once they have passed.
@@ -284,10 +345,11 @@ impl<'a> Engine<'a> {
         self.next_sweep_ns = now_ns + SWEEP_NS;
         for index in 0..self.deadlines.len() {
             if self.deadlines[index] <= now_ns {
-                match self.connections[index].state {
+                let connection = &self.connections[index];
+                match connection.state {
                     State::Connecting => self.connect_failed(index, now_ns),
-                    State::Busy => self.failed(index, now_ns, ErrorKind::Timeout),
-                    State::Closed | State::Idle => self.deadlines[index] = NEVER,
+                    State::Open if !connection.is_idle() => self.failed(index, now_ns, ErrorKind::Timeout),
+                    State::Closed | State::Open | State::Retired => self.deadlines[index] = NEVER,
                 }
             }
         }
@@ -306,7 +368,12 @@ impl<'a> Engine<'a> {
                 || self.lanes.iter().all(|lane| lane.is_drained(now_ns)))
     }
 
-    /// Stops in the middle of the run.
+    /// Whether nothing will ever be sent or answered any more.
+    fn is_spent(&self) -> bool {
+        self.retired == self.connections.len() || self.lanes.iter().all(Lane::is_spent)
+    }
+
+    /// Ends the window now.
     fn cut(&mut self) {
         let now_ns = self.clock.now_ns();
         if self.meter.opened.is_some() && self.meter.closed.is_none() {
@@ -318,15 +385,15 @@ impl<'a> Engine<'a> {
     fn conclude(mut self, interrupted: bool) -> ThreadReport {
         let now_ns = self.clock.now_ns();
         for connection in &mut self.connections {
-            let lane = &mut self.lanes[connection.lane];
-            if connection.state == State::Busy {
-                lane.abandon(connection.ticket, now_ns);
+            for ticket in connection.in_flight.drain(..) {
+                self.lanes[connection.lane].abandon(ticket, now_ns);
             }
             connection.close();
         }
+        let is_shared = self.pool.is_some();
         for (number, lane) in self.lanes.iter_mut().enumerate() {
-            let answers =
-                || self.connections.iter().filter(|one| one.lane == number).map(|one| one.ok_in_window);
+            let is_own = |one: &&Connection| if is_shared { number == 0 } else { one.lane == number };
+            let answers = || self.connections.iter().filter(is_own).map(|one| one.ok_in_window);
             let counts = &mut lane.record_mut().connections;
             counts.least_answers = answers().min().unwrap_or(0);
             counts.most_answers = answers().max().unwrap_or(0);
@@ -334,15 +401,13 @@ impl<'a> Engine<'a> {
         let cpu = self.plan.cpus.get(self.index as usize).copied();
         let streams = self.streams.into_iter().zip(self.lanes.into_iter().map(|lane| lane.conclude(now_ns)));
         ThreadReport {
-            thread: self.meter.outcome(self.index, cpu, self.plan.wait),
+            thread: ThreadOutcome {
+                oversleep_ns_p50: self.oversleep.quantile_ns(0.5).unwrap_or(0),
+                oversleep_ns_p99: self.oversleep.quantile_ns(0.99).unwrap_or(0),
+                ..self.meter.outcome(self.index, cpu, self.plan.wait)
+            },
             streams: streams.collect(),
             interrupted,
         }
     }
-}
-
-/// How many of a stream's connections belong to one thread: as even as can be.
-fn connections_of(stream: &Stream, share: Share) -> usize {
-    let (all, index, of) = (stream.connections as usize, share.index as usize, share.of as usize);
-    if index < of { all / of + usize::from(index < all % of) } else { 0 }
 }

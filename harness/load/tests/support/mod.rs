@@ -117,7 +117,7 @@ pub(crate) fn stream(
     check: impl Check + 'static,
 ) -> Stream {
     let request = Request::get("/simple", &address.to_string()).expect("a valid request");
-    Stream { name: "simple".to_owned(), request, check: Arc::new(check), pacing, connections }
+    Stream::new("simple", request, Arc::new(check), pacing, connections)
 }
 
 /// No warm-up, so that everything that is sent is also recorded.
