@@ -10,7 +10,7 @@ use clap::{
 use crate::selftest::{CaseName, Length};
 
 /// What `selftest --help` ends with.
-pub const SELFTEST_EXAMPLES: &str = "\
+pub(super) const SELFTEST_EXAMPLES: &str = "\
 Examples:
   harness selftest                    every case, about three minutes
   harness selftest --short            every case in shorter windows, at most 20 seconds

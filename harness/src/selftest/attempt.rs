@@ -89,13 +89,9 @@ fn drive(
     surroundings: &Surroundings,
 ) -> anyhow::Result<Driven> {
     let Surroundings { server_cpu, generator_cpu, seed, .. } = *surroundings;
-    let stream = Stream {
-        name: "scripted".to_owned(),
-        request: Request::get("/", &address.to_string())?,
-        check: Arc::new(Exactly { status: 200, body: BODY.to_vec() }),
-        pacing: spec.pacing,
-        connections: spec.connections,
-    };
+    let request = Request::get("/", &address.to_string())?;
+    let check = Arc::new(Exactly { status: 200, body: BODY.to_vec() });
+    let stream = Stream::new("scripted", request, check, spec.pacing, spec.connections);
     let mut plan = Plan::new(address, vec![stream]);
     plan.cpus = vec![generator_cpu];
     plan.wait = Wait::Spin;

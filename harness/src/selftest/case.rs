@@ -102,11 +102,11 @@ impl Case {
 pub(crate) const STALL_RATE: f64 = 400.0;
 
 fn constant(per_second: f64) -> Pacing {
-    Pacing::Constant { per_second }
+    Pacing::Constant { per_second: per_second.into() }
 }
 
 fn poisson(per_second: f64) -> Pacing {
-    Pacing::Poisson { per_second }
+    Pacing::Poisson { per_second: per_second.into() }
 }
 
 #[cfg(test)]

@@ -90,11 +90,9 @@ impl Check {
         Self::new(check, Unit::Nanoseconds, truth, found, verdict)
     }
 
-    /// Compares a value that noise does not excuse.
-    pub(crate) fn value(check: impl Into<String>, truth: &Truth, found: Option<f64>) -> Self {
-        let right = found.is_some_and(|found| truth.allowed.contains(&found));
-        let verdict = if right { Verdict::Pass } else { Verdict::Fail };
-        Self::new(check, Unit::Nanoseconds, truth, found, verdict)
+    /// A time that should have been reported, and was not.
+    pub(crate) fn missing(check: impl Into<String>, truth: &Truth) -> Self {
+        Self::new(check, Unit::Nanoseconds, truth, None, Verdict::Fail)
     }
 
     /// Compares counts that must be equal. `excused` is whether something lasted long enough to change one.
@@ -187,7 +185,6 @@ mod tests {
         assert_eq!(Check::exactly("n", 7, 7, false).verdict, Verdict::Pass);
         assert_eq!(Check::exactly("n", 7, 8, false).verdict, Verdict::Fail);
         assert_eq!(Check::exactly("n", 7, 6, true).verdict, Verdict::CannotTell);
-        assert_eq!(Check::value("v", &Truth::at_most(1.0), Some(1.5)).verdict, Verdict::Fail);
-        assert_eq!(Check::value("v", &Truth::at_most(1.0), None).verdict, Verdict::Fail);
+        assert_eq!(Check::missing("v", &Truth::at_most(1.0)).verdict, Verdict::Fail);
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn judge(case: &Case, runs: &[Observed], theory: Option<&Theory>) -> 
             checks.extend(error_counts(label, run, timeout));
             continue;
         }
-        if spec.pacing.per_second().is_some() {
+        if spec.pacing.is_open() {
             checks.extend(open_loop(label, run));
         }
         checks.extend(service_times(label, run));
@@ -87,7 +87,7 @@ fn books(label: &str, run: &Observed, timeout: Duration) -> Vec<Check> {
 /// What only an open loop has: a schedule that it keeps, and times counted from it.
 fn open_loop(label: &str, run: &Observed) -> Vec<Check> {
     let Observed { log, reported, disturbance, .. } = run;
-    let outside = disturbance.from_outside(reported.sent);
+    let outside = disturbance.outside_share(reported.sent);
     let response_p99 = reported.response.quantile_ns(0.99).unwrap_or(0) as f64;
     let lag = Truth::at_most(LAG_FLOOR_NS.max(LAG_SHARE * response_p99));
     // Waits are in the histogram for every request, and none is 1 us, the least that it tells from nothing.
@@ -199,19 +199,18 @@ impl Stall {
         let name = "closed loop: p99 as if requests had gone on";
         let expected = self.quantile_ns(HIDDEN_AT);
         let Some(hidden) = Hidden::at(HIDDEN_AT, &closed.reported.service) else {
-            return (vec![Check::value(name, &Truth::about(expected, 0.0), None)], None);
+            return (vec![Check::missing(name, &Truth::about(expected, 0.0))], None);
         };
         let warning = hidden.warning();
         let gap_ns = hidden.interval_ns as f64;
         let estimate = Truth::about(expected, EXPANDED * expected + gap_ns);
+        let share = closed.disturbance.share(closed.reported.sent);
+        // Where more than the last hundredth was disturbed, the p99 itself is noise, and nothing may be hidden behind it.
+        let excused = share > 1.0 - HIDDEN_AT;
+        let warnings = u64::from(warning.is_some());
         let checks = vec![
-            Check::value(name, &estimate, Some(hidden.expanded_ns as f64)),
-            Check::exactly(
-                "closed loop: warnings that it hides a stall",
-                1,
-                u64::from(warning.is_some()),
-                false,
-            ),
+            Check::percentile(name, &estimate, &hidden.expanded, HIDDEN_AT, share),
+            Check::exactly("closed loop: warnings that it hides a stall", 1, warnings, excused),
         ];
         let measured = open.reported.response.quantile_ns(HIDDEN_AT).unwrap_or(0);
         let warning = warning.map(|text| {

@@ -82,7 +82,7 @@ impl Disturbance {
     }
 
     /// The share of requests that was touched at most, by what the instrument has no say in.
-    pub(crate) fn from_outside(&self, requests: u64) -> f64 {
+    pub(crate) fn outside_share(&self, requests: u64) -> f64 {
         // Stolen time is known for both CPUs together; all of it may be one's.
         with_spread(2.0 * self.stolen + self.generator_starved + self.server_starved, requests)
     }
@@ -120,14 +120,14 @@ mod tests {
     #[test]
     fn an_undisturbed_run_excuses_nothing() {
         assert_eq!(Disturbance::default().share(1_000), 0.0);
-        assert_eq!(Disturbance::default().from_outside(1_000), 0.0);
+        assert_eq!(Disturbance::default().outside_share(1_000), 0.0);
         assert!(!Disturbance::default().lasted(1));
     }
 
     #[test]
     fn lateness_is_no_excuse_for_lateness() {
         let late = Disturbance { late: 0.5, ..Disturbance::default() };
-        assert_eq!(late.from_outside(1_000), 0.0);
+        assert_eq!(late.outside_share(1_000), 0.0);
         assert!(late.share(1_000) > 1.0);
     }
 }

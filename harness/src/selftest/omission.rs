@@ -13,7 +13,7 @@ use stats::Histogram;
 const WORTH_A_WARNING: f64 = 2.0;
 
 /// What a closed loop hid.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Hidden {
     /// The percentile that is meant, as a number from 0 to 1.
     pub quantile: f64,
@@ -23,6 +23,8 @@ pub struct Hidden {
     pub recorded_ns: u64,
     /// What it would be, had every connection gone on sending at that interval, in nanoseconds.
     pub expanded_ns: u64,
+    /// All times, with those that were left out.
+    pub expanded: Histogram,
 }
 
 impl Hidden {
@@ -31,7 +33,7 @@ impl Hidden {
         let interval_ns = service.quantile_ns(0.5)?;
         let expanded = expand(service, interval_ns);
         let (recorded_ns, expanded_ns) = (service.quantile_ns(quantile)?, expanded.quantile_ns(quantile)?);
-        Some(Self { quantile, interval_ns, recorded_ns, expanded_ns })
+        Some(Self { quantile, interval_ns, recorded_ns, expanded_ns, expanded })
     }
 
     /// How many times as long as it was recorded the percentile would be.
@@ -41,7 +43,7 @@ impl Hidden {
 
     /// The sentence that belongs beside the closed loop's figures, where there is reason for one.
     pub fn warning(&self) -> Option<String> {
-        let Self { quantile, interval_ns, recorded_ns, expanded_ns } = *self;
+        let Self { quantile, interval_ns, recorded_ns, expanded_ns, .. } = *self;
         let time = Duration::from_nanos;
         (self.ratio() >= WORTH_A_WARNING).then(|| {
             format!(
