@@ -1,13 +1,18 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
+mod merge;
 mod selftest;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::merge::MergeArgs;
 use crate::duration;
 pub use selftest::{ScriptedArgs, SelftestArgs};
+
+mod load;
+pub use load::LoadArgs;
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
 /// ceiling.
@@ -41,6 +46,9 @@ pub enum Command {
     /// Race the rows and leave a results folder with tables.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+    /// Load one server, and say what its answers took and how far the figures can be trusted.
+    #[command(after_help = load::LOAD_EXAMPLES)]
+    Load(Box<LoadArgs>),
     /// Render the tables of a results folder again, from its records.
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
@@ -51,6 +59,9 @@ pub enum Command {
     /// Serve as a script says and log it: the other side of `selftest`.
     #[command(hide = true)]
     Scripted(ScriptedArgs),
+    /// Add up what several generators recorded, and take percentiles from the sum.
+    #[command(after_help = merge::MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

@@ -6,7 +6,7 @@ use clap::Parser;
 use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
-    failure, published, selftest,
+    failure, load_command, merge, published, selftest,
 };
 
 fn main() -> ExitCode {
@@ -22,10 +22,12 @@ fn main() -> ExitCode {
     };
     let ended = match command {
         Command::Bench(arguments) => bench(&arguments, typed()),
+        Command::Load(arguments) => load_command::load(&arguments, typed()),
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
         Command::Selftest(arguments) => selftest::selftest(&arguments),
         Command::Scripted(arguments) => selftest::scripted(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {
