@@ -37,6 +37,7 @@ pub mod soundness;
 pub mod trial;
 
 pub mod generators;
+pub mod selftest;
 
 pub mod environment;
 pub mod folder;
