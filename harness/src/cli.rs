@@ -1,14 +1,14 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
+mod merge;
+mod quick;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::{merge::MergeArgs, quick::QuickArgs};
 use crate::duration;
-
-mod quick;
-
-pub use quick::QuickArgs;
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
 /// ceiling.
@@ -49,6 +49,9 @@ pub enum Command {
     /// Run C users who send N requests each: what `artillery quick` does, with the same report.
     #[command(after_help = quick::EXAMPLES)]
     Quick(QuickArgs),
+    /// Add up what several generators recorded, and take percentiles from the sum.
+    #[command(after_help = merge::MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

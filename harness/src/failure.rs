@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    folder::FolderError, names::Unknown, registry::RegistryError, scenario::ScenarioError,
+    folder::FolderError, merge::MergeError, names::Unknown, registry::RegistryError, scenario::ScenarioError,
     target::TargetError,
 };
 
@@ -13,6 +13,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         || error.is::<RegistryError>()
         || error.is::<ScenarioError>()
         || error.downcast_ref().is_some_and(TargetError::is_usage)
+        || error.downcast_ref().is_some_and(MergeError::is_usage)
         || matches!(error.downcast_ref(), Some(FolderError::Taken(_) | FolderError::Foreign(_)));
     if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

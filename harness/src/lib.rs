@@ -14,6 +14,7 @@ pub mod scenario;
 pub mod workspace;
 
 pub mod bench;
+pub mod merge;
 pub mod published;
 
 pub mod cpu_plan;

@@ -6,7 +6,7 @@ use clap::Parser;
 use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
-    failure, published,
+    failure, merge, published,
     quick::quick,
 };
 
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
         Command::Quick(arguments) => quick(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {
