@@ -23,10 +23,11 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens for SIGINT and SIGTERM from now on.
+    /// Listens for SIGINT and SIGTERM from now on. `kept` says what becomes of what was done until then.
     ///
     /// # Errors
     /// The handlers cannot be installed.
+<<<<<<< HEAD
     pub fn listen() -> std::io::Result<Self> {
         Self::listen_keeping("finished trials are kept")
     }
@@ -36,6 +37,9 @@ impl Interrupt {
     /// # Errors
     /// The handlers cannot be installed.
     pub fn listen_keeping(kept: &'static str) -> std::io::Result<Self> {
+=======
+    pub fn listen(kept: &'static str) -> std::io::Result<Self> {
+>>>>>>> main
         let interrupt = Self::never();
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let told = interrupt.clone();

@@ -14,13 +14,16 @@ pub mod scenario;
 pub mod workspace;
 
 pub mod bench;
+pub mod load_command;
 pub mod merge;
 pub mod published;
+pub mod quick;
 
 pub mod cpu_plan;
 mod run;
 pub mod run_plan;
 
+pub mod answers;
 pub mod builder;
 pub mod calibrate;
 pub mod context;
@@ -31,14 +34,13 @@ pub mod judge;
 pub mod progress;
 pub mod resolve;
 pub mod sample;
+pub mod soundness;
 pub mod trial;
 
 pub mod environment;
 pub mod folder;
 pub mod record;
 pub mod report;
-
-pub mod quick;
 
 pub mod duration;
 pub mod names;

@@ -6,7 +6,7 @@ use clap::Parser;
 use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
-    failure, merge, published,
+    failure, load_command, merge, published,
     quick::quick,
 };
 
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     };
     let ended = match command {
         Command::Bench(arguments) => bench(&arguments, typed()),
+        Command::Load(arguments) => load_command::load(&arguments, typed()),
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
         Command::Quick(arguments) => quick(&arguments),
