@@ -17,6 +17,7 @@ pub mod bench;
 pub mod load_command;
 pub mod merge;
 pub mod published;
+pub mod quick;
 
 pub mod cpu_plan;
 mod run;
@@ -43,8 +44,6 @@ pub mod environment;
 pub mod folder;
 pub mod record;
 pub mod report;
-
-pub mod quick;
 
 pub mod duration;
 pub mod names;
