@@ -209,7 +209,7 @@ fn a_rate_beyond_what_the_server_can_do_is_a_result_with_a_warning() {
     let (code, stdout, _) = load(&[&[url.as_str()][..], &rate].concat());
     assert_eq!(code, 0, "{stdout}");
     assert!(stdout.contains("warning: the server did not keep up: 400/s offered, "), "{stdout}");
-    assert!(stdout.contains("requests were never answered"), "{stdout}");
+    assert!(stdout.contains("; never answered: "), "{stdout}");
     assert!(stdout.contains("> "), "{stdout}");
 }
 
@@ -315,12 +315,42 @@ fn an_interrupted_run_shows_what_it_has_and_says_so() {
 }
 
 #[test]
+fn a_run_interrupted_before_its_window_or_its_start_measured_nothing() {
+    let (sender, asked) = channel();
+    let url = format!(
+        "{}/simple",
+        serve(move |line| {
+            let _ = sender.send(());
+            right(line)
+        })
+    );
+    let child = command(&[&url, "-c", "1", "-w", "10m"]).spawn().unwrap();
+    asked.recv_timeout(PATIENCE).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let (code, stdout, _) = ended(child);
+    assert_eq!(code, 130, "{stdout}");
+    assert!(
+        stdout.contains("PARTIAL RESULTS: interrupted before the window opened; nothing was measured"),
+        "{stdout}"
+    );
+
+    let mut child = command(&[&url, "--start-at", "2999-01-01T00:00:00Z"]).spawn().unwrap();
+    let mut line = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.starts_with("starts at 2999-01-01T00:00:00Z, in "), "{line}");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let (code, stdout, _) = ended(child);
+    assert_eq!((code, stdout.as_str()), (130, "interrupted before the start; nothing was measured\n"));
+}
+
+#[test]
 fn the_live_view_is_plain_lines_where_there_is_no_terminal() {
     let url = format!("{}/simple", serve(right));
     let (code, _, stderr) = load(&[&url, "-c", "1", "-z", "1300ms", "-w", "0s"]);
     assert_eq!(code, 0);
     assert!(
-        stderr.contains("measuring: ") && stderr.contains(" errors, ") && stderr.contains("p99 "),
+        stderr.contains("measuring, ") && stderr.contains(" errors, ") && stderr.contains("p99 "),
         "{stderr}"
     );
     assert!(!stderr.contains('\x1b'), "{stderr}");

@@ -198,7 +198,9 @@ impl Report {
             .iter()
             .zip(&prepared.asked)
             .zip(&plan.streams)
-            .map(|((stream, asked), planned)| stream_report(stream, planned, asked, plan.shared_connections))
+            .map(|((stream, asked), planned)| {
+                stream_report(stream, planned, asked, plan.shared_connections, outcome.interrupted)
+            })
             .collect();
         Self {
             schema: SCHEMA,
@@ -234,6 +236,7 @@ fn stream_report(
     planned: &Stream,
     asked: &Asked,
     shared: Option<u32>,
+    interrupted: bool,
 ) -> StreamReport {
     let open = stream.pacing.is_open();
     let inflation = Some(stream.variance_inflation());
@@ -280,7 +283,7 @@ fn stream_report(
         self_checks: Vec::new(),
         response: stream.response.clone(),
     };
-    report.self_checks = self_checks::of_stream(&report, stream);
+    report.self_checks = self_checks::of_stream(&report, stream, interrupted);
     report
 }
 
