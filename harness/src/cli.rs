@@ -1,13 +1,14 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
+mod load;
+mod merge;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::{load::LoadArgs, merge::MergeArgs};
 use crate::duration;
-
-mod load;
-pub use load::LoadArgs;
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
 /// ceiling.
@@ -48,6 +49,9 @@ pub enum Command {
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
     Check(CheckArgs),
+    /// Add up what several generators recorded, and take percentiles from the sum.
+    #[command(after_help = merge::MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

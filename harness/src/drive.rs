@@ -114,12 +114,17 @@ fn plan(instance: &Instance, wanted: &Wanted<'_>, raised: bool) -> Result<Plan, 
         ))
     };
     let streams = wanted.load.streams.iter().map(stream).collect::<Result<Vec<_>, InstanceError>>()?;
-    // A closed loop waits for answers alone. An open loop must be on time: it polls where no other needs the CPU.
+    // An open loop must be on time, and a closed loop awake for answers that come at once: both poll where no other needs
+    // the CPU.
     let open_loop = streams.iter().any(|stream| stream.pacing.is_open());
     let alone = wanted.cpus.placement == Placement::Split;
     let mut plan = Plan::new(instance.address(), streams);
     plan.cpus = wanted.cpus.generator.iter().collect();
-    plan.wait = if open_loop && alone { Wait::Spin } else { Wait::Sleep };
+    plan.wait = match (alone, open_loop) {
+        (true, true) => Wait::Spin,
+        (true, false) => Wait::Linger,
+        (false, _) => Wait::Sleep,
+    };
     plan.warm_up = wanted.load.warm_up;
     plan.window = wanted.load.window;
     plan.timeout = wanted.load.timeout;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use load::RunError;
 
 use crate::{
-    folder::FolderError, load_command::options::OptionError, names::Unknown, registry::RegistryError,
-    scenario::ScenarioError, target::TargetError,
+    folder::FolderError, load_command::options::OptionError, merge::MergeError, names::Unknown,
+    registry::RegistryError, scenario::ScenarioError, target::TargetError,
 };
 
 /// 2 where another command line, registry or scenario would help; 1 otherwise.
@@ -17,6 +17,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
         || error.is::<OptionError>()
         || matches!(error.downcast_ref(), Some(RunError::Plan(_)))
         || error.downcast_ref().is_some_and(TargetError::is_usage)
+        || error.downcast_ref().is_some_and(MergeError::is_usage)
         || matches!(error.downcast_ref(), Some(FolderError::Taken(_) | FolderError::Foreign(_)));
     if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -15,6 +15,7 @@ pub mod workspace;
 
 pub mod bench;
 pub mod load_command;
+pub mod merge;
 pub mod published;
 
 pub mod cpu_plan;

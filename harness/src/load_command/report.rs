@@ -141,7 +141,7 @@ pub struct GeneratorReport {
     pub threads: usize,
     /// The CPUs that they were pinned to.
     pub cpus: Vec<usize>,
-    /// Whether it polled without sleeping.
+    /// Whether it polled rather than slept.
     pub spins: bool,
     /// The part of the window in which its threads had something to do, on average.
     pub busy: f64,
@@ -296,7 +296,7 @@ fn generator(prepared: &Prepared, outcome: &Outcome, right: u64) -> GeneratorRep
     GeneratorReport {
         threads: threads.len(),
         cpus: threads.iter().filter_map(|thread| thread.cpu).collect(),
-        spins: prepared.plan.wait == load::Wait::Spin,
+        spins: prepared.plan.wait != load::Wait::Sleep,
         busy: busy / threads.len().max(1) as f64,
         starved: delay_s / wall_s.max(f64::MIN_POSITIVE),
         cpu_per_request_us: (right > 0).then(|| cpu_s * 1e6 / right as f64),
