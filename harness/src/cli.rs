@@ -2,12 +2,13 @@
 
 mod load;
 mod merge;
+mod quick;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-pub use self::{load::LoadArgs, merge::MergeArgs};
+pub use self::{load::LoadArgs, merge::MergeArgs, quick::QuickArgs};
 use crate::duration;
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
@@ -45,13 +46,16 @@ pub enum Command {
     /// Load one server, and say what its answers took and how far the figures can be trusted.
     #[command(after_help = load::LOAD_EXAMPLES)]
     Load(Box<LoadArgs>),
+    /// Run C users who send N requests each: what `artillery quick` does, with the same report.
+    #[command(after_help = quick::EXAMPLES)]
+    Quick(QuickArgs),
+    /// Add up what several generators recorded, and take percentiles from the sum.
+    #[command(after_help = merge::MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Render the tables of a results folder again, from its records.
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
     Check(CheckArgs),
-    /// Add up what several generators recorded, and take percentiles from the sum.
-    #[command(after_help = merge::MERGE_EXAMPLES)]
-    Merge(MergeArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

@@ -14,10 +14,10 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_usage = error.is::<Unknown>()
         || error.is::<RegistryError>()
         || error.is::<ScenarioError>()
+        || error.downcast_ref().is_some_and(MergeError::is_usage)
         || error.is::<OptionError>()
         || matches!(error.downcast_ref(), Some(RunError::Plan(_)))
         || error.downcast_ref().is_some_and(TargetError::is_usage)
-        || error.downcast_ref().is_some_and(MergeError::is_usage)
         || matches!(error.downcast_ref(), Some(FolderError::Taken(_) | FolderError::Foreign(_)));
     if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -41,6 +41,8 @@ pub mod folder;
 pub mod record;
 pub mod report;
 
+pub mod quick;
+
 pub mod duration;
 pub mod names;
 pub mod target;

@@ -7,6 +7,7 @@ use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
     failure, load_command, merge, published,
+    quick::quick,
 };
 
 fn main() -> ExitCode {
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Quick(arguments) => quick(&arguments),
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {
