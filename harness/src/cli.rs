@@ -1,14 +1,21 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
+mod generators;
 mod load;
 mod merge;
 mod quick;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use host::cpus::CpuSet;
 
-pub use self::{load::LoadArgs, merge::MergeArgs, quick::QuickArgs};
+pub use self::{
+    generators::{GeneratorsArgs, Part},
+    load::LoadArgs,
+    merge::MergeArgs,
+    quick::QuickArgs,
+};
 use crate::duration;
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
@@ -56,6 +63,22 @@ pub enum Command {
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
     Check(CheckArgs),
+    /// Measure this load generator beside wrk and oha, and the null server beside nginx and may_minihttp.
+    #[command(after_help = generators::EXAMPLES)]
+    Generators(GeneratorsArgs),
+    /// Serve constant answers and write down when each request arrived.
+    #[command(hide = true)]
+    ArrivalLog {
+        /// Where to listen
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: SocketAddr,
+        /// The CPUs to keep to, one of which is polled without pause
+        #[arg(long, value_name = "LIST")]
+        cpus: CpuSet,
+        /// Where the arrivals go at the end, nanoseconds of CLOCK_MONOTONIC, one a line
+        #[arg(long, value_name = "FILE")]
+        log: PathBuf,
+    },
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

@@ -36,6 +36,8 @@ pub mod sample;
 pub mod soundness;
 pub mod trial;
 
+pub mod generators;
+
 pub mod environment;
 pub mod folder;
 pub mod record;

@@ -6,7 +6,7 @@ use clap::Parser;
 use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
-    failure, load_command, merge, published,
+    failure, generators, load_command, merge, published,
     quick::quick,
 };
 
@@ -28,6 +28,10 @@ fn main() -> ExitCode {
         Command::Check(arguments) => published::check(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
         Command::Quick(arguments) => quick(&arguments),
+        Command::Generators(arguments) => generators::generators(&arguments, typed()),
+        Command::ArrivalLog { listen, cpus, log } => {
+            generators::arrival_log::serve(listen, &cpus, &log).map(|()| Outcome::Done)
+        }
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {
