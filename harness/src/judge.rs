@@ -17,7 +17,7 @@ const LITTLES_LAW_TOLERANCE: f64 = 0.05;
 /// A generator that waited for a CPU for more than this part of the window was starved.
 const STARVED: f64 = 0.05;
 /// Other processes of the machine may take this part of the plan's CPUs.
-const DISTURBED: f64 = 0.05;
+pub(crate) const DISTURBED: f64 = 0.05;
 /// A shared generator may use this much of one CPU (METHODOLOGY.md, "Placement", says why not less).
 const SHARED_GENERATOR_BUSY: f64 = 0.15;
 /// Below this part of the offered rate, the server did not keep up.
