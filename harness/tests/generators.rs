@@ -14,7 +14,8 @@ use std::{
 use harness::{
     generators::{
         arrival_log,
-        bench::{Bench, WindowError},
+        bench::{Bench, Window, WindowError},
+        server::Server,
         tool::{Generator, Load, Tool},
     },
     interrupt::Interrupt,
@@ -48,8 +49,17 @@ fn stub(folder: &Path, generator: Generator, script: &str) -> Tool {
     Tool { generator, program, version: "stub".to_owned() }
 }
 
-fn window(bench: &Bench, tool: &Tool) -> Result<harness::generators::bench::Window, WindowError> {
-    bench.window(tool, "http://127.0.0.1:1/simple", 64, WINDOW, Load::Closed)
+fn window(bench: &Bench, tool: &Tool) -> Result<Window, WindowError> {
+    // Any server will do: no stub asks it anything.
+    let server = Server::Ready {
+        name: arrival_log::SERVER,
+        program: HARNESS.into(),
+        leading: vec!["arrival-log".into()],
+        trailing: vec!["--log".into(), bench.folder.path().join("log").into()],
+        needs_port: false,
+    };
+    let serving = server.start(bench, bench.server_cpu).unwrap();
+    bench.window(tool, &serving, 64, WINDOW, Load::Closed)
 }
 
 const WRK: &str = "cat <<'END'

@@ -1,12 +1,13 @@
 //! How evenly open loops send, as a server sees it: the same method for every tool, and nobody's own account.
 
-use std::{ffi::OsString, fs, time::Duration};
+use std::{ffi::OsString, fs, path::Path, time::Duration};
 
 use serde::Serialize;
 
 use super::{
     arrival_log,
     bench::{Bench, WindowError},
+    kept::{Kept, Measured},
     server::Server,
     spread::Spread,
     tool::{Generator, Load, Tool},
@@ -26,10 +27,8 @@ const TAIL: Duration = Duration::from_secs(1);
 pub struct Series {
     /// Whose requests.
     pub tool: Generator,
-    /// The windows that have figures.
-    pub windows: Vec<Deviations>,
-    /// Why the others have none.
-    pub failed: Vec<String>,
+    /// The windows; only those without any steal are sound.
+    pub windows: Kept<Deviations>,
 }
 
 /// How far one window's arrivals were from an even schedule.
@@ -50,12 +49,12 @@ pub struct Deviations {
 impl Series {
     /// Nothing measured yet.
     pub fn new(tool: Generator) -> Self {
-        Self { tool, windows: Vec::new(), failed: Vec::new() }
+        Self { tool, windows: Kept::default() }
     }
 
     /// One figure over the windows.
     pub fn spread(&self, figure: impl Fn(&Deviations) -> f64) -> Option<Spread> {
-        Spread::of(self.windows.iter().map(figure))
+        Spread::of(self.windows.sound.iter().map(figure))
     }
 }
 
@@ -65,10 +64,10 @@ impl Series {
 /// The server or the tool failed, or too few requests arrived.
 pub fn window(
     bench: &Bench,
-    harness: &std::path::Path,
+    harness: &Path,
     tool: &Tool,
     length: Duration,
-) -> Result<Deviations, WindowError> {
+) -> Result<Measured<Deviations>, WindowError> {
     let log = bench.folder.path().join("arrivals.log");
     let server = Server::Ready {
         name: arrival_log::SERVER,
@@ -79,14 +78,20 @@ pub fn window(
     };
     let serving = server.start(bench, bench.server_cpu)?;
     let load = Load::Constant { per_second: PER_SECOND, dedicated: true };
-    bench.window(tool, &serving.url(), CONNECTIONS, SETTLE + length + TAIL, load)?;
+    let seen = bench.window(tool, &serving, CONNECTIONS, SETTLE + length + TAIL, load)?;
     serving.stop()?;
     let file_error = |source| WindowError::File { path: log.clone(), source };
     let arrivals = arrival_log::read(&log).map_err(file_error)?;
     fs::remove_file(&log).map_err(file_error)?;
-    deviations(&arrivals, f64::from(PER_SECOND), length).ok_or_else(|| WindowError::Server {
+    let found = deviations(&arrivals, f64::from(PER_SECOND), length);
+    let figures = found.ok_or_else(|| WindowError::Server {
         name: tool.generator.name().to_owned(),
         reason: format!("sent only {} requests, too few to judge", arrivals.len()),
+    })?;
+    Ok(Measured {
+        figures,
+        is_sound: seen.stolen == Some(0.0) && !seen.is_disturbed(),
+        shown: format!("deviation p99 {:.0} us", figures.p99_us),
     })
 }
 

@@ -16,10 +16,15 @@ use host::{
 };
 use serde::Serialize;
 
-use crate::{interrupt::Interrupt, sample::MachineSample};
+use crate::{
+    interrupt::Interrupt,
+    judge::DISTURBED,
+    sample::{MachineSample, TreeSample},
+};
 
 use super::{
     report_of::{self, OwnAccount, ReportError},
+    server::Serving,
     tool::{Generator, Load, Task, Tool, version_in},
 };
 
@@ -118,8 +123,6 @@ pub struct Ran {
     pub stdout: String,
     /// How it ended, and what it and all its children used.
     pub exit: Exit,
-    /// The part of both CPUs' time that the hypervisor gave to another machine. `None` where the kernel does not tell.
-    pub stolen: Option<f64>,
 }
 
 /// One window of one generator.
@@ -133,27 +136,36 @@ pub struct Window {
     pub cpu_per_request_us: f64,
     /// The largest resident set, KiB.
     pub peak_rss_kib: u64,
-    /// The part of both CPUs' time that the hypervisor took, over the whole life of the process.
+    /// The part of the CPUs' time that the hypervisor took, over the whole life of the process.
     pub stolen: Option<f64>,
+    /// The part of the CPUs' time that neither the generator nor the server used, nor the hypervisor.
+    pub others: Option<f64>,
     /// What our own generator says besides.
     #[serde(skip)]
     pub own: Option<OwnAccount>,
 }
 
+impl Window {
+    /// Whether other processes of this machine took so much of the CPUs that the window tells of them.
+    pub fn is_disturbed(&self) -> bool {
+        self.others.is_some_and(|others| others > DISTURBED)
+    }
+}
+
 impl Bench {
-    /// Runs one window of `tool` against a server at `url`, on the generator's CPU.
+    /// Runs one window of `tool` against a server, on the generator's CPU.
     ///
     /// # Errors
     /// It did not end well and in time, its report says too little, or a request failed.
     pub fn window(
         &self,
         tool: &Tool,
-        url: &str,
+        server: &Serving,
         connections: u32,
         window: Duration,
         load: Load,
     ) -> Result<Window, WindowError> {
-        self.window_on(self.generator_cpu, SchedulingClass::Normal, tool, url, connections, window, load)
+        self.window_on(self.generator_cpu, SchedulingClass::Normal, tool, server, connections, window, load)
     }
 
     /// The same on any CPU, in any scheduling class.
@@ -166,18 +178,20 @@ impl Bench {
         cpu: usize,
         class: SchedulingClass,
         tool: &Tool,
-        url: &str,
+        server: &Serving,
         connections: u32,
         window: Duration,
         load: Load,
     ) -> Result<Window, WindowError> {
         let name = tool.generator.name();
         let report = self.folder.path().join("report.json");
-        let task = Task { url, connections, window, load, cpu, report: &report };
+        let task = Task { url: &server.url(), connections, window, load, cpu, report: &report };
         let arguments = tool.generator.arguments(&task).ok_or(WindowError::Unable(name))?;
         remove_if_there(&report)?;
         let launch = Launch::new(&tool.program).args(arguments).cpus(CpuSet::from_iter([cpu])).class(class);
+        let before = (MachineSample::take().ok(), TreeSample::of_tree(server.pid()));
         let ran = self.run(name, launch, window + BEYOND_WINDOW)?;
+        let after = (MachineSample::take().ok(), TreeSample::of_tree(server.pid()));
         if ran.exit.ended != Ended::Code(0) {
             return Err(ended_badly(name, &ran.exit));
         }
@@ -192,12 +206,19 @@ impl Bench {
             return Err(WindowError::Failures { name: name.to_owned(), failed, requests });
         }
         let Usage { user_us, system_us, peak_rss_kib, .. } = ran.exit.usage.unwrap_or_default();
+        let by_generator = Duration::from_micros(user_us + system_us);
+        let by_server = Duration::from_nanos(after.1.since(&before.1).cpu_ns);
+        let machine = before.0.zip(after.0).map(|(before, after)| {
+            let (server, generator) = (CpuSet::from_iter([self.server_cpu]), CpuSet::from_iter([cpu]));
+            after.since(&before, &server, &generator, by_generator + by_server)
+        });
         Ok(Window {
             per_second: reported.per_second,
             requests: reported.requests,
             cpu_per_request_us: (user_us + system_us) as f64 / reported.requests as f64,
             peak_rss_kib,
-            stolen: ran.stolen,
+            stolen: machine.as_ref().map(|machine| machine.stolen),
+            others: machine.as_ref().map(|machine| machine.others),
             own: reported.own,
         })
     }
@@ -209,7 +230,6 @@ impl Bench {
     pub fn run(&self, name: &str, launch: Launch, within: Duration) -> Result<Ran, WindowError> {
         let launch_error = |source| WindowError::Launch { name: name.to_owned(), source };
         let deadline = Instant::now() + within;
-        let before = MachineSample::take().ok();
         let mut process = launch.guarded_by(&self.guard).spawn().map_err(launch_error)?;
         let mut stdout = String::new();
         let exit = loop {
@@ -227,12 +247,7 @@ impl Bench {
                 Heard::Nothing => {}
             }
         };
-        let cpus = |cpu| CpuSet::from_iter([cpu]);
-        let stolen = before.zip(MachineSample::take().ok()).map(|(before, after)| {
-            let both = (cpus(self.server_cpu), cpus(self.generator_cpu));
-            after.since(&before, &both.0, &both.1, Duration::ZERO).stolen
-        });
-        Ok(Ran { stdout, exit, stolen })
+        Ok(Ran { stdout, exit })
     }
 
     /// What a program says of its version.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     bench::{Bench, Window, WindowError},
+    kept::{Kept, Measured},
     server::Server,
     spread::{Figure, Spread},
     tool::{Generator, Load, Tool},
@@ -18,10 +19,8 @@ pub struct Comparison {
     pub other: Generator,
     /// Connections of each.
     pub connections: u32,
-    /// Pairs of which both windows have figures.
-    pub pairs: Vec<Pair>,
-    /// Why the others have none.
-    pub failed: Vec<String>,
+    /// The pairs.
+    pub pairs: Kept<Pair>,
 }
 
 /// Two windows, one after the other, against one process of the server.
@@ -36,12 +35,14 @@ pub struct Pair {
 impl Comparison {
     /// Our requests per second over the other's.
     pub fn rate_ratio(&self) -> Option<Spread> {
-        Spread::of(self.pairs.iter().map(|pair| pair.own.per_second / pair.other.per_second))
+        Spread::of(self.pairs.sound.iter().map(|pair| pair.own.per_second / pair.other.per_second))
     }
 
     /// Our CPU time per request over the other's.
     pub fn cpu_ratio(&self) -> Option<Spread> {
-        Spread::of(self.pairs.iter().map(|pair| pair.own.cpu_per_request_us / pair.other.cpu_per_request_us))
+        Spread::of(
+            self.pairs.sound.iter().map(|pair| pair.own.cpu_per_request_us / pair.other.cpu_per_request_us),
+        )
     }
 
     /// The rate to reach, where one is set: 1.15, 1.4 and 1.0 times wrk's with 64, 1,000 and 1 connections, and 1.6
@@ -72,11 +73,10 @@ pub fn pair(
     (own, other): (&Tool, &Tool),
     connections: u32,
     window: Duration,
-    number: u32,
-) -> Result<Pair, WindowError> {
+    number: usize,
+) -> Result<Measured<Pair>, WindowError> {
     let server = ceiling.start(bench, bench.server_cpu)?;
-    let url = server.url();
-    let measure = |tool| bench.window(tool, &url, connections, window, Load::Closed);
+    let measure = |tool| bench.window(tool, &server, connections, window, Load::Closed);
     let pair = if number.is_multiple_of(2) {
         let own = measure(own)?;
         Pair { own, other: measure(other)? }
@@ -85,5 +85,9 @@ pub fn pair(
         Pair { own: measure(own)?, other }
     };
     server.stop()?;
-    Ok(pair)
+    Ok(Measured {
+        figures: pair,
+        is_sound: !pair.own.is_disturbed() && !pair.other.is_disturbed(),
+        shown: format!("{:.3} of its rate", pair.own.per_second / pair.other.per_second),
+    })
 }

@@ -1,7 +1,7 @@
 //! How late our open loop sends, by its own account, in windows from which the hypervisor took nothing.
 //!
 //! Stolen time is no fault of an instrument, and no merit of one that happens to be spared: windows with steal are
-//! kept apart, counted, and measured again.
+//! kept apart, counted, and measured again. So are those that other processes of this machine disturbed.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use super::{
     bench::{Bench, Window, WindowError},
+    kept::{Kept, Measured},
     server::Server,
     spread::{Figure, Spread},
     tool::{Load, Tool},
 };
+use crate::progress::Progress;
 
-/// How often a window is measured again because of stolen time, for each that is wanted.
-const REPEATS: u32 = 2;
 /// Connections of the open loops: enough that hardly a request waits for one.
 const CONNECTIONS: u32 = 64;
 /// The rate on a shared CPU.
@@ -29,12 +29,8 @@ pub struct Series {
     pub load: Load,
     /// Whether server and generator shared one CPU.
     pub shared: bool,
-    /// Windows without steal.
-    pub clean: Vec<LagWindow>,
-    /// Windows with steal, or where the kernel does not tell.
-    pub disturbed: Vec<LagWindow>,
-    /// Windows that have no figures, and why.
-    pub failed: Vec<String>,
+    /// The windows; only those without any steal are sound.
+    pub windows: Kept<LagWindow>,
 }
 
 /// One window.
@@ -53,7 +49,7 @@ pub struct LagWindow {
 impl Series {
     /// Nothing measured yet.
     pub fn new(load: Load, shared: bool) -> Self {
-        Self { load, shared, clean: Vec::new(), disturbed: Vec::new(), failed: Vec::new() }
+        Self { load, shared, windows: Kept::default() }
     }
 
     /// The three that are asked about. `half` is half of what the ceiling can do.
@@ -68,12 +64,12 @@ impl Series {
 
     /// The 99th percentile over the windows without steal.
     pub fn p99_us(&self) -> Option<Spread> {
-        Spread::of(self.clean.iter().map(|window| window.p99_us))
+        Spread::of(self.windows.sound.iter().map(|window| window.p99_us))
     }
 
     /// The 99.9th percentile over the windows without steal.
     pub fn p99_9_us(&self) -> Option<Spread> {
-        Spread::of(self.clean.iter().map(|window| window.p99_9_us))
+        Spread::of(self.windows.sound.iter().map(|window| window.p99_9_us))
     }
 
     /// What is asked of the 99th percentile: 50 us on a dedicated CPU, 300 us on a shared one.
@@ -86,55 +82,47 @@ impl Series {
         (!self.shared).then_some(Figure::AtMost(200.0))
     }
 
-    /// Whether as many windows without steal as are wanted were measured, or too many with.
-    pub fn is_complete(&self, wanted: u32) -> bool {
-        let tried = self.clean.len() + self.disturbed.len() + self.failed.len();
-        self.clean.len() >= wanted as usize || tried >= (wanted * (1 + REPEATS)) as usize
-    }
-
-    /// Measures one more window and keeps it.
+    /// Measures windows until `wanted` of them count. `what` says what they are of.
     ///
     /// # Errors
     /// Only an interrupt; what fails is kept as a reason.
-    pub fn measure(
+    pub fn collect(
         &mut self,
-        bench: &Bench,
-        ceiling: &Server,
-        own: &Tool,
+        wanted: usize,
+        what: &str,
+        progress: &mut Progress,
+        (bench, ceiling, own): (&Bench, &Server, &Tool),
         window: Duration,
-    ) -> Result<String, WindowError> {
-        match self.window(bench, ceiling, own, window) {
-            Ok(window) => {
-                let clean = window.stolen == Some(0.0);
-                if clean { &mut self.clean } else { &mut self.disturbed }.push(window);
-                let said = if clean { "" } else { ", with steal" };
-                Ok(format!("lag p99 {:.0} us, p99.9 {:.0} us{said}", window.p99_us, window.p99_9_us))
-            }
-            Err(WindowError::Interrupted) => Err(WindowError::Interrupted),
-            Err(error) => {
-                self.failed.push(error.to_string());
-                Ok(format!("failed: {error}"))
-            }
-        }
+    ) -> Result<(), WindowError> {
+        let (load, shared) = (self.load, self.shared);
+        self.windows
+            .collect(wanted, what, progress, |_number| measure(bench, ceiling, own, window, load, shared))
     }
+}
 
-    fn window(
-        &self,
-        bench: &Bench,
-        ceiling: &Server,
-        own: &Tool,
-        window: Duration,
-    ) -> Result<LagWindow, WindowError> {
-        let server = ceiling.start(bench, bench.server_cpu)?;
-        let (cpu, class) = if self.shared {
-            (bench.server_cpu, SchedulingClass::Fifo)
-        } else {
-            (bench.generator_cpu, SchedulingClass::Normal)
-        };
-        let measured = bench.window_on(cpu, class, own, &server.url(), CONNECTIONS, window, self.load)?;
-        server.stop()?;
-        lag_of(&measured)
-    }
+/// One window against a new server.
+fn measure(
+    bench: &Bench,
+    ceiling: &Server,
+    own: &Tool,
+    window: Duration,
+    load: Load,
+    shared: bool,
+) -> Result<Measured<LagWindow>, WindowError> {
+    let server = ceiling.start(bench, bench.server_cpu)?;
+    let (cpu, class) = if shared {
+        (bench.server_cpu, SchedulingClass::Fifo)
+    } else {
+        (bench.generator_cpu, SchedulingClass::Normal)
+    };
+    let measured = bench.window_on(cpu, class, own, &server, CONNECTIONS, window, load)?;
+    server.stop()?;
+    let figures = lag_of(&measured)?;
+    Ok(Measured {
+        figures,
+        is_sound: figures.stolen == Some(0.0) && !measured.is_disturbed(),
+        shown: format!("lag p99 {:.0} us, p99.9 {:.0} us", figures.p99_us, figures.p99_9_us),
+    })
 }
 
 fn lag_of(window: &Window) -> Result<LagWindow, WindowError> {

@@ -46,7 +46,7 @@ pub fn measure(bench: &Bench, ceiling: &Server, own: &Tool, window: Duration) ->
     raise_descriptors(u64::from(CONNECTIONS) + BESIDE_CONNECTIONS)?;
     let server = ceiling.start(bench, bench.server_cpu)?;
     let load = Load::Constant { per_second: PER_SECOND, dedicated: false };
-    let measured = bench.window(own, &server.url(), CONNECTIONS, window, load)?;
+    let measured = bench.window(own, &server, CONNECTIONS, window, load)?;
     server.stop()?;
     Ok(Memory { peak_rss_kib: measured.peak_rss_kib, requests: measured.requests })
 }

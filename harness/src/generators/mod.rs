@@ -11,6 +11,7 @@ pub mod arrival_log;
 pub mod arrivals;
 pub mod bench;
 pub mod closed;
+pub mod kept;
 pub mod lag;
 pub mod memory;
 pub mod null_servers;
@@ -29,6 +30,7 @@ use anyhow::{Context as _, bail};
 
 use self::{
     bench::{Bench, WindowError},
+    kept::Kept,
     report::{Missing, Report},
     server::Server,
     tool::{Generator, Load, Tool},
@@ -93,19 +95,16 @@ pub fn generators(arguments: &GeneratorsArgs, command: String) -> anyhow::Result
         null_servers: Vec::new(),
         memory: None,
     };
-    match (Comparison { arguments, bench: &bench, workspace: &workspace, harness: &harness })
-        .measure(&own, &mut report)
-    {
-        Ok(()) => {}
-        Err(WindowError::Interrupted) => report.interrupted = true,
-        Err(error) => return Err(error.into()),
+    let comparison = Comparison { arguments, bench: &bench, workspace: &workspace, harness: &harness };
+    let ended = comparison.measure(&own, &mut report);
+    report.interrupted = matches!(ended, Err(WindowError::Interrupted));
+    publish(arguments, page.as_deref().filter(|_| ended.is_ok()), &report)?;
+    match ended {
+        Ok(()) if report.failures() == 0 => Ok(Outcome::Done),
+        Ok(()) => Ok(Outcome::Partly),
+        Err(WindowError::Interrupted) => Ok(Outcome::Interrupted),
+        Err(error) => Err(error.into()),
     }
-    publish(arguments, page.as_deref(), &report)?;
-    Ok(match (report.interrupted, report.failures()) {
-        (true, _) => Outcome::Interrupted,
-        (false, 0) => Outcome::Done,
-        (false, _) => Outcome::Partly,
-    })
 }
 
 /// The page that the tables go into, read before anything is measured; `None` if there is none yet.
@@ -117,6 +116,8 @@ fn read_page(path: &Path) -> anyhow::Result<String> {
     }
 }
 
+/// Prints the tables, and writes them where they are wanted; into a page (`None` where the comparison did not reach
+/// its end) only whole ones, so that an interrupt does not take what was there.
 fn publish(arguments: &GeneratorsArgs, page: Option<&str>, report: &Report) -> anyhow::Result<()> {
     let write = |path: &Path, text: String| {
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
@@ -126,6 +127,8 @@ fn publish(arguments: &GeneratorsArgs, page: Option<&str>, report: &Report) -> a
     }
     if let (Some(path), Some(page)) = (&arguments.markdown, page) {
         write(path, report.placed_in(page)?)?;
+    } else if let Some(path) = &arguments.markdown {
+        anstream::eprintln!("{} is left as it was: the comparison did not reach its end", path.display());
     }
     anstream::println!("{}", report.markdown().trim_end());
     Ok(())
@@ -220,37 +223,19 @@ impl Comparison<'_> {
             Generator::Own | Generator::Wrk2 => false,
         };
         let others: Vec<&Tool> = others.iter().filter(is_wanted).collect();
-        let pairs = self.arguments.pairs;
-        let progress =
-            Progress::new("closed loop", self.arguments.connections.len() * others.len() * pairs as usize);
+        let wanted = self.arguments.pairs as usize;
+        let steps = self.arguments.connections.len() * others.len() * wanted;
+        let mut progress = Progress::new("closed loop", steps);
         for &connections in &self.arguments.connections {
             for other in &others {
-                let other_name = other.generator.name();
-                let (pairs_so_far, failed) = (Vec::new(), Vec::new());
-                report.closed.push(closed::Comparison {
-                    other: other.generator,
-                    connections,
-                    pairs: pairs_so_far,
-                    failed,
-                });
+                let what = format!("{connections} connections against {}", other.generator.name());
+                let pairs = Kept::default();
+                report.closed.push(closed::Comparison { other: other.generator, connections, pairs });
                 let Some(comparison) = report.closed.last_mut() else { continue };
-                for number in 0..pairs {
-                    progress.doing(format!("{connections} connections against {other_name}"));
-                    let both = (ours, *other);
-                    let window = self.arguments.window;
-                    match closed::pair(self.bench, ceiling, both, connections, window, number) {
-                        Ok(pair) => {
-                            let ratio = pair.own.per_second / pair.other.per_second;
-                            progress.done(&format!("{connections} connections, {ratio:.3} of {other_name}"));
-                            comparison.pairs.push(pair);
-                        }
-                        Err(WindowError::Interrupted) => return Err(WindowError::Interrupted),
-                        Err(error) => {
-                            progress.done(&format!("{connections} connections, {other_name}: {error}"));
-                            comparison.failed.push(error.to_string());
-                        }
-                    }
-                }
+                comparison.pairs.collect(wanted, &what, &mut progress, |number| {
+                    let (both, window) = ((ours, *other), self.arguments.window);
+                    closed::pair(self.bench, ceiling, both, connections, window, number)
+                })?;
             }
         }
         Ok(())
@@ -271,7 +256,10 @@ impl Comparison<'_> {
             }
         }
         let program = self.build(Alone { package: "ceiling", example: Some("may_minihttp") })?;
-        servers.push((Server::may_minihttp(&program), None));
+        let version = fs::read_to_string(self.workspace.lock_file())
+            .ok()
+            .and_then(|lock| null_servers::locked_version(&lock, "may_minihttp"));
+        servers.push((Server::may_minihttp(&program), version));
         let rounds = self.arguments.pairs;
         let progress = Progress::new("null servers", rounds as usize);
         let series = |(server, version): &(Server, Option<String>)| null_servers::Series {
@@ -298,19 +286,13 @@ impl Comparison<'_> {
 
     fn lag(&self, ceiling: &Server, ours: &Tool, report: &mut Report) -> Result<(), WindowError> {
         let half = self.half_of(ceiling, ours)?;
-        let wanted = self.arguments.pairs;
-        let mut progress = Progress::new("schedule lag", 3 * wanted as usize);
+        let (wanted, window) = (self.arguments.pairs as usize, self.arguments.window);
+        let mut progress = Progress::new("schedule lag", 3 * wanted);
         for series in lag::Series::all(half) {
             report.lag.push(series);
             let Some(series) = report.lag.last_mut() else { continue };
-            let mut tried = 0;
-            while !series.is_complete(wanted) {
-                if tried >= wanted {
-                    progress.add_steps(1);
-                }
-                tried += 1;
-                progress.done(&series.measure(self.bench, ceiling, ours, self.arguments.window)?);
-            }
+            let what = report::describe(series.load, series.shared);
+            series.collect(wanted, &what, &mut progress, (self.bench, ceiling, ours), window)?;
         }
         Ok(())
     }
@@ -321,7 +303,7 @@ impl Comparison<'_> {
         for _ in 0..CALIBRATIONS {
             let server = ceiling.start(self.bench, self.bench.server_cpu)?;
             let (connections, window) = (CALIBRATION_CONNECTIONS, self.arguments.window);
-            let measured = self.bench.window(ours, &server.url(), connections, window, Load::Closed)?;
+            let measured = self.bench.window(ours, &server, connections, window, Load::Closed)?;
             server.stop()?;
             rates.push(measured.per_second);
         }
@@ -332,24 +314,15 @@ impl Comparison<'_> {
     fn arrivals(&self, ours: &Tool, others: &[Tool], report: &mut Report) -> Result<(), WindowError> {
         let open = |tool: &&Tool| tool.generator != Generator::Wrk;
         let tools: Vec<&Tool> = std::iter::once(ours).chain(others.iter().filter(open)).collect();
-        report.arrivals = tools.iter().map(|tool| arrivals::Series::new(tool.generator)).collect();
-        let progress = Progress::new("arrivals", tools.len() * self.arguments.pairs as usize);
-        for _ in 0..self.arguments.pairs {
-            for (tool, series) in tools.iter().zip(&mut report.arrivals) {
-                progress.doing(tool.generator.name());
-                match arrivals::window(self.bench, self.harness, tool, self.arguments.window) {
-                    Ok(window) => {
-                        let (name, p99) = (tool.generator.name(), window.p99_us);
-                        progress.done(&format!("arrivals of {name}: deviation p99 {p99:.0} us"));
-                        series.windows.push(window);
-                    }
-                    Err(WindowError::Interrupted) => return Err(WindowError::Interrupted),
-                    Err(error) => {
-                        progress.done(&format!("arrivals of {}: {error}", tool.generator.name()));
-                        series.failed.push(error.to_string());
-                    }
-                }
-            }
+        let (wanted, window) = (self.arguments.pairs as usize, self.arguments.window);
+        let mut progress = Progress::new("arrivals", tools.len() * wanted);
+        for tool in tools {
+            report.arrivals.push(arrivals::Series::new(tool.generator));
+            let Some(series) = report.arrivals.last_mut() else { continue };
+            let what = format!("arrivals of {}", tool.generator.name());
+            series.windows.collect(wanted, &what, &mut progress, |_number| {
+                arrivals::window(self.bench, self.harness, tool, window)
+            })?;
         }
         Ok(())
     }

@@ -51,6 +51,13 @@ pub fn nginx() -> Option<std::path::PathBuf> {
     find_program(Path::new("nginx")).or_else(|| find_program(Path::new("/usr/sbin/nginx")))
 }
 
+/// The version of a package that is linked, from the text of Cargo.lock.
+pub fn locked_version(lock: &str, package: &str) -> Option<String> {
+    let lock: toml::Table = lock.parse().ok()?;
+    let named = |entry: &&toml::Value| entry.get("name").and_then(toml::Value::as_str) == Some(package);
+    Some(lock.get("package")?.as_array()?.iter().find(named)?.get("version")?.as_str()?.to_owned())
+}
+
 /// Measures round number `round`: every server once, beginning with another one each time.
 ///
 /// # Errors
@@ -86,7 +93,19 @@ pub fn round(
 
 fn measure(bench: &Bench, server: &Server, own: &Tool, window: Duration) -> Result<Window, WindowError> {
     let serving = server.start(bench, bench.server_cpu)?;
-    let measured = bench.window(own, &serving.url(), CONNECTIONS, window, Load::Closed)?;
+    let measured = bench.window(own, &serving, CONNECTIONS, window, Load::Closed)?;
     serving.stop()?;
     Ok(measured)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_that_is_linked_is_the_locked_one() {
+        let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
+        assert_eq!(locked_version(&lock, "may_minihttp").as_deref(), Some("0.1.11"));
+        assert_eq!(locked_version(&lock, "no-such-package"), None);
+    }
 }

@@ -4,14 +4,16 @@ use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use serde::Serialize;
 
 use super::{
-    arrivals, closed,
+    arrivals,
+    bench::Window,
+    closed,
     lag::{self, LagWindow},
     memory::{self, Memory},
     null_servers,
     spread::{Figure, Spread},
     tool::{Load, Tool},
 };
-use crate::environment::Environment;
+use crate::{environment::Environment, judge::DISTURBED};
 
 /// What begins the tables in a page that holds other text as well.
 const BEGIN: &str = "<!-- generators: made by `just bench-generator --markdown METHODOLOGY.md` -->";
@@ -61,9 +63,9 @@ pub struct Missing {
 impl Report {
     /// How many windows have no figures.
     pub fn failures(&self) -> usize {
-        let closed = self.closed.iter().map(|comparison| comparison.failed.len());
-        let lag = self.lag.iter().map(|series| series.failed.len());
-        let arrivals = self.arrivals.iter().map(|series| series.failed.len());
+        let closed = self.closed.iter().map(|comparison| comparison.pairs.failed.len());
+        let lag = self.lag.iter().map(|series| series.windows.failed.len());
+        let arrivals = self.arrivals.iter().map(|series| series.windows.failed.len());
         let null_servers = self.null_servers.iter().map(|series| series.failed.len());
         closed.chain(lag).chain(arrivals).chain(null_servers).sum::<usize>()
             + usize::from(matches!(self.memory, Some(Err(_))))
@@ -136,7 +138,7 @@ impl Report {
     fn closed_table(&self) -> Option<String> {
         let mut rows = Vec::new();
         for comparison in &self.closed {
-            let pairs = &comparison.pairs;
+            let pairs = &comparison.pairs.sound;
             let spread = |value: fn(&closed::Pair) -> f64| Spread::of(pairs.iter().map(value));
             let largest = pairs.iter().flat_map(|pair| [pair.own.stolen, pair.other.stolen]).flatten();
             let (rate, cpu) = (comparison.rate_ratio(), comparison.cpu_ratio());
@@ -144,6 +146,7 @@ impl Report {
                 comparison.connections.to_string(),
                 comparison.other.name().to_owned(),
                 pairs.len().to_string(),
+                comparison.pairs.disturbed.len().to_string(),
                 show(spread(|pair| pair.own.per_second), 0),
                 show(spread(|pair| pair.other.per_second), 0),
                 show(rate, 3),
@@ -159,6 +162,7 @@ impl Report {
             "connections",
             "against",
             "pairs",
+            "disturbed",
             "ours/s",
             "theirs/s",
             "rate ratio",
@@ -173,7 +177,10 @@ impl Report {
             format!(
                 "{table}\nRates are each tool's own report. CPU time is the whole process's, start and end included, as \
                  the kernel accounts for it when the process is waited for, over the requests that the tool reports: one \
-                 measure for all. Ratios are ours over theirs, within pairs.\n"
+                 measure for all. Ratios are ours over theirs, within pairs. wrk and oha count the opening of their connections into their \
+                 window; ours opens them before. Pairs in which other processes took more than {:.0}% of the two CPUs are \
+                 counted as disturbed and measured again.\n",
+                100.0 * DISTURBED
             )
         })
     }
@@ -181,18 +188,18 @@ impl Report {
     fn lag_table(&self) -> Option<String> {
         let rows = self.lag.iter().map(|series| {
             let worst = |value: fn(&LagWindow) -> f64| {
-                let values = series.disturbed.iter().map(value);
+                let values = series.windows.disturbed.iter().map(value);
                 values.reduce(f64::max).map_or_else(String::new, |worst| format!("{worst:.0}"))
             };
-            let stolen = series.disturbed.iter().filter_map(|window| window.stolen).reduce(f64::max);
+            let stolen = series.windows.disturbed.iter().filter_map(|window| window.stolen).reduce(f64::max);
             vec![
                 describe(series.load, series.shared),
-                series.clean.len().to_string(),
+                series.windows.sound.len().to_string(),
                 show(series.p99_us(), 1),
                 judged(Some(series.p99_figure()), series.p99_us()),
                 show(series.p99_9_us(), 1),
                 judged(series.p99_9_figure(), series.p99_9_us()),
-                series.disturbed.len().to_string(),
+                series.windows.disturbed.len().to_string(),
                 stolen.map_or_else(String::new, percent),
                 worst(|window| window.p99_us),
                 worst(|window| window.p99_9_us),
@@ -200,21 +207,22 @@ impl Report {
         });
         let columns = [
             "load",
-            "windows without steal",
+            "sound windows",
             "lag p99, us",
             "figure",
             "lag p99.9, us",
             "figure",
-            "windows with steal",
+            "with steal or disturbed",
             "most steal",
             "their worst p99, us",
             "their worst p99.9, us",
         ];
         table(&columns, rows.collect()).map(|table| {
             format!(
-                "{table}\nWindows in which the hypervisor took time from either CPU are counted, and repeated: the figures \
-                 are those of the windows without. A dedicated CPU is polled without pause; on a shared one the generator \
-                 sleeps, in class SCHED_FIFO.\n"
+                "{table}\nWindows in which the hypervisor took any time from the CPUs, or other processes more than {:.0}%, are \
+                 counted, and repeated: the figures are those of the windows without. A dedicated CPU is polled without pause; on a shared one the generator \
+                 sleeps, in class SCHED_FIFO.\n",
+                100.0 * DISTURBED
             )
         })
     }
@@ -223,7 +231,8 @@ impl Report {
         let rows = self.arrivals.iter().map(|series| {
             vec![
                 series.tool.name().to_owned(),
-                series.windows.len().to_string(),
+                series.windows.sound.len().to_string(),
+                series.windows.disturbed.len().to_string(),
                 show(series.spread(|window| window.per_second), 1),
                 show(series.spread(|window| window.p50_us), 1),
                 show(series.spread(|window| window.p99_us), 1),
@@ -244,7 +253,8 @@ impl Report {
                  its own notes when each request was read; its deviation is how much later that was than an even \
                  schedule at the asked rate, which is laid so that the least delayed request of the window is on time. A \
                  tool that sends at another rate than it was asked for drifts, and one that schedules each connection by \
-                 itself sends in bursts: both count.\n",
+                 itself sends in bursts: both count. Windows with steal, or that other processes disturbed, are measured \
+                 again.\n",
                 arrivals::PER_SECOND,
                 arrivals::CONNECTIONS
             )
@@ -253,6 +263,9 @@ impl Report {
 
     fn null_server_table(&self) -> Option<String> {
         let ceiling = self.null_servers.iter().find(|series| series.name == "ceiling")?;
+        let most = |series: &null_servers::Series, part: fn(&Window) -> Option<f64>| {
+            percent(series.windows.iter().flatten().filter_map(part).fold(0.0, f64::max))
+        };
         let rows = self.null_servers.iter().map(|series| {
             let is_ceiling = series.name == ceiling.name;
             let ratio = series.over(ceiling).filter(|_| !is_ceiling);
@@ -262,9 +275,20 @@ impl Report {
                 show(series.per_second(), 0),
                 show(ratio, 3),
                 judged((!is_ceiling).then_some(null_servers::Series::FIGURE), ratio),
+                most(series, |window| window.stolen),
+                most(series, |window| window.others),
             ]
         });
-        let columns = ["server", "windows", "requests/s", "over the ceiling", "figure"];
+        let columns = [
+            "server",
+            "windows",
+            "requests/s",
+            "over the ceiling",
+            "figure",
+            "most steal",
+            "most taken by others",
+        ];
+
         table(&columns, rows.collect()).map(|table| {
             format!(
                 "{table}\nEach with one worker on the server's CPU, giving the same 51 bytes of JSON, under our closed loop \
@@ -295,13 +319,13 @@ impl Report {
         };
         for comparison in &self.closed {
             let what = format!("{} connections against {}", comparison.connections, comparison.other.name());
-            add(what, &comparison.failed);
+            add(what, &comparison.pairs.failed);
         }
         for series in &self.lag {
-            add(describe(series.load, series.shared), &series.failed);
+            add(describe(series.load, series.shared), &series.windows.failed);
         }
         for series in &self.arrivals {
-            add(format!("arrivals of {}", series.tool.name()), &series.failed);
+            add(format!("arrivals of {}", series.tool.name()), &series.windows.failed);
         }
         for series in &self.null_servers {
             add(series.name.to_owned(), &series.failed);
@@ -345,7 +369,8 @@ fn around(page: &str) -> Option<(&str, &str)> {
 #[error("there is no place for the tables between the lines {BEGIN} and {END}: add them, or name a new file")]
 pub struct NoPlace;
 
-fn describe(load: Load, shared: bool) -> String {
+/// One kind of open loop in words.
+pub fn describe(load: Load, shared: bool) -> String {
     let cpu = if shared { "shared CPU" } else { "dedicated CPU" };
     match load {
         Load::Closed => "closed loop".to_owned(),

@@ -139,6 +139,11 @@ impl Serving {
         format!("http://{}{PATH}", self.address)
     }
 
+    /// The root of its process tree, or the guard above it.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Ends it.
     ///
     /// # Errors
