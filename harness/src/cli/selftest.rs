@@ -18,8 +18,9 @@ Examples:
   harness selftest --seed 7           other arrivals and other service times
   harness selftest --export-json selftest.json
 
-A check fails only for a real disagreement. What the machine's own noise (stolen time, other processes, the
-generator's lateness) may have caused is repeated up to twice, and is CANNOT TELL if it stays so.";
+A check is FAIL only for a real disagreement. A case in which the machine's own noise (stolen
+time, other processes, a late generator) may have caused one is repeated up to twice, as far as
+there is time, and is CANNOT TELL if it stays so. Exit code 1: a FAIL, or too few CPUs.";
 
 /// Arguments of `selftest`.
 #[derive(Debug, Args)]

@@ -77,7 +77,7 @@ pub fn selftest(args: &SelftestArgs) -> anyhow::Result<Outcome> {
             "warning: this is a debug build, whose generator is slower than the one that measures"
         );
     }
-    let interrupt = Interrupt::listen("finished cases are shown")?;
+    let interrupt = Interrupt::listen("finished cases are kept")?;
     let surroundings = Surroundings {
         server_cpu,
         generator_cpu,

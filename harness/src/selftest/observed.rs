@@ -81,17 +81,22 @@ impl Disturbance {
         }
     }
 
-    /// The share of requests that was touched at most, by what the instrument has no say in.
+    /// The share of sends that was touched at most, by what the instrument has no say in: its lateness is no excuse for
+    /// its lateness.
     pub(crate) fn outside_share(&self, requests: u64) -> f64 {
-        // Stolen time is known for both CPUs together; all of it may be one's.
-        with_spread(2.0 * self.stolen + self.generator_starved + self.server_starved, requests)
+        with_spread(self.stolen_of_one() + self.generator_starved, requests)
     }
 
-    /// The share of requests that was touched at most, counting the generator's own lateness: whoever is late at
-    /// sending is as often late at receiving.
+    /// The share of requests that was touched at most: each meets each side twice, when it is sent and when it is
+    /// answered. Here lateness counts, as a second account of how often the generator was elsewhere.
     pub(crate) fn share(&self, requests: u64) -> f64 {
-        let seen = 2.0 * self.stolen + self.generator_starved + self.server_starved + 2.0 * self.late;
-        with_spread(seen, requests)
+        let generator = self.generator_starved.max(self.late);
+        with_spread(2.0 * (self.stolen_of_one() + generator + self.server_starved), requests)
+    }
+
+    /// Stolen time is known for both CPUs together; all of it may be one's.
+    fn stolen_of_one(&self) -> f64 {
+        2.0 * self.stolen
     }
 
     /// Whether something lasted long enough to change what becomes of a request.

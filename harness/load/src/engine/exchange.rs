@@ -96,6 +96,10 @@ impl Engine<'_> {
         loop {
             let received = self.connections[index].receive(&mut self.buffer[..most], &mut self.calls);
             let at_ns = self.clock.now_ns();
+            if self.deadlines[index] <= at_ns && received != Received::Nothing {
+                // Too late is too late, whether or not the sweep has come by.
+                return self.failed(index, at_ns, ErrorKind::Timeout);
+            }
             match received {
                 Received::Bytes(bytes) => {
                     if !self.digest(index, bytes, at_ns) {
