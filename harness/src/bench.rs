@@ -43,7 +43,7 @@ pub fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome> {
         print_list(&registry, &scenarios);
         return Ok(Outcome::Done);
     }
-    let mut context = Context::new(Interrupt::listen()?)?;
+    let mut context = Context::new(Interrupt::listen("finished trials are kept")?)?;
     let mut run = Run::new(plan, &context)?;
     anstream::print!("{}", run.record.plan.describe(&context.topology)?);
     if args.dry_run {

@@ -1,16 +1,22 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
 mod generators;
+mod load;
+mod merge;
+mod quick;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-
 use host::cpus::CpuSet;
 
+pub use self::{
+    generators::{GeneratorsArgs, Part},
+    load::LoadArgs,
+    merge::MergeArgs,
+    quick::QuickArgs,
+};
 use crate::duration;
-
-pub use generators::{GeneratorsArgs, Part};
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
 /// ceiling.
@@ -44,6 +50,15 @@ pub enum Command {
     /// Race the rows and leave a results folder with tables.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+    /// Load one server, and say what its answers took and how far the figures can be trusted.
+    #[command(after_help = load::LOAD_EXAMPLES)]
+    Load(Box<LoadArgs>),
+    /// Run C users who send N requests each: what `artillery quick` does, with the same report.
+    #[command(after_help = quick::EXAMPLES)]
+    Quick(QuickArgs),
+    /// Add up what several generators recorded, and take percentiles from the sum.
+    #[command(after_help = merge::MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Render the tables of a results folder again, from its records.
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.

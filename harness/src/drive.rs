@@ -1,5 +1,5 @@
 //! Drives the generator against a running server and turns what it found, with the kernel's counters of the same
-//! window, into the figures of a record. Only this module knows both the generator and the application.
+//! window, into the figures of a record.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    answers::RightAnswer,
     context::Context,
     cpu_plan::CpuPlan,
     instance::{Instance, InstanceError},
@@ -16,9 +17,9 @@ use crate::{
     sample::{MachineSample, TreeSample},
     scenario::Placement,
 };
-use app::{Endpoint, Expectation, Operation};
+use app::{Endpoint, Operation};
 use host::class::SchedulingClass;
-use load::{Check, Mismatch, Observer, Outcome, Plan, Rate, Request, Stream, StreamOutcome, Wait};
+use load::{Observer, Outcome, Plan, Rate, Request, Stream, StreamOutcome, Wait};
 
 /// How long opening all connections may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -107,18 +108,23 @@ fn plan(instance: &Instance, wanted: &Wanted<'_>, raised: bool) -> Result<Plan, 
         Ok(Stream::new(
             stream.name.clone(),
             request.map_err(|error| InstanceError::Generator(error.to_string()))?,
-            Arc::new(RightAnswer(Expectation::of(&stream.operation))),
+            Arc::new(RightAnswer::to(&stream.operation)),
             stream.pacing,
             u32::try_from(stream.connections).unwrap_or(u32::MAX),
         ))
     };
     let streams = wanted.load.streams.iter().map(stream).collect::<Result<Vec<_>, InstanceError>>()?;
-    // A closed loop waits for answers alone. An open loop must be on time: it polls where no other needs the CPU.
+    // An open loop must be on time, and a closed loop awake for answers that come at once: both poll where no other needs
+    // the CPU.
     let open_loop = streams.iter().any(|stream| stream.pacing.is_open());
     let alone = wanted.cpus.placement == Placement::Split;
     let mut plan = Plan::new(instance.address(), streams);
     plan.cpus = wanted.cpus.generator.iter().collect();
-    plan.wait = if open_loop && alone { Wait::Spin } else { Wait::Sleep };
+    plan.wait = match (alone, open_loop) {
+        (true, true) => Wait::Spin,
+        (true, false) => Wait::Linger,
+        (false, _) => Wait::Sleep,
+    };
     plan.warm_up = wanted.load.warm_up;
     plan.window = wanted.load.window;
     plan.timeout = wanted.load.timeout;
@@ -140,21 +146,6 @@ fn target(operation: Operation) -> String {
         Operation::Complex { iterations } => format!("{path}?iterations={iterations}"),
         Operation::Randoms { count, seed } => format!("{path}?count={count}&seed={seed}"),
         Operation::Delay { milliseconds } => format!("{path}?ms={milliseconds}"),
-    }
-}
-
-struct RightAnswer(Expectation);
-
-impl Check for RightAnswer {
-    fn check(&self, status: u16, body: &[u8]) -> Result<(), Mismatch> {
-        if status != 200 {
-            return Err(Mismatch::Status);
-        }
-        self.0.matches(body).map_err(|reason| Mismatch::Answer(reason.into()))
-    }
-
-    fn accepts(&self, status: u16) -> bool {
-        status == 200
     }
 }
 

@@ -2,13 +2,22 @@
 
 use std::process::ExitCode;
 
-use crate::{folder::FolderError, names::Unknown, registry::RegistryError, scenario::ScenarioError};
+use load::RunError;
+
+use crate::{
+    folder::FolderError, load_command::options::OptionError, merge::MergeError, names::Unknown,
+    registry::RegistryError, scenario::ScenarioError, target::TargetError,
+};
 
 /// 2 where another command line, registry or scenario would help; 1 otherwise.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_usage = error.is::<Unknown>()
         || error.is::<RegistryError>()
         || error.is::<ScenarioError>()
+        || error.downcast_ref().is_some_and(MergeError::is_usage)
+        || error.is::<OptionError>()
+        || matches!(error.downcast_ref(), Some(RunError::Plan(_)))
+        || error.downcast_ref().is_some_and(TargetError::is_usage)
         || matches!(error.downcast_ref(), Some(FolderError::Taken(_) | FolderError::Foreign(_)));
     if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

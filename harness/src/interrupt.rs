@@ -23,11 +23,11 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens for SIGINT and SIGTERM from now on.
+    /// Listens for SIGINT and SIGTERM from now on. `kept` says what becomes of what was done until then.
     ///
     /// # Errors
     /// The handlers cannot be installed.
-    pub fn listen() -> std::io::Result<Self> {
+    pub fn listen(kept: &'static str) -> std::io::Result<Self> {
         let interrupt = Self::never();
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let told = interrupt.clone();
@@ -36,7 +36,7 @@ impl Interrupt {
                 if told.asked.swap(true, Ordering::SeqCst) {
                     std::process::exit(128 + signal);
                 }
-                anstream::eprintln!("\ninterrupted: finished trials are kept; once more to end at once");
+                anstream::eprintln!("\ninterrupted: {kept}; once more to end at once");
                 told.load.stop();
             }
         });

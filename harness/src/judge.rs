@@ -6,25 +6,13 @@ use stats::Quantile;
 use crate::{
     record::{Measured, StreamRecord, Verdict},
     scenario::Placement,
+    soundness::{self, Flow},
 };
 
-/// The generator's own lag may be this part of the 99th percentile that it reports...
-const LAG_SHARE: f64 = 0.1;
-/// ... or this long, whichever is larger, microseconds.
-const LAG_FLOOR_US: f64 = 100.0;
-/// Little's law must hold within this.
-const LITTLES_LAW_TOLERANCE: f64 = 0.05;
-/// A generator that waited for a CPU for more than this part of the window was starved.
-const STARVED: f64 = 0.05;
 /// Other processes of the machine may take this part of the plan's CPUs.
 pub(crate) const DISTURBED: f64 = 0.05;
 /// A shared generator may use this much of one CPU (METHODOLOGY.md, "Placement", says why not less).
 const SHARED_GENERATOR_BUSY: f64 = 0.15;
-/// Below this part of the offered rate, the server did not keep up.
-const KEPT_UP: f64 = 0.99;
-/// Busy for this part of the time is as good as always.
-const BUSY: f64 = 0.95;
-
 /// Judges a trial by its figures alone.
 pub fn judge(measured: &Measured, placement: Placement) -> Verdict {
     let reasons: Vec<String> = measured
@@ -48,7 +36,7 @@ fn faults_of_stream(stream: &StreamRecord) -> Vec<String> {
     let name = &stream.name;
     let us = |quantile: Quantile| quantile.ns() as f64 / 1000.0;
     if let (Some(lag), Some(response)) = (&stream.lag, &stream.response) {
-        let (lag, allowed) = (us(lag.p99), (us(response.p99) * LAG_SHARE).max(LAG_FLOOR_US));
+        let (lag, allowed) = (us(lag.p99), soundness::allowed_lag_us(us(response.p99)));
         if lag > allowed {
             faults.push(format!(
                 "{name}: the generator's own lag has p99 {lag:.0} us, and {allowed:.0} us are allowed"
@@ -59,7 +47,7 @@ fn faults_of_stream(stream: &StreamRecord) -> Vec<String> {
         let StreamRecord { due, sent, unsent, .. } = stream;
         faults.push(format!("{name}: the accounts differ ({due} due, {sent} sent, {unsent} unsent)"));
     }
-    if stream.littles_law_difference > LITTLES_LAW_TOLERANCE {
+    if !soundness::littles_law_holds(stream.littles_law_difference) {
         let percent = 100.0 * stream.littles_law_difference;
         faults.push(format!("{name}: Little's law is off by {percent:.1}%"));
     }
@@ -69,7 +57,7 @@ fn faults_of_stream(stream: &StreamRecord) -> Vec<String> {
 fn faults_of_surroundings(measured: &Measured, placement: Placement) -> Vec<String> {
     let generator = &measured.generator;
     let mut faults = Vec::new();
-    if generator.starved > STARVED {
+    if soundness::is_starved(generator.starved) {
         let percent = 100.0 * generator.starved;
         faults.push(format!("the generator waited for a CPU for {percent:.1}% of the window"));
     }
@@ -96,14 +84,18 @@ fn wrong_answers(measured: &Measured) -> Option<String> {
 }
 
 fn is_saturated(stream: &StreamRecord) -> bool {
-    stream.offered_per_second.is_some() && (stream.right as f64) < KEPT_UP * stream.due as f64
-        || stream.unsent > 0
-        || stream.offered_per_second.is_some() && stream.censored > 0
+    let StreamRecord { due, right, unsent, censored, .. } = *stream;
+    match stream.offered_per_second {
+        Some(_) => !soundness::kept_up(Flow { due, answered: right, unsent, censored }),
+        None => unsent > 0,
+    }
 }
 
 fn is_generator_bound(measured: &Measured) -> bool {
     let server_busy = measured.machine.as_ref().map_or(1.0, |machine| machine.server_cpus_busy);
-    !measured.generator.spins && measured.generator.busy >= BUSY && server_busy < BUSY
+    !measured.generator.spins
+        && soundness::is_busy(measured.generator.busy)
+        && !soundness::is_busy(server_busy)
 }
 
 #[cfg(test)]

@@ -14,12 +14,15 @@ pub mod scenario;
 pub mod workspace;
 
 pub mod bench;
+pub mod load_command;
+pub mod merge;
 pub mod published;
 
 pub mod cpu_plan;
 mod run;
 pub mod run_plan;
 
+pub mod answers;
 pub mod builder;
 pub mod calibrate;
 pub mod context;
@@ -30,6 +33,7 @@ pub mod judge;
 pub mod progress;
 pub mod resolve;
 pub mod sample;
+pub mod soundness;
 pub mod trial;
 
 pub mod generators;
@@ -39,5 +43,8 @@ pub mod folder;
 pub mod record;
 pub mod report;
 
+pub mod quick;
+
 pub mod duration;
 pub mod names;
+pub mod target;

@@ -6,7 +6,8 @@ use clap::Parser;
 use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
-    failure, generators, published,
+    failure, generators, load_command, merge, published,
+    quick::quick,
 };
 
 fn main() -> ExitCode {
@@ -22,12 +23,15 @@ fn main() -> ExitCode {
     };
     let ended = match command {
         Command::Bench(arguments) => bench(&arguments, typed()),
+        Command::Load(arguments) => load_command::load(&arguments, typed()),
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
         Command::Generators(arguments) => generators::generators(&arguments, typed()),
         Command::ArrivalLog { listen, cpus, log } => {
             generators::arrival_log::serve(listen, &cpus, &log).map(|()| Outcome::Done)
         }
+        Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Quick(arguments) => quick(&arguments),
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {

@@ -1,11 +1,11 @@
 //! Drives the generator by hand:
-//! `cargo run --release -p load --example drive -- ADDRESS PATH CONNECTIONS SECONDS [RATE|closed] [spin|sleep] [CPU]`.
+//! `cargo run --release -p load --example drive -- ADDRESS PATH CONNECTIONS SECONDS [RATE|closed] [spin|linger|sleep] [CPU]`.
 
 use std::{env, error::Error, sync::Arc, time::Duration};
 
 use load::{AnySuccess, Pacing, Plan, Request, StopHandle, Stream, Wait};
 
-const USAGE: &str = "usage: drive ADDRESS PATH CONNECTIONS SECONDS [RATE|closed] [spin|sleep] [CPU]";
+const USAGE: &str = "usage: drive ADDRESS PATH CONNECTIONS SECONDS [RATE|closed] [spin|linger|sleep] [CPU]";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -20,7 +20,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stream = Stream::new(path, request, Arc::new(AnySuccess), pacing, connections.parse()?);
     let mut plan = Plan::new(address.parse()?, vec![stream]);
     plan.window = Duration::from_secs_f64(seconds.parse()?);
-    plan.wait = if options.get(1).is_some_and(|wait| wait == "spin") { Wait::Spin } else { Wait::Sleep };
+    plan.wait = match options.get(1).map(String::as_str) {
+        None | Some("sleep") => Wait::Sleep,
+        Some("linger") => Wait::Linger,
+        Some("spin") => Wait::Spin,
+        Some(_) => return Err(USAGE.into()),
+    };
     plan.cpus = options.get(2).map(|cpu| cpu.parse()).transpose()?.into_iter().collect();
     let outcome = load::run(&plan, &(), &StopHandle::new())?;
     for stream in &outcome.streams {

@@ -59,7 +59,7 @@ pub use outcome::{
     WrongAnswer,
 };
 pub use pacing::Pacing;
-pub use plan::{Plan, PlanError, Stream, ThreadHook, Wait};
+pub use plan::{LINGER_NS, Plan, PlanError, Stream, ThreadHook, Wait};
 pub use policy::{Afterwards, ConnectionPolicy, Opening, Verify};
 pub use population::LittlesLaw;
 pub use rate::Rate;

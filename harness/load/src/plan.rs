@@ -114,9 +114,17 @@ impl Stream {
 pub enum Wait {
     /// Polls without pause. Only for a CPU that belongs to the generator alone.
     Spin,
+    /// Polls for [`LINGER_NS`] after the last event, then sleeps. For a closed loop on a CPU that belongs to the generator
+    /// alone: an answer that comes soon is met awake, which saves two switches, and a server that takes its time
+    /// is not waited for in vain.
+    Linger,
     /// Sleeps until a socket is ready or the next request is due, with a timer slack of 1 ns. Never spins.
     Sleep,
 }
+
+/// How long [`Wait::Linger`] polls, in nanoseconds: longer than a cheap request takes under one connection (some 30 us
+/// here while both sides are awake, 100 us when both sleep), shorter than anything else is worth waiting for.
+pub const LINGER_NS: u64 = 100_000;
 
 /// Why a plan cannot be run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use stats::Quantile;
 
 /// A whole number with its thousands apart: `12,345`.
-pub(super) fn thousands(value: f64) -> String {
+pub(crate) fn thousands(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -16,7 +16,7 @@ pub(super) fn thousands(value: f64) -> String {
 }
 
 /// Three significant digits, as far as there are that many before the point.
-pub(super) fn three_digits(value: f64) -> String {
+pub(crate) fn three_digits(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => thousands(value),
         size if size >= 10.0 => format!("{value:.1}"),
@@ -26,25 +26,25 @@ pub(super) fn three_digits(value: f64) -> String {
 
 /// The unit of a column of times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Microseconds,
     Milliseconds,
 }
 
 impl Unit {
     /// The unit in which times up to `largest_us` are read most easily.
-    pub(super) fn for_times_up_to(largest_us: f64) -> Self {
+    pub(crate) fn for_times_up_to(largest_us: f64) -> Self {
         if largest_us >= 10_000.0 { Self::Milliseconds } else { Self::Microseconds }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Microseconds => "us",
             Self::Milliseconds => "ms",
         }
     }
 
-    pub(super) fn show(self, us: f64) -> String {
+    pub(crate) fn show(self, us: f64) -> String {
         match self {
             Self::Microseconds => thousands(us),
             Self::Milliseconds => three_digits(us / 1000.0),
@@ -52,7 +52,7 @@ impl Unit {
     }
 
     /// A time that may only be known to be longer.
-    pub(super) fn show_quantile(self, quantile: Quantile) -> String {
+    pub(crate) fn show_quantile(self, quantile: Quantile) -> String {
         let bound = if quantile.is_bound() { "> " } else { "" };
         format!("{bound}{}", self.show(quantile.ns() as f64 / 1000.0))
     }

@@ -2,7 +2,7 @@
 //!
 //! A report is a pure function of a results folder; nothing is ever computed from a report.
 
-mod figures;
+pub(crate) mod figures;
 mod findings;
 mod markdown;
 mod pages;

@@ -29,8 +29,8 @@ pub const RESPONSE: &str = "response";
 /// The kind of tag under which the ages stand at which requests were given up, see [`HdrLog::tag`].
 pub const UNANSWERED: &str = "unanswered";
 
-/// More tags than any generator writes: each one takes some 220 kB of memory.
-pub const MOST_TAGS: usize = 256;
+/// More tags than are read from one log: each one takes some 220 kB of memory.
+pub const MOST_TAGS: usize = 1_024;
 
 const UNIT_COMMENT: &str = "values in nanoseconds; Interval_Max in milliseconds";
 

@@ -31,7 +31,7 @@ impl Meter {
         let cpu_ns = closed.usage.cpu_ns - opened.usage.cpu_ns;
         let busy_ns = match wait {
             Wait::Sleep => cpu_ns,
-            Wait::Spin => wall_ns.saturating_sub(closed.idle_ns - opened.idle_ns),
+            Wait::Spin | Wait::Linger => wall_ns.saturating_sub(closed.idle_ns - opened.idle_ns),
         };
         ThreadOutcome {
             wall_s: wall_ns as f64 / 1e9,
@@ -60,6 +60,7 @@ mod tests {
         let closed = Reading { at_ns: 2_000, usage, idle_ns: 750, ..Reading::default() };
         let meter = Meter { opened: Some(opened), closed: Some(closed) };
         assert_eq!(meter.outcome(0, None, Wait::Spin).busy_share, 0.25);
+        assert_eq!(meter.outcome(0, None, Wait::Linger).busy_share, 0.25);
         assert_eq!(meter.outcome(0, None, Wait::Sleep).busy_share, 0.9);
     }
 

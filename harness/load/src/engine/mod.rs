@@ -33,7 +33,7 @@ use crate::{
     lane::Lane,
     outcome::{StreamOutcome, ThreadOutcome},
     pacing::{Purpose, Share, random_sequence},
-    plan::{Plan, Wait},
+    plan::{LINGER_NS, Plan, Wait},
     policy::{Afterwards, ConnectionPolicy},
     pool::Pool,
     window::Window,
@@ -241,10 +241,12 @@ impl<'a> Engine<'a> {
         let wait_failed = RunError::system("wait for sockets");
         let mut interrupted = false;
         let mut now_ns = self.clock.now_ns();
+        let mut last_event_ns = now_ns;
         loop {
             let timeout_ns = match self.plan.wait {
                 Wait::Spin => 0,
-                Wait::Sleep => self.next_wake_ns().saturating_sub(now_ns),
+                Wait::Linger if now_ns - last_event_ns < LINGER_NS => 0,
+                Wait::Linger | Wait::Sleep => self.next_wake_ns().saturating_sub(now_ns),
             };
             let before_ns = now_ns;
             let ready = match self.poller.wait(timeout_ns) {
@@ -262,6 +264,7 @@ impl<'a> Engine<'a> {
                 self.idle_ns += now_ns - before_ns;
             } else {
                 now_ns = self.clock.now_ns();
+                last_event_ns = now_ns;
             }
             self.keep_appointments(now_ns);
             if now_ns >= self.next_sweep_ns {

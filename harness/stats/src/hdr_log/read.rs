@@ -95,7 +95,7 @@ pub enum Problem {
         interval_max: f64,
     },
     /// There are more tags than are kept.
-    #[error("is of the {}th tag, more than any generator writes", MOST_TAGS + 1)]
+    #[error("has another tag, after {MOST_TAGS} others: split the log")]
     TooManyTags,
     /// A comment of this crate is damaged.
     #[error("`{0}` does not say how many values of which tag were clamped")]

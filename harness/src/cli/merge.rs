@@ -1,0 +1,27 @@
+//! Arguments of `merge`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Shown below the help of `merge`.
+pub(super) const MERGE_EXAMPLES: &str = "\
+Examples:
+  harness merge a.hlog b.hlog                 one result from two generators that ran together
+  harness merge host-*.hlog -o all.hlog       and keep it, for merging further or for plotting
+  harness merge a.hlog                        the percentiles of one log
+
+Logs are HdrHistogram's V2 format in nanoseconds. Counts are added and percentiles taken from the sum; percentiles \
+themselves cannot be added or averaged. The tag `NAME.unanswered` holds the ages at which requests were given up: they \
+stay in `NAME.response` as longer than that, and what lies among them is printed as `> x`.";
+
+/// Arguments of `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The generators' logs
+    #[arg(value_name = "LOG", required = true)]
+    pub logs: Vec<PathBuf>,
+    /// Also write the merged log here; an existing file is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}

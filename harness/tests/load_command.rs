@@ -1,0 +1,329 @@
+//! `harness load` as a person runs it, against servers that answer rightly, wrongly, late and not at all.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server on a port of its own that answers each request line as `answer` says, for as long as the test lasts.
+fn serve(answer: impl Fn(&str) -> String + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = answer.clone();
+            std::thread::spawn(move || answer_all(&stream, &answer));
+        }
+    });
+    address
+}
+
+fn answer_all(stream: &TcpStream, answer: &impl Fn(&str) -> String) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
+    let (mut reader, mut writer) = (BufReader::new(stream), stream);
+    loop {
+        let (mut line, mut header, mut length) = (String::new(), String::new(), 0);
+        reader.read_line(&mut line).ok().filter(|&length| length > 0)?;
+        while header != "\r\n" {
+            header.clear();
+            reader.read_line(&mut header).ok().filter(|&length| length > 0)?;
+            if let Some(value) = header.strip_prefix("content-length: ") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        writer.write_all(answer(&line).as_bytes()).ok()?;
+    }
+}
+
+fn answer(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+const RIGHT: &str = r#"{"origin":"scripted","worker":"t0","payload":499500}"#;
+
+/// Answers `/simple` rightly, and knows nothing else.
+fn right(line: &str) -> String {
+    if line.contains(" /simple ") { answer("200 OK", RIGHT) } else { answer("404 Not Found", "no such path") }
+}
+
+/// An address at which nothing listens: it was free a moment ago.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.arg("load").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Exit code, stdout and stderr of a whole run.
+fn load(arguments: &[&str]) -> (i32, String, String) {
+    ended(command(arguments).spawn().unwrap())
+}
+
+fn ended(child: Child) -> (i32, String, String) {
+    let pid = Pid::from_child(&child);
+    let (sender, receiver): (_, Receiver<Output>) = channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+    let Ok(output) = receiver.recv_timeout(PATIENCE) else {
+        kill_process(pid, Signal::KILL).unwrap();
+        panic!("it did not end within {PATIENCE:?}");
+    };
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The names of the checks that failed, of the run and of its streams.
+fn failed_checks(report: &Value) -> Vec<&str> {
+    let streams = report["streams"].as_array().unwrap().iter().map(|stream| &stream["self_checks"]);
+    streams
+        .chain([&report["self_checks"]])
+        .flat_map(|checks| checks.as_array().unwrap())
+        .filter(|check| check["passed"] == false)
+        .map(|check| check["name"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_closed_loop_is_measured_printed_and_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, log) = (folder.path().join("a.json"), folder.path().join("a.hlog"));
+    let url = format!("{}/simple", serve(right));
+    let exports = ["--export-json", file.to_str().unwrap(), "--export-hdr", log.to_str().unwrap()];
+    let arguments = [&[&url, "-c", "2", "-z", "300ms", "-w", "50ms", "--seed", "7"][..], &exports].concat();
+    let (code, stdout, stderr) = load(&arguments);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    for expected in ["closed loop, 2 connections", "p50", "99% interval", "errors    none", "seed 7", "█"] {
+        assert!(stdout.contains(expected), "{expected} is not in:\n{stdout}");
+    }
+    let report = json(&file);
+    assert_eq!((&report["url"], &report["seed"]), (&format!("http://{url}").into(), &7.into()));
+    assert!(report["requests_per_second"].as_f64().unwrap() > 0.0);
+    assert!(report["generator"]["cpu_per_request_us"].as_f64().unwrap() > 0.0);
+    let stream = &report["streams"][0];
+    let count = stream["counts"]["ok"].as_u64().unwrap();
+    assert_eq!(stream["status"]["200"].as_u64().unwrap(), stream["counts"]["completed"].as_u64().unwrap());
+    assert!(stream["response_us"]["p50"].as_f64().unwrap() > 0.0 && stream["lag_us"].is_null(), "{stream}");
+
+    let log = stats::hdr_log::HdrLog::read(&std::fs::read(&log).unwrap()).unwrap();
+    let times = log.response_times("/simple").unwrap();
+    assert_eq!((times.len(), times.censored()), (count, 0));
+    assert!((log.range().unwrap().length_s() - 0.3).abs() < 0.01);
+}
+
+#[test]
+fn an_open_loop_sends_what_was_asked_for_and_tells_its_own_lag() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.json");
+    let url = serve(right).to_string();
+    let mix = ["--mix", "simple=0.75,other=0.25", "--expect-body", RIGHT];
+    let out = ["-q", "400", "-z", "500ms", "-w", "0s", "--export-json", file.to_str().unwrap()];
+    let (code, stdout, stderr) = load(&[&[url.as_str()][..], &mix, &out].concat());
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let report = json(&file);
+    let due = |stream: usize| report["streams"][stream]["counts"]["due"].as_u64().unwrap();
+    // 300 and 100 a second, evenly spaced from the start, for half a second.
+    assert_eq!((due(0), due(1)), (150, 50));
+    assert!(
+        report["streams"][0]["lag_us"]["p99"].is_f64() && report["streams"][0]["lag_us"]["p99_9"].is_f64()
+    );
+    assert!(report["machine"]["steal"].is_f64());
+    assert_eq!(report["streams"][1]["errors"]["status_4xx"], 50);
+    assert!(failed_checks(&report).contains(&"answers"));
+    assert!(stdout.contains("warning: other: no request was answered rightly"), "{stdout}");
+}
+
+#[test]
+fn a_number_of_requests_ends_the_run_when_they_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.json");
+    let url = format!("{}/simple", serve(right));
+    let out =
+        ["-n", "101", "-c", "4", "--requests-per-connection", "10", "--export-json", file.to_str().unwrap()];
+    let (code, stdout, stderr) = load(&[&[url.as_str()][..], &out].concat());
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let report = json(&file);
+    assert_eq!((&report["streams"][0]["counts"]["ok"], &report["interrupted"]), (&101.into(), &false.into()));
+}
+
+#[test]
+fn what_every_request_is_refused_is_shown_and_fails() {
+    let url = format!("{}/nowhere", serve(right));
+    let (code, stdout, _) = load(&[&url, "-c", "1", "-z", "200ms", "-w", "0s", "--quiet"]);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(stdout.contains("errors    status_4xx "), "{stdout}");
+    let warning = "warning: no request was answered rightly; expected was any status of class 2xx; the first: status 404";
+    assert!(stdout.contains(warning), "{stdout}");
+
+    let (code, stdout, _) = load(&[&url, "-n", "5", "--expect-status", "404"]);
+    assert_eq!(code, 0, "{stdout}");
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let url = serve(|_| {
+        "HTTP/1.1 302 Found\r\nlocation: http://elsewhere.invalid/\r\ncontent-length: 0\r\n\r\n".to_owned()
+    });
+    let (code, stdout, _) = load(&[&url.to_string(), "-n", "5"]);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(stdout.contains("redirects are not followed: load the URL that they lead to"), "{stdout}");
+}
+
+#[test]
+fn a_wrong_answer_fails_the_run_and_is_quoted() {
+    let url = format!("{}/simple", serve(|_| answer("200 OK", &RIGHT.replace("499500", "499501"))));
+    let (code, stdout, _) = load(&[&url, "-n", "5"]);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(stdout.contains("payload is 499501, not 499500"), "{stdout}");
+    assert!(stdout.contains("if any content is right, say so with --expect-status 200"), "{stdout}");
+    assert_eq!(load(&[&url, "-n", "5", "--verify", "none"]).0, 0);
+}
+
+#[test]
+fn a_rate_beyond_what_the_server_can_do_is_a_result_with_a_warning() {
+    // One connection, answered after 20 ms: 50 a second at most, of 400.
+    let url = format!(
+        "{}/simple",
+        serve(|line| {
+            std::thread::sleep(Duration::from_millis(20));
+            right(line)
+        })
+    );
+    let rate = ["-q", "400", "-c", "1", "-z", "300ms", "-w", "0s", "-t", "300ms"];
+    let (code, stdout, _) = load(&[&[url.as_str()][..], &rate].concat());
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("warning: the server did not keep up: 400/s offered, "), "{stdout}");
+    assert!(stdout.contains("requests were never answered"), "{stdout}");
+    assert!(stdout.contains("> "), "{stdout}");
+}
+
+#[test]
+fn a_closed_loop_on_a_server_that_stalls_is_told_what_it_hides() {
+    let started = Instant::now();
+    let url = format!(
+        "{}/simple",
+        serve(move |line| {
+            // Still for the second half of every 400 ms.
+            let within = started.elapsed().as_millis() % 400;
+            if within >= 200 {
+                std::thread::sleep(Duration::from_millis(400 - u64::try_from(within).unwrap()));
+            }
+            right(line)
+        })
+    );
+    let (code, stdout, _) = load(&[&url, "-c", "1", "-z", "1200ms", "-w", "0s"]);
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("warning: the closed loop hides a stall: the slowest answer took "), "{stdout}");
+    assert!(stdout.contains("measure with --rate"), "{stdout}");
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_named() {
+    let address = nobody();
+    let (code, stdout, stderr) = load(&[&format!("http://{address}/simple")]);
+    let expected = format!(
+        "error: cannot connect to {address} (http://{address}/simple); is the server running?: Connection refused (os \
+         error 111)\n"
+    );
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (1, "", expected.as_str()));
+
+    let (code, _, stderr) = load(&["http://nowhere.invalid/"]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.starts_with("error: host `nowhere.invalid` cannot be resolved: "), "{stderr}");
+}
+
+#[test]
+fn a_command_line_that_cannot_be_meant_is_a_usage_error() {
+    let url = serve(right).to_string();
+    for (arguments, expected) in [
+        (
+            &["https://127.0.0.1:8443/simple"][..],
+            "error: `https://127.0.0.1:8443/simple` asks for TLS, which is not supported; measure the server behind it with http://127.0.0.1:8443/simple\n",
+        ),
+        (&["ftp://127.0.0.1/"], "error: `ftp://127.0.0.1/` has the scheme `ftp`; only http can be loaded\n"),
+        (&[&url, "--start-at", "@1000000000"], "in the past; choose a later one"),
+        (
+            &[&url, "-q", "0"],
+            "a rate of 0 sends nothing; choose one above 0, or leave it out for a closed loop",
+        ),
+        (
+            &[&url, "-d", "@/nowhere/at-all"],
+            "error: /nowhere/at-all cannot be read: No such file or directory",
+        ),
+        (&[&url, "--cpus", "1023"], "error: --cpus 1023: this process may use "),
+        (
+            &[&url, "-c", "4000000000"],
+            "error: 4000000064 file descriptors are needed for the connections and ",
+        ),
+        (&[&url, "-c", "4000000000"], "are allowed; raise the limit with `ulimit -n 4000000064`\n"),
+    ] {
+        let (code, stdout, stderr) = load(arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(expected), "{expected} is not in:\n{stderr}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_found_out_before_the_run() {
+    let url = serve(right).to_string();
+    let (code, stdout, stderr) = load(&[&url, "--export-json", "/nowhere/at-all/a.json"]);
+    assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+    assert!(stderr.starts_with("error: /nowhere/at-all/a.json cannot be written: "), "{stderr}");
+}
+
+#[test]
+fn an_interrupted_run_shows_what_it_has_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.json");
+    let (sender, asked) = channel();
+    let url = format!(
+        "{}/simple",
+        serve(move |line| {
+            let _ = sender.send(());
+            right(line)
+        })
+    );
+    let arguments = [&url, "-c", "1", "-z", "10m", "-w", "0s", "--export-json", file.to_str().unwrap()];
+    let child = command(&arguments).spawn().unwrap();
+    // The window opens with the run, so that what was asked for belongs to it.
+    (0..20).for_each(|_| asked.recv_timeout(PATIENCE).unwrap());
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let (code, stdout, stderr) = ended(child);
+    assert_eq!(code, 130, "{stdout}{stderr}");
+    assert!(stdout.contains("PARTIAL RESULTS: interrupted after "), "{stdout}");
+    assert!(stdout.contains(" of a window of 600.0 s"), "{stdout}");
+    assert!(stderr.contains("interrupted: what was measured until now is shown; once more to end at once"));
+    let report = json(&file);
+    assert_eq!(report["interrupted"], true);
+    assert!(report["streams"][0]["counts"]["ok"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn the_live_view_is_plain_lines_where_there_is_no_terminal() {
+    let url = format!("{}/simple", serve(right));
+    let (code, _, stderr) = load(&[&url, "-c", "1", "-z", "1300ms", "-w", "0s"]);
+    assert_eq!(code, 0);
+    assert!(
+        stderr.contains("measuring: ") && stderr.contains(" errors, ") && stderr.contains("p99 "),
+        "{stderr}"
+    );
+    assert!(!stderr.contains('\x1b'), "{stderr}");
+    let (_, _, stderr) = load(&[&url, "-c", "1", "-z", "1300ms", "-w", "0s", "--quiet"]);
+    assert_eq!(stderr, "");
+}
