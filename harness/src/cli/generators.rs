@@ -13,7 +13,7 @@ Examples:
   harness generators --only wrk --connections 64  the closed loop against wrk alone
   harness generators --only null-servers          the ceiling beside nginx and may_minihttp
   harness generators --markdown METHODOLOGY.md    the tables, written between that page's markers
-  harness generators --own ./old/harness          another build of this generator instead of this one
+  harness generators --own ./old/harness          another build of this generator
 
 Other tools are used where they are installed: `apt install wrk`, `cargo install oha`, `apt install nginx`.";
 
@@ -39,7 +39,7 @@ pub struct GeneratorsArgs {
     /// Write everything measured to this file
     #[arg(long, value_name = "FILE")]
     pub export_json: Option<PathBuf>,
-    /// Write the tables to this file; one that has the markers keeps what is around them
+    /// Write the tables to this file: a new one, or between the markers of one that has them
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
 }

@@ -99,7 +99,7 @@ pub fn window(
 /// and the schedule begins where the least delayed request puts it. So no deviation is negative, a tool that sends
 /// at another rate than it was asked for drifts away from the schedule, and a constant delay counts for nothing.
 ///
-/// The window begins some time after the first arrival. `None` if fewer than a thousand requests are in it, which is what
+/// The window begins one second after the first arrival. `None` if fewer than a thousand requests are in it, which is what
 /// the last percentile takes.
 pub fn deviations(arrivals_ns: &[u64], per_second: f64, length: Duration) -> Option<Deviations> {
     let begin = arrivals_ns.first()? + nanoseconds(SETTLE);

@@ -73,7 +73,7 @@ pub fn generators(arguments: &GeneratorsArgs, command: String) -> anyhow::Result
         server_cpu,
         generator_cpu,
         guard: guard_command()?,
-        interrupt: Interrupt::listen("what was measured until now is shown")?,
+        interrupt: Interrupt::listen("finished windows are shown")?,
         folder: tempfile::tempdir().context("cannot make a temporary folder")?,
     };
     let most = arguments.connections.iter().max().copied().unwrap_or(1);

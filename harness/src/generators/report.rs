@@ -241,7 +241,8 @@ impl Report {
         });
         let columns = [
             "tool",
-            "windows",
+            "sound windows",
+            "with steal or disturbed",
             "arrivals/s",
             "deviation p50, us",
             "deviation p99, us",
@@ -407,4 +408,102 @@ fn table(columns: &[&str], rows: Vec<Vec<String>>) -> Option<String> {
     }
     table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     Some(format!("{table}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        generators::{kept::Kept, tool::Generator},
+        workspace::Workspace,
+    };
+
+    fn window(per_second: f64, cpu_per_request_us: f64) -> Window {
+        Window {
+            per_second,
+            requests: 100_000,
+            cpu_per_request_us,
+            peak_rss_kib: 9_000,
+            stolen: Some(0.004),
+            others: Some(0.01),
+            own: None,
+        }
+    }
+
+    fn report() -> Report {
+        let workspace = Workspace::at_or_above(std::path::Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let pair =
+            |ratio: f64| closed::Pair { own: window(90_000.0 * ratio, 8.0), other: window(90_000.0, 10.0) };
+        let pairs = Kept {
+            sound: vec![pair(1.2), pair(1.25), pair(1.1)],
+            disturbed: vec![pair(0.5)],
+            failed: vec![],
+        };
+        let lag =
+            |p99_us| LagWindow { p99_us, p99_9_us: 4.0 * p99_us, per_second: 45_000.0, stolen: Some(0.0) };
+        let deviations = arrivals::Deviations {
+            arrivals: 4_000,
+            per_second: 2_000.0,
+            p50_us: 1.5,
+            p99_us: 20.0,
+            p99_9_us: 90.0,
+        };
+        let null_server = |name, per_second| null_servers::Series {
+            name,
+            version: None,
+            windows: vec![Some(window(per_second, 8.0)), None],
+            failed: vec!["it did not answer".to_owned()],
+        };
+        Report {
+            environment: crate::environment::Environment::capture(
+                &workspace,
+                "harness generators".to_owned(),
+            )
+            .unwrap(),
+            server_cpu: 0,
+            generator_cpu: 1,
+            pairs: 3,
+            window_s: 2,
+            tools: Vec::new(),
+            missing: vec![Missing { name: "oha", install: "cargo install oha" }],
+            interrupted: false,
+            closed: vec![
+                closed::Comparison { other: Generator::Wrk, connections: 64, pairs },
+                closed::Comparison { other: Generator::Oha, connections: 64, pairs: Kept::default() },
+            ],
+            lag: vec![lag::Series {
+                load: Load::Poisson { per_second: 45_000, dedicated: true },
+                shared: false,
+                windows: Kept { sound: vec![lag(30.0)], disturbed: vec![lag(800.0)], failed: vec![] },
+            }],
+            arrivals: vec![arrivals::Series {
+                tool: Generator::Own,
+                windows: Kept { sound: vec![deviations], ..Kept::default() },
+            }],
+            null_servers: vec![null_server("ceiling", 90_000.0), null_server("nginx", 81_000.0)],
+            memory: Some(Ok(Memory { peak_rss_kib: 20_480, requests: 4_000 })),
+        }
+    }
+
+    #[test]
+    fn the_tables_say_what_was_measured_and_what_it_was_to_reach() {
+        let report = report();
+        let markdown = report.markdown();
+        let tables = &markdown[markdown.find("\n### ").unwrap()..];
+        insta::assert_snapshot!("tables", tables.trim());
+        assert!(markdown.contains("Not installed: oha (`cargo install oha`)."), "{markdown}");
+        assert_eq!(report.failures(), 2);
+    }
+
+    #[test]
+    fn tables_replace_what_is_between_the_markers_and_nothing_else() {
+        let report = report();
+        let page = format!("# Title\n\n{BEGIN}\nold\n{END}\n\nThe rest.\n");
+        let placed = report.placed_in(&page).unwrap();
+        assert!(placed.starts_with("# Title\n\n") && placed.ends_with("\n\nThe rest.\n"), "{placed}");
+        assert!(!placed.contains("old\n") && placed.contains("harness generators"), "{placed}");
+        assert_eq!(report.placed_in(&placed).unwrap(), placed);
+        assert_eq!(report.placed_in("# No place\n"), Err(NoPlace));
+        check_place(include_str!("../../../METHODOLOGY.md")).unwrap();
+    }
 }
