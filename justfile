@@ -25,7 +25,7 @@ test:
     cargo test --workspace
 
 # Everything that CI checks.
-ci: fmt clippy doc test smoke published
+ci: fmt clippy doc test smoke (selftest "--short") published
 
 # The formatting.
 fmt:
@@ -43,6 +43,10 @@ doc $RUSTDOCFLAGS="-D warnings":
 smoke:
     cargo run --release --locked --package harness -- bench --trials 1 --duration 500ms --out target/smoke --replace
     cargo run --release --locked --package harness -- check target/smoke
+
+# The load generator against a scripted server that logs what it did: about three minutes.
+selftest *arguments:
+    cargo run --release --locked --package harness -- selftest {{arguments}}
 
 # The published results are whole, and the pages made from them are up to date.
 published:

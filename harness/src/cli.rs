@@ -4,6 +4,7 @@ mod generators;
 mod load;
 mod merge;
 mod quick;
+mod selftest;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,6 +16,7 @@ pub use self::{
     load::LoadArgs,
     merge::MergeArgs,
     quick::QuickArgs,
+    selftest::{ScriptedArgs, SelftestArgs},
 };
 use crate::duration;
 
@@ -79,6 +81,12 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         log: PathBuf,
     },
+    /// Check the load generator against a scripted server that logs what it did.
+    #[command(after_help = selftest::SELFTEST_EXAMPLES)]
+    Selftest(SelftestArgs),
+    /// Serve as a script says and log it: the other side of `selftest`.
+    #[command(hide = true)]
+    Scripted(ScriptedArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

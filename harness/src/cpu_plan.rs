@@ -72,6 +72,11 @@ impl Topology {
         Self { cores }
     }
 
+    /// Two CPUs, of different cores where there are any. `None` where only one may be used.
+    pub fn two(&self) -> Option<[usize; 2]> {
+        one_of_each_core_first(&self.cores).first_chunk().copied()
+    }
+
     fn cpus(&self) -> usize {
         self.cores.iter().map(Vec::len).sum()
     }

@@ -17,6 +17,7 @@ pub mod bench;
 pub mod load_command;
 pub mod merge;
 pub mod published;
+pub mod quick;
 
 pub mod cpu_plan;
 mod run;
@@ -37,13 +38,12 @@ pub mod soundness;
 pub mod trial;
 
 pub mod generators;
+pub mod selftest;
 
 pub mod environment;
 pub mod folder;
 pub mod record;
 pub mod report;
-
-pub mod quick;
 
 pub mod duration;
 pub mod names;

@@ -8,6 +8,7 @@ use harness::{
     cli::{Cli, Command},
     failure, generators, load_command, merge, published,
     quick::quick,
+    selftest,
 };
 
 fn main() -> ExitCode {
@@ -26,12 +27,14 @@ fn main() -> ExitCode {
         Command::Load(arguments) => load_command::load(&arguments, typed()),
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),
+        Command::Selftest(arguments) => selftest::selftest(&arguments),
+        Command::Scripted(arguments) => selftest::scripted(&arguments),
+        Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Quick(arguments) => quick(&arguments),
         Command::Generators(arguments) => generators::generators(&arguments, typed()),
         Command::ArrivalLog { listen, cpus, log } => {
             generators::arrival_log::serve(listen, &cpus, &log).map(|()| Outcome::Done)
         }
-        Command::Merge(arguments) => merge::merge(&arguments),
-        Command::Quick(arguments) => quick(&arguments),
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {

@@ -22,6 +22,12 @@ fn help_teaches_by_example() {
 }
 
 #[test]
+fn the_self_test_says_what_its_verdicts_mean() {
+    insta::assert_snapshot!("help_selftest", printed(&["selftest", "--help"]));
+    insta::assert_snapshot!("unknown_case", printed(&["selftest", "--case", "mg1"]));
+}
+
+#[test]
 fn the_rows_and_scenarios_are_listed() {
     insta::assert_snapshot!("list", printed(&["bench", "--list"]));
 }

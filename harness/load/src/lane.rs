@@ -38,12 +38,6 @@ pub(crate) struct Answer {
     pub(crate) compared: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Free {
-    connection: u32,
-    since_ns: u64,
-}
-
 #[derive(Debug)]
 pub(crate) struct Lane {
     /// `None` for a closed loop: a request is due whenever a connection is free.
@@ -52,7 +46,9 @@ pub(crate) struct Lane {
     drawn: Option<DrawnGaps>,
     window: Window,
     slices_per_ns: f64,
-    free: Vec<Free>,
+    free: Vec<u32>,
+    /// Since when there has been a free connection without a break.
+    free_since_ns: u64,
     random: Xoshiro256PlusPlus,
     in_flight: u64,
     population: Population,
@@ -95,6 +91,7 @@ impl Lane {
             window,
             slices_per_ns: SLICES as f64 / window.length_ns().max(1) as f64,
             free: Vec::with_capacity(connections),
+            free_since_ns: 0,
             random: random_sequence(seed, stream, share.index, Purpose::Connections),
             in_flight: 0,
             population: Population::default(),
@@ -109,7 +106,7 @@ impl Lane {
 
     /// The run starts now: connections opened before count as free since then.
     pub(crate) fn start(&mut self) {
-        self.free.iter_mut().for_each(|free| free.since_ns = 0);
+        self.free_since_ns = 0;
     }
 
     /// Counts what has become due.
@@ -128,12 +125,15 @@ impl Lane {
     /// A connection can take one more request.
     #[inline]
     pub(crate) fn connection_free(&mut self, connection: u32, now_ns: u64) {
-        self.free.push(Free { connection, since_ns: now_ns });
+        if self.free.is_empty() {
+            self.free_since_ns = now_ns;
+        }
+        self.free.push(connection);
     }
 
     /// A free connection was lost. Rare, so it may be looked for.
     pub(crate) fn connection_lost(&mut self, connection: u32) {
-        self.free.retain(|free| free.connection != connection);
+        self.free.retain(|free| *free != connection);
     }
 
     /// Whether [`Lane::assign`] would send something, provided what is due has been counted.
@@ -179,10 +179,12 @@ impl Lane {
             None => now_ns,
             Some(schedule) => schedule.take()?,
         };
-        let free = self.free.swap_remove(chosen);
+        let connection = self.free.swap_remove(chosen);
         self.in_flight += 1;
         let in_window = self.window.contains(due_ns);
-        let ready_ns = due_ns.max(free.since_ns);
+        // It waited for as long as no connection was free. Whether the chosen one was free all along says nothing: had the
+        // generator been on time, it would have chosen another.
+        let ready_ns = due_ns.max(self.free_since_ns);
         let lag_ns = now_ns.saturating_sub(ready_ns);
         if self.schedule.is_none() {
             self.budget -= 1;
@@ -193,7 +195,7 @@ impl Lane {
         }
         self.record.counts.sent += u64::from(in_window);
         let lag_ns = if self.schedule.is_none() { 0 } else { lag_ns };
-        Some((free.connection, Ticket { due_ns, sent_ns: now_ns }, lag_ns))
+        Some((connection, Ticket { due_ns, sent_ns: now_ns }, lag_ns))
     }
 
     fn record_departure(&mut self, due_ns: u64, ready_ns: u64, lag_ns: u64) {

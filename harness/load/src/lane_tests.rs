@@ -112,6 +112,30 @@ fn waiting_for_a_connection_counts_in_the_response_and_is_reported_apart() {
 }
 
 #[test]
+fn a_late_generator_did_not_wait_for_a_connection_while_one_was_free() {
+    // Due at 1 ms with connection 0 free; the generator looks at 5 ms, just after connection 1 was answered. Whichever it
+    // takes, those 4 ms are its own.
+    for seed in 0..20 {
+        let record = StreamOutcome::new("s".to_owned(), constant(1_000.0));
+        let window = Window { opens_ns: MS, closes_ns: 2 * MS };
+        let mut lane = Lane::new(record, seed, 0, Share::WHOLE, 2, window, None);
+        lane.connection_free(0, 0);
+        lane.connection_free(1, 0);
+        lane.start();
+        lane.advance(0);
+        let (taken, ticket, _) = lane.assign(0).expect("the request that is due at 0");
+        lane.advance(5 * MS);
+        lane.finish(ticket, 5 * MS, Ok(()));
+        lane.connection_free(taken, 5 * MS);
+        let (_, late, lag_ns) = lane.assign(5 * MS).expect("the request that is due at 1 ms");
+        assert_eq!((late.due_ns, lag_ns), (MS, 4 * MS), "seed {seed}");
+        lane.finish(late, 6 * MS, Ok(()));
+        let outcome = lane.conclude(6 * MS);
+        assert_eq!(outcome.queue_wait.clamped_below(), 1, "seed {seed}");
+    }
+}
+
+#[test]
 fn what_is_unanswered_when_the_drain_ends_is_censored_with_its_age() {
     // 20 ms each: requests 0 to 4 are answered by 100 ms, the sixth is in flight at 119 ms, the others were never sent.
     let outcome = simulate(constant(1_000.0), 1, (0, 100), 119, || 20 * MS);

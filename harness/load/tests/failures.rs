@@ -129,6 +129,24 @@ fn an_answer_beyond_the_limits_is_too_large() {
 }
 
 #[test]
+fn an_answer_after_the_timeout_is_no_answer_even_if_nobody_had_given_it_up() {
+    let timeout = Duration::from_millis(40);
+    let server = Scripted::start(move |peer| {
+        while peer.read_request() {
+            // Just too late: before the generator next looks for requests that have taken too long.
+            std::thread::sleep(timeout + Duration::from_millis(1));
+            peer.write(answer("right").as_bytes());
+        }
+    });
+    let mut plan = plan(server.address, stream(server.address, RATE, 50, AnySuccess), WINDOW_MS);
+    plan.timeout = timeout;
+    let outcome = run(&plan);
+    let stream = &outcome.streams[0];
+    assert_eq!((stream.counts.due, stream.counts.ok, stream.censored()), (DUE, 0, DUE));
+    assert_eq!(stream.errors.requests(), stream.errors.of(ErrorKind::Timeout));
+}
+
+#[test]
 fn a_server_that_never_answers_leaves_only_censored_requests() {
     let server = Scripted::start(|peer| {
         if peer.read_request() {

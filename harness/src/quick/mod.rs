@@ -29,7 +29,7 @@ use std::{
 
 use anyhow::bail;
 use jiff::{Timestamp, tz::TimeZone};
-use load::Request;
+use load::{Request, RunError};
 
 use crate::{bench::Outcome, cli::QuickArgs, interrupt::Interrupt, target::Target};
 use console::Console;
@@ -64,7 +64,7 @@ pub fn quick(args: &QuickArgs) -> anyhow::Result<Outcome> {
         patience: PATIENCE,
         interrupt: Interrupt::listen("what was measured is kept")?,
     };
-    users.ensure_enough_descriptors()?;
+    users.ensure_enough_descriptors().map_err(RunError::from)?;
 
     let console = Console::new(TimeZone::system(), args.quiet);
     let mut tally = Tally::new(Timestamp::now(), path_of(&target));

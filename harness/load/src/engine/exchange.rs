@@ -96,6 +96,10 @@ impl Engine<'_> {
         loop {
             let received = self.connections[index].receive(&mut self.buffer[..most], &mut self.calls);
             let at_ns = self.clock.now_ns();
+            if self.deadlines[index] <= at_ns && received != Received::Nothing {
+                // Too late is too late, whether or not the sweep has come by.
+                return self.failed(index, at_ns, ErrorKind::Timeout);
+            }
             match received {
                 Received::Bytes(bytes) => {
                     if !self.digest(index, bytes, at_ns) {
@@ -214,9 +218,9 @@ impl Engine<'_> {
     fn completed(&mut self, index: usize, at_ns: u64) {
         let connection = &self.connections[index];
         let lifetime_ns = at_ns.saturating_sub(connection.opened_ns);
-        let record = self.lanes[connection.lane].record_mut();
-        record.connections.completed += 1;
-        if let Some(lifetime) = &mut record.lifetime {
+        let lane = connection.lane;
+        self.counts(index).completed += 1;
+        if let Some(lifetime) = &mut self.lanes[lane].record_mut().lifetime {
             lifetime.record_ns(lifetime_ns);
         }
         self.reopen(index, at_ns);

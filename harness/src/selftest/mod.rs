@@ -1,0 +1,239 @@
+//! `harness selftest`: the instrument against a truth that it did not make.
+//!
+//! A scripted server, a process of its own, delays its answers by a known law or spoils them in known ways, and logs what
+//! it did. The generator loads it. What the generator reports must agree with the log, and, where the script is a
+//! queue, with queueing theory as far as chance allows.
+//!
+//! From the script to the verdict: [`script`] is what both sides know; `server` follows it and writes a `log`; a `case`
+//! says what load meets which script; `attempt` runs it; `judge` compares, row by row (`check`), with `queue`'s
+//! theory where there is one; `report` prints. Nothing here is used by a benchmark, except the warning of [`omission`].
+
+mod attempt;
+mod case;
+mod check;
+mod clock;
+mod judge;
+mod log;
+mod observed;
+pub mod omission;
+mod queue;
+mod random;
+mod report;
+pub mod script;
+pub mod server;
+
+use std::{
+    fs::File,
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use host::{cpus::CpuSet, ready::Profile};
+
+pub use check::{Check, Unit, Verdict};
+pub use log::LogError;
+pub use observed::Disturbance;
+pub use report::{CaseReport, Report};
+pub use script::{CaseName, Length, Script};
+
+use crate::{
+    bench::Outcome,
+    cli::{ScriptedArgs, SelftestArgs},
+    cpu_plan::Topology,
+    interrupt::Interrupt,
+    progress::Progress,
+};
+use attempt::{Surroundings, attempt};
+use case::Case;
+use judge::{Theory, judge};
+use queue::Intervals;
+
+/// What is compared of every distribution of times.
+pub(crate) const PERCENTILES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
+
+/// How often a case is run at most.
+const ATTEMPTS: u32 = 3;
+
+/// Sets the replicated simulations' numbers apart from the arrivals' and the server's.
+const SIMULATION_SEED: u64 = 0x5109_31a7_0000_0000;
+/// Sets the server's numbers apart from the arrivals': both are drawn by the same method.
+const SERVER_SEED: u64 = 0x5e2f_e200_0000_0000;
+
+/// Runs `harness selftest`.
+///
+/// # Errors
+/// There is only one CPU, the server cannot be run, or the JSON document cannot be written.
+pub fn selftest(args: &SelftestArgs) -> anyhow::Result<Outcome> {
+    let [server_cpu, generator_cpu] = two_cpus()?;
+    let export = args.export_json.as_ref().map(|path| {
+        File::create(path)
+            .map(|file| (path, file))
+            .with_context(|| format!("cannot write {}", path.display()))
+    });
+    let export = export.transpose()?;
+    if Profile::of_this_build() == Profile::Debug {
+        anstream::eprintln!(
+            "warning: this is a debug build, whose generator is slower than the one that measures"
+        );
+    }
+    let interrupt = Interrupt::listen("finished cases are kept")?;
+    let surroundings = Surroundings {
+        server_cpu,
+        generator_cpu,
+        seed: args.seed,
+        lie: args.lie,
+        stop: interrupt.load().clone(),
+    };
+    let names: Vec<CaseName> = args.case.map_or_else(|| CaseName::ALL.into(), |case| vec![case]);
+    let cases: Vec<Case> = names.into_iter().map(|name| Case::new(name, args.length())).collect();
+    let report = run_cases(&cases, args, &surroundings, &interrupt)?;
+    print(&report);
+    if let Some((path, file)) = export {
+        serde_json::to_writer_pretty(file, &report)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(match (report.interrupted, report.count(Verdict::Fail)) {
+        (true, _) => Outcome::Interrupted,
+        (false, 0) => Outcome::Done,
+        (false, _) => Outcome::Partly,
+    })
+}
+
+/// Runs `harness scripted`.
+///
+/// # Errors
+/// See [`server::serve`].
+pub fn scripted(args: &ScriptedArgs) -> anyhow::Result<Outcome> {
+    server::serve(&server::Config {
+        case: args.script,
+        script: Script::of(args.script, args.length()),
+        seed: args.seed ^ SERVER_SEED,
+        log: args.log.clone(),
+        spin: args.spin,
+        lie: args.lie,
+    })?;
+    Ok(Outcome::Done)
+}
+
+/// The server's CPU and the generator's. Both poll without pause: on one CPU, each would measure the other.
+fn two_cpus() -> anyhow::Result<[usize; 2]> {
+    let Some(pair) = Topology::of_this_host()?.two() else {
+        let allowed = CpuSet::allowed()?;
+        bail!(
+            "the instrument cannot be judged on one CPU ({allowed}): the scripted server and the generator need one each; \
+             widen the mask of this process (taskset, cgroup)"
+        );
+    };
+    Ok(pair)
+}
+
+fn run_cases(
+    cases: &[Case],
+    args: &SelftestArgs,
+    surroundings: &Surroundings,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Report> {
+    let progress = Progress::new("self-test", cases.len());
+    let mut time = TimeLimit::new(args.length(), cases);
+    let mut report = Report {
+        length: args.length(),
+        seed: args.seed,
+        server_cpu: surroundings.server_cpu,
+        generator_cpu: surroundings.generator_cpu,
+        cases: Vec::new(),
+        interrupted: false,
+    };
+    for case in cases {
+        progress.doing(case.name.name());
+        time.first_attempt(case);
+        let found = run_case(case, surroundings, &time, interrupt)?;
+        if interrupt.asked() {
+            report.interrupted = true;
+            break;
+        }
+        progress.done(&format!("{}: {} checks", case.name.name(), found.checks.len()));
+        report.cases.push(found);
+    }
+    Ok(report)
+}
+
+/// Runs a case until the machine lets it be judged, as often as there is time.
+fn run_case(
+    case: &Case,
+    surroundings: &Surroundings,
+    time: &TimeLimit,
+    interrupt: &Interrupt,
+) -> anyhow::Result<CaseReport> {
+    let mut best: Option<CaseReport> = None;
+    let mut theory = None;
+    for attempts in 1..=ATTEMPTS {
+        let began = Instant::now();
+        let runs = attempt(case, surroundings)
+            .with_context(|| format!("case {} cannot be run", case.name.name()))?;
+        if theory.is_none() {
+            theory = theory_of(case, surroundings.seed);
+        }
+        let judgement = judge(case, &runs, theory.as_ref());
+        let found = CaseReport {
+            case: case.name,
+            attempts,
+            disturbances: runs.iter().map(|run| run.disturbance).collect(),
+            checks: judgement.checks,
+            warnings: judgement.warnings,
+        };
+        let doubts =
+            |report: &CaseReport| report.checks.iter().filter(|check| check.verdict != Verdict::Pass).count();
+        let is_final = found.verdict() != Verdict::CannotTell;
+        // A real disagreement is not measured away.
+        if is_final || best.as_ref().is_none_or(|best| doubts(&found) < doubts(best)) {
+            best = Some(found);
+        }
+        if is_final || interrupt.asked() || !time.allows(began.elapsed()) {
+            break;
+        }
+    }
+    best.context("no attempt was made")
+}
+
+fn theory_of(case: &Case, seed: u64) -> Option<Theory> {
+    let queue = case.queue()?;
+    let window_s = case.runs.first()?.window.as_secs_f64();
+    Some(Theory { queue, intervals: Intervals::simulate(&queue, window_s, seed ^ SIMULATION_SEED) })
+}
+
+/// How long a self-test may take, so that repeating does not make it late.
+struct TimeLimit {
+    ends: Instant,
+    /// What the first attempts of the cases to come will take.
+    reserved: Duration,
+}
+
+impl TimeLimit {
+    fn new(length: Length, cases: &[Case]) -> Self {
+        let limit = match length {
+            Length::Full => Duration::from_secs(235),
+            Length::Short => Duration::from_millis(19_000),
+        };
+        Self { ends: Instant::now() + limit, reserved: cases.iter().map(Case::duration).sum() }
+    }
+
+    fn first_attempt(&mut self, case: &Case) {
+        self.reserved = self.reserved.saturating_sub(case.duration());
+    }
+
+    /// Whether something may still take so long.
+    fn allows(&self, more: Duration) -> bool {
+        Instant::now() + more + self.reserved <= self.ends
+    }
+}
+
+fn print(report: &Report) {
+    let Report { server_cpu, generator_cpu, .. } = report;
+    anstream::println!(
+        "scripted server on CPU {server_cpu}, generator on CPU {generator_cpu}; times in us\n"
+    );
+    let table = report.table();
+    let table = if std::io::stdout().is_terminal() { Report::coloured(&table) } else { table };
+    anstream::println!("{table}\n\n{}", report.remarks().trim_end());
+}

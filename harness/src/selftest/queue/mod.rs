@@ -1,0 +1,27 @@
+//! What theory says of a single-server queue with Poisson arrivals: by closed form, and by as many replicated
+//! simulations as it takes to say what chance may do to one run. Pure.
+
+mod closed_form;
+mod simulation;
+
+pub(crate) use closed_form::sojourn_quantile;
+pub(crate) use simulation::Intervals;
+
+use crate::selftest::script::Service;
+
+/// A queue: all times in units of the caller's choice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Queue {
+    /// Arrivals per unit of time.
+    pub(crate) arrival_rate: f64,
+    /// The mean service time.
+    pub(crate) mean_service: f64,
+    pub(crate) service: Service,
+}
+
+impl Queue {
+    /// The part of the time in which the server is busy.
+    pub(crate) fn load(&self) -> f64 {
+        self.arrival_rate * self.mean_service
+    }
+}
