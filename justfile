@@ -12,6 +12,10 @@ bench-all *arguments:
 bench *arguments:
     cargo bench --locked --package benches {{arguments}}
 
+# Measures the load generator beside wrk and oha, and the null server beside nginx and may_minihttp.
+bench-generator *arguments:
+    cargo run --release --locked --package harness -- generators {{arguments}}
+
 # Starts one server: `just serve thread-per-core --io epoll`.
 serve server *arguments:
     cargo run --release --locked --package {{server}} -- {{arguments}}

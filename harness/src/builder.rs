@@ -66,7 +66,7 @@ pub fn build(
     root: &Path,
     guard: &[OsString],
     interrupt: &Interrupt,
-    mut heard: impl FnMut(&str),
+    heard: impl FnMut(&str),
 ) -> Result<Built, BuildError> {
     let package = match &row.program {
         Program::Package(package) => package.clone(),
@@ -79,6 +79,31 @@ pub fn build(
             return Ok(Built { program, leading_args: leading.to_vec() });
         }
     };
+    let program = build_alone(&Alone { package: &package, example: None }, root, guard, interrupt, heard)?;
+    Ok(Built { program, leading_args: Vec::new() })
+}
+
+/// One binary of the workspace, built by a call of cargo of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone<'a> {
+    /// The package.
+    pub package: &'a str,
+    /// One of its examples; its program of the package's own name where nothing is said.
+    pub example: Option<&'a str>,
+}
+
+/// Builds one binary for speed, and nothing else; its path.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build_alone(
+    alone: &Alone<'_>,
+    root: &Path,
+    guard: &[OsString],
+    interrupt: &Interrupt,
+    mut heard: impl FnMut(&str),
+) -> Result<PathBuf, BuildError> {
+    let package = alone.package.to_owned();
     let cargo = std::env::var_os("CARGO").map(PathBuf::from).or_else(|| find_program(Path::new("cargo")));
     let cargo = cargo.ok_or_else(|| BuildError::NoCargo(package.clone()))?;
     let manifest = root.join("Cargo.toml");
@@ -91,16 +116,18 @@ pub fn build(
             "--package",
             &package,
         ])
+        .args(alone.example.iter().flat_map(|example| ["--example", example]))
         .args([OsString::from("--manifest-path"), manifest.into_os_string()])
         .guarded_by(guard)
         .spawn()?;
+    let target = alone.example.unwrap_or(alone.package);
     let mut program = None;
     let exit = loop {
         match process.next_line(Instant::now() + GLANCE)? {
             Heard::Line(line) => {
                 let Ok(message) = serde_json::from_str::<Message>(&line) else { continue };
                 heard(&message.target.name);
-                if message.target.name == package {
+                if message.target.name == target {
                     program = message.executable.or(program);
                 }
             }
@@ -111,7 +138,7 @@ pub fn build(
         }
     };
     match program {
-        Some(program) if exit.ended == Ended::Code(0) => Ok(Built { program, leading_args: Vec::new() }),
+        Some(program) if exit.ended == Ended::Code(0) => Ok(program),
         _ => Err(failure(package, &exit.stderr)),
     }
 }

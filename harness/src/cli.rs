@@ -1,18 +1,24 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
+mod generators;
+mod load;
 mod merge;
+mod quick;
 mod selftest;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use host::cpus::CpuSet;
 
-pub use self::merge::MergeArgs;
+pub use self::{
+    generators::{GeneratorsArgs, Part},
+    load::LoadArgs,
+    merge::MergeArgs,
+    quick::QuickArgs,
+    selftest::{ScriptedArgs, SelftestArgs},
+};
 use crate::duration;
-pub use selftest::{ScriptedArgs, SelftestArgs};
-
-mod load;
-pub use load::LoadArgs;
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
 /// ceiling.
@@ -49,19 +55,38 @@ pub enum Command {
     /// Load one server, and say what its answers took and how far the figures can be trusted.
     #[command(after_help = load::LOAD_EXAMPLES)]
     Load(Box<LoadArgs>),
+    /// Run C users who send N requests each: what `artillery quick` does, with the same report.
+    #[command(after_help = quick::EXAMPLES)]
+    Quick(QuickArgs),
+    /// Add up what several generators recorded, and take percentiles from the sum.
+    #[command(after_help = merge::MERGE_EXAMPLES)]
+    Merge(MergeArgs),
     /// Render the tables of a results folder again, from its records.
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
     Check(CheckArgs),
+    /// Measure this load generator beside wrk and oha, and the null server beside nginx and may_minihttp.
+    #[command(after_help = generators::EXAMPLES)]
+    Generators(GeneratorsArgs),
+    /// Serve constant answers and write down when each request arrived.
+    #[command(hide = true)]
+    ArrivalLog {
+        /// Where to listen
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: SocketAddr,
+        /// The CPUs to keep to, one of which is polled without pause
+        #[arg(long, value_name = "LIST")]
+        cpus: CpuSet,
+        /// Where the arrivals go at the end, nanoseconds of CLOCK_MONOTONIC, one a line
+        #[arg(long, value_name = "FILE")]
+        log: PathBuf,
+    },
     /// Check the load generator against a scripted server that logs what it did.
     #[command(after_help = selftest::SELFTEST_EXAMPLES)]
     Selftest(SelftestArgs),
     /// Serve as a script says and log it: the other side of `selftest`.
     #[command(hide = true)]
     Scripted(ScriptedArgs),
-    /// Add up what several generators recorded, and take percentiles from the sum.
-    #[command(after_help = merge::MERGE_EXAMPLES)]
-    Merge(MergeArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

@@ -51,6 +51,15 @@ impl Topology {
         Ok(if by_core.cores.len() > 1 { by_core } else { Self::group(&allowed, |_| None) })
     }
 
+    /// One CPU for a server and one for a generator, on different physical cores where there are such. `None` where
+    /// only one CPU may be used.
+    pub fn one_each(&self) -> Option<(usize, usize)> {
+        match &self.cores[..] {
+            [first, .., last] => Some((first[0], last[0])),
+            _ => None,
+        }
+    }
+
     fn group(allowed: &CpuSet, siblings: impl Fn(usize) -> Option<CpuSet>) -> Self {
         let mut cores: Vec<Vec<usize>> = Vec::new();
         for cpu in allowed.iter() {
@@ -161,6 +170,13 @@ mod tests {
         assert_eq!(shown(&without_smt(2), &split, 0), "0 | 1");
         assert_eq!(shown(&without_smt(5), &split, 0), "0-2 | 3-4");
         assert_eq!(shown(&with_smt(4), &split, 0), "0-1,4-5 | 2-3,6-7");
+    }
+
+    #[test]
+    fn one_cpu_each_is_on_the_first_and_the_last_core() {
+        assert_eq!(without_smt(2).one_each(), Some((0, 1)));
+        assert_eq!(with_smt(4).one_each(), Some((0, 3)));
+        assert_eq!(without_smt(1).one_each(), None);
     }
 
     #[test]

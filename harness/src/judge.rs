@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Other processes of the machine may take this part of the plan's CPUs.
-const DISTURBED: f64 = 0.05;
+pub(crate) const DISTURBED: f64 = 0.05;
 /// A shared generator may use this much of one CPU (METHODOLOGY.md, "Placement", says why not less).
 const SHARED_GENERATOR_BUSY: f64 = 0.15;
 /// Judges a trial by its figures alone.

@@ -17,6 +17,7 @@ pub mod bench;
 pub mod load_command;
 pub mod merge;
 pub mod published;
+pub mod quick;
 
 pub mod cpu_plan;
 mod run;
@@ -36,6 +37,7 @@ pub mod sample;
 pub mod soundness;
 pub mod trial;
 
+pub mod generators;
 pub mod selftest;
 
 pub mod environment;

@@ -6,7 +6,9 @@ use clap::Parser;
 use harness::{
     bench::{Outcome, bench},
     cli::{Cli, Command},
-    failure, load_command, merge, published, selftest,
+    failure, generators, load_command, merge, published,
+    quick::quick,
+    selftest,
 };
 
 fn main() -> ExitCode {
@@ -28,6 +30,11 @@ fn main() -> ExitCode {
         Command::Selftest(arguments) => selftest::selftest(&arguments),
         Command::Scripted(arguments) => selftest::scripted(&arguments),
         Command::Merge(arguments) => merge::merge(&arguments),
+        Command::Quick(arguments) => quick(&arguments),
+        Command::Generators(arguments) => generators::generators(&arguments, typed()),
+        Command::ArrivalLog { listen, cpus, log } => {
+            generators::arrival_log::serve(listen, &cpus, &log).map(|()| Outcome::Done)
+        }
         Command::Guard { .. } => Ok(Outcome::Done),
     };
     match ended {

@@ -73,6 +73,17 @@ fn what_is_served_and_what_all_servers_share_name_no_runtime() {
 }
 
 #[test]
+fn the_ceiling_knows_another_null_server_only_in_an_example() {
+    let metadata = metadata();
+    let ceiling = metadata.packages.iter().find(|package| package.name.as_str() == "ceiling").unwrap();
+    assert!(dependencies(ceiling, DependencyKind::Development).contains("may_minihttp"));
+    let linked = dependencies(ceiling, DependencyKind::Normal);
+    let named: Vec<_> =
+        linked.iter().filter(|name| RUNTIMES.contains(name) || name.starts_with("may")).collect();
+    assert!(named.is_empty(), "the null server itself depends on {named:?}");
+}
+
+#[test]
 fn the_harness_names_no_runtime_and_links_no_server() {
     let metadata = metadata();
     let servers: BTreeSet<&str> =

@@ -161,7 +161,8 @@ pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Ou
     plan.validate()?;
     let start_at = plan.start_at.map(instant_of).transpose()?;
     if let Some(start) = start_at {
-        wait_for(start, plan.connect_within.min(LONGEST_HEAD_START), stop);
+        let head_start = plan.connect_within.min(LONGEST_HEAD_START);
+        wait_for(start.checked_sub(head_start).unwrap_or(start), stop);
     }
     let boards: Vec<Board> = (0..plan.threads()).map(|_| Board::default()).collect();
     let reports = thread::scope(|scope| {
@@ -307,16 +308,15 @@ fn instant_of(start: SystemTime) -> Result<Instant, PlanError> {
     }
 }
 
-/// Sleeps until `ahead` before `start`, or until stopped.
-fn wait_for(start: Instant, ahead: Duration, stop: &StopHandle) {
+/// Sleeps until `start`, or until stopped.
+pub(crate) fn wait_for(start: Instant, stop: &StopHandle) {
     /// How soon a stop is seen.
     const NAP: Duration = Duration::from_millis(50);
     while !stop.is_stopped() {
-        let left = start.saturating_duration_since(Instant::now()).saturating_sub(ahead);
-        if left.is_zero() {
-            return;
+        match start.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => thread::sleep(left.min(NAP)),
+            _ => return,
         }
-        thread::sleep(left.min(NAP));
     }
 }
 

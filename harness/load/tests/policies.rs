@@ -302,6 +302,16 @@ fn a_run_starts_when_it_was_told_to() {
     assert!(matches!(refused, Err(RunError::Plan(PlanError::Past(_)))), "{refused:?}");
 }
 
+#[test]
+fn a_run_that_waits_for_its_start_can_be_stopped() {
+    let server = Scripted::answering(answer("right"));
+    let mut plan = plan(server.address, stream(server.address, Pacing::Closed, 1, right()), LONG_MS);
+    plan.start_at = Some(SystemTime::now() + Duration::from_secs(600));
+    let stop = StopHandle::new();
+    stop.stop();
+    assert!(run_until(&plan, &(), &stop).interrupted);
+}
+
 #[derive(Default)]
 struct Seen(Mutex<Vec<Progress>>);
 

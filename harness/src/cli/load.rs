@@ -128,7 +128,8 @@ pub struct LoadArgs {
     /// One generator thread pinned to each of these CPUs, such as 0-3,6; without it, one thread that is not pinned
     #[arg(long, value_name = "LIST", help_heading = "Generator")]
     pub cpus: Option<CpuSet>,
-    /// Poll without sleeping, for the least lag; only for CPUs that belong to the generator alone
+    /// Poll rather than sleep (in a closed loop: while an answer may come soon), for the least lag; only for CPUs that
+    /// belong to the generator alone
     #[arg(long, requires = "cpus", help_heading = "Generator")]
     pub spin: bool,
 

@@ -20,7 +20,11 @@ mod bars;
 mod export;
 mod summary;
 
-use std::{net::TcpStream, time::Duration};
+use std::{
+    net::TcpStream,
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context as _, bail};
 
@@ -43,6 +47,12 @@ pub fn load(args: &LoadArgs, command: String) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::listen("what was measured until now is shown")?;
     reach(&prepared.target, args.timeout)?;
 
+    if let Some(start) = args.start_at
+        && wait_until(start, &interrupt, args.quiet)
+    {
+        anstream::println!("interrupted before the start; nothing was measured");
+        return Ok(Outcome::Interrupted);
+    }
     let watch = Watch::new(args.quiet, args.requests);
     prepared.plan.progress_every = watch.progress_every();
     prepared.plan.live = watch.is_seen();
@@ -85,4 +95,21 @@ fn reach(target: &Target, within: Duration) -> anyhow::Result<()> {
         format!("cannot connect to {} ({target}); is the server running?", target.address)
     })?;
     Ok(())
+}
+
+/// How long before its start a run is handed to the generator, which then opens its connections and is told of an
+/// interrupt only once it has started.
+const LEAD: Duration = Duration::from_secs(5);
+
+/// Waits until shortly before `start`. True when interrupted.
+fn wait_until(start: SystemTime, interrupt: &Interrupt, quiet: bool) -> bool {
+    const LOOK_EVERY: Duration = Duration::from_millis(50);
+    let left = || start.duration_since(SystemTime::now()).unwrap_or_default();
+    if !quiet && let Ok(at) = jiff::Timestamp::try_from(start) {
+        anstream::eprintln!("starts at {at}, in {:.1} s", left().as_secs_f64());
+    }
+    while left() > LEAD && !interrupt.asked() {
+        thread::sleep(LOOK_EVERY.min(left().saturating_sub(LEAD)));
+    }
+    interrupt.asked()
 }

@@ -127,7 +127,12 @@ impl Prepared {
         }
         let mut plan = Plan::new(target.address, streams);
         plan.cpus = cpus;
-        plan.wait = if args.spin { Wait::Spin } else { Wait::Sleep };
+        // A closed loop waits for answers alone: it stays awake as long as one may come soon.
+        plan.wait = match (args.spin, args.is_open()) {
+            (true, true) => Wait::Spin,
+            (true, false) => Wait::Linger,
+            (false, _) => Wait::Sleep,
+        };
         plan.shared_connections = shared;
         plan.warm_up = args.warm_up();
         plan.window = window;

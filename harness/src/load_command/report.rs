@@ -141,7 +141,7 @@ pub struct GeneratorReport {
     pub threads: usize,
     /// The CPUs that they were pinned to.
     pub cpus: Vec<usize>,
-    /// Whether it polled without sleeping.
+    /// Whether it polled rather than slept.
     pub spins: bool,
     /// The part of the window in which its threads had something to do, on average.
     pub busy: f64,
@@ -198,7 +198,9 @@ impl Report {
             .iter()
             .zip(&prepared.asked)
             .zip(&plan.streams)
-            .map(|((stream, asked), planned)| stream_report(stream, planned, asked, plan.shared_connections))
+            .map(|((stream, asked), planned)| {
+                stream_report(stream, planned, asked, plan.shared_connections, outcome.interrupted)
+            })
             .collect();
         Self {
             schema: SCHEMA,
@@ -234,6 +236,7 @@ fn stream_report(
     planned: &Stream,
     asked: &Asked,
     shared: Option<u32>,
+    interrupted: bool,
 ) -> StreamReport {
     let open = stream.pacing.is_open();
     let inflation = Some(stream.variance_inflation());
@@ -280,7 +283,7 @@ fn stream_report(
         self_checks: Vec::new(),
         response: stream.response.clone(),
     };
-    report.self_checks = self_checks::of_stream(&report, stream);
+    report.self_checks = self_checks::of_stream(&report, stream, interrupted);
     report
 }
 
@@ -293,7 +296,7 @@ fn generator(prepared: &Prepared, outcome: &Outcome, right: u64) -> GeneratorRep
     GeneratorReport {
         threads: threads.len(),
         cpus: threads.iter().filter_map(|thread| thread.cpu).collect(),
-        spins: prepared.plan.wait == load::Wait::Spin,
+        spins: prepared.plan.wait != load::Wait::Sleep,
         busy: busy / threads.len().max(1) as f64,
         starved: delay_s / wall_s.max(f64::MIN_POSITIVE),
         cpu_per_request_us: (right > 0).then(|| cpu_s * 1e6 / right as f64),

@@ -78,13 +78,14 @@ pub enum CheckName {
     GeneratorBound,
 }
 
-/// The checks that apply to a stream. `report` is already filled in from `outcome`.
-pub(super) fn of_stream(report: &StreamReport, outcome: &StreamOutcome) -> Vec<SelfCheck> {
+/// The checks that apply to a stream. `report` is already filled in from `outcome`. A run that was `interrupted` waited for
+/// no last answers, so that what is missing is nobody's fault.
+pub(super) fn of_stream(report: &StreamReport, outcome: &StreamOutcome, interrupted: bool) -> Vec<SelfCheck> {
     let mut checks = vec![answers(report), accounting(report), littles_law(report)];
     if report.pacing.is_open() {
         checks
             .extend([lag(report), drawn_schedule(report), departures(report, outcome)].into_iter().flatten());
-        checks.push(saturation(report));
+        checks.push(saturation(report, interrupted));
         checks.extend(outstanding_limit(report));
     } else {
         checks.push(closed_loop(report, outcome));
@@ -260,12 +261,12 @@ fn stationarity(report: &StreamReport) -> Option<SelfCheck> {
     )
 }
 
-fn saturation(report: &StreamReport) -> SelfCheck {
+fn saturation(report: &StreamReport, interrupted: bool) -> SelfCheck {
     let Counts { due, completed, unsent_at_end: unsent, ok_in_window, .. } = report.counts;
     let censored = report.response_us.as_ref().map_or(0, |response| response.unanswered);
     let failed = report.errors.requests();
     // What was refused was answered; it is the business of the check of answers.
-    let kept_up = soundness::kept_up(Flow { due, answered: completed, unsent, censored });
+    let kept_up = interrupted || soundness::kept_up(Flow { due, answered: completed, unsent, censored });
     let waited = report.waited_share.unwrap_or(0.0);
     let behind = soundness::fell_behind(due, ok_in_window + failed, waited);
     let mut finding = format!(
@@ -281,7 +282,7 @@ fn saturation(report: &StreamReport) -> SelfCheck {
         finding += &format!(" while all {} connections were mostly busy", report.connections.planned);
     }
     if censored > 0 {
-        finding += &format!("; {} requests were never answered", thousands(censored as f64));
+        finding += &format!("; never answered: {}", thousands(censored as f64));
     }
     SelfCheck::new(CheckName::Saturation, false, finding)
 }

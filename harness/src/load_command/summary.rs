@@ -22,6 +22,9 @@ const PLAIN: &str = "\x1b[0m";
 pub(super) fn render(report: &Report) -> String {
     let mut text = String::new();
     head(&mut text, report);
+    if report.window_s == 0.0 {
+        return text;
+    }
     for stream in &report.streams {
         text.push('\n');
         stream_figures(&mut text, stream, report);
@@ -41,6 +44,13 @@ macro_rules! line {
 
 fn head(text: &mut String, report: &Report) {
     line!(text, "{BOLD}{}{PLAIN}", report.url);
+    if report.interrupted && report.window_s == 0.0 {
+        line!(
+            text,
+            "{YELLOW}PARTIAL RESULTS: interrupted before the window opened; nothing was measured{PLAIN}"
+        );
+        return;
+    }
     if report.interrupted {
         line!(
             text,
@@ -86,7 +96,7 @@ fn stream_figures(text: &mut String, stream: &StreamReport, report: &Report) {
             );
         }
         if let Some(failed) = &stream.failed_us {
-            line!(text, "  Not among these are {} requests that failed.", thousands(failed.count as f64));
+            line!(text, "  Failed requests are not among these: {}.", thousands(failed.count as f64));
         }
     }
     if let (Some(lag), Some(waited)) = (&stream.lag_us, stream.waited_share) {
@@ -271,4 +281,133 @@ fn warnings(text: &mut String, report: &Report) {
         failed(&stream.self_checks).iter().for_each(|check| warn(check, &of));
     }
     failed(&report.self_checks).iter().for_each(|check| warn(check, ""));
+}
+
+#[cfg(test)]
+mod tests {
+    use load::{
+        Accounting, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, Statuses, WrongAnswer,
+    };
+    use stats::{Censored, Histogram, Stationarity};
+
+    use super::*;
+    use crate::load_command::{
+        report::{GeneratorReport, MachineReport, SCHEMA, SystemCalls},
+        self_checks::CheckName,
+    };
+
+    /// Exponential times with this mean, by their quantiles.
+    fn exponential(mean_us: f64, count: u32) -> Histogram {
+        let mut times = Histogram::new();
+        (0..count).for_each(|k| {
+            let left = 1.0 - (f64::from(k) + 0.5) / f64::from(count);
+            times.record_ns((-left.ln() * mean_us * 1_000.0) as u64);
+        });
+        times
+    }
+
+    fn open_loop() -> StreamReport {
+        let (response, mut unanswered) = (exponential(2_000.0, 9_990), Histogram::new());
+        (0..10).for_each(|_| unanswered.record_ns(5_000_000_000));
+        let mut errors = Errors::default();
+        errors.add(ErrorKind::Reset);
+        let times = Censored::from_parts(response.clone(), unanswered);
+        StreamReport {
+            name: "simple".to_owned(),
+            method: "GET".to_owned(),
+            target: "/simple".to_owned(),
+            expects: "the right answer of /simple".to_owned(),
+            pacing: Pacing::Poisson { per_second: 1_000.0.into() },
+            share_of_mix: None,
+            connections: ConnectionCounts { planned: 64, open_at_start: 64, ..ConnectionCounts::default() },
+            outstanding_limit: 64,
+            offered_per_second: 1_000.0,
+            requests_per_second: 999.0,
+            counts: Counts { due: 10_001, ok: 9_990, in_flight_at_end: 10, ..Counts::default() },
+            errors,
+            status: Statuses::default(),
+            verify: Verify::All,
+            first_wrong: None::<WrongAnswer>,
+            response_us: LatencyUs::of_censored(&times, Some(4.0)),
+            service_us: LatencyUs::of(&exponential(1_900.0, 9_990), Some(4.0)),
+            failed_us: LatencyUs::of(&exponential(1_000.0, 1), None),
+            unexpected: Vec::new(),
+            queue_wait_us: LatencyUs::of(&exponential(1.0, 9_990), None),
+            waited_share: Some(0.0123),
+            lag_us: LatencyUs::of(&exponential(20.0, 10_000), None),
+            departures: None::<DepartureSummary>,
+            drawn_schedule: None,
+            stationarity: Stationarity::CannotTell,
+            serial: None,
+            accounting: Accounting {
+                due_unaccounted: 0,
+                sent_unaccounted: 0,
+                observations_unaccounted: 0,
+                littles_law_difference: 0.001,
+            },
+            self_checks: vec![
+                SelfCheck {
+                    name: CheckName::Lag,
+                    passed: false,
+                    finding: "the finding".to_owned(),
+                    advice: Some("the advice".to_owned()),
+                },
+                SelfCheck {
+                    name: CheckName::Answers,
+                    passed: true,
+                    finding: "unseen".to_owned(),
+                    advice: None,
+                },
+            ],
+            response,
+        }
+    }
+
+    #[test]
+    fn everything_that_a_person_needs_is_in_the_summary() {
+        let closed = StreamReport {
+            name: "complex".to_owned(),
+            target: "/complex?iterations=9".to_owned(),
+            pacing: Pacing::Closed,
+            share_of_mix: Some(0.2),
+            errors: Errors::default(),
+            response_us: LatencyUs::of(&exponential(6_000.0, 500), Some(1.0)),
+            failed_us: None,
+            waited_share: None,
+            lag_us: None,
+            self_checks: Vec::new(),
+            response: exponential(6_000.0, 500),
+            ..open_loop()
+        };
+        let report = Report {
+            schema: SCHEMA,
+            tool: "harness load",
+            version: "0.1.0",
+            command: "harness load".to_owned(),
+            started: String::new(),
+            window_opened: None,
+            url: "http://127.0.0.1:8080/".to_owned(),
+            address: "127.0.0.1:8080".to_owned(),
+            seed: 7,
+            interrupted: true,
+            warm_up_s: 1.0,
+            planned_window_s: 20.0,
+            window_s: 10.0,
+            requests_per_second: 1_998.0,
+            streams: vec![open_loop(), closed],
+            generator: GeneratorReport {
+                threads: 1,
+                cpus: vec![1],
+                spins: false,
+                busy: 0.25,
+                starved: 0.0,
+                cpu_per_request_us: Some(9.5),
+                syscalls: SystemCalls { waits: 9_000, reads: 10_000, writes: 10_000 },
+                involuntary_switches: 3,
+            },
+            machine: MachineReport { steal: Some(0.004) },
+            self_checks: Vec::new(),
+        };
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render(&report)).to_string());
+    }
 }

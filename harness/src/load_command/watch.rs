@@ -135,15 +135,7 @@ fn line(now: &Progress, last: Option<&Progress>, requests: Option<u64>) -> Strin
     let phase = match now.phase {
         Phase::WarmUp => "warm-up",
         Phase::Window => "measuring",
-        Phase::Drain => "last answers",
-    };
-    let us = |ns: u64| time(ns as f64 / 1000.0);
-    let lately = now.lately.map_or_else(String::new, |lately| {
-        let lag = lately.lag_p99_ns.map_or_else(String::new, |lag| format!(", lag p99 {}", us(lag)));
-        format!(", p50 {}, p99 {}{lag}", us(lately.p50_ns), us(lately.p99_ns))
-    });
-    let left = match requests {
-        _ if now.phase == Phase::Drain => {
+        Phase::Drain => {
             return format!(
                 "waiting for the last answers: {} in flight, {} queued, {} errors",
                 thousands(now.in_flight as f64),
@@ -151,14 +143,22 @@ fn line(now: &Progress, last: Option<&Progress>, requests: Option<u64>) -> Strin
                 thousands(now.errors as f64),
             );
         }
+    };
+    let us = |ns: u64| time(ns as f64 / 1000.0);
+    let (latency, lag) = now.lately.map_or_else(Default::default, |lately| {
+        let lag = lately.lag_p99_ns.map_or_else(String::new, |lag| format!(", lag p99 {}", us(lag)));
+        (format!(", p50 {}, p99 {}", us(lately.p50_ns), us(lately.p99_ns)), lag)
+    });
+    let left = match requests {
         Some(requests) => {
-            let over = now.ok + now.errors;
-            format!("{} of {} requests", thousands(over.min(requests) as f64), thousands(requests as f64))
+            let over = (now.ok + now.errors).min(requests);
+            format!("{} of {} requests", thousands(over as f64), thousands(requests as f64))
         }
         None => format!("{:.0} s left", now.planned.saturating_sub(now.elapsed).as_secs_f64()),
     };
+    // What matters most comes first: a terminal cuts the line where it ends.
     format!(
-        "{phase}: {}/s{lately}, {} errors, {} in flight, {} queued, {left}",
+        "{phase}, {left}: {}/s{latency}, {} errors{lag}, {} in flight, {} queued",
         thousands(rate),
         thousands(now.errors as f64),
         thousands(now.in_flight as f64),

@@ -53,7 +53,7 @@ pub struct Usage {
     pub involuntary_switches: u64,
 }
 
-/// What the guard prints, as one JSON line on stdout, when everything below it has ended.
+/// What the guard prints, as one JSON line on stdout after an empty one, when everything below it has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// How the launched program itself ended, or why it could not be started.
@@ -103,10 +103,10 @@ pub fn run(program: OsString, arguments: Vec<OsString>) -> io::Result<()> {
     let left_behind = end_descendants()?;
     let report = Report { guarded, usage: usage_of_waited_children()?, left_behind };
 
-    let mut line = serde_json::to_vec(&report)?;
-    line.push(b'\n');
+    // On a line of its own even where the program's last line has no end.
+    let line = format!("\n{}\n", serde_json::to_string(&report)?);
     // The launcher may be gone; there is nobody left to tell then.
-    drop(io::stdout().lock().write_all(&line));
+    drop(io::stdout().lock().write_all(line.as_bytes()));
     Ok(())
 }
 

@@ -18,6 +18,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
+    class::SchedulingClass,
     cpus::CpuSet,
     guard::{self, Ended, Usage},
     processes,
@@ -37,6 +38,7 @@ pub struct Launch {
     program: PathBuf,
     arguments: Vec<OsString>,
     cpus: Option<CpuSet>,
+    class: SchedulingClass,
     guard: Option<Vec<OsString>>,
 }
 
@@ -111,7 +113,13 @@ impl Exit {
 impl Launch {
     /// `program`, without arguments, on the CPUs that the caller may use.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), cpus: None, guard: None }
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            cpus: None,
+            class: SchedulingClass::Normal,
+            guard: None,
+        }
     }
 
     /// Adds arguments.
@@ -125,6 +133,13 @@ impl Launch {
     #[must_use]
     pub fn cpus(mut self, cpus: CpuSet) -> Self {
         self.cpus = Some(cpus);
+        self
+    }
+
+    /// Starts the process, and its guard, in a scheduling class, which whatever they start inherits.
+    #[must_use]
+    pub fn class(mut self, class: SchedulingClass) -> Self {
+        self.class = class;
         self
     }
 
@@ -158,7 +173,7 @@ impl Launch {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let spawn_error = |source| LaunchError::Spawn { program: self.program.clone(), source };
-        let mut child = spawn_on(self.cpus.as_ref(), &mut command).map_err(spawn_error)?;
+        let mut child = spawn_on(self.cpus.as_ref(), self.class, &mut command).map_err(spawn_error)?;
 
         let (sender, stdout) = channel();
         if let Some(pipe) = child.stdout.take() {
@@ -183,13 +198,20 @@ impl Launch {
     }
 }
 
-/// Spawns from a thread that is restricted to `cpus`, since a process inherits the mask of the thread that
-/// creates it: this needs no code between fork and exec.
-fn spawn_on(cpus: Option<&CpuSet>, command: &mut Command) -> io::Result<Child> {
-    let Some(cpus) = cpus else { return command.spawn() };
+/// Spawns from a thread that is restricted to `cpus` and of the scheduling class, since a process inherits both from
+/// the thread that creates it: this needs no code between fork and exec.
+fn spawn_on(cpus: Option<&CpuSet>, class: SchedulingClass, command: &mut Command) -> io::Result<Child> {
+    if cpus.is_none() && class == SchedulingClass::Normal {
+        return command.spawn();
+    }
     thread::scope(|scope| {
         let spawner = scope.spawn(|| {
-            cpus.apply_to_current_thread()?;
+            if let Some(cpus) = cpus {
+                cpus.apply_to_current_thread()?;
+            }
+            if class != SchedulingClass::Normal {
+                class.apply_to_current_thread()?;
+            }
             command.spawn()
         });
         spawner.join().unwrap_or_else(|_| Err(io::Error::other("the spawning thread panicked")))

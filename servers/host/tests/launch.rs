@@ -7,9 +7,10 @@ use std::{
 };
 
 use host::{
+    class::SchedulingClass,
     cpus::CpuSet,
     guard::Ended,
-    launch::{Launch, LaunchError},
+    launch::{Heard, Launch, LaunchError},
     processes,
 };
 use rustix::process::Signal;
@@ -130,4 +131,30 @@ fn nothing_outlives_a_launcher_that_is_killed() {
         std::thread::yield_now();
     }
     launcher.wait().unwrap();
+}
+
+#[test]
+fn a_process_and_what_it_starts_inherit_the_scheduling_class() {
+    // Field 41 of /proc/PID/stat is the policy (proc(5)); SCHED_BATCH is 3. `cut` is what the shell starts.
+    for launch in both_ways("echo policy $(cut -d' ' -f41 /proc/self/stat) >&2") {
+        let process = launch.class(SchedulingClass::Batch).spawn().unwrap();
+        let exit = process.wait(PATIENCE).unwrap();
+        assert_eq!(exit.stderr, ["policy 3"]);
+    }
+}
+
+#[test]
+fn a_last_line_without_an_end_does_not_hide_how_the_process_ended() {
+    let mut process = script("printf unfinished").guarded_by(guard()).spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut lines = Vec::new();
+    let exit = loop {
+        match process.next_line(deadline).unwrap() {
+            Heard::Line(line) => lines.push(line),
+            Heard::End(exit) => break exit,
+            Heard::Nothing => panic!("no end within {PATIENCE:?}, after {lines:?}"),
+        }
+    };
+    assert!(exit.is_clean(), "{exit:?}");
+    assert_eq!(lines, ["unfinished"]);
 }

@@ -218,9 +218,9 @@ impl Engine<'_> {
     fn completed(&mut self, index: usize, at_ns: u64) {
         let connection = &self.connections[index];
         let lifetime_ns = at_ns.saturating_sub(connection.opened_ns);
-        let record = self.lanes[connection.lane].record_mut();
-        record.connections.completed += 1;
-        if let Some(lifetime) = &mut record.lifetime {
+        let lane = connection.lane;
+        self.counts(index).completed += 1;
+        if let Some(lifetime) = &mut self.lanes[lane].record_mut().lifetime {
             lifetime.record_ns(lifetime_ns);
         }
         self.reopen(index, at_ns);

@@ -28,7 +28,7 @@ pub(crate) use live::{Board, LiveCounts, Shown};
 use crate::{
     clock::{Clock, nanoseconds},
     connection::{Connection, IoCalls, State},
-    control::{RunError, StopHandle},
+    control::{RunError, StopHandle, wait_for},
     errors::ErrorKind,
     lane::Lane,
     outcome::{StreamOutcome, ThreadOutcome},
@@ -287,9 +287,7 @@ impl<'a> Engine<'a> {
     }
 
     fn begin(&mut self, start: Instant) {
-        if let Some(early) = start.checked_duration_since(Instant::now()) {
-            std::thread::sleep(early);
-        }
+        wait_for(start, self.stop);
         self.clock = Clock::starting_at(start);
         self.started = true;
         for connection in 0..self.connections.len() {
@@ -301,9 +299,9 @@ impl<'a> Engine<'a> {
         self.agenda.restart();
         self.plan_gradual_opening();
         self.lanes.iter_mut().for_each(Lane::start);
-        for connection in &self.connections {
-            let open = connection.state == State::Open;
-            self.lanes[connection.lane].record_mut().connections.open_at_start += u64::from(open);
+        for index in 0..self.connections.len() {
+            let open = self.connections[index].state == State::Open;
+            self.counts(index).open_at_start += u64::from(open);
         }
         let now_ns = self.clock.now_ns();
         self.send_due(now_ns);

@@ -9,6 +9,7 @@ use crate::{
     clock::nanoseconds,
     connection::State,
     control::RunError,
+    outcome::ConnectionCounts,
     policy::{Afterwards, Opening},
 };
 
@@ -95,8 +96,7 @@ impl Engine<'_> {
         self.connecting -= 1;
         self.deadlines[index] = NEVER;
         let depth = self.policy(index).pipeline;
-        let lane = self.connections[index].lane;
-        self.lanes[lane].record_mut().connections.unreachable = false;
+        self.counts(index).unreachable = false;
         (0..depth).for_each(|_| self.offer(index, now_ns));
         let lane = self.connections[index].lane;
         self.send_on(lane, now_ns);
@@ -125,8 +125,8 @@ impl Engine<'_> {
         if self.policy(index).then == Afterwards::Retire {
             return self.retire(index);
         }
-        let counts = &mut self.lanes[self.connections[index].lane].record_mut().connections;
-        counts.reopened += u64::from(self.window.contains(now_ns));
+        let in_window = self.window.contains(now_ns);
+        self.counts(index).reopened += u64::from(in_window);
         let fruitless = self.connections[index].fruitless;
         self.connections[index].fruitless += 1;
         if fruitless == 0 {
@@ -142,8 +142,14 @@ impl Engine<'_> {
     }
 
     pub(super) fn closed_by_server(&mut self, index: usize, now_ns: u64) {
-        let counts = &mut self.lanes[self.connections[index].lane].record_mut().connections;
-        counts.closed_by_server += u64::from(self.window.contains(now_ns));
+        let in_window = self.window.contains(now_ns);
+        self.counts(index).closed_by_server += u64::from(in_window);
+    }
+
+    /// Where a connection is counted: with its stream, or with the first of those that share it.
+    pub(super) fn counts(&mut self, index: usize) -> &mut ConnectionCounts {
+        let lane = if self.pool.is_some() { 0 } else { self.connections[index].lane };
+        &mut self.lanes[lane].record_mut().connections
     }
 
     /// Does what the agenda says is to be done by now.

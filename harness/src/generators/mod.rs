@@ -1,0 +1,329 @@
+//! `harness generators`: our generator beside others, and our null server beside others, so that anyone can repeat what
+//! METHODOLOGY.md says of the instrument.
+//!
+//! Every window is one process, pinned to one CPU, against one server pinned to another. Two things that are compared
+//! are measured one right after the other, and their order alternates. What is measured from outside is measured
+//! alike for all. A tool that is not installed is left out, with a line that says how to get it.
+//!
+//! It measures tools as programs and knows nothing of what is inside them, our own included.
+
+pub mod arrival_log;
+pub mod arrivals;
+pub mod bench;
+pub mod closed;
+pub mod kept;
+pub mod lag;
+pub mod memory;
+pub mod null_servers;
+pub mod report;
+pub mod report_of;
+pub mod server;
+pub mod spread;
+pub mod tool;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+
+use self::{
+    bench::{Bench, WindowError},
+    kept::Kept,
+    report::{Missing, Report},
+    server::Server,
+    tool::{Generator, Load, Tool},
+};
+use crate::{
+    bench::Outcome,
+    builder::{Alone, build_alone},
+    cli::{GeneratorsArgs, Part},
+    context::guard_command,
+    cpu_plan::Topology,
+    environment::Environment,
+    interrupt::Interrupt,
+    progress::Progress,
+    workspace::Workspace,
+};
+
+/// Windows of the closed loop, of which the median is taken for what the ceiling can do.
+const CALIBRATIONS: u32 = 3;
+/// Connections of that closed loop.
+const CALIBRATION_CONNECTIONS: u32 = 64;
+
+/// Runs `harness generators`. `command` is what the person typed.
+///
+/// # Errors
+/// There is only one CPU, the ceiling cannot be built, or nothing can be written.
+pub fn generators(arguments: &GeneratorsArgs, command: String) -> anyhow::Result<Outcome> {
+    if arguments.own.is_none() && cfg!(debug_assertions) {
+        bail!(
+            "this is a debug build, which is never measured: run it with --release (`just bench-generator`)"
+        );
+    }
+    let workspace = Workspace::at_or_above(&std::env::current_dir()?)?;
+    let page = arguments.markdown.as_deref().map(read_page).transpose()?;
+    let Some((server_cpu, generator_cpu)) = Topology::of_this_host()?.one_each() else {
+        bail!(
+            "two CPUs are needed and only one may be used: widen the mask of this process (taskset, cgroup)"
+        );
+    };
+    let bench = Bench {
+        server_cpu,
+        generator_cpu,
+        guard: guard_command()?,
+        interrupt: Interrupt::listen("finished windows are shown")?,
+        folder: tempfile::tempdir().context("cannot make a temporary folder")?,
+    };
+    let most = arguments.connections.iter().max().copied().unwrap_or(1);
+    memory::raise_descriptors(u64::from(most) + 256)?;
+    let harness = std::env::current_exe()?;
+    let own = arguments.own.clone().unwrap_or_else(|| harness.clone());
+    let mut report = Report {
+        environment: Environment::capture(&workspace, command)?,
+        server_cpu,
+        generator_cpu,
+        pairs: arguments.pairs,
+        window_s: arguments.window.as_secs(),
+        tools: Vec::new(),
+        missing: Vec::new(),
+        interrupted: false,
+        closed: Vec::new(),
+        lag: Vec::new(),
+        arrivals: Vec::new(),
+        null_servers: Vec::new(),
+        memory: None,
+    };
+    let comparison = Comparison { arguments, bench: &bench, workspace: &workspace, harness: &harness };
+    let ended = comparison.measure(&own, &mut report);
+    report.interrupted = matches!(ended, Err(WindowError::Interrupted));
+    publish(arguments, page.as_deref().filter(|_| ended.is_ok()), &report)?;
+    match ended {
+        Ok(()) if report.failures() == 0 => Ok(Outcome::Done),
+        Ok(()) => Ok(Outcome::Partly),
+        Err(WindowError::Interrupted) => Ok(Outcome::Interrupted),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The page that the tables go into, read before anything is measured; `None` if there is none yet.
+fn read_page(path: &Path) -> anyhow::Result<String> {
+    match fs::read_to_string(path) {
+        Ok(page) => report::check_place(&page).map(|()| page).with_context(|| path.display().to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(report::empty_page()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Prints the tables, and writes them where they are wanted; into a page (`None` where the comparison did not reach
+/// its end) only whole ones, so that an interrupt does not take what was there.
+fn publish(arguments: &GeneratorsArgs, page: Option<&str>, report: &Report) -> anyhow::Result<()> {
+    let write = |path: &Path, text: String| {
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    if let Some(path) = &arguments.export_json {
+        write(path, serde_json::to_string_pretty(report)? + "\n")?;
+    }
+    if let (Some(path), Some(page)) = (&arguments.markdown, page) {
+        write(path, report.placed_in(page)?)?;
+    } else if let Some(path) = &arguments.markdown {
+        anstream::eprintln!("{} is left as it was: the comparison did not reach its end", path.display());
+    }
+    anstream::println!("{}", report.markdown().trim_end());
+    Ok(())
+}
+
+/// What all parts need to know.
+struct Comparison<'a> {
+    arguments: &'a GeneratorsArgs,
+    bench: &'a Bench,
+    workspace: &'a Workspace,
+    /// This program, which is also the logging server.
+    harness: &'a Path,
+}
+
+impl Comparison<'_> {
+    fn measure(&self, own: &Path, report: &mut Report) -> Result<(), WindowError> {
+        let ours = self.bench.tool(Generator::Own, own)?;
+        let Some(ours) = ours else { return Err(WindowError::Unable(Generator::Own.name())) };
+        report.tools.push(ours.clone());
+        let others = self.find_others(report)?;
+        let ceiling = Server::ceiling(&self.build(Alone { package: "ceiling", example: None })?);
+        self.closed(&ceiling, &ours, &others, report)?;
+        if self.arguments.wants(Part::NullServers) {
+            self.null_servers(&ceiling, &ours, report)?;
+        }
+        if self.arguments.wants(Part::Lag) {
+            self.lag(&ceiling, &ours, report)?;
+        }
+        if self.arguments.wants(Part::Arrivals) {
+            self.arrivals(&ours, &others, report)?;
+        }
+        if self.arguments.wants(Part::Memory) {
+            report.memory = Some(match memory::measure(self.bench, &ceiling, &ours, self.arguments.window) {
+                Err(WindowError::Interrupted) => return Err(WindowError::Interrupted),
+                measured => measured.map_err(|error| error.to_string()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The other generators that are wanted and installed; the missing ones are said.
+    fn find_others(&self, report: &mut Report) -> Result<Vec<Tool>, WindowError> {
+        let arrivals = self.arguments.wants(Part::Arrivals);
+        let wanted = [
+            (Generator::Wrk, self.arguments.wants(Part::Wrk)),
+            (Generator::Oha, self.arguments.wants(Part::Oha) || arrivals),
+            (Generator::Wrk2, arrivals),
+        ];
+        let mut found = Vec::new();
+        for (generator, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
+            match self.bench.tool(generator, self.harness)? {
+                Some(tool) => found.push(tool),
+                None => {
+                    let missing = Missing { name: generator.name(), install: generator.install() };
+                    self.say_missing(&missing);
+                    report.missing.push(missing);
+                }
+            }
+        }
+        report.tools.extend(found.iter().cloned());
+        Ok(found)
+    }
+
+    fn say_missing(&self, missing: &Missing) {
+        anstream::eprintln!("{} is not installed and is left out: `{}`", missing.name, missing.install);
+    }
+
+    fn build(&self, alone: Alone<'_>) -> Result<PathBuf, WindowError> {
+        let name = alone.example.unwrap_or(alone.package);
+        let progress = Progress::new("building", 1);
+        let heard = |part: &str| progress.doing(part.to_owned());
+        build_alone(&alone, self.workspace.root(), &self.bench.guard, &self.bench.interrupt, heard).map_err(
+            |error| match self.bench.interrupt.asked() {
+                true => WindowError::Interrupted,
+                false => {
+                    WindowError::Server { name: name.to_owned(), reason: format!("is not built: {error}") }
+                }
+            },
+        )
+    }
+
+    fn closed(
+        &self,
+        ceiling: &Server,
+        ours: &Tool,
+        others: &[Tool],
+        report: &mut Report,
+    ) -> Result<(), WindowError> {
+        let is_wanted = |tool: &&Tool| match tool.generator {
+            Generator::Wrk => self.arguments.wants(Part::Wrk),
+            Generator::Oha => self.arguments.wants(Part::Oha),
+            Generator::Own | Generator::Wrk2 => false,
+        };
+        let others: Vec<&Tool> = others.iter().filter(is_wanted).collect();
+        let wanted = self.arguments.pairs as usize;
+        let steps = self.arguments.connections.len() * others.len() * wanted;
+        let mut progress = Progress::new("closed loop", steps);
+        for &connections in &self.arguments.connections {
+            for other in &others {
+                let what = format!("{connections} connections against {}", other.generator.name());
+                let pairs = Kept::default();
+                report.closed.push(closed::Comparison { other: other.generator, connections, pairs });
+                let Some(comparison) = report.closed.last_mut() else { continue };
+                comparison.pairs.collect(wanted, &what, &mut progress, |number| {
+                    let (both, window) = ((ours, *other), self.arguments.window);
+                    closed::pair(self.bench, ceiling, both, connections, window, number)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn null_servers(&self, ceiling: &Server, ours: &Tool, report: &mut Report) -> Result<(), WindowError> {
+        let mut servers = vec![(ceiling.clone(), None)];
+        match null_servers::nginx() {
+            Some(program) => {
+                let version = self.bench.version("nginx", &program, &["-v"])?;
+                let version = version.rsplit('/').next().unwrap_or_default().to_owned();
+                servers.push((Server::Nginx { program }, Some(version)));
+            }
+            None => {
+                let missing = Missing { name: "nginx", install: "apt install nginx" };
+                self.say_missing(&missing);
+                report.missing.push(missing);
+            }
+        }
+        let program = self.build(Alone { package: "ceiling", example: Some("may_minihttp") })?;
+        let version = fs::read_to_string(self.workspace.lock_file())
+            .ok()
+            .and_then(|lock| null_servers::locked_version(&lock, "may_minihttp"));
+        servers.push((Server::may_minihttp(&program), version));
+        let rounds = self.arguments.pairs;
+        let progress = Progress::new("null servers", rounds as usize);
+        let series = |(server, version): &(Server, Option<String>)| null_servers::Series {
+            name: server.name(),
+            version: version.clone(),
+            windows: Vec::new(),
+            failed: Vec::new(),
+        };
+        report.null_servers = servers.iter().map(series).collect();
+        let servers: Vec<Server> = servers.into_iter().map(|(server, _)| server).collect();
+        for round in 0..rounds as usize {
+            let series = &mut report.null_servers;
+            null_servers::round(self.bench, &servers, series, ours, self.arguments.window, round)?;
+            let rates = report.null_servers.iter().map(|series| {
+                let last = series.windows.last().and_then(Option::as_ref);
+                let rate =
+                    last.map_or_else(|| "failed".to_owned(), |last| format!("{:.0}/s", last.per_second));
+                format!("{} {rate}", series.name)
+            });
+            progress.done(&rates.collect::<Vec<_>>().join(", "));
+        }
+        Ok(())
+    }
+
+    fn lag(&self, ceiling: &Server, ours: &Tool, report: &mut Report) -> Result<(), WindowError> {
+        let half = self.half_of(ceiling, ours)?;
+        let (wanted, window) = (self.arguments.pairs as usize, self.arguments.window);
+        let mut progress = Progress::new("schedule lag", 3 * wanted);
+        for series in lag::Series::all(half) {
+            report.lag.push(series);
+            let Some(series) = report.lag.last_mut() else { continue };
+            let what = report::describe(series.load, series.shared);
+            series.collect(wanted, &what, &mut progress, (self.bench, ceiling, ours), window)?;
+        }
+        Ok(())
+    }
+
+    /// Half of the rate that our closed loop gets from the ceiling.
+    fn half_of(&self, ceiling: &Server, ours: &Tool) -> Result<u32, WindowError> {
+        let mut rates = Vec::new();
+        for _ in 0..CALIBRATIONS {
+            let server = ceiling.start(self.bench, self.bench.server_cpu)?;
+            let (connections, window) = (CALIBRATION_CONNECTIONS, self.arguments.window);
+            let measured = self.bench.window(ours, &server, connections, window, Load::Closed)?;
+            server.stop()?;
+            rates.push(measured.per_second);
+        }
+        rates.sort_by(f64::total_cmp);
+        Ok((rates[rates.len() / 2] / 2.0).round() as u32)
+    }
+
+    fn arrivals(&self, ours: &Tool, others: &[Tool], report: &mut Report) -> Result<(), WindowError> {
+        let open = |tool: &&Tool| tool.generator != Generator::Wrk;
+        let tools: Vec<&Tool> = std::iter::once(ours).chain(others.iter().filter(open)).collect();
+        let (wanted, window) = (self.arguments.pairs as usize, self.arguments.window);
+        let mut progress = Progress::new("arrivals", tools.len() * wanted);
+        for tool in tools {
+            report.arrivals.push(arrivals::Series::new(tool.generator));
+            let Some(series) = report.arrivals.last_mut() else { continue };
+            let what = format!("arrivals of {}", tool.generator.name());
+            series.windows.collect(wanted, &what, &mut progress, |_number| {
+                arrivals::window(self.bench, self.harness, tool, window)
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,509 @@
+//! Everything that was measured as one plain value, and its tables as Markdown.
+
+use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use serde::Serialize;
+
+use super::{
+    arrivals,
+    bench::Window,
+    closed,
+    lag::{self, LagWindow},
+    memory::{self, Memory},
+    null_servers,
+    spread::{Figure, Spread},
+    tool::{Load, Tool},
+};
+use crate::{environment::Environment, judge::DISTURBED};
+
+/// What begins the tables in a page that holds other text as well.
+const BEGIN: &str = "<!-- generators: made by `just bench-generator --markdown METHODOLOGY.md` -->";
+/// What ends them.
+const END: &str = "<!-- end of generators -->";
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Host, code and command.
+    pub environment: Environment,
+    /// The server's CPU.
+    pub server_cpu: usize,
+    /// The generator's CPU.
+    pub generator_cpu: usize,
+    /// Pairs of each comparison, and windows of the rest.
+    pub pairs: u32,
+    /// Length of a window, seconds.
+    pub window_s: u64,
+    /// The generators that are on this machine.
+    pub tools: Vec<Tool>,
+    /// Programs that are not, and how to install them.
+    pub missing: Vec<Missing>,
+    /// A person ended it: what follows is what was finished.
+    pub interrupted: bool,
+    /// The closed loops.
+    pub closed: Vec<closed::Comparison>,
+    /// The open loops' own account.
+    pub lag: Vec<lag::Series>,
+    /// The open loops seen from outside.
+    pub arrivals: Vec<arrivals::Series>,
+    /// The ceiling and others.
+    pub null_servers: Vec<null_servers::Series>,
+    /// Memory with many connections, or why it could not be measured.
+    pub memory: Option<Result<Memory, String>>,
+}
+
+/// A program that is not on this machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Missing {
+    /// Which.
+    pub name: &'static str,
+    /// How to get it.
+    pub install: &'static str,
+}
+
+impl Report {
+    /// How many windows have no figures.
+    pub fn failures(&self) -> usize {
+        let closed = self.closed.iter().map(|comparison| comparison.pairs.failed.len());
+        let lag = self.lag.iter().map(|series| series.windows.failed.len());
+        let arrivals = self.arrivals.iter().map(|series| series.windows.failed.len());
+        let null_servers = self.null_servers.iter().map(|series| series.failed.len());
+        closed.chain(lag).chain(arrivals).chain(null_servers).sum::<usize>()
+            + usize::from(matches!(self.memory, Some(Err(_))))
+    }
+
+    /// The tables.
+    pub fn markdown(&self) -> String {
+        let mut text = self.provenance();
+        let parts = [
+            ("Closed loop against the ceiling", self.closed_table()),
+            ("Open loop: schedule lag by the generator's own account", self.lag_table()),
+            ("Open loop: evenness of arrivals, seen by the server", self.arrivals_table()),
+            ("The ceiling and other null servers", self.null_server_table()),
+            ("Memory", self.memory_table()),
+        ];
+        for (title, part) in parts {
+            if let Some(part) = part {
+                text.push_str(&format!("\n### {title}\n\n{part}"));
+            }
+        }
+        let reasons = self.reasons();
+        if !reasons.is_empty() {
+            text.push_str("\n### What has no figures\n\n");
+            reasons.iter().for_each(|reason| text.push_str(&format!("- {reason}\n")));
+        }
+        text
+    }
+
+    fn provenance(&self) -> String {
+        let Environment { command, cpu, kernel, code, started, .. } = &self.environment;
+        let revision =
+            code.revision.as_deref().map_or("unknown", |revision| &revision[..revision.len().min(12)]);
+        let modified = if code.modified == Some(true) { " with local changes" } else { "" };
+        let model = cpu.model.as_deref().unwrap_or("an unknown processor");
+        let machine = if cpu.virtual_machine { ", a virtual machine" } else { "" };
+        let tools = self.tools.iter().map(|tool| format!("{} {}", tool.generator.name(), tool.version));
+        let servers = self
+            .null_servers
+            .iter()
+            .filter_map(|series| Some(format!("{} {}", series.name, series.version.as_deref()?)));
+        let tools: Vec<String> = tools.chain(servers).collect();
+        let missing: Vec<String> =
+            self.missing.iter().map(|missing| format!("{} (`{}`)", missing.name, missing.install)).collect();
+        let mut text = format!(
+            "Made by `{command}` on {} at revision {revision}{modified}, on {} CPUs of {model}{machine}, Linux {kernel}: \
+             server on CPU {}, generator on CPU {}, {} windows of {} s each. Tools: {}.",
+            started.split('T').next().unwrap_or("an unknown day"),
+            cpu.allowed.len(),
+            self.server_cpu,
+            self.generator_cpu,
+            self.pairs,
+            self.window_s,
+            tools.join(", "),
+        );
+        if !missing.is_empty() {
+            text.push_str(&format!(" Not installed: {}.", missing.join(", ")));
+        }
+        let coverage = Spread::of((0..self.pairs).map(f64::from)).map_or(0.0, |spread| spread.coverage());
+        text.push_str(&format!(
+            " Figures are medians, with the interval of their order statistics (over {} windows it contains the true \
+             median with probability {coverage:.3}).\n",
+            self.pairs
+        ));
+        if self.interrupted {
+            text.push_str("\n**The comparison was interrupted:** what follows is what it had finished.\n");
+        }
+        text
+    }
+
+    fn closed_table(&self) -> Option<String> {
+        let mut rows = Vec::new();
+        for comparison in &self.closed {
+            let pairs = &comparison.pairs.sound;
+            let spread = |value: fn(&closed::Pair) -> f64| Spread::of(pairs.iter().map(value));
+            let largest = pairs.iter().flat_map(|pair| [pair.own.stolen, pair.other.stolen]).flatten();
+            let (rate, cpu) = (comparison.rate_ratio(), comparison.cpu_ratio());
+            rows.push(vec![
+                comparison.connections.to_string(),
+                comparison.other.name().to_owned(),
+                pairs.len().to_string(),
+                comparison.pairs.disturbed.len().to_string(),
+                show(spread(|pair| pair.own.per_second), 0),
+                show(spread(|pair| pair.other.per_second), 0),
+                show(rate, 3),
+                judged(comparison.rate_figure(), rate),
+                show(spread(|pair| pair.own.cpu_per_request_us), 2),
+                show(spread(|pair| pair.other.cpu_per_request_us), 2),
+                show(cpu, 3),
+                judged(comparison.cpu_figure(), cpu),
+                percent(largest.fold(0.0, f64::max)),
+            ]);
+        }
+        let columns = [
+            "connections",
+            "against",
+            "pairs",
+            "disturbed",
+            "ours/s",
+            "theirs/s",
+            "rate ratio",
+            "figure",
+            "our CPU us/request",
+            "their CPU us/request",
+            "CPU ratio",
+            "figure",
+            "most steal",
+        ];
+        table(&columns, rows).map(|table| {
+            format!(
+                "{table}\nRates are each tool's own report. CPU time is the whole process's, start and end included, as \
+                 the kernel accounts for it when the process is waited for, over the requests that the tool reports: one \
+                 measure for all. Ratios are ours over theirs, within pairs. wrk and oha count the opening of their connections into their \
+                 window; ours opens them before. Pairs in which other processes took more than {:.0}% of the two CPUs are \
+                 counted as disturbed and measured again.\n",
+                100.0 * DISTURBED
+            )
+        })
+    }
+
+    fn lag_table(&self) -> Option<String> {
+        let rows = self.lag.iter().map(|series| {
+            let worst = |value: fn(&LagWindow) -> f64| {
+                let values = series.windows.disturbed.iter().map(value);
+                values.reduce(f64::max).map_or_else(String::new, |worst| format!("{worst:.0}"))
+            };
+            let stolen = series.windows.disturbed.iter().filter_map(|window| window.stolen).reduce(f64::max);
+            vec![
+                describe(series.load, series.shared),
+                series.windows.sound.len().to_string(),
+                show(series.p99_us(), 1),
+                judged(Some(series.p99_figure()), series.p99_us()),
+                show(series.p99_9_us(), 1),
+                judged(series.p99_9_figure(), series.p99_9_us()),
+                series.windows.disturbed.len().to_string(),
+                stolen.map_or_else(String::new, percent),
+                worst(|window| window.p99_us),
+                worst(|window| window.p99_9_us),
+            ]
+        });
+        let columns = [
+            "load",
+            "sound windows",
+            "lag p99, us",
+            "figure",
+            "lag p99.9, us",
+            "figure",
+            "with steal or disturbed",
+            "most steal",
+            "their worst p99, us",
+            "their worst p99.9, us",
+        ];
+        table(&columns, rows.collect()).map(|table| {
+            format!(
+                "{table}\nWindows in which the hypervisor took any time from the CPUs, or other processes more than {:.0}%, are \
+                 counted, and repeated: the figures are those of the windows without. A dedicated CPU is polled without pause; on a shared one the generator \
+                 sleeps, in class SCHED_FIFO.\n",
+                100.0 * DISTURBED
+            )
+        })
+    }
+
+    fn arrivals_table(&self) -> Option<String> {
+        let rows = self.arrivals.iter().map(|series| {
+            vec![
+                series.tool.name().to_owned(),
+                series.windows.sound.len().to_string(),
+                series.windows.disturbed.len().to_string(),
+                show(series.spread(|window| window.per_second), 1),
+                show(series.spread(|window| window.p50_us), 1),
+                show(series.spread(|window| window.p99_us), 1),
+                show(series.spread(|window| window.p99_9_us), 1),
+            ]
+        });
+        let columns = [
+            "tool",
+            "sound windows",
+            "with steal or disturbed",
+            "arrivals/s",
+            "deviation p50, us",
+            "deviation p99, us",
+            "deviation p99.9, us",
+        ];
+        table(&columns, rows.collect()).map(|table| {
+            format!(
+                "{table}\nEvery tool is asked for {} requests a second over {} connections. A server that polls on a CPU of \
+                 its own notes when each request was read; its deviation is how much later that was than an even \
+                 schedule at the asked rate, which is laid so that the least delayed request of the window is on time. A \
+                 tool that sends at another rate than it was asked for drifts, and one that schedules each connection by \
+                 itself sends in bursts: both count. Windows with steal, or that other processes disturbed, are measured \
+                 again.\n",
+                arrivals::PER_SECOND,
+                arrivals::CONNECTIONS
+            )
+        })
+    }
+
+    fn null_server_table(&self) -> Option<String> {
+        let ceiling = self.null_servers.iter().find(|series| series.name == "ceiling")?;
+        let most = |series: &null_servers::Series, part: fn(&Window) -> Option<f64>| {
+            percent(series.windows.iter().flatten().filter_map(part).fold(0.0, f64::max))
+        };
+        let rows = self.null_servers.iter().map(|series| {
+            let is_ceiling = series.name == ceiling.name;
+            let ratio = series.over(ceiling).filter(|_| !is_ceiling);
+            vec![
+                series.name.to_owned(),
+                series.windows.iter().flatten().count().to_string(),
+                show(series.per_second(), 0),
+                show(ratio, 3),
+                judged((!is_ceiling).then_some(null_servers::Series::FIGURE), ratio),
+                most(series, |window| window.stolen),
+                most(series, |window| window.others),
+            ]
+        });
+        let columns = [
+            "server",
+            "windows",
+            "requests/s",
+            "over the ceiling",
+            "figure",
+            "most steal",
+            "most taken by others",
+        ];
+
+        table(&columns, rows.collect()).map(|table| {
+            format!(
+                "{table}\nEach with one worker on the server's CPU, giving the same 51 bytes of JSON, under our closed loop \
+                 with {} connections; the order changes from round to round, and ratios are taken within rounds. nginx and \
+                 may_minihttp also parse the request and write a Date and a Server field.\n",
+                null_servers::CONNECTIONS
+            )
+        })
+    }
+
+    fn memory_table(&self) -> Option<String> {
+        let memory = self.memory.as_ref()?.as_ref().ok()?;
+        let reached = memory.peak_mib() <= 64.0;
+        let row = vec![
+            memory::CONNECTIONS.to_string(),
+            format!("{}/s, constant", memory::PER_SECOND),
+            memory.requests.to_string(),
+            format!("{:.1}", memory.peak_mib()),
+            format!("{}: {}", Memory::FIGURE, if reached { "PASS" } else { "FALLS SHORT" }),
+        ];
+        table(&["connections", "load", "right answers", "peak resident, MiB", "figure"], vec![row])
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let mut add = |what: String, failed: &[String]| {
+            reasons.extend(failed.iter().map(|reason| format!("{what}: {reason}")));
+        };
+        for comparison in &self.closed {
+            let what = format!("{} connections against {}", comparison.connections, comparison.other.name());
+            add(what, &comparison.pairs.failed);
+        }
+        for series in &self.lag {
+            add(describe(series.load, series.shared), &series.windows.failed);
+        }
+        for series in &self.arrivals {
+            add(format!("arrivals of {}", series.tool.name()), &series.windows.failed);
+        }
+        for series in &self.null_servers {
+            add(series.name.to_owned(), &series.failed);
+        }
+        if let Some(Err(reason)) = &self.memory {
+            add(format!("memory of {} connections", memory::CONNECTIONS), std::slice::from_ref(reason));
+        }
+        reasons
+    }
+
+    /// `page` with the tables in their place.
+    ///
+    /// # Errors
+    /// The page has no place for them.
+    pub fn placed_in(&self, page: &str) -> Result<String, NoPlace> {
+        let (before, after) = around(page).ok_or(NoPlace)?;
+        Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", self.markdown()))
+    }
+}
+
+/// A page that holds nothing but the place for the tables.
+pub fn empty_page() -> String {
+    format!("{BEGIN}\n{END}\n")
+}
+
+/// Whether a page has a place for the tables.
+///
+/// # Errors
+/// It has none.
+pub fn check_place(page: &str) -> Result<(), NoPlace> {
+    around(page).map(|_| ()).ok_or(NoPlace)
+}
+
+fn around(page: &str) -> Option<(&str, &str)> {
+    let (before, rest) = page.split_once(BEGIN)?;
+    Some((before, rest.split_once(END)?.1))
+}
+
+/// A page without markers.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no place for the tables between the lines {BEGIN} and {END}: add them, or name a new file")]
+pub struct NoPlace;
+
+/// One kind of open loop in words.
+pub fn describe(load: Load, shared: bool) -> String {
+    let cpu = if shared { "shared CPU" } else { "dedicated CPU" };
+    match load {
+        Load::Closed => "closed loop".to_owned(),
+        Load::Constant { per_second, .. } => format!("{per_second}/s, constant, {cpu}"),
+        Load::Poisson { per_second, .. } => format!("{per_second}/s, Poisson, {cpu}"),
+    }
+}
+
+fn show(spread: Option<Spread>, decimals: usize) -> String {
+    spread.map_or_else(|| "none".to_owned(), |spread| spread.show(decimals))
+}
+
+fn judged(figure: Option<Figure>, spread: Option<Spread>) -> String {
+    match (figure, spread) {
+        (Some(figure), Some(spread)) => format!("{figure}: {}", figure.judge(&spread)),
+        (Some(figure), None) => format!("{figure}: not measured"),
+        (None, _) => String::new(),
+    }
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.1}%", part * 100.0)
+}
+
+/// `None` without rows.
+fn table(columns: &[&str], rows: Vec<Vec<String>>) -> Option<String> {
+    if rows.is_empty() {
+        return None;
+    }
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN).set_header(columns);
+    for row in rows {
+        table.add_row(row);
+    }
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    Some(format!("{table}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        generators::{kept::Kept, tool::Generator},
+        workspace::Workspace,
+    };
+
+    fn window(per_second: f64, cpu_per_request_us: f64) -> Window {
+        Window {
+            per_second,
+            requests: 100_000,
+            cpu_per_request_us,
+            peak_rss_kib: 9_000,
+            stolen: Some(0.004),
+            others: Some(0.01),
+            own: None,
+        }
+    }
+
+    fn report() -> Report {
+        let workspace = Workspace::at_or_above(std::path::Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let pair =
+            |ratio: f64| closed::Pair { own: window(90_000.0 * ratio, 8.0), other: window(90_000.0, 10.0) };
+        let pairs = Kept {
+            sound: vec![pair(1.2), pair(1.25), pair(1.1)],
+            disturbed: vec![pair(0.5)],
+            failed: vec![],
+        };
+        let lag =
+            |p99_us| LagWindow { p99_us, p99_9_us: 4.0 * p99_us, per_second: 45_000.0, stolen: Some(0.0) };
+        let deviations = arrivals::Deviations {
+            arrivals: 4_000,
+            per_second: 2_000.0,
+            p50_us: 1.5,
+            p99_us: 20.0,
+            p99_9_us: 90.0,
+        };
+        let null_server = |name, per_second| null_servers::Series {
+            name,
+            version: None,
+            windows: vec![Some(window(per_second, 8.0)), None],
+            failed: vec!["it did not answer".to_owned()],
+        };
+        Report {
+            environment: crate::environment::Environment::capture(
+                &workspace,
+                "harness generators".to_owned(),
+            )
+            .unwrap(),
+            server_cpu: 0,
+            generator_cpu: 1,
+            pairs: 3,
+            window_s: 2,
+            tools: Vec::new(),
+            missing: vec![Missing { name: "oha", install: "cargo install oha" }],
+            interrupted: false,
+            closed: vec![
+                closed::Comparison { other: Generator::Wrk, connections: 64, pairs },
+                closed::Comparison { other: Generator::Oha, connections: 64, pairs: Kept::default() },
+            ],
+            lag: vec![lag::Series {
+                load: Load::Poisson { per_second: 45_000, dedicated: true },
+                shared: false,
+                windows: Kept { sound: vec![lag(30.0)], disturbed: vec![lag(800.0)], failed: vec![] },
+            }],
+            arrivals: vec![arrivals::Series {
+                tool: Generator::Own,
+                windows: Kept { sound: vec![deviations], ..Kept::default() },
+            }],
+            null_servers: vec![null_server("ceiling", 90_000.0), null_server("nginx", 81_000.0)],
+            memory: Some(Ok(Memory { peak_rss_kib: 20_480, requests: 4_000 })),
+        }
+    }
+
+    #[test]
+    fn the_tables_say_what_was_measured_and_what_it_was_to_reach() {
+        let report = report();
+        let markdown = report.markdown();
+        let tables = &markdown[markdown.find("\n### ").unwrap()..];
+        insta::assert_snapshot!("tables", tables.trim());
+        assert!(markdown.contains("Not installed: oha (`cargo install oha`)."), "{markdown}");
+        assert_eq!(report.failures(), 2);
+    }
+
+    #[test]
+    fn tables_replace_what_is_between_the_markers_and_nothing_else() {
+        let report = report();
+        let page = format!("# Title\n\n{BEGIN}\nold\n{END}\n\nThe rest.\n");
+        let placed = report.placed_in(&page).unwrap();
+        assert!(placed.starts_with("# Title\n\n") && placed.ends_with("\n\nThe rest.\n"), "{placed}");
+        assert!(!placed.contains("old\n") && placed.contains("harness generators"), "{placed}");
+        assert_eq!(report.placed_in(&placed).unwrap(), placed);
+        assert_eq!(report.placed_in("# No place\n"), Err(NoPlace));
+        check_place(include_str!("../../../METHODOLOGY.md")).unwrap();
+    }
+}
