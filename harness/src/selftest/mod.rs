@@ -46,7 +46,7 @@ use crate::{
 };
 use attempt::{Surroundings, attempt};
 use case::Case;
-use judge::{Theory, judge};
+use judge::{Judgement, Theory, judge};
 use queue::Intervals;
 
 /// What is compared of every distribution of times.
@@ -165,35 +165,32 @@ fn run_case(
     time: &TimeLimit,
     interrupt: &Interrupt,
 ) -> anyhow::Result<CaseReport> {
-    let mut best: Option<CaseReport> = None;
-    let mut theory = None;
-    for attempts in 1..=ATTEMPTS {
+    let theory = theory_of(case, surroundings.seed);
+    let once = || {
         let began = Instant::now();
         let runs = attempt(case, surroundings)
             .with_context(|| format!("case {} cannot be run", case.name.name()))?;
-        if theory.is_none() {
-            theory = theory_of(case, surroundings.seed);
+        let Judgement { checks, warnings } = judge(case, &runs, theory.as_ref());
+        let disturbances = runs.iter().map(|run| run.disturbance).collect();
+        let report = CaseReport { case: case.name, attempts: 1, disturbances, checks, warnings };
+        anyhow::Ok((report, began.elapsed()))
+    };
+    let (mut best, mut took) = once()?;
+    // A real disagreement is not measured away.
+    while best.verdict() == Verdict::CannotTell
+        && best.attempts < ATTEMPTS
+        && !interrupt.asked()
+        && time.allows(took)
+    {
+        let attempts = best.attempts + 1;
+        let next;
+        (next, took) = once()?;
+        if next.verdict() != Verdict::CannotTell || next.doubts() < best.doubts() {
+            best = next;
         }
-        let judgement = judge(case, &runs, theory.as_ref());
-        let found = CaseReport {
-            case: case.name,
-            attempts,
-            disturbances: runs.iter().map(|run| run.disturbance).collect(),
-            checks: judgement.checks,
-            warnings: judgement.warnings,
-        };
-        let doubts =
-            |report: &CaseReport| report.checks.iter().filter(|check| check.verdict != Verdict::Pass).count();
-        let is_final = found.verdict() != Verdict::CannotTell;
-        // A real disagreement is not measured away.
-        if is_final || best.as_ref().is_none_or(|best| doubts(&found) < doubts(best)) {
-            best = Some(found);
-        }
-        if is_final || interrupt.asked() || !time.allows(began.elapsed()) {
-            break;
-        }
+        best.attempts = attempts;
     }
-    best.context("no attempt was made")
+    Ok(best)
 }
 
 fn theory_of(case: &Case, seed: u64) -> Option<Theory> {

@@ -35,7 +35,7 @@ pub struct CaseReport {
     pub case: CaseName,
     /// How often it was run: more than once when the machine disturbed it.
     pub attempts: u32,
-    /// How much the machine disturbed each run of the attempt that counts.
+    /// How much the machine disturbed each run of the best attempt, whose checks these are.
     pub disturbances: Vec<Disturbance>,
     /// What was compared.
     pub checks: Vec<Check>,
@@ -47,6 +47,11 @@ impl CaseReport {
     /// The worst verdict of its checks; a case without any has shown nothing.
     pub fn verdict(&self) -> Verdict {
         self.checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::CannotTell)
+    }
+
+    /// How many checks did not pass.
+    pub(crate) fn doubts(&self) -> usize {
+        self.checks.iter().filter(|check| check.verdict != Verdict::Pass).count()
     }
 }
 
@@ -126,7 +131,7 @@ fn line(text: &mut String, line: &str) {
 }
 
 fn disturbance_of(case: &CaseReport) -> String {
-    let mut text = format!("{}: attempt {}", case.case.name(), case.attempts);
+    let mut text = format!("{}: the best of {} attempts", case.case.name(), case.attempts);
     for disturbance in &case.disturbances {
         let percent = |share: f64| 100.0 * share;
         // Writing to a string does not fail.
