@@ -11,15 +11,16 @@ use crate::{
     context::Context,
     cpu_plan::CpuPlan,
     instance::{Instance, InstanceError},
-    record::{GeneratorRecord, Measured, StreamRecord},
+    record::{GeneratorRecord, Measured, SelfChecks, StreamRecord},
     registry::{OperationName, Row},
     resolve::{Resolved, ResolvedStream},
     sample::{MachineSample, TreeSample},
     scenario::Placement,
+    soundness,
 };
 use app::{Endpoint, Operation};
 use host::class::SchedulingClass;
-use load::{Observer, Outcome, Plan, Rate, Request, Stream, StreamOutcome, Wait};
+use load::{Observer, Outcome, Pacing, Plan, Rate, Request, Stream, StreamOutcome, Wait};
 
 /// How long opening all connections may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -207,6 +208,21 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream) -> StreamRecor
             && accounting.observations_unaccounted == 0,
         reopened: stream.connections.reopened,
         answers_by_connection: [stream.connections.least_answers, stream.connections.most_answers],
+        self_checks: Some(self_checks(stream)),
+    }
+}
+
+fn self_checks(stream: &StreamOutcome) -> SelfChecks {
+    let random = matches!(stream.pacing, Pacing::Poisson { .. });
+    let departures = stream.departures.summary().filter(|_| random).filter(|departures| {
+        let (gap_us, lag_ns) = (departures.scheduled_mean_ns / 1e3, stream.lag.mean_ns().unwrap_or(0.0));
+        soundness::departures_follow(departures.distance, departures.gaps, gap_us, lag_ns / 1e3).is_some()
+    });
+    SelfChecks {
+        drawn_schedule: stream.drawn_schedule(),
+        departures_distance: departures.map(|departures| departures.distance),
+        stationarity: stream.stationarity(),
+        serial: stream.serial.figures(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use load::StopHandle;
@@ -14,6 +15,9 @@ use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
 };
+
+/// Signals so soon after the first are the same request: `timeout`, for one, signals its child and then the child's group.
+const SAME_REQUEST: Duration = Duration::from_millis(300);
 
 /// Whether the run should end early.
 #[derive(Clone, Debug)]
@@ -32,10 +36,16 @@ impl Interrupt {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let told = interrupt.clone();
         thread::spawn(move || {
+            let mut first: Option<Instant> = None;
             for signal in signals.forever() {
-                if told.asked.swap(true, Ordering::SeqCst) {
+                if let Some(first) = first {
+                    if first.elapsed() < SAME_REQUEST {
+                        continue;
+                    }
                     std::process::exit(128 + signal);
                 }
+                first = Some(Instant::now());
+                told.asked.store(true, Ordering::SeqCst);
                 anstream::eprintln!("\ninterrupted: {kept}; once more to end at once");
                 told.load.stop();
             }

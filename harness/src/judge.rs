@@ -18,7 +18,7 @@ pub fn judge(measured: &Measured, placement: Placement) -> Verdict {
     let reasons: Vec<String> = measured
         .streams
         .iter()
-        .flat_map(faults_of_stream)
+        .flat_map(|stream| faults_of_stream(stream, measured.machine.as_ref().map(|machine| machine.stolen)))
         .chain(faults_of_surroundings(measured, placement))
         .collect();
     if !reasons.is_empty() {
@@ -31,15 +31,18 @@ pub fn judge(measured: &Measured, placement: Placement) -> Verdict {
     Verdict::Valid { saturated, generator_bound: is_generator_bound(measured) }
 }
 
-fn faults_of_stream(stream: &StreamRecord) -> Vec<String> {
+fn faults_of_stream(stream: &StreamRecord, stolen: Option<f64>) -> Vec<String> {
     let mut faults = Vec::new();
     let name = &stream.name;
     let us = |quantile: Quantile| quantile.ns() as f64 / 1000.0;
     if let (Some(lag), Some(response)) = (&stream.lag, &stream.response) {
         let (lag, allowed) = (us(lag.p99), soundness::allowed_lag_us(us(response.p99)));
         if lag > allowed {
+            let steal = stolen.map_or_else(String::new, |stolen| {
+                format!("; {:.1}% of the CPU time was stolen", 100.0 * stolen)
+            });
             faults.push(format!(
-                "{name}: the generator's own lag has p99 {lag:.0} us, and {allowed:.0} us are allowed"
+                "{name}: the generator's own lag has p99 {lag:.0} us, and {allowed:.0} us are allowed{steal}"
             ));
         }
     }
@@ -140,6 +143,7 @@ pub(crate) mod tests {
                 accounts_agree: true,
                 reopened: 0,
                 answers_by_connection: [15, 17],
+                self_checks: None,
             }],
             server: TreeUse::default(),
             server_cpu_per_request_us: 10.0,

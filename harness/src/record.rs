@@ -12,7 +12,7 @@ use std::{
 
 use host::guard::Usage;
 use serde::{Deserialize, Serialize};
-use stats::{Digest, Quantile};
+use stats::{AndersonDarling, Digest, Quantile, SerialFigures, Stationarity};
 
 use crate::{
     cpu_plan::CpuPlan,
@@ -143,6 +143,23 @@ pub struct StreamRecord {
     pub reopened: u64,
     /// Right answers on the connection that got fewest, and on the one that got most.
     pub answers_by_connection: [u64; 2],
+    /// What the generator found of its own schedule and of the window; absent in records of before it looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_checks: Option<SelfChecks>,
+}
+
+/// What the generator found of its own schedule and of the window, beside its accounts and its lag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SelfChecks {
+    /// Anderson and Darling's test of the drawn schedule; absent where arrivals are not random.
+    pub drawn_schedule: Option<AndersonDarling>,
+    /// The largest distance between the distributions of gaps, scheduled and real, from 0 to 1. Absent where gaps are too few,
+    /// too short beside the lag, or not random.
+    pub departures_distance: Option<f64>,
+    /// Whether response times changed over the window.
+    pub stationarity: Stationarity,
+    /// How far successive answers depend on each other; absent for fewer than two answers.
+    pub serial: Option<SerialFigures>,
 }
 
 /// What the generator says of itself.

@@ -47,7 +47,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Windows of the closed loop, of which the median is taken for what the ceiling can do.
+/// Windows of the closed loop, of which the best tells what the ceiling can do.
 const CALIBRATIONS: u32 = 3;
 /// Connections of that closed loop.
 const CALIBRATION_CONNECTIONS: u32 = 64;
@@ -92,7 +92,7 @@ pub fn generators(arguments: &GeneratorsArgs, command: String) -> anyhow::Result
         closed: Vec::new(),
         lag: Vec::new(),
         arrivals: Vec::new(),
-        null_servers: Vec::new(),
+        null_servers: None,
         memory: None,
     };
     let comparison = Comparison { arguments, bench: &bench, workspace: &workspace, harness: &harness };
@@ -260,28 +260,20 @@ impl Comparison<'_> {
             .ok()
             .and_then(|lock| null_servers::locked_version(&lock, "may_minihttp"));
         servers.push((Server::may_minihttp(&program), version));
-        let rounds = self.arguments.pairs;
-        let progress = Progress::new("null servers", rounds as usize);
-        let series = |(server, version): &(Server, Option<String>)| null_servers::Series {
+        let (wanted, window) = (self.arguments.pairs as usize, self.arguments.window);
+        let mut progress = Progress::new("null servers", wanted);
+        let named = |(server, version): &(Server, Option<String>)| null_servers::Named {
             name: server.name(),
             version: version.clone(),
-            windows: Vec::new(),
-            failed: Vec::new(),
         };
-        report.null_servers = servers.iter().map(series).collect();
+        let compared = report.null_servers.insert(null_servers::NullServers {
+            servers: servers.iter().map(named).collect(),
+            rounds: Kept::default(),
+        });
         let servers: Vec<Server> = servers.into_iter().map(|(server, _)| server).collect();
-        for round in 0..rounds as usize {
-            let series = &mut report.null_servers;
-            null_servers::round(self.bench, &servers, series, ours, self.arguments.window, round)?;
-            let rates = report.null_servers.iter().map(|series| {
-                let last = series.windows.last().and_then(Option::as_ref);
-                let rate =
-                    last.map_or_else(|| "failed".to_owned(), |last| format!("{:.0}/s", last.per_second));
-                format!("{} {rate}", series.name)
-            });
-            progress.done(&rates.collect::<Vec<_>>().join(", "));
-        }
-        Ok(())
+        compared.rounds.collect(wanted, "null servers", &mut progress, |number| {
+            null_servers::round(self.bench, &servers, ours, window, number)
+        })
     }
 
     fn lag(&self, ceiling: &Server, ours: &Tool, report: &mut Report) -> Result<(), WindowError> {
@@ -297,18 +289,18 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Half of the rate that our closed loop gets from the ceiling.
+    /// Half of the rate that our closed loop gets from the ceiling: the best of several windows, since what disturbs one
+    /// only makes it slower. It chooses a load; it is no figure of anything.
     fn half_of(&self, ceiling: &Server, ours: &Tool) -> Result<u32, WindowError> {
-        let mut rates = Vec::new();
+        let mut best: f64 = 0.0;
         for _ in 0..CALIBRATIONS {
             let server = ceiling.start(self.bench, self.bench.server_cpu)?;
             let (connections, window) = (CALIBRATION_CONNECTIONS, self.arguments.window);
             let measured = self.bench.window(ours, &server, connections, window, Load::Closed)?;
             server.stop()?;
-            rates.push(measured.per_second);
+            best = best.max(measured.per_second);
         }
-        rates.sort_by(f64::total_cmp);
-        Ok((rates[rates.len() / 2] / 2.0).round() as u32)
+        Ok((best / 2.0).round() as u32)
     }
 
     fn arrivals(&self, ours: &Tool, others: &[Tool], report: &mut Report) -> Result<(), WindowError> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     bench::{Bench, Window, WindowError},
+    kept::{Kept, Measured},
     server::Server,
     spread::{Figure, Spread},
     tool::{Load, Tool},
@@ -15,35 +16,38 @@ use super::{
 /// Connections of the closed loop.
 pub const CONNECTIONS: u32 = 64;
 
-/// One server's windows. Window k of every server was measured in round k.
-#[derive(Clone, Debug, Serialize)]
-pub struct Series {
-    /// The server.
-    pub name: &'static str,
-    /// Its version, where it tells one.
-    pub version: Option<String>,
-    /// One entry for each round; none where it failed.
-    pub windows: Vec<Option<Window>>,
-    /// Why windows failed.
-    pub failed: Vec<String>,
+/// The servers and their rounds.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NullServers {
+    /// The servers, the ceiling first.
+    pub servers: Vec<Named>,
+    /// The rounds: in each, one window of every server, in the order of `servers`. A round counts only if all of its
+    /// windows do.
+    pub rounds: Kept<Vec<Window>>,
 }
 
-impl Series {
-    /// Requests per second.
-    pub fn per_second(&self) -> Option<Spread> {
-        Spread::of(self.windows.iter().flatten().map(|window| window.per_second))
-    }
+/// A server and what it is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Named {
+    /// What it is called.
+    pub name: &'static str,
+    /// Its version, where it is not this project's own.
+    pub version: Option<String>,
+}
 
-    /// This server's rate over the ceiling's in the same round.
-    pub fn over(&self, ceiling: &Series) -> Option<Spread> {
-        let rounds = self.windows.iter().zip(&ceiling.windows);
-        Spread::of(
-            rounds.filter_map(|(own, ceiling)| Some(own.as_ref()?.per_second / ceiling.as_ref()?.per_second)),
-        )
-    }
-
+impl NullServers {
     /// What is asked of a server's rate over the ceiling's: not to be above it.
     pub const FIGURE: Figure = Figure::AtMost(1.0);
+
+    /// Requests per second of server number `index`.
+    pub fn per_second(&self, index: usize) -> Option<Spread> {
+        Spread::of(self.rounds.sound.iter().map(|round| round[index].per_second))
+    }
+
+    /// The rate of server number `index` over the ceiling's in the same round.
+    pub fn over_ceiling(&self, index: usize) -> Option<Spread> {
+        Spread::of(self.rounds.sound.iter().map(|round| round[index].per_second / round[0].per_second))
+    }
 }
 
 /// nginx, where it is installed. Debian puts it where ordinary users do not look.
@@ -58,37 +62,31 @@ pub fn locked_version(lock: &str, package: &str) -> Option<String> {
     Some(lock.get("package")?.as_array()?.iter().find(named)?.get("version")?.as_str()?.to_owned())
 }
 
-/// Measures round number `round`: every server once, beginning with another one each time.
+/// Measures round number `number`: every server once, beginning with another one each time.
 ///
 /// # Errors
-/// Only an interrupt; what fails is kept as a reason.
+/// A server or the generator failed.
 pub fn round(
     bench: &Bench,
     servers: &[Server],
-    series: &mut [Series],
     own: &Tool,
     window: Duration,
-    round: usize,
-) -> Result<(), WindowError> {
+    number: usize,
+) -> Result<Measured<Vec<Window>>, WindowError> {
+    let mut windows = Vec::new();
     for turn in 0..servers.len() {
-        let index = (turn + round) % servers.len();
-        let measured = match measure(bench, &servers[index], own, window) {
-            Ok(window) => Some(window),
-            Err(WindowError::Interrupted) => {
-                // A round that is not whole compares nothing.
-                for series in series.iter_mut() {
-                    series.windows.truncate(round);
-                }
-                return Err(WindowError::Interrupted);
-            }
-            Err(error) => {
-                series[index].failed.push(error.to_string());
-                None
-            }
-        };
-        series[index].windows.push(measured);
+        let index = (turn + number) % servers.len();
+        windows.push((index, measure(bench, &servers[index], own, window)?));
     }
-    Ok(())
+    windows.sort_by_key(|(index, _)| *index);
+    let figures: Vec<Window> = windows.into_iter().map(|(_, window)| window).collect();
+    let rates = servers.iter().zip(&figures);
+    let rates = rates.map(|(server, window)| format!("{} {:.0}/s", server.name(), window.per_second));
+    Ok(Measured {
+        is_sound: !figures.iter().any(Window::is_disturbed),
+        shown: rates.collect::<Vec<_>>().join(", "),
+        figures,
+    })
 }
 
 fn measure(bench: &Bench, server: &Server, own: &Tool, window: Duration) -> Result<Window, WindowError> {

@@ -4,12 +4,11 @@ use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use serde::Serialize;
 
 use super::{
-    arrivals,
-    bench::Window,
-    closed,
+    arrivals, closed,
+    kept::Kept,
     lag::{self, LagWindow},
     memory::{self, Memory},
-    null_servers,
+    null_servers::{self, NullServers},
     spread::{Figure, Spread},
     tool::{Load, Tool},
 };
@@ -46,7 +45,7 @@ pub struct Report {
     /// The open loops seen from outside.
     pub arrivals: Vec<arrivals::Series>,
     /// The ceiling and others.
-    pub null_servers: Vec<null_servers::Series>,
+    pub null_servers: Option<NullServers>,
     /// Memory with many connections, or why it could not be measured.
     pub memory: Option<Result<Memory, String>>,
 }
@@ -61,12 +60,15 @@ pub struct Missing {
 }
 
 impl Report {
-    /// How many windows have no figures.
+    /// How many windows have no figures, and how many comparisons have none at all.
     pub fn failures(&self) -> usize {
-        let closed = self.closed.iter().map(|comparison| comparison.pairs.failed.len());
-        let lag = self.lag.iter().map(|series| series.windows.failed.len());
-        let arrivals = self.arrivals.iter().map(|series| series.windows.failed.len());
-        let null_servers = self.null_servers.iter().map(|series| series.failed.len());
+        fn of<T>(kept: &Kept<T>) -> usize {
+            kept.failed.len() + usize::from(kept.sound.is_empty())
+        }
+        let closed = self.closed.iter().map(|comparison| of(&comparison.pairs));
+        let lag = self.lag.iter().map(|series| of(&series.windows));
+        let arrivals = self.arrivals.iter().map(|series| of(&series.windows));
+        let null_servers = self.null_servers.iter().map(|compared| of(&compared.rounds));
         closed.chain(lag).chain(arrivals).chain(null_servers).sum::<usize>()
             + usize::from(matches!(self.memory, Some(Err(_))))
     }
@@ -102,10 +104,9 @@ impl Report {
         let model = cpu.model.as_deref().unwrap_or("an unknown processor");
         let machine = if cpu.virtual_machine { ", a virtual machine" } else { "" };
         let tools = self.tools.iter().map(|tool| format!("{} {}", tool.generator.name(), tool.version));
-        let servers = self
-            .null_servers
-            .iter()
-            .filter_map(|series| Some(format!("{} {}", series.name, series.version.as_deref()?)));
+        let servers = self.null_servers.iter().flat_map(|compared| &compared.servers);
+        let servers =
+            servers.filter_map(|server| Some(format!("{} {}", server.name, server.version.as_deref()?)));
         let tools: Vec<String> = tools.chain(servers).collect();
         let missing: Vec<String> =
             self.missing.iter().map(|missing| format!("{} (`{}`)", missing.name, missing.install)).collect();
@@ -263,39 +264,31 @@ impl Report {
     }
 
     fn null_server_table(&self) -> Option<String> {
-        let ceiling = self.null_servers.iter().find(|series| series.name == "ceiling")?;
-        let most = |series: &null_servers::Series, part: fn(&Window) -> Option<f64>| {
-            percent(series.windows.iter().flatten().filter_map(part).fold(0.0, f64::max))
-        };
-        let rows = self.null_servers.iter().map(|series| {
-            let is_ceiling = series.name == ceiling.name;
-            let ratio = series.over(ceiling).filter(|_| !is_ceiling);
+        let compared = self.null_servers.as_ref()?;
+        let rows = compared.servers.iter().enumerate().map(|(index, server)| {
+            let ratio = compared.over_ceiling(index).filter(|_| index > 0);
+            let stolen = compared.rounds.sound.iter().filter_map(|round| round[index].stolen);
             vec![
-                series.name.to_owned(),
-                series.windows.iter().flatten().count().to_string(),
-                show(series.per_second(), 0),
-                show(ratio, 3),
-                judged((!is_ceiling).then_some(null_servers::Series::FIGURE), ratio),
-                most(series, |window| window.stolen),
-                most(series, |window| window.others),
+                server.name.to_owned(),
+                compared.rounds.sound.len().to_string(),
+                compared.rounds.disturbed.len().to_string(),
+                show(compared.per_second(index), 0),
+                if index > 0 { show(ratio, 3) } else { String::new() },
+                judged((index > 0).then_some(NullServers::FIGURE), ratio),
+                percent(stolen.fold(0.0, f64::max)),
             ]
         });
-        let columns = [
-            "server",
-            "windows",
-            "requests/s",
-            "over the ceiling",
-            "figure",
-            "most steal",
-            "most taken by others",
-        ];
+        let columns =
+            ["server", "rounds", "disturbed", "requests/s", "over the ceiling", "figure", "most steal"];
 
         table(&columns, rows.collect()).map(|table| {
             format!(
                 "{table}\nEach with one worker on the server's CPU, giving the same 51 bytes of JSON, under our closed loop \
-                 with {} connections; the order changes from round to round, and ratios are taken within rounds. nginx and \
+                 with {} connections; the order changes from round to round, and ratios are taken within rounds; rounds in which other processes took more than {:.0}% of the two CPUs \
+                 count for nothing and are repeated. nginx and \
                  may_minihttp also parse the request and write a Date and a Server field.\n",
-                null_servers::CONNECTIONS
+                null_servers::CONNECTIONS,
+                100.0 * DISTURBED
             )
         })
     }
@@ -328,8 +321,8 @@ impl Report {
         for series in &self.arrivals {
             add(format!("arrivals of {}", series.tool.name()), &series.windows.failed);
         }
-        for series in &self.null_servers {
-            add(series.name.to_owned(), &series.failed);
+        if let Some(compared) = &self.null_servers {
+            add("null servers".to_owned(), &compared.rounds.failed);
         }
         if let Some(Err(reason)) = &self.memory {
             add(format!("memory of {} connections", memory::CONNECTIONS), std::slice::from_ref(reason));
@@ -414,7 +407,7 @@ fn table(columns: &[&str], rows: Vec<Vec<String>>) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
-        generators::{kept::Kept, tool::Generator},
+        generators::{bench::Window, tool::Generator},
         workspace::Workspace,
     };
 
@@ -448,11 +441,14 @@ mod tests {
             p99_us: 20.0,
             p99_9_us: 90.0,
         };
-        let null_server = |name, per_second| null_servers::Series {
-            name,
-            version: None,
-            windows: vec![Some(window(per_second, 8.0)), None],
-            failed: vec!["it did not answer".to_owned()],
+        let named = |name| null_servers::Named { name, version: None };
+        let null_servers = NullServers {
+            servers: vec![named("ceiling"), named("nginx")],
+            rounds: Kept {
+                sound: vec![vec![window(90_000.0, 8.0), window(81_000.0, 8.0)]],
+                disturbed: Vec::new(),
+                failed: vec!["nginx did not answer".to_owned()],
+            },
         };
         Report {
             environment: crate::environment::Environment::capture(
@@ -480,7 +476,7 @@ mod tests {
                 tool: Generator::Own,
                 windows: Kept { sound: vec![deviations], ..Kept::default() },
             }],
-            null_servers: vec![null_server("ceiling", 90_000.0), null_server("nginx", 81_000.0)],
+            null_servers: Some(null_servers),
             memory: Some(Ok(Memory { peak_rss_kib: 20_480, requests: 4_000 })),
         }
     }

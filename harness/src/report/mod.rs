@@ -4,6 +4,7 @@
 
 pub(crate) mod figures;
 mod findings;
+mod instrument;
 mod markdown;
 mod pages;
 mod section;

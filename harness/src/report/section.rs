@@ -11,7 +11,7 @@ use stats::{
 
 use super::{
     figures::{Unit, thousands, three_digits},
-    findings,
+    findings, instrument,
 };
 use crate::{
     folder::Contents,
@@ -94,7 +94,10 @@ impl Section {
             name: scenario.name.clone(),
             question: scenario.question.clone(),
             load: describe_load(scenario, contents),
-            findings: findings::draw(scenario, &comparison, ranked),
+            findings: findings::draw(scenario, &comparison, ranked)
+                .into_iter()
+                .chain(instrument::findings(lines.iter().flat_map(|line| line.valid.iter().copied())))
+                .collect(),
             caveats,
             columns,
             rows,
