@@ -131,7 +131,7 @@ fn line(text: &mut String, line: &str) {
 }
 
 fn disturbance_of(case: &CaseReport) -> String {
-    let mut text = format!("{}: the best of {} attempts", case.case.name(), case.attempts);
+    let mut text = format!("{}: attempts: {}, the best one", case.case.name(), case.attempts);
     for disturbance in &case.disturbances {
         let percent = |share: f64| 100.0 * share;
         // Writing to a string does not fail.
