@@ -146,6 +146,12 @@ impl Lane {
             }
     }
 
+    /// Whether requests are due by a schedule.
+    #[inline]
+    pub(crate) fn is_open_loop(&self) -> bool {
+        self.schedule.is_some()
+    }
+
     /// Whether a closed loop has requests left to send.
     #[inline]
     pub(crate) fn has_more(&self) -> bool {

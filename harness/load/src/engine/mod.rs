@@ -1,9 +1,9 @@
 //! The epoll engine: one thread, its connections and its lanes.
 //!
-//! A keep-alive request costs one write and one read, and a batch of ready connections one wait: a freed connection
-//! is given its next request as soon as its answer has been read, and a socket is not read again to see that it is
-//! empty (edge-triggered events make that safe, see [`poller`]). Between any two events what has become due is sent, so
-//! that a large batch does not delay it. In the steady state nothing is allocated, and no lock is taken.
+//! A keep-alive request costs one write and one read, and a batch of ready connections one wait: a socket is not read
+//! again to see that it is empty (edge-triggered events make that safe, see [`poller`]). Between any two events what an
+//! open loop has due is sent, so that a large batch does not delay it; a closed loop reads all answers of a batch and
+//! then writes all requests. In the steady state nothing is allocated, and no lock is taken.
 
 mod agenda;
 mod exchange;
