@@ -4,7 +4,10 @@ mod support;
 
 use std::{
     net::{Shutdown, TcpListener},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -185,13 +188,42 @@ fn a_request_without_an_answer_is_told_with_its_cause() {
     assert_eq!(silent, (ErrorKind::Timeout, None));
 }
 
+/// Holds the engine when the second connection is opened, until the server has closed the first.
+struct Holding {
+    closed: Mutex<Receiver<()>>,
+    notes: Notes,
+}
+
+impl Witness for Holding {
+    fn happened(&self, connection: u32, at_ns: u64, event: Event) {
+        if (connection, event) == (1, Event::Opening) {
+            let closed = self.closed.lock().expect("no panic");
+            closed.recv_timeout(Duration::from_secs(20)).expect("the first was accepted and closed");
+        }
+        self.notes.happened(connection, at_ns, event);
+    }
+}
+
 #[test]
-fn a_close_before_the_first_request_is_seen_even_where_the_server_goes_on_reading() {
-    let closed = failure(|peer| {
+fn a_close_that_is_seen_together_with_the_handshakes_end_is_not_overlooked() {
+    let (told, closed) = channel();
+    let server = Scripted::start(move |peer| {
+        // Goes on reading, so that nothing else will ever come.
         peer.stream.shutdown(Shutdown::Write).expect("an open socket");
+        // The test may have ended.
+        let _ = told.send(());
         peer.wait_for_close();
     });
-    assert_eq!(closed, (ErrorKind::ClosedEarly, None));
+    let mut plan = users(&server, 2, 5);
+    plan.streams[0].policy.opening = Opening::Over(Duration::from_nanos(1));
+    let witness = Arc::new(Holding { closed: Mutex::new(closed), notes: Notes::default() });
+    plan.witness = Some(witness.clone());
+    let outcome = run(&plan);
+    let failed = Event::Failed { kind: ErrorKind::ClosedEarly, os_error: None };
+    let first: Vec<_> = witness.notes.of(0).into_iter().map(|(_, event)| event).collect();
+    let ended = Event::Ended(End::Failed);
+    assert_eq!(first, [Event::Opening, Event::Open, Event::Sent, failed, ended, Event::Retired]);
+    assert_eq!(outcome.streams[0].errors.iter().collect::<Vec<_>>(), [(ErrorKind::ClosedEarly, 2)]);
 }
 
 #[test]
