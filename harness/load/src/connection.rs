@@ -38,6 +38,8 @@ pub(crate) enum State {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) state: State,
+    /// Its number among all connections of the plan.
+    pub(crate) number: u32,
     /// Which stream it belongs to, as a number of the engine's lanes. In a shared pool, that of its last request.
     pub(crate) lane: usize,
     /// Tells the events of this socket from those of an earlier one.
@@ -48,9 +50,11 @@ pub(crate) struct Connection {
     pub(crate) offered: u32,
     /// How many more this socket may carry beyond those.
     pub(crate) allowance: u32,
+    /// How many the next socket may carry.
+    pub(crate) left: u32,
     /// The peer has closed its side or broken the connection: no further event will come.
     pub(crate) closing: bool,
-    /// When its handshake began.
+    /// When its first handshake began, that of the first socket where several share an allowance.
     pub(crate) opened_ns: u64,
     /// When the answer under way began to arrive.
     pub(crate) first_byte_ns: u64,
@@ -76,8 +80,8 @@ pub(crate) enum Received {
     Nothing,
     /// The peer will send nothing more.
     End,
-    /// The connection is broken.
-    Broken,
+    /// The connection is broken, and the system said how.
+    Broken(Errno),
 }
 
 /// How many system calls moved bytes.
@@ -88,14 +92,16 @@ pub(crate) struct IoCalls {
 }
 
 impl Connection {
-    pub(crate) fn new(lane: usize, limits: Limits, policy: &ConnectionPolicy) -> Self {
+    pub(crate) fn new(number: u32, lane: usize, limits: Limits, policy: &ConnectionPolicy) -> Self {
         Self {
             state: State::Closed,
+            number,
             lane,
             generation: 0,
             in_flight: VecDeque::with_capacity(policy.pipeline as usize),
             offered: 0,
             allowance: 0,
+            left: policy.requests_each.unwrap_or(u32::MAX),
             closing: false,
             opened_ns: 0,
             first_byte_ns: 0,
@@ -125,7 +131,7 @@ impl Connection {
             sockopt::set_socket_recv_buffer_size(&socket, SLOW_READERS_BUFFER_BYTES)?;
         }
         self.generation = self.generation.wrapping_add(1);
-        self.allowance = policy.requests_each.unwrap_or(u32::MAX);
+        self.allowance = self.left;
         let state = match connect(&socket, target) {
             Ok(()) => State::Open,
             Err(Errno::INPROGRESS | Errno::INTR) => State::Connecting,
@@ -150,6 +156,11 @@ impl Connection {
         self.state == State::Open && self.in_flight.is_empty()
     }
 
+    /// Whether all that it may carry has been answered.
+    pub(crate) fn has_carried_all(&self) -> bool {
+        self.allowance == 0 && self.offered == 0 && self.in_flight.is_empty()
+    }
+
     /// Takes a request of `bytes` bytes, none of which is written yet.
     #[inline]
     pub(crate) fn take(&mut self, ticket: Ticket, bytes: usize, answer_has_body: bool) {
@@ -171,7 +182,10 @@ impl Connection {
     }
 
     /// Writes what is still to be written, as far as the socket takes it and at most `most` bytes. `wire` repeats the
-    /// request, of `request_bytes` bytes, as often as may be in flight. False when the socket broke.
+    /// request, of `request_bytes` bytes, as often as may be in flight.
+    ///
+    /// # Errors
+    /// The socket broke. The answer may have come before: reading tells.
     #[inline]
     pub(crate) fn write(
         &mut self,
@@ -179,8 +193,8 @@ impl Connection {
         request_bytes: usize,
         most: usize,
         calls: &mut IoCalls,
-    ) -> bool {
-        let Some(socket) = &self.socket else { return false };
+    ) -> Result<(), Errno> {
+        let Some(socket) = &self.socket else { return Err(Errno::NOTCONN) };
         let goal = self.unwritten.saturating_sub(most);
         while self.unwritten > goal {
             // Requests repeat: the place to go on from is where the rest ends with a request's end.
@@ -190,12 +204,11 @@ impl Connection {
             match send(socket, &wire[start..end], SendFlags::NOSIGNAL) {
                 Ok(bytes) => self.unwritten -= bytes,
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return true,
-                // The answer may have come before the server closed: reading tells.
-                Err(_) => return false,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(error) => return Err(error),
             }
         }
-        true
+        Ok(())
     }
 
     /// Reads once.
@@ -209,7 +222,7 @@ impl Connection {
                 Ok((bytes, _)) => Received::Bytes(bytes),
                 Err(Errno::INTR) => continue,
                 Err(Errno::AGAIN) => Received::Nothing,
-                Err(_) => Received::Broken,
+                Err(error) => Received::Broken(error),
             };
         }
     }

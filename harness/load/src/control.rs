@@ -156,7 +156,7 @@ impl RunError {
 /// The plan makes no sense, or the system refuses a thread, a CPU or epoll.
 ///
 /// # Panics
-/// When the caller's own check, hook or observer does.
+/// When the caller's own check, hook, observer or witness does.
 pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Outcome, RunError> {
     plan.validate()?;
     let start_at = plan.start_at.map(instant_of).transpose()?;
@@ -188,6 +188,9 @@ pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Ou
         let soon = Instant::now() + LEAD;
         let start = start_at.map_or(soon, |start| start.max(soon));
         if all_ready {
+            if let Some(witness) = &plan.witness {
+                witness.run_starts(SystemTime::now() + start.saturating_duration_since(Instant::now()));
+            }
             starts.iter().for_each(|told| {
                 // A thread that is gone shows when it is joined.
                 let _ = told.send(start);

@@ -20,7 +20,7 @@
 //!
 //! The parts, from the rules to the wires: [`pacing`] says when; a lane (one stream on one thread, on a virtual clock)
 //! says what is sent where and records it; the engine moves bytes for lanes through connections and the
-//! [`response`] parser; `control` starts and stops engines together. Another engine needs only what a lane offers.
+//! `response` parser; `control` starts and stops engines together. Another engine needs only what a lane offers.
 //!
 //! It knows no application (a [`Check`] judges answers), no scheduling class (a hook may set one) and no record
 //! format, and it prints nothing.
@@ -32,6 +32,7 @@ mod plan;
 mod policy;
 mod rate;
 mod request;
+mod witness;
 
 mod departures;
 mod errors;
@@ -48,7 +49,7 @@ mod clock;
 mod connection;
 mod control;
 mod engine;
-pub mod response;
+mod response;
 
 pub use check::{AnySuccess, Check, Exactly, Mismatch};
 pub use control::{Observer, Phase, Progress, RunError, StopHandle, run};
@@ -67,3 +68,4 @@ pub use request::{Request, RequestError};
 pub use response::Limits;
 pub use statuses::Statuses;
 pub use unexpected::{Unexpected, UnexpectedKind};
+pub use witness::{End, Event, WholeAnswer, Witness};

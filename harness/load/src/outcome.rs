@@ -143,8 +143,8 @@ pub struct ConnectionCounts {
     pub reopened: u64,
     /// How many the server closed during the window, while idle or with an answer.
     pub closed_by_server: u64,
-    /// How many carried all the requests that their policy lets them, and were then closed by the generator, since the
-    /// run's start.
+    /// How many carried all the requests that their policy lets them and had them all answered, since the run's start,
+    /// whoever closed them then.
     pub completed: u64,
     /// Right answers in the window on the connection that got fewest.
     pub least_answers: u64,

@@ -15,6 +15,7 @@ use crate::{
     rate::Rate,
     request::Request,
     response::Limits,
+    witness::Witness,
 };
 
 /// One run of the generator: warm-up, window and drain against one server.
@@ -53,6 +54,8 @@ pub struct Plan {
     pub live: bool,
     /// When the run starts, so that several generators can begin together; at once where nothing is said.
     pub start_at: Option<SystemTime>,
+    /// Is told what happens on every connection.
+    pub witness: Option<Arc<dyn Witness>>,
     /// Run by each engine thread once it is pinned.
     pub on_thread_start: Option<ThreadHook>,
 }
@@ -202,6 +205,7 @@ impl Plan {
             first_byte: false,
             live: false,
             start_at: None,
+            witness: None,
             on_thread_start: None,
         }
     }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// How a stream uses its connections. The default is a connection that is opened before the run and kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionPolicy {
-    /// How many requests a connection carries before the generator closes it; no limit where nothing is said.
+    /// How many requests a connection carries before the generator closes it; no limit where nothing is said. With
+    /// [`Afterwards::ReopenIfAnnounced`] its sockets carry so many together.
     pub requests_each: Option<u32>,
     /// What becomes of a connection that has ended.
     pub then: Afterwards,
@@ -34,14 +35,27 @@ impl Default for ConnectionPolicy {
     }
 }
 
-/// What becomes of a connection that has ended, however it did.
+/// What becomes of a connection that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Afterwards {
-    /// Another is opened in its place.
+    /// Another is opened in its place, however it ended.
     Reopen,
-    /// None is. A run whose last connection has ended is over.
+    /// Another is opened in its place only where the server announced the end: with a whole answer that says
+    /// `Connection: close`, or that the close ends. It goes on with what is left of
+    /// [`requests_each`](ConnectionPolicy::requests_each) (requests pipelined behind that answer fail, and count as
+    /// carried). Any other end (a failure to connect, a request without an answer, a close without a word) is the
+    /// last: a user who follows what the server says, and leaves at the first failure.
+    ReopenIfAnnounced,
+    /// None is, however it ended.
     Retire,
+}
+
+impl Afterwards {
+    /// Whether connections come to a last end. A run in which all have is over.
+    pub(crate) fn retires(self) -> bool {
+        self != Afterwards::Reopen
+    }
 }
 
 /// When connections are opened.

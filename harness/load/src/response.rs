@@ -27,7 +27,7 @@ impl Default for Limits {
 
 /// Why bytes are not a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ResponseError {
+pub(crate) enum ResponseError {
     /// Not HTTP/1.x, or framed in a way that RFC 9112 forbids.
     #[error("malformed response: {0}")]
     Malformed(&'static str),
@@ -44,7 +44,7 @@ pub enum ResponseError {
 
 /// What the bytes so far amount to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// All bytes were used, and more are needed.
     NeedMore,
     /// The response is complete.
@@ -53,25 +53,29 @@ pub enum Progress {
 
 /// A complete response. Its content is fetched with [`ResponseParser::body`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Response {
+pub(crate) struct Response {
     /// The final status; informational ones are skipped.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Whether the server leaves the connection open for another request.
-    pub keep_alive: bool,
+    pub(crate) keep_alive: bool,
     /// How many bytes of the last input belong to this response.
-    pub consumed: usize,
+    pub(crate) consumed: usize,
+    /// How long the head is, with the empty line.
+    pub(crate) head_bytes: usize,
     /// Where the content lies in the last input; `None` when it was gathered in the parser.
     in_input: Option<(usize, usize)>,
 }
 
 /// Parses the responses of one connection, one after the other.
 #[derive(Debug)]
-pub struct ResponseParser {
+pub(crate) struct ResponseParser {
     limits: Limits,
     answers_have_bodies: bool,
     stage: Stage,
     /// A head until it is complete, then content.
     gathered: Vec<u8>,
+    /// How long the head was whose content is gathered.
+    head_bytes: usize,
     /// `gathered` is the content of the last response, kept until the next bytes arrive.
     holds_body: bool,
 }
@@ -102,31 +106,32 @@ struct Head {
 
 impl ResponseParser {
     /// A parser for the answers to requests that are not HEAD, unless [`ResponseParser::expect`] says otherwise.
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
             answers_have_bodies: true,
             stage: Stage::Head,
             gathered: Vec::new(),
+            head_bytes: 0,
             holds_body: false,
         }
     }
 
     /// Says whether the next responses may carry content: those to HEAD do not. Forgets a response under way.
-    pub fn expect(&mut self, answers_have_bodies: bool) {
+    pub(crate) fn expect(&mut self, answers_have_bodies: bool) {
         self.reset();
         self.answers_have_bodies = answers_have_bodies;
     }
 
     /// Forgets a response under way and keeps the memory.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.stage = Stage::Head;
         self.gathered.clear();
         self.holds_body = false;
     }
 
     /// Whether some bytes of the current response have arrived.
-    pub fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         !matches!(self.stage, Stage::Head) || !(self.gathered.is_empty() || self.holds_body)
     }
 
@@ -135,7 +140,7 @@ impl ResponseParser {
     ///
     /// # Errors
     /// The bytes are not a response within the limits. The parser must be reset.
-    pub fn feed(&mut self, input: &[u8]) -> Result<Progress, ResponseError> {
+    pub(crate) fn feed(&mut self, input: &[u8]) -> Result<Progress, ResponseError> {
         if self.holds_body {
             self.reset();
         }
@@ -151,7 +156,7 @@ impl ResponseParser {
     ///
     /// # Errors
     /// The response was not complete.
-    pub fn end_of_input(&mut self) -> Result<Response, ResponseError> {
+    pub(crate) fn end_of_input(&mut self) -> Result<Response, ResponseError> {
         match self.stage {
             Stage::UntilClose { status } => Ok(self.complete(status, false, 0)),
             _ => Err(ResponseError::ClosedEarly),
@@ -159,7 +164,7 @@ impl ResponseParser {
     }
 
     /// The content of the response just completed; `input` is what was last fed.
-    pub fn body<'a>(&'a self, response: &Response, input: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn body<'a>(&'a self, response: &Response, input: &'a [u8]) -> &'a [u8] {
         match response.in_input {
             Some((start, end)) => &input[start..end],
             None => &self.gathered,
@@ -175,7 +180,13 @@ impl ResponseParser {
             return Ok(None);
         }
         let Head { status, keep_alive, bytes, .. } = head;
-        Ok(Some(Response { status, keep_alive, consumed: end, in_input: Some((bytes, end)) }))
+        Ok(Some(Response {
+            status,
+            keep_alive,
+            consumed: end,
+            head_bytes: bytes,
+            in_input: Some((bytes, end)),
+        }))
     }
 
     /// The general case, through the parser's own buffer.
@@ -191,6 +202,7 @@ impl ResponseParser {
                     let Some(head) = self.parse_head(&self.gathered)? else { return Ok(Progress::NeedMore) };
                     rest = &rest[head.bytes - before..];
                     self.gathered.clear();
+                    self.head_bytes = head.bytes;
                     if !is_informational(head.status) {
                         self.stage = Stage::after(head);
                     } else if rest.is_empty() {
@@ -232,7 +244,7 @@ impl ResponseParser {
     fn complete(&mut self, status: u16, keep_alive: bool, consumed: usize) -> Response {
         self.stage = Stage::Head;
         self.holds_body = true;
-        Response { status, keep_alive, consumed, in_input: None }
+        Response { status, keep_alive, consumed, head_bytes: self.head_bytes, in_input: None }
     }
 
     /// The head at the start of `bytes`, or `None` when it is not complete.

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use load::{AnySuccess, Observer, Pacing, StopHandle};
+use load::{AnySuccess, Event, Observer, Pacing, StopHandle, Witness};
 use support::{Scripted, answer, plan, run_until, stream};
 
 /// Allocations made on engine threads.
@@ -74,14 +74,29 @@ impl Observer for Edges {
 /// Reading the kernel's counters at an edge takes a few, however many requests there are.
 const AT_THE_EDGES: u64 = 40;
 
-fn allocations_of(pacing: Pacing, answer: impl Into<Vec<u8>>) -> (u64, u64) {
+/// Counts answers.
+#[derive(Default)]
+struct Answers(AtomicU64);
+
+impl Witness for Answers {
+    fn happened(&self, _connection: u32, _at_ns: u64, event: Event) {
+        self.0.fetch_add(u64::from(matches!(event, Event::Answered(_))), SeqCst);
+    }
+}
+
+fn allocations_of(pacing: Pacing, answer: impl Into<Vec<u8>>, is_witnessed: bool) -> (u64, u64) {
     let server = Scripted::answering(answer);
     let mut plan = plan(server.address, stream(server.address, pacing, 8, AnySuccess), 500);
     plan.warm_up = Duration::from_millis(200);
     plan.on_thread_start = Some(Arc::new(|_| IS_ENGINE.set(true)));
+    let answers = Arc::new(Answers::default());
+    if is_witnessed {
+        plan.witness = Some(answers.clone());
+    }
     let edges = Edges::default();
     let outcome = run_until(&plan, &edges, &StopHandle::new());
     assert_eq!(outcome.streams[0].errors.total(), 0);
+    assert_eq!(answers.0.load(SeqCst) > outcome.streams[0].counts.ok, is_witnessed);
     (outcome.streams[0].counts.ok, edges.closed.load(SeqCst) - edges.opened.load(SeqCst))
 }
 
@@ -89,13 +104,14 @@ fn allocations_of(pacing: Pacing, answer: impl Into<Vec<u8>>) -> (u64, u64) {
 #[test]
 fn no_request_allocates() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
-    for (pacing, bytes) in [
-        (Pacing::Closed, answer("hello")),
-        (Pacing::Poisson { per_second: 4_000.0.into() }, answer("hello")),
-        (Pacing::Closed, chunked.to_owned()),
-        (Pacing::Closed, answer(&"x".repeat(200_000))),
+    for (pacing, bytes, is_witnessed) in [
+        (Pacing::Closed, answer("hello"), false),
+        (Pacing::Closed, answer("hello"), true),
+        (Pacing::Poisson { per_second: 4_000.0.into() }, answer("hello"), false),
+        (Pacing::Closed, chunked.to_owned(), false),
+        (Pacing::Closed, answer(&"x".repeat(200_000)), true),
     ] {
-        let (requests, allocations) = allocations_of(pacing, bytes);
+        let (requests, allocations) = allocations_of(pacing, bytes, is_witnessed);
         assert!(requests > 2 * AT_THE_EDGES, "{pacing:?}: only {requests} requests");
         assert!(allocations <= AT_THE_EDGES, "{pacing:?}: {allocations} allocations for {requests} requests");
     }

@@ -103,18 +103,73 @@ fn users_who_come_one_by_one_and_leave_are_as_many_as_planned() {
     assert!(outcome.window_s >= 0.08, "{}", outcome.window_s);
 }
 
+/// Answers every request and closes after number `last` of a connection, with or without a word.
+fn closing_after(last: u64, says_so: bool) -> (Scripted, Arc<Mutex<Vec<u64>>>) {
+    let carried = Arc::new(Mutex::new(Vec::new()));
+    let noted = carried.clone();
+    let server = Scripted::start(move |peer| {
+        let mut requests = 0;
+        while requests < last && peer.read_request() {
+            requests += 1;
+            let close = if says_so && requests == last { "connection: close\r\n" } else { "" };
+            peer.write(format!("HTTP/1.1 200 OK\r\n{close}content-length: 5\r\n\r\nright").as_bytes());
+        }
+        noted.lock().expect("no script panics").push(requests);
+    });
+    (server, carried)
+}
+
+#[test]
+fn a_user_follows_an_announced_close_until_all_its_requests_are_answered() {
+    // Eight requests on connections of three, and six, where the last answer announces a close that costs nothing.
+    for (each, expected) in [(8, vec![2, 2, 2, 3, 3, 3, 3, 3, 3]), (6, vec![3; 6])] {
+        let (server, carried) = closing_after(3, true);
+        let mut stream = stream(server.address, Pacing::Closed, 3, right());
+        stream.policy.requests_each = Some(each);
+        stream.policy.then = Afterwards::ReopenIfAnnounced;
+        let outcome = run(&plan(server.address, stream, LONG_MS));
+        drop(server);
+        let stream = &outcome.streams[0];
+        // The server's end is a connection too.
+        let mut carried: Vec<_> =
+            carried.lock().expect("no script panics").iter().copied().filter(|n| *n > 0).collect();
+        carried.sort_unstable();
+        assert_eq!(carried, expected);
+        assert_eq!((stream.counts.ok, stream.errors.total()), (3 * u64::from(each), 0));
+        assert_eq!((stream.connections.completed, stream.connections.closed_by_server), (3, 6));
+        assert_eq!(stream.connections.reopened, expected.len() as u64 - 3);
+        assert_eq!(stream.lifetime.as_ref().map(stats::Histogram::len), Some(3));
+    }
+}
+
+#[test]
+fn a_user_whose_connection_closes_without_a_word_leaves() {
+    let (server, carried) = closing_after(3, false);
+    let mut stream = stream(server.address, Pacing::Closed, 3, right());
+    stream.policy.requests_each = Some(8);
+    stream.policy.then = Afterwards::ReopenIfAnnounced;
+    let outcome = run(&plan(server.address, stream, LONG_MS));
+    drop(server);
+    let stream = &outcome.streams[0];
+    let carried = carried.lock().expect("no script panics");
+    assert_eq!(carried.iter().filter(|requests| **requests > 0).collect::<Vec<_>>(), [&3, &3, &3]);
+    assert_eq!((stream.counts.ok, stream.connections.completed, stream.connections.reopened), (9, 0, 0));
+}
+
 #[test]
 fn a_user_whose_request_fails_leaves_and_the_run_still_ends() {
     let server = Scripted::start(|peer| {
         peer.read_request();
     });
-    let mut stream = stream(server.address, Pacing::Closed, 3, right());
-    stream.policy.requests_each = Some(8);
-    stream.policy.then = Afterwards::Retire;
-    let outcome = run(&plan(server.address, stream, LONG_MS));
-    let stream = &outcome.streams[0];
-    assert_eq!(stream.errors.iter().collect::<Vec<_>>(), [(ErrorKind::ClosedEarly, 3)]);
-    assert_eq!((stream.counts.due, stream.connections.completed), (3, 0));
+    for then in [Afterwards::Retire, Afterwards::ReopenIfAnnounced] {
+        let mut stream = stream(server.address, Pacing::Closed, 3, right());
+        stream.policy.requests_each = Some(8);
+        stream.policy.then = then;
+        let outcome = run(&plan(server.address, stream, LONG_MS));
+        let stream = &outcome.streams[0];
+        assert_eq!(stream.errors.iter().collect::<Vec<_>>(), [(ErrorKind::ClosedEarly, 3)]);
+        assert_eq!((stream.counts.due, stream.connections.completed), (3, 0));
+    }
 }
 
 /// Waits for `depth` whole requests before it answers any, so that fewer in flight would stop for ever.

@@ -22,6 +22,8 @@ What differs:
   - a redirect is an answer and is not followed; cookies are not kept; TLS is not spoken
   - an answer that breaks off is an error alone, not also a response
   - what is no HTTP is errors.MALFORMED_RESPONSE, whatever is wrong with it
+  - a connection has 10 s to open, and an answer 10 s from its request to its last byte; artillery
+    gives both together 10 s to the first byte
   - a host without an address ends the command before it starts
   - a run without any answer ends with code 1, an interrupted one with code 130";
 

@@ -5,9 +5,10 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
+    Ending,
+    plan::ARRIVALS_LAST,
     report::{Report, Run, Summary},
     tally::PERIOD_MS,
-    users::{ARRIVALS_LAST, Ending},
 };
 
 /// How wide a name and its dots are, in columns.

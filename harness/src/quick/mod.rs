@@ -1,41 +1,50 @@
 //! `harness quick`: what `artillery quick` does, with an instrument that costs less and a report that reads the same.
 //!
 //! ```text
-//! arguments -> users (arrive, send in turn, fail or complete) -> tally (10 s periods) -> report -> console, JSON
+//! arguments -> plan -> generator -> crowd (users arrive, fail, complete) -> tally (10 s periods) -> report -> console, JSON
 //! ```
 //!
 //! The subject here is the *user*: one that arrives, sends its requests in turn on a connection of its own, opens
-//! another where the server says that it closes, and is out at its first request without an answer. Session lengths,
-//! counts by period and first bytes by class of status belong to users, and the generator (package `load`), whose
-//! subject is the request that is due, rightly knows none of them; so the small loop in `users` is separate and uses
-//! that package's request and response parser. It is a closed loop and says so: it is for comparing with what is known
-//! from that tool, never for ranking rows.
+//! another where the server says that it closes, and is out at its first request without an answer. The generator (package
+//! `load`), whose subject is the request that is due, makes the load; session lengths, counts by period and first bytes
+//! by class of status belong to users, and are counted here by a witness of the generator's connections. It is a closed
+//! loop and says so: it is for comparing with what is known from that tool, never for ranking rows.
+//!
+//! Where the original and the generator have different rules, the generator's hold: a request has ten seconds from being
+//! sent to the last byte of its answer, and a handshake as many (the original: ten from the start of both to the first
+//! byte); what is no HTTP/1.x, or is followed by bytes that nobody asked for, is one kind of failure.
 //!
 //! Facts about the original in these modules were observed on artillery 2.0.21, against servers that answer, refuse,
 //! reset, close and stay silent.
 
-mod connection;
+mod cause;
 mod console;
+mod crowd;
 mod json;
+mod plan;
 pub mod report;
 mod tally;
-mod users;
 
 use std::{
+    cell::Cell,
+    fmt,
     fs::{self, OpenOptions},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::bail;
 use jiff::{Timestamp, tz::TimeZone};
-use load::{Request, RunError};
+use load::{Observer, Progress};
 
 use crate::{bench::Outcome, cli::QuickArgs, interrupt::Interrupt, target::Target};
 use console::Console;
+use crowd::Crowd;
+use plan::ARRIVALS_LAST;
 use report::{Report, Run};
-use tally::Tally;
-use users::{Ending, Moment, PATIENCE, Users};
 
 /// Why there is no report where one was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -55,26 +64,18 @@ pub fn quick(args: &QuickArgs) -> anyhow::Result<Outcome> {
     if let Some(path) = &args.output {
         ensure_writable(path)?;
     }
-    let request = Request::new("GET", &target.path, &target.host, HEADERS, b"")?;
-    let users = Users {
-        address: target.address,
-        request,
-        count: args.count,
-        requests_each: args.num,
-        patience: PATIENCE,
-        interrupt: Interrupt::listen("what was measured is kept")?,
-    };
-    users.ensure_enough_descriptors().map_err(RunError::from)?;
-
+    let crowd = Arc::new(Crowd::new(path_of(&target)));
+    let plan = plan::plan(args, &target, &crowd)?;
+    let interrupt = Interrupt::listen("what was measured is kept")?;
     let console = Console::new(TimeZone::system(), args.quiet);
-    let mut tally = Tally::new(Timestamp::now(), path_of(&target));
-    let ending = users.run(&mut tally, &mut |moment| match moment {
-        Moment::PhaseStarted => console.phase("started", Timestamp::now()),
-        Moment::PhaseCompleted => console.phase("completed", Timestamp::now()),
-        Moment::PeriodOver(report) => console.period(report),
-    })?;
-    let announced = tally.announced();
-    let run = tally.conclude(ending.interrupted);
+    let watch = Watch { crowd: &crowd, console: &console, arriving: Cell::new(true) };
+    let outcome = load::run(&plan, &watch, interrupt.load())?;
+    let took = Duration::from_secs_f64(outcome.window_s) + wait_out_arrivals(outcome.window_s, &interrupt);
+    watch.look(took);
+
+    let (arrived, under_way) = crowd.numbers();
+    let ending = Ending { interrupted: interrupt.asked(), took, planned: args.count, arrived, under_way };
+    let (run, announced) = crowd.conclude(ending.interrupted);
     run.intermediate[announced..].iter().for_each(|report| console.period(report));
     console.summary(&run, &ending, Timestamp::now());
     if let Some(path) = &args.output {
@@ -94,12 +95,70 @@ pub fn quick(args: &QuickArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Sent by the original too: a server that compresses shall do the same work. The content is counted as it comes.
-const HEADERS: &[(&str, &str)] = &[
-    ("user-agent", concat!("harness-quick/", env!("CARGO_PKG_VERSION"))),
-    ("accept-encoding", "gzip, deflate, br"),
-    ("connection", "keep-alive"),
-];
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ending {
+    /// A person ended it.
+    interrupted: bool,
+    /// How long it took.
+    took: Duration,
+    /// How many users there should have been.
+    planned: u32,
+    /// How many arrived.
+    arrived: u32,
+    /// How many of these had neither completed nor failed at the end.
+    under_way: u32,
+}
+
+/// What is missing from an interrupted run.
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { planned, arrived, under_way, .. } = self;
+        write!(f, "{arrived} of {planned} users had arrived, {under_way} not done")
+    }
+}
+
+/// Says what time it is while the run goes on.
+struct Watch<'a> {
+    crowd: &'a Crowd,
+    console: &'a Console,
+    /// The time for arrivals is not over.
+    arriving: Cell<bool>,
+}
+
+impl Observer for Watch<'_> {
+    fn window_opened(&self) {
+        self.console.phase("started", Timestamp::now());
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.look(progress.elapsed);
+    }
+}
+
+impl Watch<'_> {
+    fn look(&self, elapsed: Duration) {
+        if elapsed >= ARRIVALS_LAST && self.arriving.replace(false) {
+            self.console.phase("completed", Timestamp::now());
+        }
+        let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        while let Some(report) = self.crowd.period_over(elapsed_ns) {
+            self.console.period(&report);
+        }
+    }
+}
+
+/// The phase lasts as long as it is said to, even if its last user has left before. Returns how long that was.
+fn wait_out_arrivals(ran_s: f64, interrupt: &Interrupt) -> Duration {
+    /// How soon Ctrl-C is seen.
+    const NAP: Duration = Duration::from_millis(50);
+    let rest = ARRIVALS_LAST.saturating_sub(Duration::from_secs_f64(ran_s));
+    let began = Instant::now();
+    while !interrupt.asked() && began.elapsed() < rest {
+        thread::sleep(NAP.min(rest.saturating_sub(began.elapsed())));
+    }
+    began.elapsed()
+}
 
 /// What the original calls an endpoint: the path without its query.
 fn path_of(target: &Target) -> &str {

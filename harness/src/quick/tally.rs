@@ -1,7 +1,7 @@
 //! Counts what users do, in the periods of ten seconds that the original reports by.
 //!
-//! Knows no socket and reads no clock: every event comes with its instant, in nanoseconds since the run's start, in
-//! ascending order.
+//! Knows no socket and reads no clock: every event comes with its instant, in nanoseconds since the run's start. Instants
+//! ascend but for microseconds: an event that is told just after a period has ended belongs to the next.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -94,12 +94,6 @@ impl Tally {
     /// How many periods [`Tally::passed`] has returned.
     pub(super) fn announced(&self) -> usize {
         self.announced
-    }
-
-    /// The period that `at_ns` belongs to ends here.
-    pub(super) fn period_ends_ns(&self, at_ns: u64) -> u64 {
-        let ends_ns = i128::from(self.period_of(at_ns) + PERIOD_MS) * 1_000_000 - self.started_ns;
-        u64::try_from(ends_ns).unwrap_or(0)
     }
 
     /// The run is over, and with it the last period.
@@ -285,12 +279,7 @@ mod tests {
 
     #[test]
     fn periods_begin_at_whole_tens_of_seconds_by_the_clock() {
-        let tally = two_periods();
-        assert_eq!(
-            (tally.period_ends_ns(0), tally.period_ends_ns(3 * SECOND_NS)),
-            (3 * SECOND_NS, 13 * SECOND_NS)
-        );
-        let run = tally.conclude(false);
+        let run = two_periods().conclude(false);
         let at = |text: &str| text.parse::<Timestamp>().unwrap().as_millisecond();
         let periods: Vec<_> = run.intermediate.iter().map(|report| report.period_ms).collect();
         assert_eq!(periods, [at("2026-01-02T03:04:00Z"), at("2026-01-02T03:04:10Z")]);

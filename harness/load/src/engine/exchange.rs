@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rustix::io::Errno;
+
 use super::{
     Engine, NEVER,
     agenda::{Appointment, Task},
@@ -14,6 +16,7 @@ use crate::{
     lane::{Answer, Ticket},
     outcome::WrongAnswer,
     response::{Progress, Response, ResponseError},
+    witness::{End, Event, WholeAnswer},
 };
 
 impl Engine<'_> {
@@ -25,9 +28,16 @@ impl Engine<'_> {
             return;
         }
         connection.closing |= ready.is_closing();
+        if connection.state == State::Connecting {
+            self.handshake_ended(index);
+            // The event may tell of the connection's end too, and no other will.
+            if !ready.is_closing() || self.connections[index].generation != ready.generation {
+                return;
+            }
+        }
+        let connection = &self.connections[index];
         match connection.state {
-            State::Closed | State::Retired => {}
-            State::Connecting => self.handshake_ended(index),
+            State::Closed | State::Connecting | State::Retired => {}
             State::Open if connection.in_flight.is_empty() => self.idle_event(index, ready),
             State::Open => self.busy_event(index, ready),
         }
@@ -37,7 +47,7 @@ impl Engine<'_> {
         let now_ns = self.clock.now_ns();
         match self.connections[index].finish_connecting() {
             Ok(()) => self.connected(index, now_ns),
-            Err(_) => self.connect_failed(index, now_ns),
+            Err(error) => self.connect_failed(index, now_ns, error),
         }
     }
 
@@ -48,7 +58,7 @@ impl Engine<'_> {
         {
             let now_ns = self.clock.now_ns();
             self.closed_by_server(index, now_ns);
-            self.reopen(index, now_ns);
+            self.reopen(index, now_ns, End::Unannounced);
         }
     }
 
@@ -62,7 +72,7 @@ impl Engine<'_> {
             }
         }
         if ready.is_readable() && !self.connections[index].receive_planned {
-            self.receive(index, false);
+            self.receive(index, None);
         }
     }
 
@@ -74,9 +84,10 @@ impl Engine<'_> {
             return;
         }
         let wire = &self.wires[connection.lane];
-        if !connection.write(&wire.bytes, wire.request_bytes, wire.most_written(), &mut self.calls) {
+        let written = connection.write(&wire.bytes, wire.request_bytes, wire.most_written(), &mut self.calls);
+        if let Err(error) = written {
             // The answer may have come before the server closed.
-            self.receive(index, true);
+            self.receive(index, Some(error));
         } else if let Some(throttle) = wire.sending
             && connection.is_writing()
         {
@@ -88,9 +99,9 @@ impl Engine<'_> {
     }
 
     /// Reads what has come and, when that completes an answer, judges it and sends what an open loop has due meanwhile.
-    /// A `broken` connection is read for the last time.
+    /// A connection that is `broken`, as the system said, is read for the last time.
     #[inline]
-    pub(super) fn receive(&mut self, index: usize, broken: bool) {
+    pub(super) fn receive(&mut self, index: usize, broken: Option<Errno>) {
         let throttle = self.wires[self.connections[index].lane].receiving;
         let most = throttle.map_or(self.buffer.len(), |throttle| throttle.bytes.min(self.buffer.len()));
         loop {
@@ -98,7 +109,7 @@ impl Engine<'_> {
             let at_ns = self.clock.now_ns();
             if self.deadlines[index] <= at_ns && received != Received::Nothing {
                 // Too late is too late, whether or not the sweep has come by.
-                return self.failed(index, at_ns, ErrorKind::Timeout);
+                return self.failed(index, at_ns, ErrorKind::Timeout, None);
             }
             match received {
                 Received::Bytes(bytes) => {
@@ -106,20 +117,27 @@ impl Engine<'_> {
                         return;
                     }
                     let more = bytes == most || self.connections[index].closing;
-                    if let Some(throttle) = throttle.filter(|_| more && !broken) {
+                    if let Some(throttle) = throttle.filter(|_| more && broken.is_none()) {
                         let connection = &mut self.connections[index];
                         connection.receive_planned = true;
                         let (generation, at_ns) = (connection.generation, at_ns + throttle.every_ns);
                         let task = Task::Receive;
                         self.agenda.add(Appointment { at_ns, connection: index as u32, generation, task });
-                    } else if more || broken {
+                    } else if more || broken.is_some() {
                         continue;
                     }
                     self.send_on_time(at_ns);
                     return;
                 }
-                Received::Nothing if !broken => return,
-                Received::Nothing | Received::Broken => return self.failed(index, at_ns, ErrorKind::Reset),
+                Received::Nothing => {
+                    if broken.is_some() {
+                        self.failed(index, at_ns, ErrorKind::Reset, broken);
+                    }
+                    return;
+                }
+                Received::Broken(error) => {
+                    return self.failed(index, at_ns, ErrorKind::Reset, Some(error));
+                }
                 Received::End => return self.ended(index, at_ns),
             }
         }
@@ -134,7 +152,7 @@ impl Engine<'_> {
             if connection.in_flight.is_empty() {
                 // Bytes that nobody asked for.
                 self.closed_by_server(index, at_ns);
-                self.reopen(index, at_ns);
+                self.reopen(index, at_ns, End::Unannounced);
                 return false;
             }
             if self.plan.first_byte && !connection.parser.has_begun() {
@@ -147,7 +165,7 @@ impl Engine<'_> {
                     from += response.consumed;
                     if from < bytes && connection.in_flight.len() == 1 {
                         // More bytes than were asked for make the answer before them doubtful.
-                        self.failed(index, at_ns, ErrorKind::Malformed);
+                        self.failed(index, at_ns, ErrorKind::Malformed, None);
                         return false;
                     }
                     if !self.answered(index, &response, input, at_ns) {
@@ -155,7 +173,7 @@ impl Engine<'_> {
                     }
                 }
                 Err(error) => {
-                    self.failed(index, at_ns, kind_of_error(error));
+                    self.failed(index, at_ns, kind_of_error(error), None);
                     return false;
                 }
             }
@@ -174,6 +192,7 @@ impl Engine<'_> {
         let reusable = response.keep_alive && !connection.closing && whole_request_sent;
         let Some(ticket) = connection.in_flight.pop_front() else { return true };
         let body = connection.parser.body(response, &self.buffer[input]);
+        let content_bytes = body.len() as u64;
         let compared = lane.wants_comparison(stream.verify);
         let judged = if compared {
             stream.check.check(response.status, body)
@@ -198,20 +217,40 @@ impl Engine<'_> {
         connection.ok_in_window += u64::from(lane.answered(ticket, answer));
         self.deadlines[index] =
             connection.in_flight.front().map_or(NEVER, |next| next.sent_ns.saturating_add(self.timeout_ns));
+        let whole = WholeAnswer {
+            status: response.status,
+            sent_ns: ticket.sent_ns,
+            first_byte_ns,
+            head_bytes: response.head_bytes as u64,
+            content_bytes,
+            keep_alive: response.keep_alive,
+        };
+        self.tell(index, at_ns, Event::Answered(whole));
         if !reusable {
-            self.abort(index, at_ns, ErrorKind::ClosedEarly);
-            self.closed_by_server(index, at_ns);
-            self.reopen(index, at_ns);
+            let end = if response.keep_alive { End::Unannounced } else { End::Announced };
+            self.ended_with_answer(index, at_ns, end);
             return false;
         }
         let connection = &mut self.connections[index];
         if connection.allowance > 0 {
             self.offer(index, at_ns);
-        } else if connection.in_flight.is_empty() && connection.offered == 0 {
+        } else if connection.has_carried_all() {
             self.completed(index, at_ns);
             return false;
         }
         true
+    }
+
+    /// A connection cannot be used again after a whole answer.
+    fn ended_with_answer(&mut self, index: usize, at_ns: u64, end: End) {
+        let has_carried_all = self.connections[index].has_carried_all();
+        self.abort(index, at_ns, ErrorKind::ClosedEarly, None);
+        self.closed_by_server(index, at_ns);
+        if has_carried_all {
+            self.completed(index, at_ns);
+        } else {
+            self.reopen(index, at_ns, end);
+        }
     }
 
     /// A connection has carried all that it may.
@@ -223,7 +262,7 @@ impl Engine<'_> {
         if let Some(lifetime) = &mut self.lanes[lane].record_mut().lifetime {
             lifetime.record_ns(lifetime_ns);
         }
-        self.reopen(index, at_ns);
+        self.reopen(index, at_ns, End::Completed);
     }
 
     /// Lets the connection's lane send one more request on it; in a shared pool, the lane is drawn first.
@@ -257,28 +296,31 @@ impl Engine<'_> {
         let connection = &mut self.connections[index];
         if connection.in_flight.is_empty() {
             self.closed_by_server(index, at_ns);
-            return self.reopen(index, at_ns);
+            return self.reopen(index, at_ns, End::Unannounced);
         }
         match connection.parser.end_of_input() {
             Ok(response) => {
                 connection.closing = true;
                 self.answered(index, &response, 0..0, at_ns);
             }
-            Err(error) => self.failed(index, at_ns, kind_of_error(error)),
+            Err(error) => self.failed(index, at_ns, kind_of_error(error), None),
         }
     }
 
-    /// The oldest request in flight failed for good, and with it its connection.
-    pub(super) fn failed(&mut self, index: usize, at_ns: u64, kind: ErrorKind) {
-        self.abort(index, at_ns, kind);
-        self.reopen(index, at_ns);
+    /// The oldest request in flight failed for good, and with it its connection. `error` is what the system said.
+    pub(super) fn failed(&mut self, index: usize, at_ns: u64, kind: ErrorKind, error: Option<Errno>) {
+        let is_idle = self.connections[index].in_flight.is_empty();
+        self.abort(index, at_ns, kind, error);
+        self.reopen(index, at_ns, if is_idle { End::Unannounced } else { End::Failed });
     }
 
     /// All requests in flight on a connection failed alike.
-    fn abort(&mut self, index: usize, at_ns: u64, kind: ErrorKind) {
-        let connection = &mut self.connections[index];
-        for ticket in connection.in_flight.drain(..) {
-            self.lanes[connection.lane].finish(ticket, at_ns, Err(kind));
+    fn abort(&mut self, index: usize, at_ns: u64, kind: ErrorKind, error: Option<Errno>) {
+        let lane = self.connections[index].lane;
+        let os_error = error.map(Errno::raw_os_error);
+        while let Some(ticket) = self.connections[index].in_flight.pop_front() {
+            self.lanes[lane].finish(ticket, at_ns, Err(kind));
+            self.tell(index, at_ns, Event::Failed { kind, os_error });
         }
     }
 
@@ -324,6 +366,7 @@ impl Engine<'_> {
 
     #[inline]
     fn start(&mut self, index: usize, ticket: Ticket) {
+        self.tell(index, ticket.sent_ns, Event::Sent);
         let connection = &mut self.connections[index];
         let wire = &self.wires[connection.lane];
         if connection.in_flight.is_empty() {

@@ -34,9 +34,10 @@ use crate::{
     outcome::{StreamOutcome, ThreadOutcome},
     pacing::{Purpose, Share, random_sequence},
     plan::{LINGER_NS, Plan, Wait},
-    policy::{Afterwards, ConnectionPolicy},
+    policy::ConnectionPolicy,
     pool::Pool,
     window::Window,
+    witness::{Event, Witness},
 };
 use agenda::Agenda;
 use meter::{Meter, Reading};
@@ -121,6 +122,7 @@ fn settle(plan: &Plan, index: u32) -> Result<(), RunError> {
 
 struct Engine<'a> {
     plan: &'a Plan,
+    witness: Option<&'a dyn Witness>,
     index: u32,
     stop: &'a StopHandle,
     board: &'a Board,
@@ -162,10 +164,13 @@ impl<'a> Engine<'a> {
         let mut lanes = Vec::new();
         let (mut streams, mut shares, mut wires) = (Vec::new(), Vec::new(), Vec::new());
         let mut connections = Vec::new();
+        let mut first_number = 0_u32;
         for (number, stream) in plan.streams.iter().enumerate() {
             let all = plan.shared_connections.unwrap_or(stream.connections);
             let share = Share { index, of: plan.threads().min(all) };
             let own = if index < share.of { share.part_of(u64::from(all)) as usize } else { 0 };
+            let numbers = (first_number.saturating_add(index)..).step_by(share.of as usize);
+            first_number = first_number.saturating_add(stream.connections);
             if own == 0 {
                 continue;
             }
@@ -175,8 +180,8 @@ impl<'a> Engine<'a> {
             if plan.shared_connections.is_none() || number == 0 {
                 record.connections.planned = own as u64;
                 record.connections.unreachable = true;
-                let new = || Connection::new(lanes.len(), plan.limits, &stream.policy);
-                connections.extend((0..own).map(|_| new()));
+                let new = |number| Connection::new(number, lanes.len(), plan.limits, &stream.policy);
+                connections.extend(numbers.take(own).map(new));
             }
             let slots = own * stream.policy.pipeline as usize;
             lanes.push(Lane::new(record, plan.seed, number, share, slots, window, stream.requests));
@@ -186,10 +191,8 @@ impl<'a> Engine<'a> {
         }
         let weights = || plan.streams.iter().map(|stream| stream.weight).collect();
         let draws = || random_sequence(plan.seed, plan.streams.len(), index, Purpose::Connections);
-        let may_end_early = plan
-            .streams
-            .iter()
-            .any(|stream| stream.requests.is_some() || stream.policy.then == Afterwards::Retire);
+        let may_end_early =
+            plan.streams.iter().any(|stream| stream.requests.is_some() || stream.policy.then.retires());
         let most_collected = if wires.iter().any(|wire| wire.pipelined) {
             plan.streams.iter().map(|stream| connections.len() * stream.policy.pipeline as usize).sum()
         } else {
@@ -197,6 +200,7 @@ impl<'a> Engine<'a> {
         };
         Ok(Self {
             plan,
+            witness: plan.witness.as_deref(),
             index,
             stop,
             board,
@@ -227,7 +231,9 @@ impl<'a> Engine<'a> {
     }
 
     fn policy(&self, index: usize) -> &'a ConnectionPolicy {
-        &self.plan.streams[self.streams[self.connections[index].lane]].policy
+        // A shared pool follows the first stream's.
+        let lane = if self.pool.is_some() { 0 } else { self.connections[index].lane };
+        &self.plan.streams[self.streams[lane]].policy
     }
 
     /// How many connections the stream of a lane has, over all threads.
@@ -293,7 +299,7 @@ impl<'a> Engine<'a> {
         for connection in 0..self.connections.len() {
             if self.connections[connection].state == State::Connecting {
                 // Its deadline was on another time axis.
-                self.connect_failed(connection, 0);
+                self.connect_failed(connection, 0, Errno::TIMEDOUT);
             }
         }
         self.agenda.restart();
@@ -305,6 +311,15 @@ impl<'a> Engine<'a> {
         }
         let now_ns = self.clock.now_ns();
         self.send_due(now_ns);
+    }
+
+    /// Tells the witness, where there is one. Before the run's start the clock counts from elsewhere.
+    #[inline]
+    fn tell(&self, index: usize, at_ns: u64, event: Event) {
+        if let Some(witness) = self.witness {
+            let at_ns = if self.started { at_ns } else { 0 };
+            witness.happened(self.connections[index].number, at_ns, event);
+        }
     }
 
     /// When this thread must look at the clock again, if no socket becomes ready.
@@ -348,8 +363,10 @@ impl<'a> Engine<'a> {
             if self.deadlines[index] <= now_ns {
                 let connection = &self.connections[index];
                 match connection.state {
-                    State::Connecting => self.connect_failed(index, now_ns),
-                    State::Open if !connection.is_idle() => self.failed(index, now_ns, ErrorKind::Timeout),
+                    State::Connecting => self.connect_failed(index, now_ns, Errno::TIMEDOUT),
+                    State::Open if !connection.is_idle() => {
+                        self.failed(index, now_ns, ErrorKind::Timeout, None);
+                    }
                     State::Closed | State::Open | State::Retired => self.deadlines[index] = NEVER,
                 }
             }

@@ -1,6 +1,8 @@
 //! Opening connections: gradually at the start, at once after a close that followed an answer, and with growing
 //! pauses after failures, so that a server that refuses is not hammered.
 
+use rustix::io::Errno;
+
 use super::{
     Engine, NEVER,
     agenda::{Appointment, Task},
@@ -11,6 +13,7 @@ use crate::{
     control::RunError,
     outcome::ConnectionCounts,
     policy::{Afterwards, Opening},
+    witness::{End, Event},
 };
 
 /// The most handshakes under way at once per thread while connections are first opened: below the smallest usual
@@ -77,17 +80,20 @@ impl Engine<'_> {
     /// Starts a handshake.
     pub(super) fn open(&mut self, index: usize, now_ns: u64) {
         self.connecting += 1;
+        self.tell(index, now_ns, Event::Opening);
         let policy = self.policy(index);
         let poller = &self.poller;
         let connection = &mut self.connections[index];
         let opened = connection.open(&self.plan.target, policy, |socket, generation| {
             poller.register(socket, index as u32, generation)
         });
-        connection.opened_ns = now_ns;
+        if connection.left == policy.requests_each.unwrap_or(u32::MAX) {
+            connection.opened_ns = now_ns;
+        }
         match opened {
             Ok(()) if connection.state == State::Open => self.connected(index, now_ns),
             Ok(()) => self.deadlines[index] = now_ns.saturating_add(self.timeout_ns),
-            Err(_) => self.connect_failed(index, now_ns),
+            Err(error) => self.connect_failed(index, now_ns, error),
         }
     }
 
@@ -95,6 +101,7 @@ impl Engine<'_> {
     pub(super) fn connected(&mut self, index: usize, now_ns: u64) {
         self.connecting -= 1;
         self.deadlines[index] = NEVER;
+        self.tell(index, now_ns, Event::Open);
         let depth = self.policy(index).pipeline;
         self.counts(index).unreachable = false;
         (0..depth).for_each(|_| self.offer(index, now_ns));
@@ -103,13 +110,14 @@ impl Engine<'_> {
     }
 
     /// A handshake failed, or could not even be started.
-    pub(super) fn connect_failed(&mut self, index: usize, now_ns: u64) {
+    pub(super) fn connect_failed(&mut self, index: usize, now_ns: u64, error: Errno) {
         self.connecting -= 1;
         self.deadlines[index] = NEVER;
         self.lanes[self.connections[index].lane].connect_failed(now_ns);
         self.connections[index].close();
-        if self.policy(index).then == Afterwards::Retire {
-            return self.retire(index);
+        self.tell(index, now_ns, Event::OpenFailed { os_error: error.raw_os_error() });
+        if self.policy(index).then.retires() {
+            return self.retire(index, now_ns);
         }
         let fruitless = self.connections[index].fruitless;
         self.connections[index].fruitless += 1;
@@ -118,12 +126,23 @@ impl Engine<'_> {
 
     /// Gives up a socket that is of no further use, and opens another where the policy says so: at once, unless this one
     /// never brought an answer.
-    pub(super) fn reopen(&mut self, index: usize, now_ns: u64) {
+    pub(super) fn reopen(&mut self, index: usize, now_ns: u64, end: End) {
+        self.tell(index, now_ns, Event::Ended(end));
+        let connection = &self.connections[index];
+        let left = connection.allowance.saturating_add(connection.offered);
         self.withdraw(index);
         self.deadlines[index] = NEVER;
         self.connections[index].close();
-        if self.policy(index).then == Afterwards::Retire {
-            return self.retire(index);
+        let goes_on = match self.policy(index).then {
+            Afterwards::Reopen => true,
+            Afterwards::ReopenIfAnnounced => {
+                self.connections[index].left = left;
+                end == End::Announced && left > 0
+            }
+            Afterwards::Retire => false,
+        };
+        if !goes_on {
+            return self.retire(index, now_ns);
         }
         let in_window = self.window.contains(now_ns);
         self.counts(index).reopened += u64::from(in_window);
@@ -136,7 +155,8 @@ impl Engine<'_> {
         }
     }
 
-    fn retire(&mut self, index: usize) {
+    fn retire(&mut self, index: usize, now_ns: u64) {
+        self.tell(index, now_ns, Event::Retired);
         self.connections[index].state = State::Retired;
         self.retired += 1;
     }
@@ -166,7 +186,7 @@ impl Engine<'_> {
                     }
                     _ => {
                         self.connections[index].receive_planned = false;
-                        self.receive(index, false);
+                        self.receive(index, None);
                     }
                 }
             }

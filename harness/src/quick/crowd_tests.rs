@@ -1,11 +1,15 @@
 use std::{
     io::{Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
     thread,
+    time::Duration,
 };
 
+use load::{Afterwards, Opening, Pacing, StopHandle};
+
 use super::*;
-use crate::quick::report::Run;
+use crate::{cli::QuickArgs, quick::plan::plan, target::Target};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const LAST_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
@@ -37,18 +41,20 @@ fn asked(stream: &mut TcpStream) -> bool {
     true
 }
 
-fn run(address: SocketAddr, count: u32, requests_each: u32) -> (Run, Ending) {
-    let users = Users {
-        address,
-        request: Request::get("/simple", "h").unwrap(),
-        count,
-        requests_each,
-        patience: Duration::from_millis(300),
-        interrupt: Interrupt::never(),
-    };
-    let mut tally = Tally::new(jiff::Timestamp::now(), "/simple");
-    let ending = users.run(&mut tally, &mut |_| {}).unwrap();
-    (tally.conclude(ending.interrupted), ending)
+fn args(address: SocketAddr, count: u32, num: u32) -> QuickArgs {
+    let url = format!("http://{address}/simple");
+    QuickArgs { url, count, num, output: None, quiet: true, insecure: false }
+}
+
+/// The report, and how many users arrived and were still under way at the end.
+fn run(address: SocketAddr, count: u32, num: u32) -> (Run, (u32, u32)) {
+    let args = args(address, count, num);
+    let crowd = Arc::new(Crowd::new("/simple"));
+    let mut plan = plan(&args, &Target::parse(&args.url).unwrap(), &crowd).unwrap();
+    plan.timeout = Duration::from_millis(300);
+    let outcome = load::run(&plan, &(), &StopHandle::new()).unwrap();
+    assert!(!outcome.interrupted);
+    (crowd.conclude(false).0, crowd.numbers())
 }
 
 /// Requests, answers, users that completed, users that failed, and the causes.
@@ -62,9 +68,9 @@ fn counted(run: &Run) -> (u64, u64, u64, u64, Vec<(&str, u64)>) {
 #[test]
 fn every_user_sends_its_requests_and_completes() {
     let address = server(|stream, _| stream.write_all(ANSWER).is_ok());
-    let (run, ending) = run(address, 20, 7);
+    let (run, numbers) = run(address, 20, 7);
     assert_eq!(counted(&run), (140, 140, 20, 0, vec![]));
-    assert_eq!((ending.arrived, ending.under_way, ending.interrupted), (20, 0, false));
+    assert_eq!(numbers, (20, 0));
     assert_eq!(run.aggregate.counter("http.downloaded_bytes"), Some(280));
 }
 
@@ -132,18 +138,14 @@ fn any_status_is_an_answer() {
 }
 
 #[test]
-fn users_arrive_evenly_the_first_at_once() {
-    let users = Users {
-        address: ([127, 0, 0, 1], 1).into(),
-        request: Request::get("/", "h").unwrap(),
-        count: 40,
-        requests_each: 1,
-        patience: PATIENCE,
-        interrupt: Interrupt::never(),
-    };
-    let gaps: Vec<u64> = (0..40).map(|i| users.arrival_ns(i + 1) - users.arrival_ns(i)).collect();
-    assert_eq!((users.arrival_ns(0), gaps), (0, vec![25_000_000; 40]));
-    assert_eq!(users.ensure_enough_descriptors(), Ok(()));
-    let crowd = Users { count: u32::MAX, ..users };
-    assert!(crowd.ensure_enough_descriptors().unwrap_err().to_string().contains("ulimit -n 4294967327"));
+fn the_generator_is_asked_for_users_who_arrive_over_a_second_and_follow_what_the_server_says() {
+    let args = args(([127, 0, 0, 1], 1).into(), 40, 50);
+    let crowd = Arc::new(Crowd::new("/simple"));
+    let plan = plan(&args, &Target::parse(&args.url).unwrap(), &crowd).unwrap();
+    let stream = &plan.streams[0];
+    assert_eq!((stream.connections, stream.policy.requests_each), (40, Some(50)));
+    assert_eq!(stream.policy.opening, Opening::Over(Duration::from_secs(1)));
+    assert_eq!(stream.policy.then, Afterwards::ReopenIfAnnounced);
+    assert_eq!((stream.pacing, stream.requests, plan.cpus.len()), (Pacing::Closed, None, 0));
+    assert!(plan.first_byte && plan.warm_up.is_zero() && plan.window > 1_000 * plan.timeout);
 }
