@@ -126,7 +126,11 @@ impl Generator {
                 arguments.push(task.report.into());
                 let mut add = |more: &[&str]| arguments.extend(more.iter().map(OsString::from));
                 let (rate, poisson, dedicated) = match load {
-                    Load::Closed => return Some(arguments),
+                    // Its CPU is its own.
+                    Load::Closed => {
+                        add(&["--spin"]);
+                        return Some(arguments);
+                    }
                     Load::Constant { per_second, dedicated } => (per_second, false, dedicated),
                     Load::Poisson { per_second, dedicated } => (per_second, true, dedicated),
                 };
@@ -190,7 +194,7 @@ mod tests {
             "load {url} --connections 64 --duration 2s --warm-up 0s --cpus 1 --quiet --export-json out.json"
         );
         for (generator, load, expected) in [
-            (Generator::Own, Load::Closed, Some(own.clone())),
+            (Generator::Own, Load::Closed, Some(format!("{own} --spin"))),
             (Generator::Own, constant, Some(format!("{own} --rate 2000 --spin"))),
             (Generator::Own, poisson, Some(format!("{own} --rate 2000 --poisson"))),
             (Generator::Wrk, Load::Closed, Some(format!("-t1 -c 64 -d 2s {url}"))),
