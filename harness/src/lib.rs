@@ -47,4 +47,5 @@ pub mod report;
 
 pub mod duration;
 pub mod names;
+pub mod output;
 pub mod target;

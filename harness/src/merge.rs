@@ -15,7 +15,11 @@ use std::{
 
 use stats::hdr_log::{HdrLog, LogError};
 
-use crate::{bench::Outcome, cli::MergeArgs};
+use crate::{
+    bench::Outcome,
+    cli::MergeArgs,
+    output::{Output, OutputError},
+};
 
 /// A day of seconds at 3 kB each: a file beyond it is a mistake, or has no end.
 const LARGEST_LOG_BYTES: u64 = 256 << 20;
@@ -52,13 +56,8 @@ pub enum MergeError {
         path: PathBuf,
     },
     /// The result cannot be written.
-    #[error("cannot write {path}", path = path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Unwritable(#[from] OutputError),
 }
 
 impl MergeError {
@@ -101,7 +100,7 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<Outcome> {
         anstream::eprintln!("\x1b[33mwarning:\x1b[0m {warning}");
     }
     if let Some(out) = &args.out {
-        write(&merged, out)?;
+        Output::begin(out)?.finish(|file| merged.write(file))?;
     }
     Ok(Outcome::Done)
 }
@@ -134,12 +133,4 @@ fn sum(inputs: &[Input]) -> HdrLog {
         input.log.comments().iter().for_each(|comment| merged.comment(&format!("{file}: {comment}")));
     }
     merged
-}
-
-fn write(merged: &HdrLog, path: &Path) -> Result<(), MergeError> {
-    let mut bytes = Vec::new();
-    merged
-        .write(&mut bytes)
-        .and_then(|()| std::fs::write(path, &bytes))
-        .map_err(|source| MergeError::Unwritable { path: path.to_owned(), source })
 }

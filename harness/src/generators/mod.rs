@@ -15,6 +15,7 @@ pub mod kept;
 pub mod lag;
 pub mod memory;
 pub mod null_servers;
+mod page;
 pub mod report;
 pub mod report_of;
 pub mod server;
@@ -22,7 +23,8 @@ pub mod spread;
 pub mod tool;
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -43,6 +45,7 @@ use crate::{
     cpu_plan::Topology,
     environment::Environment,
     interrupt::Interrupt,
+    output::Output,
     progress::Progress,
     workspace::Workspace,
 };
@@ -110,8 +113,8 @@ pub fn generators(arguments: &GeneratorsArgs, command: String) -> anyhow::Result
 /// The page that the tables go into, read before anything is measured; `None` if there is none yet.
 fn read_page(path: &Path) -> anyhow::Result<String> {
     match fs::read_to_string(path) {
-        Ok(page) => report::check_place(&page).map(|()| page).with_context(|| path.display().to_string()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(report::empty_page()),
+        Ok(page) => page::check(&page).map(|()| page).with_context(|| path.display().to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(page::empty()),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
@@ -119,14 +122,12 @@ fn read_page(path: &Path) -> anyhow::Result<String> {
 /// Prints the tables, and writes them where they are wanted; into a page (`None` where the comparison did not reach
 /// its end) only whole ones, so that an interrupt does not take what was there.
 fn publish(arguments: &GeneratorsArgs, page: Option<&str>, report: &Report) -> anyhow::Result<()> {
-    let write = |path: &Path, text: String| {
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
     if let Some(path) = &arguments.export_json {
-        write(path, serde_json::to_string_pretty(report)? + "\n")?;
+        Output::begin(path)?.finish_json(report)?;
     }
     if let (Some(path), Some(page)) = (&arguments.markdown, page) {
-        write(path, report.placed_in(page)?)?;
+        let page = page::with_tables(page, &report.markdown())?;
+        Output::begin(path)?.finish(|file| file.write_all(page.as_bytes()))?;
     } else if let Some(path) = &arguments.markdown {
         anstream::eprintln!("{} is left as it was: the comparison did not reach its end", path.display());
     }

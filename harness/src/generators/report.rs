@@ -14,11 +14,6 @@ use super::{
 };
 use crate::{environment::Environment, judge::DISTURBED};
 
-/// What begins the tables in a page that holds other text as well.
-const BEGIN: &str = "<!-- generators: made by `just bench-generator --markdown METHODOLOGY.md` -->";
-/// What ends them.
-const END: &str = "<!-- end of generators -->";
-
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -329,39 +324,7 @@ impl Report {
         }
         reasons
     }
-
-    /// `page` with the tables in their place.
-    ///
-    /// # Errors
-    /// The page has no place for them.
-    pub fn placed_in(&self, page: &str) -> Result<String, NoPlace> {
-        let (before, after) = around(page).ok_or(NoPlace)?;
-        Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", self.markdown()))
-    }
 }
-
-/// A page that holds nothing but the place for the tables.
-pub fn empty_page() -> String {
-    format!("{BEGIN}\n{END}\n")
-}
-
-/// Whether a page has a place for the tables.
-///
-/// # Errors
-/// It has none.
-pub fn check_place(page: &str) -> Result<(), NoPlace> {
-    around(page).map(|_| ()).ok_or(NoPlace)
-}
-
-fn around(page: &str) -> Option<(&str, &str)> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    Some((before, rest.split_once(END)?.1))
-}
-
-/// A page without markers.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no place for the tables between the lines {BEGIN} and {END}: add them, or name a new file")]
-pub struct NoPlace;
 
 /// One kind of open loop in words.
 pub fn describe(load: Load, shared: bool) -> String {
@@ -489,17 +452,5 @@ mod tests {
         insta::assert_snapshot!("tables", tables.trim());
         assert!(markdown.contains("Not installed: oha (`cargo install oha`)."), "{markdown}");
         assert_eq!(report.failures(), 2);
-    }
-
-    #[test]
-    fn tables_replace_what_is_between_the_markers_and_nothing_else() {
-        let report = report();
-        let page = format!("# Title\n\n{BEGIN}\nold\n{END}\n\nThe rest.\n");
-        let placed = report.placed_in(&page).unwrap();
-        assert!(placed.starts_with("# Title\n\n") && placed.ends_with("\n\nThe rest.\n"), "{placed}");
-        assert!(!placed.contains("old\n") && placed.contains("harness generators"), "{placed}");
-        assert_eq!(report.placed_in(&placed).unwrap(), placed);
-        assert_eq!(report.placed_in("# No place\n"), Err(NoPlace));
-        check_place(include_str!("../../../METHODOLOGY.md")).unwrap();
     }
 }

@@ -30,8 +30,7 @@ use anyhow::{Context as _, bail};
 
 use stats::hdr_log::TimeRange;
 
-use crate::{bench::Outcome, cli::LoadArgs, interrupt::Interrupt, target::Target};
-use export::Export;
+use crate::{bench::Outcome, cli::LoadArgs, interrupt::Interrupt, output::Output, target::Target};
 use options::Prepared;
 use report::{Circumstances, Report};
 use watch::Watch;
@@ -42,8 +41,8 @@ use watch::Watch;
 /// The command line makes no plan, the server cannot be reached, or an export cannot be written.
 pub fn load(args: &LoadArgs, command: String) -> anyhow::Result<Outcome> {
     let mut prepared = Prepared::new(args)?;
-    let json = args.export_json.as_deref().map(Export::begin).transpose()?;
-    let hdr = args.export_hdr.as_deref().map(Export::begin).transpose()?;
+    let json = args.export_json.as_deref().map(Output::begin).transpose()?;
+    let hdr = args.export_hdr.as_deref().map(Output::begin).transpose()?;
     let interrupt = Interrupt::listen("what was measured until now is shown")?;
     reach(&prepared.target, args.timeout)?;
 
@@ -79,7 +78,7 @@ pub fn load(args: &LoadArgs, command: String) -> anyhow::Result<Outcome> {
         json.finish_json(&report)?;
     }
     if let Some(hdr) = hdr {
-        hdr.finish_hdr(&report, &outcome, window)?;
+        hdr.finish(|out| export::log_of(&report, &outcome, window).write(out))?;
     }
     anstream::print!("{}", summary::render(&report));
     Ok(match (report.interrupted, report.is_good()) {

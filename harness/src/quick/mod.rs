@@ -28,9 +28,6 @@ mod tally;
 use std::{
     cell::Cell,
     fmt,
-    fs::{self, OpenOptions},
-    io,
-    path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -40,19 +37,11 @@ use anyhow::bail;
 use jiff::{Timestamp, tz::TimeZone};
 use load::{Observer, Progress};
 
-use crate::{bench::Outcome, cli::QuickArgs, interrupt::Interrupt, target::Target};
+use crate::{bench::Outcome, cli::QuickArgs, interrupt::Interrupt, output::Output, target::Target};
 use console::Console;
 use crowd::Crowd;
 use plan::ARRIVALS_LAST;
 use report::{Report, Run};
-
-/// Why there is no report where one was asked for.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write the report to `{path}`: {error}; choose another file with --output")]
-pub struct OutputError {
-    path: PathBuf,
-    error: io::Error,
-}
 
 /// Runs `harness quick`.
 ///
@@ -61,9 +50,7 @@ pub struct OutputError {
 /// allowed, or no request was answered.
 pub fn quick(args: &QuickArgs) -> anyhow::Result<Outcome> {
     let target = Target::parse(&args.url)?;
-    if let Some(path) = &args.output {
-        ensure_writable(path)?;
-    }
+    let output = args.output.as_deref().map(Output::begin).transpose()?;
     let crowd = Arc::new(Crowd::new(path_of(&target)));
     let plan = plan::plan(args, &target, &crowd)?;
     let interrupt = Interrupt::listen("what was measured is kept")?;
@@ -78,8 +65,8 @@ pub fn quick(args: &QuickArgs) -> anyhow::Result<Outcome> {
     let (run, announced) = crowd.conclude(ending.interrupted);
     run.intermediate[announced..].iter().for_each(|report| console.period(report));
     console.summary(&run, &ending, Timestamp::now());
-    if let Some(path) = &args.output {
-        write(path, &run)?;
+    if let (Some(output), Some(path)) = (output, &args.output) {
+        output.finish_json(&run)?;
         console.written(path);
     }
     warn(&run, &ending, args);
@@ -163,17 +150,6 @@ fn wait_out_arrivals(ran_s: f64, interrupt: &Interrupt) -> Duration {
 /// What the original calls an endpoint: the path without its query.
 fn path_of(target: &Target) -> &str {
     target.path.split_once('?').map_or(target.path.as_str(), |(path, _)| path)
-}
-
-/// Known before the run rather than after it. What the file holds stays until there is something to replace it.
-fn ensure_writable(path: &Path) -> Result<(), OutputError> {
-    let opened = OpenOptions::new().append(true).create(true).open(path);
-    opened.map(drop).map_err(|error| OutputError { path: path.to_owned(), error })
-}
-
-fn write(path: &Path, run: &Run) -> Result<(), OutputError> {
-    let text = serde_json::to_string_pretty(run).map_err(io::Error::from);
-    text.and_then(|text| fs::write(path, text)).map_err(|error| OutputError { path: path.to_owned(), error })
 }
 
 /// What a reader of the summary should know, on stderr so that what reads stdout is not disturbed.

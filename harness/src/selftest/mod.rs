@@ -23,7 +23,6 @@ pub mod script;
 pub mod server;
 
 use std::{
-    fs::File,
     io::IsTerminal,
     time::{Duration, Instant},
 };
@@ -42,6 +41,7 @@ use crate::{
     cli::{ScriptedArgs, SelftestArgs},
     cpu_plan::Topology,
     interrupt::Interrupt,
+    output::Output,
     progress::Progress,
 };
 use attempt::{Surroundings, attempt};
@@ -66,12 +66,7 @@ const SERVER_SEED: u64 = 0x5e2f_e200_0000_0000;
 /// There is only one CPU, the server cannot be run, or the JSON document cannot be written.
 pub fn selftest(args: &SelftestArgs) -> anyhow::Result<Outcome> {
     let [server_cpu, generator_cpu] = two_cpus()?;
-    let export = args.export_json.as_ref().map(|path| {
-        File::create(path)
-            .map(|file| (path, file))
-            .with_context(|| format!("cannot write {}", path.display()))
-    });
-    let export = export.transpose()?;
+    let export = args.export_json.as_deref().map(Output::begin).transpose()?;
     if Profile::of_this_build() == Profile::Debug {
         anstream::eprintln!(
             "warning: this is a debug build, whose generator is slower than the one that measures"
@@ -89,9 +84,8 @@ pub fn selftest(args: &SelftestArgs) -> anyhow::Result<Outcome> {
     let cases: Vec<Case> = names.into_iter().map(|name| Case::new(name, args.length())).collect();
     let report = run_cases(&cases, args, &surroundings, &interrupt)?;
     print(&report);
-    if let Some((path, file)) = export {
-        serde_json::to_writer_pretty(file, &report)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(export) = export {
+        export.finish_json(&report)?;
     }
     Ok(match (report.interrupted, report.count(Verdict::Fail)) {
         (true, _) => Outcome::Interrupted,
