@@ -126,5 +126,5 @@ fn one_cpu_is_too_few_and_the_message_says_so() {
 fn a_file_that_cannot_be_written_is_refused_before_anything_is_measured() {
     let output = selftest(&["--short", "--export-json", "/nowhere/at/all.json"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    assert!(text(&output).contains("cannot write /nowhere/at/all.json"), "{}", text(&output));
+    assert!(text(&output).contains("/nowhere/at/all.json cannot be written"), "{}", text(&output));
 }
