@@ -20,7 +20,7 @@ use crate::{
 };
 use app::{Endpoint, Operation};
 use host::class::SchedulingClass;
-use load::{Observer, Outcome, Pacing, Plan, Rate, Request, Stream, StreamOutcome, Wait};
+use load::{Observer, Outcome, Plan, Rate, Request, Stream, StreamOutcome, Wait};
 
 /// How long opening all connections may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -213,14 +213,9 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream) -> StreamRecor
 }
 
 fn self_checks(stream: &StreamOutcome) -> SelfChecks {
-    let random = matches!(stream.pacing, Pacing::Poisson { .. });
-    let departures = stream.departures.summary().filter(|_| random).filter(|departures| {
-        let (gap_us, lag_ns) = (departures.scheduled_mean_ns / 1e3, stream.lag.mean_ns().unwrap_or(0.0));
-        soundness::departures_follow(departures.distance, departures.gaps, gap_us, lag_ns / 1e3).is_some()
-    });
     SelfChecks {
         drawn_schedule: stream.drawn_schedule(),
-        departures_distance: departures.map(|departures| departures.distance),
+        departures_distance: soundness::departures_of(stream).map(|(distance, _)| distance),
         stationarity: stream.stationarity(),
         serial: stream.serial.figures(),
     }

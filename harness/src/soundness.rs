@@ -1,16 +1,14 @@
 //! What makes a measurement sound, as thresholds and questions that every command shares.
 //!
-//! Plain numbers in, yes or no out: where they come from (a trial's record, a run's outcome) and what is printed about
-//! them is the caller's business. METHODOLOGY.md, "What makes a trial count", gives the reasons.
+//! Figures in, yes or no out: what is printed about them is the caller's business. METHODOLOGY.md, "What makes a trial count", gives the reasons.
 
+use load::{LITTLES_LAW_TOLERANCE, Pacing, StreamOutcome};
 use stats::Histogram;
 
 /// The generator's own lag may be this part of the 99th percentile that it reports...
 const LAG_SHARE: f64 = 0.1;
 /// ... or this long, whichever is larger, microseconds.
 const LAG_FLOOR_US: f64 = 100.0;
-/// Little's law must hold within this.
-const LITTLES_LAW_TOLERANCE: f64 = 0.05;
 /// A generator that waited for a CPU for more than this part of the window was starved.
 const STARVED: f64 = 0.05;
 /// Below this part of the offered rate, the server did not keep up.
@@ -89,33 +87,58 @@ pub struct HiddenStall {
     pub open_loop_p99_ns: u64,
 }
 
-/// What a closed loop hid by waiting: while an answer is late, its connection sends nothing, so that the requests which
-/// would have met the same delay are not recorded. The requests of `service` were sent within `window_s` with so many
-/// outstanding at most (`slots`: connections, times their pipelining depth).
+/// The service times of a closed loop with those that it left out by waiting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WithoutOmission {
+    /// The mean time between two requests that one slot sent, in nanoseconds.
+    pub between_ns: u64,
+    /// All times, in nanoseconds.
+    pub times: Histogram,
+}
+
+/// Adds what a closed loop left out: while an answer is late, its slot (a connection, as often as it pipelines) sends
+/// nothing, so that the requests which would have met the same delay are not recorded. `slots` sent the requests of
+/// `service` within `window_s`.
 ///
 /// The correction is HdrHistogram's for coordinated omission (G. Tene, `copyCorrectedForCoordinatedOmission`): a
-/// service time `v` longer than the mean time `e` between two requests of a connection stands for `v - e`, `v - 2e`
-/// and so on as well. It supposes that the connection would have gone on at its mean rate. `None` when the tail would
-/// be less than twice as long, or nothing was recorded.
-pub fn hidden_stall(service: &Histogram, slots: u64, window_s: f64) -> Option<HiddenStall> {
+/// service time `v` longer than the mean time `e` between two requests of a slot stands for `v - e`, `v - 2e` and so on
+/// as well. It supposes that the slot would have gone on at its mean rate: an estimate for a warning, never a result.
+pub fn without_omission(service: &Histogram, slots: u64, window_s: f64) -> WithoutOmission {
     let between_ns = slots as f64 * window_s * 1e9 / service.len() as f64;
     // Recording is in whole nanoseconds; a shorter time between requests than one is no closed loop over sockets.
     let between_ns = (between_ns as u64).max(1);
-    let mut corrected = service.clone();
+    let mut times = service.clone();
     for (value_ns, count) in service.recorded() {
         let mut missing_ns = value_ns.saturating_sub(between_ns);
         while missing_ns >= between_ns {
-            (0..count).for_each(|_| corrected.record_ns(missing_ns));
+            (0..count).for_each(|_| times.record_ns(missing_ns));
             missing_ns -= between_ns;
         }
     }
+    WithoutOmission { between_ns, times }
+}
+
+/// What a closed loop hid by waiting, see [`without_omission`]. `None` when the tail would be less than twice as long, or
+/// nothing was recorded.
+pub fn hidden_stall(service: &Histogram, slots: u64, window_s: f64) -> Option<HiddenStall> {
     let (longest_ns, p99_ns) = (service.max_ns()?, service.quantile_ns(0.99)?);
-    let open_loop_p99_ns = corrected.quantile_ns(0.99)?;
+    let open_loop_p99_ns = without_omission(service, slots, window_s).times.quantile_ns(0.99)?;
     (open_loop_p99_ns as f64 >= HIDDEN * p99_ns as f64).then_some(HiddenStall {
         longest_ns,
         p99_ns,
         open_loop_p99_ns,
     })
+}
+
+/// How far the gaps between real departures are from the schedule's, from 0 to 1, and whether that is near enough.
+/// `None` where arrivals are not random (equal gaps differ from nearly equal ones by the full distance), or
+/// [`departures_follow`] cannot tell.
+pub fn departures_of(stream: &StreamOutcome) -> Option<(f64, bool)> {
+    let random = matches!(stream.pacing, Pacing::Poisson { .. });
+    let departures = stream.departures.summary().filter(|_| random)?;
+    let (gap_us, lag_us) = (departures.scheduled_mean_ns / 1e3, stream.lag.mean_ns()? / 1e3);
+    departures_follow(departures.distance, departures.gaps, gap_us, lag_us)
+        .map(|follow| (departures.distance, follow))
 }
 
 #[cfg(test)]

@@ -56,8 +56,8 @@ pub use control::{Observer, Phase, Progress, RunError, StopHandle, run};
 pub use departures::{DepartureSummary, Departures, Gaps};
 pub use errors::{ErrorKind, Errors};
 pub use outcome::{
-    Accounting, ConnectionCounts, Counts, LATE_AFTER_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome,
-    WrongAnswer,
+    Accounting, ConnectionCounts, Counts, LATE_AFTER_NS, LITTLES_LAW_TOLERANCE, Outcome, SLICES,
+    StreamOutcome, ThreadOutcome, WrongAnswer,
 };
 pub use pacing::Pacing;
 pub use plan::{LINGER_NS, Plan, PlanError, Stream, ThreadHook, Wait};

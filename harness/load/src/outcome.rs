@@ -214,15 +214,17 @@ pub struct Accounting {
 }
 
 /// The most that the two sides of Little's law may differ: design rule 2.
-const LITTLES_LAW_TOLERANCE: f64 = 0.05;
+pub const LITTLES_LAW_TOLERANCE: f64 = 0.05;
 
 impl Accounting {
-    /// Every identity holds, and Little's law within 5%.
+    /// Every request has exactly one fate.
+    pub fn balances(&self) -> bool {
+        self.due_unaccounted == 0 && self.sent_unaccounted == 0 && self.observations_unaccounted == 0
+    }
+
+    /// It balances, and Little's law holds within 5%.
     pub fn is_consistent(&self) -> bool {
-        self.due_unaccounted == 0
-            && self.sent_unaccounted == 0
-            && self.observations_unaccounted == 0
-            && self.littles_law_difference <= LITTLES_LAW_TOLERANCE
+        self.balances() && self.littles_law_difference <= LITTLES_LAW_TOLERANCE
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The thresholds are those of trials, in [`soundness`]; this module only words them.
 
-use load::{Accounting, Counts, ErrorKind, Opening, Outcome, Pacing, Plan, Rate, StreamOutcome};
+use load::{Accounting, Counts, ErrorKind, Opening, Outcome, Plan, Rate, StreamOutcome};
 use serde::Serialize;
 use stats::Stationarity;
 
@@ -83,8 +83,7 @@ pub enum CheckName {
 pub(super) fn of_stream(report: &StreamReport, outcome: &StreamOutcome, interrupted: bool) -> Vec<SelfCheck> {
     let mut checks = vec![answers(report), accounting(report), littles_law(report)];
     if report.pacing.is_open() {
-        checks
-            .extend([lag(report), drawn_schedule(report), departures(report, outcome)].into_iter().flatten());
+        checks.extend([lag(report), drawn_schedule(report), departures(outcome)].into_iter().flatten());
         checks.push(saturation(report, interrupted));
         checks.extend(outstanding_limit(report));
     } else {
@@ -168,7 +167,7 @@ fn accounting(report: &StreamReport) -> SelfCheck {
     let Counts { due, sent, unsent_at_end, .. } = report.counts;
     SelfCheck::new(
         CheckName::Accounting,
-        due_unaccounted == 0 && sent_unaccounted == 0 && observations_unaccounted == 0,
+        report.accounting.balances(),
         format!(
             "{} requests due, {} sent, {} unsent; unaccounted for: {due_unaccounted} due, {sent_unaccounted} sent, \
              {observations_unaccounted} observed",
@@ -206,23 +205,13 @@ fn lag(report: &StreamReport) -> Option<SelfCheck> {
     )
 }
 
-/// Equal gaps differ from nearly equal ones by the full distance, so that only random arrivals are asked.
-fn departures(report: &StreamReport, outcome: &StreamOutcome) -> Option<SelfCheck> {
-    if !matches!(report.pacing, Pacing::Poisson { .. }) {
-        return None;
-    }
-    let departures = report.departures.as_ref()?;
-    let mean_lag_us = outcome.lag.mean_ns()? / 1000.0;
-    let mean_gap_us = departures.scheduled_mean_ns / 1000.0;
-    let follow =
-        soundness::departures_follow(departures.distance, departures.gaps, mean_gap_us, mean_lag_us)?;
+/// `None` where arrivals are not random, or gaps too few or too short to tell.
+fn departures(outcome: &StreamOutcome) -> Option<SelfCheck> {
+    let (distance, follow) = soundness::departures_of(outcome)?;
     Some(SelfCheck::new(
         CheckName::Departures,
         follow,
-        format!(
-            "gaps between sends are {:.3} away from the schedule's, and 0.02 are allowed",
-            departures.distance
-        ),
+        format!("gaps between sends are {distance:.3} away from the schedule's, and 0.02 are allowed"),
     ))
 }
 

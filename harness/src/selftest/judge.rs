@@ -9,21 +9,16 @@ use crate::selftest::{
     case::{Case, STALL_RATE},
     check::{Check, Truth},
     log::quantile,
-    observed::Observed,
-    omission::Hidden,
+    observed::{Observed, Reported},
     queue::{Intervals, Queue, sojourn_quantile},
     script::{Act, Script},
 };
+use crate::soundness::{self, HiddenStall, WithoutOmission};
 
 /// What reported and logged times may differ by: 2% ...
 const AGREEMENT: f64 = 0.02;
 /// ... or 100 us, whichever is larger.
 const AGREEMENT_FLOOR_NS: f64 = 100_000.0;
-
-/// The generator's lag may have this p99, or a tenth of the response time's, whichever is larger (rule 2 of
-/// METHODOLOGY).
-const LAG_FLOOR_NS: f64 = 100_000.0;
-const LAG_SHARE: f64 = 0.1;
 
 /// In a queue, what delays one request delays those behind it: a busy period of M/G/1 at load 0.7 serves 1 / (1 - 0.7)
 /// requests on average.
@@ -88,8 +83,8 @@ fn books(label: &str, run: &Observed, timeout: Duration) -> Vec<Check> {
 fn open_loop(label: &str, run: &Observed) -> Vec<Check> {
     let Observed { log, reported, disturbance, .. } = run;
     let outside = disturbance.outside_share(reported.sent);
-    let response_p99 = reported.response.quantile_ns(0.99).unwrap_or(0) as f64;
-    let lag = Truth::at_most(LAG_FLOOR_NS.max(LAG_SHARE * response_p99));
+    let response_p99_us = reported.response.quantile_ns(0.99).unwrap_or(0) as f64 / 1e3;
+    let lag = Truth::at_most(1e3 * soundness::allowed_lag_us(response_p99_us));
     // Waits are in the histogram for every request, and none is 1 us, the least that it tells from nothing.
     let waited: u64 =
         reported.queue_wait.recorded().filter(|(ns, _)| *ns > WAITED_AFTER_NS).map(|(_, count)| count).sum();
@@ -192,23 +187,32 @@ impl Stall {
     ) -> (Vec<Check>, Option<String>) {
         let name = "closed loop: p99 as if requests had gone on";
         let expected = self.quantile_ns(HIDDEN_AT);
-        let Some(hidden) = Hidden::at(HIDDEN_AT, &closed.reported.service) else {
+        let Reported { service, slots, window_s, sent, .. } = &closed.reported;
+        if service.is_empty() {
             return (vec![Check::missing(name, &Truth::about(expected, 0.0))], None);
-        };
-        let warning = hidden.warning();
-        let gap_ns = hidden.interval_ns as f64;
+        }
+        let WithoutOmission { between_ns, times } = soundness::without_omission(service, *slots, *window_s);
+        let hidden = soundness::hidden_stall(service, *slots, *window_s);
+        let gap_ns = between_ns as f64;
         let estimate = Truth::about(expected, EXPANDED * expected + gap_ns);
-        let share = closed.disturbance.share(closed.reported.sent);
+        let share = closed.disturbance.share(*sent);
         // Where more than the last hundredth was disturbed, the p99 itself is noise, and nothing may be hidden behind it.
         let excused = share > 1.0 - HIDDEN_AT;
-        let warnings = u64::from(warning.is_some());
+        let warnings = u64::from(hidden.is_some());
         let checks = vec![
-            Check::percentile(name, &estimate, &hidden.expanded, HIDDEN_AT, share),
+            Check::percentile(name, &estimate, &times, HIDDEN_AT, share),
             Check::exactly("closed loop: warnings that it hides a stall", 1, warnings, excused),
         ];
         let measured = open.reported.response.quantile_ns(HIDDEN_AT).unwrap_or(0);
-        let warning = warning.map(|text| {
-            format!("{text}; the open loop on the same server has {:.2?}", Duration::from_nanos(measured))
+        let warning = hidden.map(|HiddenStall { p99_ns, open_loop_p99_ns, .. }| {
+            let [p99, corrected, between, open] =
+                [p99_ns, open_loop_p99_ns, between_ns, measured].map(Duration::from_nanos);
+            format!(
+                "closed loop hides a stall: its p99 is {p99:.2?}, but requests due every {between:.2?} on each connection \
+                 would have had {corrected:.2?}, {:.0} times as long; use an open loop (a rate) to measure it; the \
+                 open loop on the same server has {open:.2?}",
+                open_loop_p99_ns as f64 / p99_ns.max(1) as f64
+            )
         });
         (checks, warning)
     }
@@ -217,7 +221,7 @@ impl Stall {
 /// The percentiles that lie within the stall, which is the last tenth.
 const STALLED: [f64; 3] = [0.95, 0.99, 0.999];
 const HIDDEN_AT: f64 = 0.99;
-/// How far the expanded percentile may be off: the interval is a median and the stall is met at a random point of it.
+/// How far the expanded percentile may be off: the interval is a mean and the stall is met at a random point of it.
 const EXPANDED: f64 = 0.05;
 
 /// Response times lie where chance may put those of the true queue.

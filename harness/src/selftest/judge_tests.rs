@@ -46,6 +46,9 @@ fn honest(log: Log) -> Observed {
         }
     }
     let reported = Reported {
+        // The closed loop of `stall`.
+        slots: 8,
+        window_s: 1.0,
         sent,
         ok: times.len() as u64,
         errors,

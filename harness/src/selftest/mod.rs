@@ -6,7 +6,7 @@
 //!
 //! From the script to the verdict: [`script`] is what both sides know; `server` follows it and writes a `log`; a `case`
 //! says what load meets which script; `attempt` runs it; `judge` compares, row by row (`check`), with `queue`'s
-//! theory where there is one; `report` prints. Nothing here is used by a benchmark, except the warning of [`omission`].
+//! theory where there is one; `report` prints.
 
 mod attempt;
 mod case;
@@ -15,7 +15,6 @@ mod clock;
 mod judge;
 mod log;
 mod observed;
-pub mod omission;
 mod queue;
 mod random;
 mod report;

@@ -10,6 +10,9 @@ use crate::selftest::log::Log;
 /// What the generator reports: the figures that are judged, and no others.
 #[derive(Clone, Debug)]
 pub(crate) struct Reported {
+    /// How many requests it can have in flight, and over what time: what a closed loop's interval follows from.
+    pub(crate) slots: u64,
+    pub(crate) window_s: f64,
     pub(crate) sent: u64,
     pub(crate) ok: u64,
     pub(crate) errors: Errors,
@@ -28,6 +31,8 @@ pub(crate) struct Reported {
 impl Reported {
     pub(crate) fn of(stream: &StreamOutcome) -> Self {
         Self {
+            slots: stream.connections.planned,
+            window_s: stream.window_s,
             sent: stream.counts.sent,
             ok: stream.counts.ok,
             errors: stream.errors,

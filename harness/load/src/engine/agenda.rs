@@ -22,7 +22,8 @@ pub(super) struct Appointment {
     pub(super) task: Task,
 }
 
-/// Appointments in the order of time. A connection has at most one of each task, so the room for all is known.
+/// Appointments in the order of time. A socket has at most one of each task. Those of a socket that is gone stay until
+/// their time, which is a portion's pause at most.
 #[derive(Debug)]
 pub(super) struct Agenda(BinaryHeap<Reverse<Appointment>>);
 
