@@ -46,6 +46,10 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What was found; empty for a pass.
     pub detail: String,
+    /// What the server said in the whole conversation, with what may differ between two right servers masked, so that
+    /// rows can be compared with one another. Empty where the conversation cannot be repeated exactly.
+    #[serde(skip)]
+    pub said: String,
 }
 
 /// All cases of a run, in the suite's order. As text, one line a case.
@@ -81,7 +85,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.outcomes.iter().map(|outcome| outcome.name.len()).max().unwrap_or(0);
-        for Outcome { name, level, source, verdict, detail } in &self.outcomes {
+        for Outcome { name, level, source, verdict, detail, .. } in &self.outcomes {
             let line = format!("{verdict}  {level:<6}  {source:<16}  {name:<width$}  {detail}");
             writeln!(f, "{}", line.trim_end())?;
         }

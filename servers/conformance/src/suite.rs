@@ -57,7 +57,14 @@ pub fn run_cases(cases: impl IntoIterator<Item = Case>, address: SocketAddr, opt
         .into_iter()
         .map(|case| {
             let (verdict, detail) = play(&case, &context);
-            Outcome { name: case.name, level: case.level, source: case.source, verdict, detail }
+            Outcome {
+                name: case.name,
+                level: case.level,
+                source: case.source,
+                verdict,
+                detail,
+                said: String::new(),
+            }
         })
         .collect();
     Report { address, outcomes }
