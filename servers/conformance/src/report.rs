@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use crate::case::Level;
 
+/// The word that begins the detail of every desync.
+pub(crate) const DESYNC: &str = "desync";
+
 /// The judgement on one case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +55,14 @@ pub struct Outcome {
     pub said: String,
 }
 
+impl Outcome {
+    /// Whether bytes that were no request were answered: what lets an attacker put words into another client's mouth,
+    /// and so a failure however binding the case is.
+    pub fn is_desync(&self) -> bool {
+        self.verdict == Verdict::Fail && self.detail.starts_with(DESYNC)
+    }
+}
+
 /// All cases of a run, in the suite's order. As text, one line a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -62,7 +73,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What failed at `level` or a more binding one.
+    /// What failed at `level` or a more binding one, and every desync.
     pub fn failures(&self, level: Level) -> impl Iterator<Item = &Outcome> {
         self.of(Verdict::Fail, level)
     }
@@ -78,7 +89,9 @@ impl Report {
     }
 
     fn of(&self, verdict: Verdict, level: Level) -> impl Iterator<Item = &Outcome> {
-        self.outcomes.iter().filter(move |outcome| outcome.verdict == verdict && outcome.level >= level)
+        self.outcomes.iter().filter(move |outcome| {
+            outcome.verdict == verdict && (outcome.level >= level || outcome.is_desync())
+        })
     }
 }
 

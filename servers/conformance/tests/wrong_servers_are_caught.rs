@@ -67,6 +67,7 @@ fn impatient() -> Options {
         header_timeout: Some(Duration::from_millis(200)),
         max_body: Some(MAX_BODY),
         origin: None,
+        parallel: 4,
     }
 }
 
