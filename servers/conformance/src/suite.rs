@@ -46,9 +46,19 @@ pub fn suite() -> Vec<Case> {
         cases::parameters::cases(),
         cases::methods::cases(),
         cases::described::cases(),
+        cases::request_line::cases(),
+        cases::targets::cases(),
+        cases::fields::cases(),
+        cases::hosts::cases(),
         cases::connections::cases(),
+        cases::reuse::cases(),
         cases::bodies::cases(),
-        cases::refusals::cases(),
+        cases::lengths::cases(),
+        cases::codings::cases(),
+        cases::chunks::cases(),
+        cases::expectations::cases(),
+        cases::upgrades::cases(),
+        cases::delivery::cases(),
         cases::limits::cases(),
     ]
     .into_iter()
@@ -76,7 +86,8 @@ pub fn run_cases(cases: impl IntoIterator<Item = Case>, address: SocketAddr, opt
         played
     };
     thread::scope(|scope| {
-        let players: Vec<_> = (0..options.parallel.clamp(1, cases.len().max(1))).map(|_| scope.spawn(player)).collect();
+        let players: Vec<_> =
+            (0..options.parallel.clamp(1, cases.len().max(1))).map(|_| scope.spawn(player)).collect();
         for player in players {
             outcomes.extend(player.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }

@@ -98,7 +98,8 @@ impl Body {
         if is_of_the_process(response) {
             return Self { text: "*".to_owned(), masked: true };
         }
-        let is_json = response.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
+        let is_json =
+            response.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
         match std::str::from_utf8(&response.body) {
             Ok(body) if is_json => {
                 let (body, masked) = masked_names(body);
@@ -199,7 +200,9 @@ mod tests {
     fn json(body: &str) -> String {
         let length = body.len();
         noted(
-            &format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"),
+            &format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+            ),
             false,
         )
     }
@@ -209,7 +212,10 @@ mod tests {
         let one = json(r#"{"origin":"a","worker":"t1","payload":7}"#);
         let other = json(r#"{"origin":"another","worker":"p\"10","payload":7}"#);
         assert_eq!(one, other);
-        assert!(one.contains("Content-Length: *\n\n{\"origin\":\"*\",\"worker\":\"*\",\"payload\":7}\n"), "{one}");
+        assert!(
+            one.contains("Content-Length: *\n\n{\"origin\":\"*\",\"worker\":\"*\",\"payload\":7}\n"),
+            "{one}"
+        );
         assert_ne!(one, json(r#"{"origin":"a","worker":"t1","payload":8}"#));
         assert_ne!(one, json(r#"{"origin": "a","worker":"t1","payload":7}"#));
         let without_names = json(r#"{"error":"no"}"#);
