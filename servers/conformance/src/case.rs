@@ -79,6 +79,8 @@ pub(crate) enum Step {
     Rejection(&'static [u16]),
     /// The request is refused with one of these status codes, and the connection closed. The last step.
     Refusal(&'static [u16]),
+    /// The request is refused so, or the connection closed without a word. The last step.
+    RefusalOrClose(&'static [u16]),
     /// Either a refusal, which ends the conversation, or this answer: for what an RFC lets a server choose.
     RefusalOr(&'static [u16], Expected),
     /// The server either closes or answers the next request rightly.

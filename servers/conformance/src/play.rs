@@ -1,8 +1,8 @@
 //! Playing a case against a server, and the verdict on it.
 //!
 //! Whatever a case is about, an answer to bytes that were no request, because they were the body of one or came after
-//! the end of the conversation, is a desync and fails it: after every last step the client ends its side of the
-//! stream, and the server may then close but say nothing more.
+//! the end of the conversation, is a desync and fails it: after every last step the client makes one more request, and
+//! the server either answers this one or closes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -92,6 +92,13 @@ fn play_steps(steps: &[Step], context: &Context<'_>) -> Result<Finding, String> 
                 }
             }
             Step::Refusal(statuses) => return Ok(refusal(&mut client, statuses)),
+            Step::RefusalOrClose(statuses) => {
+                return Ok(match client.receive(false) {
+                    Err(Broken::Closed) => (Verdict::Pass, String::new()),
+                    Err(broken) => unanswered(&broken, statuses),
+                    Ok(response) => refused(&mut client, &response, statuses),
+                });
+            }
             Step::RefusalOr(statuses, expected) => match client.receive(false) {
                 Ok(response) if response.status == expected.status => judge(expected, &response)?,
                 Ok(response) => return Ok(refused(&mut client, &response, statuses)),
@@ -100,7 +107,10 @@ fn play_steps(steps: &[Step], context: &Context<'_>) -> Result<Finding, String> 
             Step::Abandon => return Ok((Verdict::Pass, String::new())),
         }
     }
-    says_no_more(&mut client)?;
+    // A step of its own has asked already.
+    if !matches!(steps.last(), Some(Step::UsableOrClosed)) {
+        usable_or_closed(&mut client)?;
+    }
     Ok((Verdict::Pass, String::new()))
 }
 
@@ -112,22 +122,12 @@ fn judge(expected: &Expected, response: &Response) -> Result<(), String> {
     })
 }
 
-/// Ends the client's side of the stream, after which nothing is left to be answered.
-fn says_no_more(client: &mut Client) -> Result<(), String> {
-    drop(client.finish_sending());
-    match client.after(UNANNOUNCED) {
-        // How soon a server notices is its own affair.
-        After::Closed | After::Open(_) => Ok(()),
-        After::More(start) => Err(format!("{DESYNC}: after the last answer came {start:?}")),
-        After::Broken(error) => Err(error),
-    }
-}
-
+/// Whether the next request gets its own answer, or none because the server closed.
 fn usable_or_closed(client: &mut Client) -> Result<(), String> {
     drop(client.send(&get("/simple")));
     match client.receive(false) {
         Err(Broken::Closed) => Ok(()),
-        Err(broken) => Err(broken.to_string()),
+        Err(broken) => Err(format!("after the last expected answer: {broken}")),
         // The next request is a right one, so that any other answer is one to something else.
         Ok(response) => simple()
             .judge(&response)
@@ -162,9 +162,9 @@ fn refused(client: &mut Client, response: &Response, statuses: &[u16]) -> Findin
     }
     if status < 400 {
         let detail = format!("answered {status}, expected {wanted}");
-        return match says_no_more(client) {
-            Ok(()) => (Verdict::Fail, detail),
-            Err(more) => (Verdict::Fail, format!("{more}, and {detail}")),
+        return match usable_or_closed(client) {
+            Err(more) if more.starts_with(DESYNC) => (Verdict::Fail, format!("{more}; before, {detail}")),
+            _ => (Verdict::Fail, detail),
         };
     }
     let announced = response.has_token("connection", "close");

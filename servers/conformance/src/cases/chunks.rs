@@ -6,7 +6,8 @@ use crate::cases::{BAD, Refused, refused};
 
 const CHUNKED: &str = "POST /echo HTTP/1.1\r\nHost: c\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Bodies that are none. A hidden request follows, which whoever takes them may answer.
+/// Bodies whose end two servers may see in different places. A hidden request follows, which whoever takes them may
+/// answer.
 const BROKEN: &[Refused] = &[
     ("a bad chunk size is refused", "9112 7.1", b"five!\r\nhello\r\n0\r\n\r\n"),
     ("an empty chunk size is refused", "9112 7.1", b"\r\nhello\r\n0\r\n\r\n"),
@@ -22,10 +23,6 @@ const BROKEN: &[Refused] = &[
     ("a blank before a chunk size is refused", "9112 7.1", b" 5\r\nhello\r\n0\r\n\r\n"),
     ("a tab before a chunk size is refused", "9112 7.1", b"\t5\r\nhello\r\n0\r\n\r\n"),
     ("a blank within a chunk size is refused", "9112 7.1", b"0 5\r\nhello\r\n0\r\n\r\n"),
-    ("a blank after a chunk size is refused", "9112 7.1", b"5 \r\nhello\r\n0\r\n\r\n"),
-    ("a tab after a chunk size is refused", "9112 7.1", b"5\t\r\nhello\r\n0\r\n\r\n"),
-    ("a vertical tab after a chunk size is refused", "9112 7.1", b"5\x0b\r\nhello\r\n0\r\n\r\n"),
-    ("a NUL after a chunk size is refused", "9112 7.1", b"5\0\r\nhello\r\n0\r\n\r\n"),
     ("a chunk size in digits beyond ASCII is refused", "9112 7.1", b"\xef\xbc\x95\r\nhello\r\n0\r\n\r\n"),
     ("a chunk size beyond 64 bits is refused", "9112 7.1", b"10000000000000005\r\nhello\r\n0\r\n\r\n"),
     ("a chunk size of seventeen Fs is refused", "9112 7.1", b"fffffffffffffffff\r\nhello\r\n0\r\n\r\n"),
@@ -52,6 +49,19 @@ const BROKEN: &[Refused] = &[
     ("a line feed alone after an extension is refused", "9112 7.1.1", b"5;a\nhello\r\n0\r\n\r\n"),
     ("a line feed alone within an extension is refused", "9112 7.1.1", b"5;a\nb\r\nhello\r\n0\r\n\r\n"),
     ("a lone CR within an extension is refused", "9112 7.1.1", b"5;a\rb\r\nhello\r\n0\r\n\r\n"),
+    (
+        "an extension with a line within its quotes is refused",
+        "9112 7.1.1",
+        b"5;a=\"\r\nhello\r\n\"\r\n0\r\n\r\n",
+    ),
+];
+
+/// Bodies that are malformed although there is only one way to read them.
+const MALFORMED: &[Refused] = &[
+    ("a blank after a chunk size is refused", "9112 7.1", b"5 \r\nhello\r\n0\r\n\r\n"),
+    ("a tab after a chunk size is refused", "9112 7.1", b"5\t\r\nhello\r\n0\r\n\r\n"),
+    ("a vertical tab after a chunk size is refused", "9112 7.1", b"5\x0b\r\nhello\r\n0\r\n\r\n"),
+    ("a NUL after a chunk size is refused", "9112 7.1", b"5\0\r\nhello\r\n0\r\n\r\n"),
     ("a NUL within an extension is refused", "9112 7.1.1", b"5;a\0b\r\nhello\r\n0\r\n\r\n"),
     ("a control byte within an extension is refused", "9112 7.1.1", b"5;a\x01b\r\nhello\r\n0\r\n\r\n"),
     (
@@ -63,11 +73,6 @@ const BROKEN: &[Refused] = &[
     ("an extension without value is refused", "9112 7.1.1", b"5;a=\r\nhello\r\n0\r\n\r\n"),
     ("an extension of two words is refused", "9112 7.1.1", b"5;a b\r\nhello\r\n0\r\n\r\n"),
     ("an unfinished quoted extension is refused", "9112 7.1.1", b"5;a=\"b\r\nhello\r\n0\r\n\r\n"),
-    (
-        "an extension with a line within its quotes is refused",
-        "9112 7.1.1",
-        b"5;a=\"\r\nhello\r\n\"\r\n0\r\n\r\n",
-    ),
     ("a bad extension of the last chunk is refused", "9112 7.1.1", b"5\r\nhello\r\n0;\x01\r\n\r\n"),
     ("a trailer without colon is refused", "contract", b"5\r\nhello\r\n0\r\nno colon here\r\n\r\n"),
     ("a trailer without name is refused", "contract", b"5\r\nhello\r\n0\r\n: value\r\n\r\n"),
@@ -125,6 +130,7 @@ const EITHER: &[(&str, &str, &[u8])] = &[
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = refused(CHUNKED, BROKEN, SMUGGLED, BAD);
+    cases.extend(refused(CHUNKED, MALFORMED, b"", BAD));
     for &(name, body, held) in WHOLE {
         let steps = vec![
             Step::Send([CHUNKED.as_bytes(), body, &get("/simple")].concat()),

@@ -1,6 +1,6 @@
 //! Offers to speak something else: ignored safely, and never a way around the rules.
 
-use crate::case::{Case, Step, answer, get, must, send, simple};
+use crate::case::{Case, Step, answer, get, may, must, send, simple};
 use crate::cases::{SIMPLE, and_smuggled};
 
 /// What must hold, and the fields of a GET of `/simple` that is served as if they were not there.
@@ -25,6 +25,8 @@ const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
                         \0\0\0\x04\0\0\0\0\0\
                         \0\0\x08\x06\0\0\0\0\0pingpong";
 
+const OTHER_VERSION: &[u16] = &[400, 501, 505];
+
 pub(crate) fn cases() -> Vec<Case> {
     let ignored = |&(name, fields): &(&'static str, &str)| {
         let request = format!("{SIMPLE}{fields}\r\n");
@@ -37,7 +39,12 @@ pub(crate) fn cases() -> Vec<Case> {
     };
     let mut cases: Vec<Case> = IGNORED.iter().map(ignored).collect();
     cases.extend([
-        must("the preface of HTTP/2 is refused", "9110 2.5", vec![send(HTTP_2), Step::Refusal(&[400, 501, 505])]),
+        must(
+            "the preface of HTTP/2 is not served",
+            "9110 2.5",
+            vec![send(HTTP_2), Step::RefusalOrClose(OTHER_VERSION)],
+        ),
+        may("the preface of HTTP/2 is answered", "9110 15.6.6", vec![send(HTTP_2), Step::Refusal(OTHER_VERSION)]),
         must(
             "an upgrade does not make a missing Host right",
             "9112 3.2",
