@@ -172,10 +172,11 @@ fn refused(client: &mut Client, response: &Response, statuses: &[u16]) -> Findin
     match client.after(patience) {
         After::More(start) => (Verdict::Fail, format!("{DESYNC}: after the {status} came {start:?}")),
         After::Broken(error) => (Verdict::Fail, error),
-        _ if !statuses.contains(&status) => (Verdict::Warn, format!("answered {status}, expected {wanted}")),
-        After::Closed => (Verdict::Pass, String::new()),
-        After::Open(_) => {
-            (Verdict::Warn, format!("answered {status}, but then the connection is still open"))
-        }
+        After::Open(_) => match usable_or_closed(client) {
+            Err(desync) if desync.starts_with(DESYNC) => (Verdict::Fail, desync),
+            _ => (Verdict::Warn, format!("answered {status}, but then the connection is still open")),
+        },
+        After::Closed if statuses.contains(&status) => (Verdict::Pass, String::new()),
+        After::Closed => (Verdict::Warn, format!("answered {status}, expected {wanted}")),
     }
 }

@@ -58,6 +58,7 @@ impl Connection {
 
     fn read_chunks(&mut self) -> Result<Vec<u8>, Stop> {
         let mut body = Vec::new();
+        let mut extensions_length = 0;
         loop {
             let line = self.line()?;
             let digits = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
@@ -65,6 +66,10 @@ impl Connection {
             if !strict::are_extensions(extensions)
                 && !matches!(self.fault, Fault::TakesBadExtensions | Fault::TakesBadChunks)
             {
+                return Err(Stop::Refuse(400));
+            }
+            extensions_length += extensions.len();
+            if extensions_length > MAX_LINE && self.fault != Fault::HasNoTrailerLimit {
                 return Err(Stop::Refuse(400));
             }
             let radix = if self.fault == Fault::CountsChunksInDecimal { 10 } else { 16 };

@@ -79,7 +79,7 @@ pub(crate) enum Fault {
 pub(crate) const MAX_BODY: usize = 70_000;
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_HEAD: usize = 100_000;
-/// A chunk's size line, and all trailer fields together.
+/// A chunk's size line, all chunk extensions together, and all trailer fields together.
 const MAX_LINE: usize = 16_000;
 /// For reads that only a fault makes endless: the thread must not outlive its test for long.
 const GIVE_UP: Duration = Duration::from_secs(20);
