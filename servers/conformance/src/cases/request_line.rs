@@ -21,8 +21,8 @@ const LINES: &[Refused] = &[
     ("a blank after the version is refused", "contract", b"GET /simple HTTP/1.1 \r\nHost: c\r\n\r\n"),
     ("tabs instead of blanks are refused", "contract", b"GET\t/simple\tHTTP/1.1\r\nHost: c\r\n\r\n"),
     ("a vertical tab for a blank is refused", "contract", b"GET\x0b/simple\x0bHTTP/1.1\r\nHost: c\r\n\r\n"),
-    ("a lone CR for a blank is refused", "9112 2.2", b"GET\r/simple HTTP/1.1\r\nHost: c\r\n\r\n"),
-    ("a lone CR within the line is refused", "9112 2.2", b"GET /sim\rple HTTP/1.1\r\nHost: c\r\n\r\n"),
+    ("a lone CR for a blank is refused", "contract", b"GET\r/simple HTTP/1.1\r\nHost: c\r\n\r\n"),
+    ("a lone CR within the line is refused", "contract", b"GET /sim\rple HTTP/1.1\r\nHost: c\r\n\r\n"),
     ("a NUL within the line is refused", "contract", b"GET /simple\0 HTTP/1.1\r\nHost: c\r\n\r\n"),
     (
         "a method with a forbidden character is refused",

@@ -29,6 +29,23 @@ const TARGETS: &[Refused] = &[
         b"GET /\xff\xfe HTTP/1.1\r\nHost: c\r\n\r\n",
     ),
     ("a query beyond ASCII is refused", "9112 3.2", b"GET /healthz?a=\xc3\xa9 HTTP/1.1\r\nHost: c\r\n\r\n"),
+    (
+        "a bad percent-encoding in a path is refused",
+        "9112 3.2",
+        b"GET /sim%zzple HTTP/1.1\r\nHost: c\r\n\r\n",
+    ),
+    (
+        "a bad percent-encoding in a query is refused",
+        "9112 3.2",
+        b"GET /healthz?a=%0g HTTP/1.1\r\nHost: c\r\n\r\n",
+    ),
+    (
+        "a percent-encoding that is cut short is refused",
+        "9112 3.2",
+        b"GET /simple% HTTP/1.1\r\nHost: c\r\n\r\n",
+    ),
+    ("brackets in a query are refused", "9112 3.2", b"GET /healthz?a[]=b HTTP/1.1\r\nHost: c\r\n\r\n"),
+    ("quotes in a target are refused", "9112 3.2", b"GET /healthz?a=\"b\" HTTP/1.1\r\nHost: c\r\n\r\n"),
     ("authority form is refused for GET", "9112 3.2.3", b"GET c:80 HTTP/1.1\r\nHost: c:80\r\n\r\n"),
     (
         "absolute form with an empty host is refused",

@@ -28,25 +28,13 @@ pub(super) fn is_host(host: &str) -> bool {
 }
 
 fn is_name(name: &[u8]) -> bool {
-    let mut rest = name;
-    while let [first, after @ ..] = rest {
-        rest = match (first, after) {
-            (b'%', [one, two, after @ ..]) if one.is_ascii_hexdigit() && two.is_ascii_hexdigit() => after,
-            (byte, after) if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(byte) => after,
-            _ => return false,
-        };
-    }
-    !name.is_empty()
+    !name.is_empty() && are_of(name, b"-._~!$&'()*+;=")
 }
 
 /// The path and query of a target in a form that goes with the method.
 pub(super) fn origin_form(method: &str, target: &str) -> Option<String> {
-    let plain = |byte: u8| byte.is_ascii_graphic() && !b"#\\\"<>^`{|}".contains(&byte);
-    if !target.bytes().all(plain) {
-        return None;
-    }
     if target.starts_with('/') || (method == "OPTIONS" && target == "*") {
-        return Some(target.to_owned());
+        return is_path(target.as_bytes()).then(|| target.to_owned());
     }
     let (scheme, rest) = target.split_at_checked("http://".len())?;
     if !scheme.eq_ignore_ascii_case("http://") {
@@ -54,7 +42,24 @@ pub(super) fn origin_form(method: &str, target: &str) -> Option<String> {
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let slash = if path.starts_with('/') { "" } else { "/" };
-    is_host(authority).then(|| format!("{slash}{path}"))
+    (is_host(authority) && is_path(path.as_bytes())).then(|| format!("{slash}{path}"))
+}
+
+/// A path and a query (RFC 3986 sections 3.3 and 3.4).
+fn is_path(path: &[u8]) -> bool {
+    are_of(path, b"-._~!$&'()*+,;=:@/?")
+}
+
+/// Letters, digits, percent-encodings and these.
+fn are_of(mut rest: &[u8], others: &[u8]) -> bool {
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (b'%', [one, two, after @ ..]) if one.is_ascii_hexdigit() && two.is_ascii_hexdigit() => after,
+            (byte, after) if byte.is_ascii_alphanumeric() || others.contains(byte) => after,
+            _ => return false,
+        };
+    }
+    true
 }
 
 /// RFC 9112 section 7.1.1, without the blanks that it calls bad.
