@@ -6,7 +6,7 @@ use std::time::Duration;
 use host::launch::Launch;
 
 use crate::case::Level;
-use crate::report::{Outcome, Verdict};
+use crate::report::Outcome;
 use crate::suite::{Options, run};
 
 /// How long a server may take to accept, and to end.
@@ -61,10 +61,8 @@ pub fn assert_conforms(binary: &Path, arguments: &[&str]) {
     let broken: Vec<&Outcome> = report.failures(Level::Must).chain(report.warnings(Level::Must)).collect();
     assert!(broken.is_empty(), "{} does not conform:\n{report}", binary.display());
 
-    let recommended = report.outcomes.iter().filter(|outcome| outcome.level == Level::Should);
-    let (passed, others): (Vec<&Outcome>, Vec<&Outcome>) =
-        recommended.partition(|outcome| outcome.verdict == Verdict::Pass);
-    let enough = passed.len() * 100 >= (passed.len() + others.len()) * SHOULD_PERCENT;
+    let (passed, all) = report.passed_of(Level::Should);
+    let enough = passed * 100 >= all * SHOULD_PERCENT;
     assert!(enough, "{} passes too few SHOULD cases:\n{report}", binary.display());
 
     let exit = server.stop(PATIENCE).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));

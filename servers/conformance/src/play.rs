@@ -123,7 +123,7 @@ fn judge(expected: &Expected, response: &Response) -> Result<(), String> {
 }
 
 /// Whether the next request gets its own answer, or none because the server closed.
-fn usable_or_closed(client: &mut Client) -> Result<(), String> {
+pub(crate) fn usable_or_closed(client: &mut Client) -> Result<(), String> {
     drop(client.send(&get("/simple")));
     match client.receive(false) {
         Err(Broken::Closed) => Ok(()),

@@ -3,7 +3,7 @@
 use app::Operation;
 
 use crate::case::{Case, Expected, Level, Step, answer, code, get, must, request, result_of, simple};
-use crate::play::{Context, finding};
+use crate::play::{Context, finding, usable_or_closed};
 use crate::wire::Client;
 
 /// How many connections are cut at the same time, so that a suite of several threads stays far below 1,024 descriptors.
@@ -105,5 +105,5 @@ fn answered(client: &mut Client, answers: &[Expected]) -> Result<(), String> {
         let response = client.receive(expected.to_head).map_err(|broken| broken.to_string())?;
         expected.judge(&response)?;
     }
-    Ok(())
+    usable_or_closed(client)
 }
