@@ -108,6 +108,8 @@ const CAUGHT: &[(Fault, &str)] = &[
     (Fault::TakesBadTrailers, "a trailer without colon is refused"),
     (Fault::TakesBadTrailers, "a trailer with a NUL is refused"),
     (Fault::TakesLineFeedsInChunks, "a chunk line that ends in a line feed alone is refused"),
+    (Fault::TakesLineFeedsInChunks, "a body that ends in a line feed alone is refused"),
+    (Fault::TakesLineFeedsInChunks, "a trailer section that ends in a line feed alone is refused"),
     (Fault::HeedsTrailers, "a length in the trailer is without effect"),
     (Fault::HasNoTrailerLimit, "a trailer of too many fields is refused"),
     (Fault::HasNoTrailerLimit, "a huge chunk extension is refused"),

@@ -38,6 +38,11 @@ const BROKEN: &[Refused] = &[
     ("a chunk line with a CR too many is refused", "9112 7.1", b"5\r\r\nhello\r\n0\r\n\r\n"),
     ("a last chunk line that ends in a line feed alone is refused", "9112 7.1", b"5\r\nhello\r\n0\n\r\n"),
     ("a body that ends in a line feed alone is refused", "9112 7.1", b"5\r\nhello\r\n0\r\n\n"),
+    (
+        "a trailer section that ends in a line feed alone is refused",
+        "9112 7.1",
+        b"5\r\nhello\r\n0\r\nX-A: b\r\n\n",
+    ),
     ("chunk data without end is refused", "9112 7.1", b"5\r\nhello0\r\n\r\n"),
     ("chunk data that ends in a line feed alone is refused", "9112 7.1", b"5\r\nhello\n0\r\n\r\n"),
     ("chunk data that ends in a CR alone is refused", "9112 7.1", b"5\r\nhello\r0\r\n\r\n"),
@@ -124,6 +129,11 @@ const EITHER: &[(&str, &str, &[u8])] = &[
         "Connection in the trailer is without effect",
         "9110 6.5.1",
         b"5\r\nhello\r\n0\r\nConnection: close\r\n\r\n",
+    ),
+    (
+        "a line feed alone ends a trailer field or is refused",
+        "9112 2.2",
+        b"5\r\nhello\r\n0\r\nX-A: b\nX-B: c\r\n\r\n",
     ),
     ("a folded trailer is without effect or refused", "9112 5.2", b"5\r\nhello\r\n0\r\nX-A: b\r\n c\r\n\r\n"),
 ];
