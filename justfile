@@ -48,6 +48,10 @@ smoke:
 selftest *arguments:
     cargo run --release --locked --package harness -- selftest {{arguments}}
 
+# Generated requests against a real server, each answer held to openapi.yaml: `just contract thread-per-core --io epoll`.
+contract *arguments:
+    python3 servers/conformance/contract/contract.py {{arguments}}
+
 # The published results are whole, and the pages made from them are up to date.
 published:
     cargo run --release --locked --package harness -- check

@@ -211,7 +211,7 @@ mod tests {
         use Method::*;
         for endpoint in Endpoint::ALL {
             let listed: Vec<_> = endpoint.allow().split(", ").filter_map(Method::parse).collect();
-            for method in [Get, Head, Post, Options, Put, Delete, Patch, Trace, Connect] {
+            for method in [Get, Head, Post, Options, Put, Delete, Patch, Trace, Connect, Query] {
                 assert_eq!(endpoint.allows(method), listed.contains(&method), "{endpoint:?} {method:?}");
             }
         }
