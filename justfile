@@ -25,7 +25,7 @@ test:
     cargo test --workspace
 
 # Everything that CI checks.
-ci: fmt clippy doc test smoke (selftest "--short") published
+ci: fmt clippy doc test smoke (selftest "--short") published (contract "--if-possible")
 
 # The formatting.
 fmt:
