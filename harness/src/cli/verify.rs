@@ -12,10 +12,11 @@ Examples:
   harness verify --fresh                      play the suite again where its outcome is known
   harness verify --export-json verified.json  every case of every row, for programs
 
-Controlled rows pass every MUST and at least 95% of SHOULD, and say the same as one another byte for byte, apart from what
-must differ. Native and reference rows deviate exactly as the registry lists: an unlisted deviation fails, and so does a
-listed one that no longer happens. The suite is played once for each binary, its arguments and this version of the harness;
-only what holds is taken from an earlier time. Exit code 1: a row does not hold.";
+Controlled rows pass every MUST and at least 95% of SHOULD, and say the same as one another byte \
+for byte, apart from what must differ. Native and reference rows deviate exactly as the registry \
+lists: an unlisted deviation fails, and so does a listed one that no longer happens. The suite is \
+played once for each binary, its arguments and this version of the harness; only what holds is taken \
+from an earlier time. Exit code 1: a row does not hold.";
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]

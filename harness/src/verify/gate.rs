@@ -111,9 +111,7 @@ impl One<'_> {
                 return Ok(RowVerdict::played(row, true, judgement, cases));
             }
         }
-        let cases = play(row, &setting, self.context, |played, all| {
-            self.progress.doing(format!("{}: {played} of {all} cases", row.name));
-        })?;
+        let cases = play(row, &setting, self.context)?;
         if let Err(error) = cache.store(&key, &cases) {
             self.progress.say(&format!("warning: the verdict on {} is not kept: {error:#}", row.name));
         }

@@ -1,8 +1,14 @@
 //! Playing the suite against one row's server, started as a trial starts it.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    panic::resume_unwind,
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
+};
 
-use conformance::{Level, Options, Verdict, run_cases, suite};
+use conformance::{Level, Options, Outcome, Report, Verdict, run};
 use host::cpus::CpuSet;
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +24,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_BODY: usize = 100_000;
 /// The suite takes seconds. A row that makes it wait so long would wait for hours.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
-/// So many cases are played before an interrupt and the time are looked at.
-const AT_A_TIME: usize = 16;
+/// How often an interrupt is looked for meanwhile.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// One case with what was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +48,14 @@ pub struct PlayedCase {
 impl PlayedCase {
     /// Whether the server answered bytes that were a body, which nobody may do, whatever the case.
     pub fn is_desync(&self) -> bool {
-        self.verdict == Verdict::Fail && self.detail.to_ascii_lowercase().contains("desync")
+        self.verdict == Verdict::Fail && self.detail.starts_with("desync")
+    }
+}
+
+impl From<Outcome> for PlayedCase {
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { name, level, source, verdict, detail, said } = outcome;
+        Self { name: name.to_owned(), level, source: source.to_owned(), verdict, detail, said }
     }
 }
 
@@ -54,14 +67,9 @@ pub enum PlayError {
     Server(#[from] InstanceError),
     /// The server makes the suite wait.
     #[error(
-        "only {played} of {all} cases were played within {TIME_LIMIT:?}: it leaves most of them without an answer"
+        "the suite did not end within {TIME_LIMIT:?}: the server leaves too many requests without an answer"
     )]
-    TooSlow {
-        /// Cases that were played.
-        played: usize,
-        /// Cases that there are.
-        all: usize,
-    },
+    TooSlow,
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -102,19 +110,14 @@ impl Setting {
     }
 }
 
-/// Starts the server of `row`, plays every case, and ends it. `heard` is told how many cases were played, of how many.
+/// Starts the server of `row`, plays every case, and ends it.
 ///
 /// # Errors
 /// See [`PlayError`]. A case that fails is no error.
 ///
 /// # Panics
-/// If the row was not built.
-pub(crate) fn play(
-    row: &Row,
-    setting: &Setting,
-    context: &Context,
-    mut heard: impl FnMut(usize, usize),
-) -> Result<Vec<PlayedCase>, PlayError> {
+/// If the row was not built, or if the suite panics.
+pub(crate) fn play(row: &Row, setting: &Setting, context: &Context) -> Result<Vec<PlayedCase>, PlayError> {
     let built = &context.programs[&row.name];
     let instance = Instance::start_with(row, built, &setting.cpus, &context.guard, &setting.more)?;
     let options = Options {
@@ -123,29 +126,38 @@ pub(crate) fn play(
         origin: Some(instance.said().server.clone()),
         ..Options::default()
     };
-    let began = Instant::now();
-    let mut cases = suite().into_iter().peekable();
-    let all = cases.len();
-    let mut played: Vec<PlayedCase> = Vec::with_capacity(all);
-    while cases.peek().is_some() {
-        if context.interrupt.asked() {
-            return Err(PlayError::Interrupted);
-        }
-        if began.elapsed() > TIME_LIMIT {
-            return Err(PlayError::TooSlow { played: played.len(), all });
-        }
-        let report = run_cases(cases.by_ref().take(AT_A_TIME), instance.address(), &options);
-        played.extend(report.outcomes.into_iter().map(|outcome| PlayedCase {
-            name: outcome.name.to_owned(),
-            level: outcome.level,
-            source: outcome.source.to_owned(),
-            verdict: outcome.verdict,
-            detail: outcome.detail,
-            said: outcome.said,
-        }));
-        heard(played.len(), all);
-    }
+    let report = run_within(TIME_LIMIT, instance.address(), options, context)?;
     // A server that crashed on the way, or that cannot end, is no row that holds.
     instance.stop()?;
-    Ok(played)
+    Ok(report.outcomes.into_iter().map(PlayedCase::from).collect())
+}
+
+/// Plays the suite on a thread of its own. Where it is given up, the caller's server goes away, at which the thread soon
+/// ends.
+fn run_within(
+    limit: Duration,
+    address: SocketAddr,
+    options: Options,
+    context: &Context,
+) -> Result<Report, PlayError> {
+    let (sender, receiver) = channel();
+    let player = thread::spawn(move || {
+        // Nobody waits any more where it cannot be sent.
+        drop(sender.send(run(address, &options)));
+    });
+    let deadline = Instant::now() + limit;
+    loop {
+        match receiver.recv_timeout(GLANCE) {
+            Ok(report) => return Ok(report),
+            Err(RecvTimeoutError::Timeout) if context.interrupt.asked() => {
+                return Err(PlayError::Interrupted);
+            }
+            Err(RecvTimeoutError::Timeout) if Instant::now() > deadline => return Err(PlayError::TooSlow),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => match player.join() {
+                Ok(()) => return Err(PlayError::Interrupted),
+                Err(panic) => resume_unwind(panic),
+            },
+        }
+    }
 }
