@@ -105,13 +105,11 @@ impl Run {
 
     /// Whether there is a row to race: the null server alone says nothing of any.
     pub(crate) fn can_race(&self, context: &Context) -> bool {
-        let rows = &self.record.plan.rows;
+        let asked: Vec<&Row> = self.record.plan.rows.iter().collect();
+        let is_null = |row: &&Row| row.tier == Tier::Calibration;
+        let only_null = asked.iter().all(is_null);
         let is_left = |row: &&Row| context.programs.contains_key(&row.name);
-        let ranks = |row: &&Row| row.tier != Tier::Calibration;
-        match rows.iter().any(|row| ranks(&row)) {
-            true => rows.iter().filter(ranks).any(|row| is_left(&row)),
-            false => rows.iter().any(|row| is_left(&row)),
-        }
+        asked.iter().any(|row| is_left(row) && (only_null || !is_null(row)))
     }
 
     /// Measures what the rows can do, where a scenario's rates or operations are derived from it.

@@ -13,15 +13,16 @@ pub(super) fn caveat(conformance: Option<&Conformance>) -> &'static str {
     }
 }
 
-/// The section; empty where there is nothing to say.
-pub(super) fn section(conformance: Option<&Conformance>) -> String {
+/// The section, under a heading of so many `#`; empty where there is nothing to say.
+pub(super) fn section(level: &str, conformance: Option<&Conformance>) -> String {
     let Some(Conformance::Verified { rows }) = conformance else { return String::new() };
     if rows.is_empty() {
         return String::new();
     }
-    let mut text = "\n## Conformance\n\nCases of the suite that each row's very binary passes, of those that were judged \
-                    (METHODOLOGY.md, \"What verified means\").\n\n"
-        .to_owned();
+    let mut text = format!(
+        "\n{level} Conformance\n\nCases of the suite that each row's very binary passes, of those that were judged \
+         (METHODOLOGY.md, \"What verified means\").\n\n"
+    );
     rows.iter().for_each(|row| text.push_str(&line(row)));
     text
 }

@@ -20,7 +20,7 @@ pub(super) fn whole(report: &Report<'_>) -> String {
         text.push_str(&format!("\n## {}\n\n{}\n", section.name, section.question));
         text.push_str(&body(section));
     }
-    text.push_str(&conformance::section(run.conformance.as_ref()));
+    text.push_str(&conformance::section("##", run.conformance.as_ref()));
     if !run.failures.is_empty() {
         text.push_str("\n## What could not be measured\n\n");
         for failure in &run.failures {

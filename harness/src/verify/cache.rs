@@ -25,6 +25,8 @@ pub(crate) struct Key {
     /// The binary, and each file that the arguments before the row's own name: an interpreter alone says little.
     programs_sha256: BTreeMap<PathBuf, String>,
     arguments: Vec<String>,
+    /// Each argument can also be an environment variable (kit), which the server inherits.
+    environment: BTreeMap<String, String>,
     /// This very program, which the suite is linked into.
     suite_sha256: String,
 }
@@ -49,12 +51,17 @@ impl Key {
             let sha256 = sha256_of(&file)?;
             programs_sha256.insert(file, sha256);
         }
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with("SERVER_"))?;
+            Some((name, value.to_string_lossy().into_owned()))
+        });
         let leading = built.leading_args.iter().cloned();
         Ok(Self {
             schema: SCHEMA,
             row: row.name.clone(),
             programs_sha256,
             arguments: leading.chain(setting.arguments(row)).collect(),
+            environment: variables.collect(),
             suite_sha256: suite_sha256.to_owned(),
         })
     }
@@ -120,6 +127,7 @@ mod tests {
             row: "../a b".to_owned(),
             programs_sha256: BTreeMap::new(),
             arguments: vec!["--io".to_owned(), "epoll".to_owned()],
+            environment: BTreeMap::new(),
             suite_sha256: suite.to_owned(),
         }
     }
