@@ -167,8 +167,8 @@ fn every_row_has_a_line_and_what_is_to_be_seen_stands_below() {
     settings.add_filter(r"-{7,}", "-----");
     settings.add_filter(r"MUST +\|", "MUST |");
     settings.add_filter(r"\d+ of \d+ cases", "N of N cases");
-    settings.add_filter(r"(?m)^  (FAIL|WARN) .*Host.*\n", "  <about the Host>\n");
-    settings.add_filter(r"(  <about the Host>\n)+", "  <about the Host>\n");
+    settings.add_filter(r"(?m)^  (DESYNC|FAIL|WARN|DIFFERS) .*\n", "  <a finding>\n");
+    settings.add_filter(r"(  <a finding>\n)+", "  <findings>\n");
     settings.bind(|| insta::assert_snapshot!("table", table));
 }
 
