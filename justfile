@@ -44,6 +44,10 @@ smoke:
     cargo run --release --locked --package harness -- bench --trials 1 --duration 500ms --out target/smoke --replace
     cargo run --release --locked --package harness -- check target/smoke
 
+# Whether the rows keep the contract: the conformance suite against every row, or those named.
+verify *arguments:
+    cargo run --release --locked --package harness -- verify {{arguments}}
+
 # The load generator against a scripted server that logs what it did: about three minutes.
 selftest *arguments:
     cargo run --release --locked --package harness -- selftest {{arguments}}

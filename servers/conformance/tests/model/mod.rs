@@ -49,7 +49,7 @@ pub(crate) enum Fault {
     SaysNothing,
 }
 
-pub(crate) const MAX_BODY: usize = 70_000;
+pub(crate) const MAX_BODY: usize = 100_000;
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_HEAD: usize = 100_000;
 /// For reads that only a fault makes endless: the thread must not outlive its test for long.
