@@ -3,13 +3,13 @@
 use std::fmt;
 
 use app::{Expectation, Operation};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::play::{Context, Finding};
 use crate::response::Response;
 
 /// How binding a requirement is (RFC 2119).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Good, but nobody is owed it.

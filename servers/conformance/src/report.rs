@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::case::Level;
 
@@ -11,7 +11,7 @@ use crate::case::Level;
 pub(crate) const DESYNC: &str = "desync";
 
 /// The judgement on one case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As required.

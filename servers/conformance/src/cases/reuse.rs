@@ -35,6 +35,7 @@ const BODIES: &[(&str, &str, &str, u16)] = &[
     ("the body of a GET of info is not taken for a request", "GET", "/info", 200),
     ("the body of a GET of healthz is not taken for a request", "GET", "/healthz", 200),
     ("the body of a GET of metrics is not taken for a request", "GET", "/metrics", 200),
+    ("the body of a GET of the description is not taken for a request", "GET", "/openapi.yaml", 200),
 ];
 
 pub(crate) fn cases() -> Vec<Case> {

@@ -76,7 +76,7 @@ pub(crate) enum Fault {
     SaysNothing,
 }
 
-pub(crate) const MAX_BODY: usize = 70_000;
+pub(crate) const MAX_BODY: usize = 100_000;
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_HEAD: usize = 100_000;
 /// A chunk's size line, all chunk extensions together, and all trailer fields together.
