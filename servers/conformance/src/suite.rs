@@ -114,10 +114,15 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn every_case_has_a_name_of_its_own() {
+    fn every_case_has_a_name_of_its_own_and_says_who_requires_it() {
         let mut names = HashSet::new();
         for case in suite() {
             assert!(names.insert(case.name), "{}", case.name);
+            let is_section =
+                case.source.split_once(' ').is_some_and(|(rfc, _)| ["9110", "9112"].contains(&rfc));
+            assert!(is_section || case.source == "contract", "{}: {}", case.name, case.source);
         }
+        // A table that is left out of the suite by mistake must not go unnoticed.
+        assert!(names.len() >= 600, "only {} cases", names.len());
     }
 }
