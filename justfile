@@ -25,7 +25,7 @@ test:
     cargo test --workspace
 
 # Everything that CI checks.
-ci: fmt clippy doc test smoke (selftest "--short") published
+ci: fmt clippy doc test smoke (selftest "--short") published (contract "--if-possible")
 
 # The formatting.
 fmt:
@@ -51,6 +51,10 @@ verify *arguments:
 # The load generator against a scripted server that logs what it did: about three minutes.
 selftest *arguments:
     cargo run --release --locked --package harness -- selftest {{arguments}}
+
+# Generated requests against a real server, each answer held to openapi.yaml: `just contract thread-per-core --io epoll`.
+contract *arguments:
+    python3 servers/conformance/contract/contract.py {{arguments}}
 
 # The published results are whole, and the pages made from them are up to date.
 published:

@@ -339,6 +339,7 @@ impl Connection {
                     head.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
                 reply(200, "text/plain", lines)
             }
+            Ok(Request::OpenApi) => reply(200, "application/yaml", app::OPENAPI),
             Ok(Request::Info) => reply(200, "application/json", info().body()),
             Ok(Request::Healthz) => reply(200, "text/plain", "ok"),
             Ok(Request::Metrics) => {
