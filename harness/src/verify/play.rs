@@ -62,9 +62,17 @@ impl From<Outcome> for PlayedCase {
 /// Why there is no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayError {
-    /// The server did not start, or did not end well.
+    /// The server did not start.
     #[error(transparent)]
     Server(#[from] InstanceError),
+    /// The server crashed, or did not end well.
+    #[error("{error}; the first case that failed: {after}")]
+    Ended {
+        /// How it ended.
+        error: InstanceError,
+        /// The first case that failed; where it crashed, about there.
+        after: &'static str,
+    },
     /// The server makes the suite wait.
     #[error(
         "the suite did not end within {TIME_LIMIT:?}: the server leaves too many requests without an answer"
@@ -128,7 +136,11 @@ pub(crate) fn play(row: &Row, setting: &Setting, context: &Context) -> Result<Ve
     };
     let report = run_within(TIME_LIMIT, instance.address(), options, context)?;
     // A server that crashed on the way, or that cannot end, is no row that holds.
-    instance.stop()?;
+    if let Err(error) = instance.stop() {
+        let first = report.outcomes.iter().find(|outcome| outcome.verdict == Verdict::Fail);
+        let after = first.map_or("none", |outcome| outcome.name);
+        return Err(PlayError::Ended { error, after });
+    }
     Ok(report.outcomes.into_iter().map(PlayedCase::from).collect())
 }
 
