@@ -22,6 +22,8 @@ use crate::{
 const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Small enough to overstep quickly, beyond every body that a case expects to be accepted.
 const MAX_BODY: usize = 100_000;
+/// Cases that wait for a timeout take as long as it; the others share the machine meanwhile.
+const PARALLEL: usize = 6;
 /// The suite takes seconds. A row that makes it wait so long would wait for hours.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 /// How often an interrupt is looked for meanwhile.
@@ -132,6 +134,7 @@ pub(crate) fn play(row: &Row, setting: &Setting, context: &Context) -> Result<Ve
         header_timeout: setting.limits.then_some(HEADER_TIMEOUT),
         max_body: setting.limits.then_some(MAX_BODY),
         origin: Some(instance.said().server.clone()),
+        parallel: PARALLEL,
         ..Options::default()
     };
     let report = run_within(TIME_LIMIT, instance.address(), options, context)?;
