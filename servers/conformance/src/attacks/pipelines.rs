@@ -16,7 +16,7 @@ use crate::wire::Client;
 const REQUEST: &[u8] = b"GET /simple HTTP/1.1\r\nHost: a\r\n\r\n";
 const REQUESTS_EACH_WRITE: usize = 128;
 /// Requests of others, one after the other, while the flood lasts.
-const OTHERS: usize = 50;
+const OTHERS: usize = 20;
 
 pub(super) const FLOOD: Attack = Attack {
     name: "a flood of pipelined requests does not starve the other connections of its worker",
