@@ -46,6 +46,12 @@ pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The most that hyper buffers of one connection, each way.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
+/// How often the stream may be read in one poll of the connection before the others have their turn. A client that
+/// sends faster than it is read gives hyper no reason to stop where it looks for the end of something (a chunk size of
+/// zeros), and a runtime that does not ration its streams itself would never look at a timer again. Less than
+/// tokio's own ration of 128 for a task, which the timers draw on as well: with none left they do not fire.
+const READS_PER_POLL: u32 = 64;
+
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves one connection outside an accept loop, to its end: for benchmarks and tests that bring their own stream.
@@ -212,6 +218,7 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        this.activity.reads_in_this_poll.store(0, Relaxed);
         if let State::Serving(_) = this.state {
             if this.poll_http(context).is_ready() {
                 return Poll::Ready(());
@@ -274,6 +281,7 @@ struct Activity {
     requests: AtomicU32,
     writes: AtomicU32,
     write_blocked: AtomicBool,
+    reads_in_this_poll: AtomicU32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -323,6 +331,11 @@ impl<Io: Read + Unpin> Read for Watched<Io> {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.activity.reads_in_this_poll.load(Relaxed) >= READS_PER_POLL {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Activity::increment(&self.activity.reads_in_this_poll);
         let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
         // Ready without bytes is the end of the stream, at which hyper closes: no need to tell it apart.
         if outcome.is_ready() && self.activity.phase.load(Relaxed) == Phase::Idle as u8 {
