@@ -91,7 +91,7 @@ fn load(mut client: Client, signalled: &AtomicBool, total: &AtomicUsize) -> Resu
             (_, Ok(response)) => {
                 let body = String::from_utf8_lossy(&response.body).into_owned();
                 // A draining server says so.
-                let draining = *path == "/healthz" && response.status == 503 && !before_the_signal;
+                let draining = *path == "/healthz" && response.status == 503 && signalled.load(SeqCst);
                 if !(draining || response.status == 200 && body.contains(wanted)) {
                     return Err(Failure::weak(format!("GET {path}: {} {body}", response.status)));
                 }
@@ -161,6 +161,7 @@ pub(super) const CLOSES: Attack = Attack {
         server.terminate();
         server.until("connections are refused", || Ok(server.refuses_connections()))?;
         if client.has_input().map_err(Failure::unable("look for an answer"))? {
+            receive_200(&mut client, "a delay that was under way at the signal")?;
             return Err(Failure::Unable("the delay ended before the listener closed".to_owned()));
         }
         receive_200(&mut client, "a delay that was under way at the signal")?;

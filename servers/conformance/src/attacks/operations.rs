@@ -185,6 +185,7 @@ fn abandoned(row: &Row, server: Server) -> Seen {
         })?;
     }
     if has_input(&computing)? {
+        super::server::receive_200(&mut computing, &path)?;
         return Err(Failure::Unable("the operation ended before its followers could leave".to_owned()));
     }
     super::server::receive_200(&mut computing, &path)?;

@@ -31,8 +31,8 @@ impl Server {
     pub(super) fn launch(row: &Row, arguments: &[&str]) -> Result<Self, Failure> {
         open_files::raise().map_err(Failure::unable("raise the limit of open files"))?;
         let launch = Launch::new(&row.binary)
-            .args(["--listen", "127.0.0.1:0"])
             .args(&row.arguments)
+            .args(["--listen", "127.0.0.1:0"])
             .args(arguments)
             .args(&row.short_queue);
         let unable = || Failure::unable("launch the server");

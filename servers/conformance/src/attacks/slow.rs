@@ -93,11 +93,12 @@ fn is_timed_out(client: &mut Client) -> Result<(), Failure> {
     }
 }
 
-/// Readers of [`READERS`], and what each asks for without taking it: some 26 MB of answers, far more than the
-/// kernel buffers of one connection hold.
+/// Readers of [`READERS`], and what each asks for without taking it: 24 MB of answers, far more than the kernel buffers of
+/// one connection hold, of a kind that costs little to compute.
 const READER_COUNT: usize = 4;
-const REQUESTS_EACH: usize = 4_000;
-const LARGE: &[u8] = b"GET /api/randoms?count=1000 HTTP/1.1\r\nHost: attack\r\n\r\n";
+const REQUESTS_EACH: usize = 400;
+const LARGE_HEAD: &[u8] = b"POST /echo HTTP/1.1\r\nHost: attack\r\nContent-Length: 60000\r\n\r\n";
+const LARGE_BYTES: usize = 60_000;
 
 pub(super) const READERS: Attack = Attack {
     name: "clients that do not take their pipelined answers cost little, are cut, and others are served",
@@ -106,7 +107,7 @@ pub(super) const READERS: Attack = Attack {
 };
 
 fn readers(_row: &Row, server: Server) -> Seen {
-    let requests = LARGE.repeat(REQUESTS_EACH);
+    let requests = [LARGE_HEAD, &[b'a'; LARGE_BYTES]].concat().repeat(REQUESTS_EACH);
     let mut readers = Vec::with_capacity(READER_COUNT);
     for _ in 0..READER_COUNT {
         let client = server.admitted()?;
