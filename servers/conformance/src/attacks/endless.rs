@@ -119,7 +119,7 @@ fn send(mut client: Client, patience: Duration, endless: &Endless) -> Result<(),
     let piece = String::from_utf8_lossy(piece).replace("KIB", &"a".repeat(1024));
     // Whole pieces of some 16 KiB: not a system call for each.
     let many = piece.repeat(16_384 / piece.len());
-    client.send(opening).map_err(Failure::unable("send"))?;
+    client.send(opening).map_err(Failure::on_socket("send"))?;
     let deadline = Instant::now() + patience;
     let mut sent = 0;
     while !client.has_input().map_err(Failure::unable("look for an answer"))? {

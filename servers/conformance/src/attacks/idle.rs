@@ -63,7 +63,7 @@ pub fn idle_connections(
     let mut clients = Vec::with_capacity(connections);
     while clients.len() < connections {
         for _ in 0..BATCH.min(connections - clients.len()) {
-            let client = Client::connect(address, PATIENCE).map_err(Failure::unable("connect"))?;
+            let client = Client::connect(address, PATIENCE).map_err(Failure::on_socket("connect"))?;
             clients.push(client);
         }
         all_accepted(pid, before.open_files + clients.len())?;
@@ -74,7 +74,7 @@ pub fn idle_connections(
         }
     }
     let rss_after = Footprint::of_tree(pid).rss_bytes;
-    let mut other = Client::connect(address, PATIENCE).map_err(Failure::unable("connect"))?;
+    let mut other = Client::connect(address, PATIENCE).map_err(Failure::on_socket("connect"))?;
     exchange(&mut other, "/healthz")?;
     let rss_before = before.rss_bytes;
     let bytes_each = rss_after.saturating_sub(rss_before) / (connections.max(1) as u64);

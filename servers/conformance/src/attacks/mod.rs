@@ -18,6 +18,7 @@ mod pipelines;
 mod slow;
 
 use std::{
+    io,
     path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -84,6 +85,20 @@ pub enum Failure {
 impl Failure {
     fn weak(what: impl Into<String>) -> Self {
         Self::Weak(what.into())
+    }
+
+    /// For `map_err`: doing `what` on a socket failed. A connection that is refused, reset or not taken in time is the
+    /// server's doing; running out of descriptors or ports is not.
+    fn on_socket(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        use io::ErrorKind::{
+            BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, WouldBlock,
+        };
+        move |error| match error.kind() {
+            BrokenPipe | ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut | WouldBlock => {
+                Self::Weak(format!("cannot {what}: {error}"))
+            }
+            _ => Self::Unable(format!("cannot {what}: {error}")),
+        }
     }
 
     /// For `map_err`: this side of the attack failed in doing `what`.

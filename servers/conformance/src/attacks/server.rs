@@ -64,7 +64,7 @@ impl Server {
     }
 
     pub(super) fn connect(&self) -> Result<Client, Failure> {
-        Client::connect(self.address, self.patience).map_err(Failure::unable("connect"))
+        Client::connect(self.address, self.patience).map_err(Failure::on_socket("connect"))
     }
 
     /// A connection that was accepted and has had its first answer.
@@ -78,7 +78,7 @@ impl Server {
     pub(super) fn get(&self, path: &str) -> Result<Response, Failure> {
         let mut client = self.connect()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: attack\r\nConnection: close\r\n\r\n");
-        client.send(request.as_bytes()).map_err(Failure::unable("send"))?;
+        client.send(request.as_bytes()).map_err(Failure::on_socket("send"))?;
         client.receive(false).map_err(|broken| Failure::weak(format!("GET {path}: {broken}")))
     }
 

@@ -52,7 +52,7 @@ fn trickle(server: Server, openings: &[&[u8]], piece: &[u8]) -> Seen {
     let mut waiting = Vec::with_capacity(CLIENTS);
     for opening in openings.iter().cycle().take(CLIENTS) {
         let mut client = server.connect()?;
-        client.send(opening).map_err(Failure::unable("send"))?;
+        client.send(opening).map_err(Failure::on_socket("send"))?;
         waiting.push(client);
     }
     let deadline = Instant::now() + server.patience;
@@ -102,7 +102,7 @@ const LARGE_BYTES: usize = 60_000;
 
 pub(super) const READERS: Attack = Attack {
     name: "clients that do not take their pipelined answers cost little, are cut, and others are served",
-    arguments: &["--idle-timeout", "2s", "--workers", "2"],
+    arguments: &["--idle-timeout", "2s", "--header-timeout", "2s", "--workers", "2"],
     run: readers,
 };
 
