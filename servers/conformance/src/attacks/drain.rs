@@ -34,6 +34,7 @@ const IDLE: usize = 8;
 pub(super) const UNDER_LOAD: Attack = Attack {
     name: "a stop under load loses no request and answers what is under way",
     arguments: &["--workers", "2", "--drain-timeout", "20s"],
+    short_queue: false,
     run: under_load,
 };
 
@@ -129,6 +130,7 @@ fn ends_with(server: Server, code: i32) -> Result<Exit, Failure> {
 pub(super) const BACKLOG: Attack = Attack {
     name: "connections that wait in the backlog at a stop are served",
     arguments: &["--workers", "1", "--max-connections", "1", "--drain-timeout", "20s"],
+    short_queue: false,
     run: backlog,
 };
 
@@ -153,6 +155,7 @@ fn backlog(_row: &Row, mut server: Server) -> Seen {
 pub(super) const CLOSES: Attack = Attack {
     name: "at a stop nobody listens any more while requests under way are answered",
     arguments: &["--workers", "2", "--drain-timeout", "20s"],
+    short_queue: false,
     run: |_row, mut server| {
         let mut client = server.admitted()?;
         send_get(&mut client, "/delay?ms=1500")?;
@@ -179,6 +182,7 @@ fn in_flight(server: &Server, count: u64) -> Result<(), Failure> {
 pub(super) const DEADLINE: Attack = Attack {
     name: "requests that outlast --drain-timeout are cut with a warning",
     arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    short_queue: false,
     run: |_row, mut server| {
         let mut client = server.admitted()?;
         send_get(&mut client, "/delay?ms=60000")?;
@@ -193,6 +197,7 @@ pub(super) const DEADLINE: Attack = Attack {
 pub(super) const COMPUTING: Attack = Attack {
     name: "operations that compute beyond --drain-timeout do not keep a server from ending",
     arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    short_queue: false,
     run: |_row, mut server| {
         // Several, one behind the other: together they take longer than anybody's patience in any build.
         let mut clients = (0..CLIENTS).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
@@ -219,6 +224,7 @@ fn warned(exit: &Exit) -> Result<(), Failure> {
 pub(super) const SECOND_SIGNAL: Attack = Attack {
     name: "a second stop signal ends a draining server at once, with 128 and its number",
     arguments: &["--workers", "1", "--drain-timeout", "2m"],
+    short_queue: false,
     run: |_row, mut server| {
         let mut client = server.admitted()?;
         send_get(&mut client, "/delay?ms=60000")?;

@@ -86,6 +86,7 @@ const ENDLESS: &[Endless] = &[
 pub(super) const MESSAGES: Attack = Attack {
     name: "messages that never end are refused and their connections closed",
     arguments: &["--max-body", "100000", "--header-timeout", "3s", "--body-timeout", "3s", "--workers", "2"],
+    short_queue: false,
     run: |_row, server| {
         let outcomes = all(&server)?;
         let failures: Vec<String> =

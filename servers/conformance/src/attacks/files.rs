@@ -23,6 +23,7 @@ const WINDOW: Duration = Duration::from_millis(200);
 pub(super) const FLOOD: Attack = Attack {
     name: "connections beyond --max-connections wait in the backlog, and all are served in turn",
     arguments: &["--max-connections", "8", "--workers", "2"],
+    short_queue: false,
     run: flood,
 };
 
@@ -98,6 +99,7 @@ const STDERR_LINES: usize = 12;
 pub(super) const STARVATION: Attack = Attack {
     name: "out of file descriptors a server pauses without spinning, serves whom it has, and recovers",
     arguments: &["--workers", "2"],
+    short_queue: false,
     run: starvation,
 };
 

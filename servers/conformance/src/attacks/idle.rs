@@ -111,6 +111,7 @@ pub(super) const CONNECTIONS: Attack = Attack {
         "--max-connections",
         "20000",
     ],
+    short_queue: false,
     run: connections,
 };
 

@@ -117,6 +117,8 @@ pub struct Attack {
     pub name: &'static str,
     /// What the server is launched with, besides the row's own arguments.
     arguments: &'static [&'static str],
+    /// Whether the row's queue, where it has one, is to be a short one ([`Row::short_queue`]).
+    short_queue: bool,
     run: fn(&Row, Server) -> Seen,
 }
 
@@ -132,7 +134,7 @@ impl Attack {
     /// # Errors
     /// [`Failure`]; the server is killed.
     pub fn on(&self, row: &Row) -> Seen {
-        let server = Server::launch(row, self.arguments)?;
+        let server = Server::launch(row, self.arguments, self.short_queue)?;
         (self.run)(row, server)
     }
 }

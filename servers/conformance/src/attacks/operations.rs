@@ -25,6 +25,7 @@ const QUEUE: usize = 8;
 pub(super) const GREEDY: Attack = Attack {
     name: "the longest operations from many clients cost little, and cheap requests fare as declared",
     arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    short_queue: true,
     run: greedy,
 };
 
@@ -150,6 +151,7 @@ fn is_refused(client: &mut Client) -> Result<(), Failure> {
 pub(super) const ABANDONED: Attack = Attack {
     name: "work whose client is gone is dropped, where it has not begun",
     arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    short_queue: true,
     run: abandoned,
 };
 

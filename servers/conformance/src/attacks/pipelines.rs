@@ -21,6 +21,7 @@ const OTHERS: usize = 20;
 pub(super) const FLOOD: Attack = Attack {
     name: "a flood of pipelined requests does not starve the other connections of its worker",
     arguments: &["--workers", "1"],
+    short_queue: false,
     run: flood,
 };
 

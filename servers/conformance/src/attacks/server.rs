@@ -28,13 +28,13 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn launch(row: &Row, arguments: &[&str]) -> Result<Self, Failure> {
+    pub(super) fn launch(row: &Row, arguments: &[&str], short_queue: bool) -> Result<Self, Failure> {
         open_files::raise().map_err(Failure::unable("raise the limit of open files"))?;
         let launch = Launch::new(&row.binary)
             .args(&row.arguments)
             .args(["--listen", "127.0.0.1:0"])
             .args(arguments)
-            .args(&row.short_queue);
+            .args(if short_queue { row.short_queue.as_slice() } else { &[] });
         let unable = || Failure::unable("launch the server");
         let mut process = launch.spawn().map_err(unable())?;
         let address = process.ready(row.patience).map_err(unable())?.address;
