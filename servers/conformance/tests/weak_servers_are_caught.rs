@@ -80,9 +80,9 @@ fn all_caught(expected: Vec<(Row, &str, &str)>) {
 
 #[test]
 fn each_weakness_is_found_by_the_attack_that_is_about_it() {
-    all_caught(
-        CAUGHT.iter().map(|&(weakness, attack, wanted)| (row(weakness, Cheap::Waits), attack, wanted)),
-    );
+    let expected = CAUGHT.iter();
+    let expected = expected.map(|&(weakness, attack, wanted)| (row(weakness, Cheap::Waits), attack, wanted));
+    all_caught(expected.collect());
 }
 
 #[test]
