@@ -51,7 +51,7 @@ fn named(part: &str) -> &'static Attack {
 }
 
 /// Attacks at one time: nearly all of them only wait.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 
 /// Carries out each attack and names all that did not find what they should.
 fn all_caught(expected: Vec<(Row, &str, &str)>) {
