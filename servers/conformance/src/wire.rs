@@ -83,6 +83,22 @@ impl Client {
         self.patience
     }
 
+    /// The socket, for what a client that is no client does with it.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Whether there is something to read, be it the end of the stream. Does not wait.
+    pub(crate) fn has_input(&self) -> io::Result<bool> {
+        self.stream.set_nonblocking(true)?;
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false)?;
+        match peeked {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(!self.received.is_empty()),
+            _ => Ok(true),
+        }
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
