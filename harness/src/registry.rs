@@ -63,6 +63,8 @@ pub struct Row {
     pub operations: Vec<OperationName>,
     /// How long it may take until it accepts.
     pub ready_within: Duration,
+    /// Whether the row is left out unless it is named.
+    pub on_request: bool,
     /// The cases of the suite that it does not pass, by reason. Exact: none other may fail, and none of these pass.
     pub deviations: Vec<Deviation>,
 }
@@ -103,6 +105,8 @@ struct Table {
     operations: Vec<OperationName>,
     #[serde(with = "duration", default = "default_ready_within")]
     ready_within: Duration,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    on_request: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     deviations: Vec<Deviation>,
 }
@@ -119,25 +123,36 @@ impl TryFrom<Table> for Row {
     type Error = String;
 
     fn try_from(table: Table) -> Result<Self, String> {
-        let Table { name, about, tier, package, command, args, operations, ready_within, deviations } = table;
+        let Table {
+            name,
+            about,
+            tier,
+            package,
+            command,
+            args,
+            operations,
+            ready_within,
+            on_request,
+            deviations,
+        } = table;
         let program = match (package, command) {
             (Some(package), None) => Program::Package(package),
             (None, Some(command)) if !command.is_empty() => Program::Command(command),
             (None, Some(_)) => return Err(format!("the command of row `{name}` is empty")),
             _ => return Err(format!("row `{name}` needs either a package or a command")),
         };
-        Ok(Self { name, about, tier, program, args, operations, ready_within, deviations })
+        Ok(Self { name, about, tier, program, args, operations, ready_within, on_request, deviations })
     }
 }
 
 impl From<Row> for Table {
     fn from(row: Row) -> Self {
-        let Row { name, about, tier, program, args, operations, ready_within, deviations } = row;
+        let Row { name, about, tier, program, args, operations, ready_within, on_request, deviations } = row;
         let (package, command) = match program {
             Program::Package(package) => (Some(package), None),
             Program::Command(command) => (None, Some(command)),
         };
-        Self { name, about, tier, package, command, args, operations, ready_within, deviations }
+        Self { name, about, tier, package, command, args, operations, ready_within, on_request, deviations }
     }
 }
 
@@ -201,12 +216,14 @@ impl Registry {
         &self.rows
     }
 
-    /// The rows that `names` ask for, in the registry's order; all of them if `names` is empty.
+    /// The rows that `names` ask for, in the registry's order; if `names` is empty, all that are not for request alone.
     ///
     /// # Errors
     /// A name that no row has.
     pub fn select(&self, names: &[String]) -> Result<Vec<Row>, Unknown> {
-        select("row", &self.rows, |row| &row.name, names)
+        let mut rows = select("row", &self.rows, |row| &row.name, names)?;
+        rows.retain(|row| !names.is_empty() || !row.on_request);
+        Ok(rows)
     }
 }
 
@@ -289,6 +306,20 @@ mod tests {
             let error = Registry::parse(&format!("{ROW}{program}\n")).unwrap_err();
             assert!(error.contains("row `a`"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_row_for_request_alone_is_chosen_by_its_name_alone() {
+        let row = |name: &str, more: &str| {
+            format!("[[row]]\nname = '{name}'\nabout = ''\ntier = 'calibration'\ncommand = ['x']\n{more}\n")
+        };
+        let registry = Registry::parse(&(row("a", "") + &row("b", "on_request = true"))).unwrap();
+        let chosen = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            registry.select(&names).unwrap().into_iter().map(|row| row.name).collect::<Vec<_>>()
+        };
+        assert_eq!(chosen(&[]), ["a"]);
+        assert_eq!(chosen(&["b"]), ["b"]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ fn row(name: &str, tier: Tier, deviations: &[(&str, &[&str])]) -> Row {
         args: Vec::new(),
         operations: OperationName::ALL.to_vec(),
         ready_within: std::time::Duration::from_secs(1),
+        on_request: false,
         deviations: deviations.iter().map(listed).collect(),
     }
 }

@@ -65,6 +65,11 @@ pub fn main(body: impl FnOnce() -> Result<(), Error>) -> ExitCode {
     if let Err(error) = host::open_files::raise() {
         tracing::warn!(%error, "cannot raise the limit of open files (`ulimit -n`)");
     }
+    // With them, one page in use of a buffer makes 2 MiB around it resident: ten thousand idle connections held twice the
+    // memory, and how much depended on the kernel's mood (METHODOLOGY.md, "Idle connections").
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::warn!(%error, "cannot do without transparent huge pages: more memory will be resident than is used");
+    }
     match body() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
