@@ -4,10 +4,13 @@
 use std::time::Instant;
 
 use benches::memory;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use kit::policy::Policy;
 
 fn request_path(criterion: &mut Criterion) {
-    let service = memory::service().expect("the CPUs that this process may use");
+    // Beside each other, so that the difference is what the HTTP policy costs.
+    let services = [("enforced", Policy::Enforced), ("off", Policy::Off)]
+        .map(|(name, policy)| (name, memory::service(policy).expect("the CPUs that this process may use")));
     let mut group = criterion.benchmark_group("request path");
     for (name, request) in [
         ("GET healthz", "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"),
@@ -27,15 +30,17 @@ fn request_path(criterion: &mut Criterion) {
         ),
         ("GET an unknown path", "GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"),
     ] {
-        group.bench_function(name, |bencher| {
-            bencher.iter_custom(|count| {
-                let began = Instant::now();
-                let written = memory::serve(&service, request.as_bytes(), count);
-                let elapsed = began.elapsed();
-                assert_eq!(written.writes, count, "one write for each answer");
-                elapsed
+        for (policy, service) in &services {
+            group.bench_function(BenchmarkId::new(name, format_args!("policy {policy}")), |bencher| {
+                bencher.iter_custom(|count| {
+                    let began = Instant::now();
+                    let written = memory::serve(service, request.as_bytes(), count);
+                    let elapsed = began.elapsed();
+                    assert_eq!(written.writes, count, "one write for each answer");
+                    elapsed
+                });
             });
-        });
+        }
     }
     group.finish();
 }

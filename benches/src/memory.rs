@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
 use kit::args::{Config, Limits};
 use kit::execute::Inline;
+use kit::policy::Policy;
 use kit::service::{Service, Site};
 use kit::shutdown::Shutdown;
 
@@ -28,7 +29,7 @@ pub struct Written {
 }
 
 /// A service that runs operations where their request was read, as one worker of one process.
-pub fn service() -> io::Result<Service<Inline>> {
+pub fn service(policy: Policy) -> io::Result<Service<Inline>> {
     let limit = Duration::from_secs(3600);
     let config = Config {
         listen: ([127, 0, 0, 1], 0).into(),
@@ -42,6 +43,7 @@ pub fn service() -> io::Result<Service<Inline>> {
             idle_timeout: limit,
             drain_timeout: limit,
         },
+        policy,
     };
     Ok(Service::new(Site::new(SERVER, &config, Shutdown::new()), Inline, NoTimer))
 }
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_request_is_answered_in_one_write() {
-        let service = service().unwrap();
+        let service = service(Policy::Enforced).unwrap();
         let written = serve(&service, b"GET /simple HTTP/1.1\r\nHost: c\r\n\r\n", 50);
         assert_eq!(written.writes, 50);
         assert_eq!(written.bytes, 50 * written.last.len() as u64);
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn a_body_comes_back() {
         let request = b"POST /echo HTTP/1.1\r\nHost: c\r\nContent-Length: 5\r\n\r\nhello";
-        let written = serve(&service().unwrap(), request, 3);
+        let written = serve(&service(Policy::Enforced).unwrap(), request, 3);
         assert!(written.last.ends_with(b"\r\n\r\nhello"), "{written:?}");
     }
 }

@@ -7,6 +7,8 @@ use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 use clap::Args;
 use host::cpus::{CpuSet, default_workers};
 
+use crate::policy::Policy;
+
 /// The end of every server's `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +61,10 @@ pub struct Shared {
     /// How long requests under way may take to end after a stop signal
     #[arg(long, env = "SERVER_DRAIN_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = duration)]
     drain_timeout: Duration,
+
+    /// Whether requests are checked beyond what hyper checks; off only to measure what that costs
+    #[arg(long, env = "SERVER_POLICY", default_value = "enforced", value_name = "WHETHER", hide = true)]
+    policy: Policy,
 }
 
 /// Whether workers are pinned, for the rows where that applies.
@@ -106,6 +112,8 @@ pub struct Config {
     pub cpus: CpuSet,
     /// What keeps a client from taking more than its share.
     pub limits: Limits,
+    /// What requests must be.
+    pub policy: Policy,
 }
 
 /// Bounds on what clients may take.
@@ -158,6 +166,7 @@ impl Shared {
                 idle_timeout: self.idle_timeout,
                 drain_timeout: self.drain_timeout,
             },
+            policy: self.policy,
         })
     }
 }

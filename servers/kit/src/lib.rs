@@ -15,7 +15,8 @@ pub mod listen;
 pub mod runtime;
 
 pub mod connection;
-mod policy;
+pub mod framing;
+pub mod policy;
 pub mod service;
 
 pub mod execute;

@@ -1,15 +1,28 @@
 //! What a request must be before it is routed: the HTTP policy that hyper leaves to the service.
 //!
-//! hyper refuses a malformed head, a bad Content-Length and a Transfer-Encoding that does not end in `chunked` by itself.
-//! Left to this module: Host, other transfer codings, expectations, the announced length of a body.
-//! Each check is a function over the head, so that the table below grows by one line for each.
+//! hyper refuses a malformed head, a bad Content-Length and a Transfer-Encoding that does not end in `chunked` by itself;
+//! [`crate::framing`] refuses what hyper would hide. Left to this module: what the target may be, Host, other transfer
+//! codings, expectations, the announced length of a body. Each check is a function over the head, so that the table below
+//! grows by one line for each.
+
+use std::net::Ipv6Addr;
 
 use hyper::{
-    StatusCode, Version,
+    Method, StatusCode, Uri, Version,
     body::{Body, Incoming},
-    header::{EXPECT, HOST, HeaderMap, TRANSFER_ENCODING},
-    http::request::Parts,
+    header::{EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING},
+    http::{request::Parts, uri::Scheme},
 };
+
+/// Whether the policy is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Policy {
+    /// Requests are checked, here and in [`crate::framing`].
+    #[default]
+    Enforced,
+    /// Whatever hyper lets through is served: for measuring what the checks cost, and for nothing else.
+    Off,
+}
 
 /// A request that is refused before it is routed. The connection closes after each: what follows on it
 /// may not be what the client takes it for.
@@ -21,6 +34,10 @@ pub(crate) struct Refusal {
 
 const fn refuse(status: StatusCode, reason: &'static str) -> Result<(), Refusal> {
     Err(Refusal { status, reason })
+}
+
+const fn bad(reason: &'static str) -> Result<(), Refusal> {
+    refuse(StatusCode::BAD_REQUEST, reason)
 }
 
 pub(crate) const BODY_TOO_LONG: Refusal = Refusal {
@@ -35,17 +52,28 @@ pub(crate) const BODY_BROKEN: Refusal =
     Refusal { status: StatusCode::BAD_REQUEST, reason: "the body is malformed or was cut short" };
 
 /// Checks a head.
-pub(crate) fn check(head: &Parts, body: &Incoming, max_body_bytes: u64) -> Result<(), Refusal> {
+pub(crate) fn check(head: &Parts, body: &Incoming) -> Result<(), Refusal> {
     host(head)?;
+    target(&head.method, &head.uri)?;
     // Nearly all requests are a GET with neither: one look decides for both checks.
-    if head.method != hyper::Method::GET || !body.is_end_stream() || head.headers.contains_key(EXPECT) {
+    if head.method != Method::GET || !body.is_end_stream() || head.headers.contains_key(EXPECT) {
         transfer_coding(&head.headers)?;
-        expectation(&head.headers)?;
+        expectation(head)?;
     }
+    Ok(())
+}
+
+/// Checks the length that a body announces.
+pub(crate) fn check_length(body: &Incoming, max_body_bytes: u64) -> Result<(), Refusal> {
     match body.size_hint().exact() {
         Some(length) if length > max_body_bytes => Err(BODY_TOO_LONG),
         _ => Ok(()),
     }
+}
+
+/// Whether the client waits for leave to send its body (RFC 9110 section 10.1.1); one that speaks HTTP/1.0 cannot.
+pub(crate) fn waits_for_leave(head: &Parts) -> bool {
+    head.version >= Version::HTTP_11 && head.headers.contains_key(EXPECT)
 }
 
 /// RFC 9112 section 3.2: exactly one Host in HTTP/1.1, and a valid one; HTTP/1.0 may leave it out.
@@ -53,34 +81,92 @@ fn host(head: &Parts) -> Result<(), Refusal> {
     let mut hosts = head.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if head.version < Version::HTTP_11 => Ok(()),
-        (None, _) => refuse(StatusCode::BAD_REQUEST, "the Host header is missing"),
-        (Some(_), Some(_)) => refuse(StatusCode::BAD_REQUEST, "the Host header is repeated"),
+        (None, _) => bad("the Host header is missing"),
+        (Some(_), Some(_)) => bad("the Host header is repeated"),
         (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
-        (Some(_), None) => refuse(StatusCode::BAD_REQUEST, "the Host header is no host and port"),
+        (Some(_), None) => bad("the Host header is no host and port"),
     }
 }
 
-/// RFC 3986 section 3.2.2, `host [":" port]`; empty where the target has no authority.
+/// RFC 3986 section 3.2.2 and 3.2.3, `host [":" port]`, as far as it can be an http server's: not empty (RFC 9110 section
+/// 4.2.1), and without the comma that reg-name would allow, since a list is what comes of a repeated field.
 fn is_host(value: &[u8]) -> bool {
     let (name, port) = match value {
         [b'[', rest @ ..] => {
             let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
-            let (literal, after) = rest.split_at(end);
-            let is_literal = literal.iter().all(|byte| byte.is_ascii_hexdigit() || b":.vV".contains(byte));
-            if literal.is_empty() || !is_literal {
+            if !is_ip_literal(&rest[..end]) {
                 return false;
             }
-            (&[][..], &after[1..])
+            (None, &rest[end + 1..])
         }
-        _ => value.split_at(value.iter().position(|&byte| byte == b':').unwrap_or(value.len())),
+        _ => {
+            let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
+            (Some(&value[..end]), &value[end..])
+        }
     };
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
     let is_port = match port {
-        [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        [] | [b':'] => true,
+        [b':', digits @ ..] => std::str::from_utf8(digits)
+            .is_ok_and(|digits| !digits.starts_with('+') && digits.parse::<u16>().is_ok()),
         _ => false,
     };
-    is_port && name.iter().all(is_name)
+    let is_name = |name: &[u8]| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte);
+        !name.is_empty() && is_encoded(name, allowed)
+    };
+    is_port && name.is_none_or(is_name)
+}
+
+/// What stands between brackets: an IPv6 address, or a future version's, `"v" hex "." more`.
+fn is_ip_literal(literal: &[u8]) -> bool {
+    let Ok(literal) = std::str::from_utf8(literal) else { return false };
+    match literal.strip_prefix(['v', 'V']).and_then(|future| future.split_once('.')) {
+        Some((version, rest)) => {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:".contains(&byte);
+            !version.is_empty()
+                && version.bytes().all(|byte| byte.is_ascii_hexdigit())
+                && !rest.is_empty()
+                && rest.bytes().all(allowed)
+        }
+        None => literal.parse::<Ipv6Addr>().is_ok(),
+    }
+}
+
+/// RFC 9112 section 3.2: the four forms, and only the bytes that a URI has (RFC 3986 section 3.3 and 3.4).
+fn target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
+    if method == Method::CONNECT {
+        return refuse(StatusCode::NOT_IMPLEMENTED, "this server is no proxy: it makes no tunnels");
+    }
+    match (uri.scheme(), uri.authority()) {
+        (None, None) => {}
+        (Some(scheme), _) if *scheme != Scheme::HTTP => return bad("the target's scheme is not http"),
+        (Some(_), Some(authority)) if is_host(authority.as_str().as_bytes()) => {}
+        _ => return bad("the target is neither a path nor a whole http URL"),
+    }
+    match uri.path() {
+        "*" if method == Method::OPTIONS && uri.query().is_none() => return Ok(()),
+        "*" => return bad("the target * is for OPTIONS alone"),
+        path if !path.starts_with('/') => return bad("the target's path does not begin with a slash"),
+        _ => {}
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@?".contains(&byte);
+    if !uri.path_and_query().is_some_and(|target| is_encoded(target.as_str().as_bytes(), allowed)) {
+        return bad("the target holds what must be percent-encoded");
+    }
+    Ok(())
+}
+
+/// Whether all bytes are `allowed` or percent-encoded (RFC 3986 section 2.1).
+fn is_encoded(text: &[u8], allowed: impl Fn(u8) -> bool) -> bool {
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [] => return true,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            [byte, rest @ ..] if allowed(*byte) => rest,
+            _ => return false,
+        }
+    }
 }
 
 /// RFC 9112 section 6.1: the only coding this server knows is `chunked`.
@@ -93,11 +179,11 @@ fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// RFC 9110 section 10.1.1: the only expectation is 100-continue, which hyper answers when the body is read.
-fn expectation(headers: &HeaderMap) -> Result<(), Refusal> {
-    let met =
-        |expected: &hyper::header::HeaderValue| expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if headers.get_all(EXPECT).iter().all(met) {
+/// RFC 9110 section 10.1.1: the only expectation is 100-continue, which hyper answers when the body is read, and which HTTP/1.0
+/// does not have.
+fn expectation(head: &Parts) -> Result<(), Refusal> {
+    let met = |expected: &HeaderValue| expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if head.version < Version::HTTP_11 || head.headers.get_all(EXPECT).iter().all(met) {
         Ok(())
     } else {
         refuse(StatusCode::EXPECTATION_FAILED, "the only expectation that can be met is 100-continue")
@@ -110,14 +196,78 @@ mod tests {
 
     #[test]
     fn hosts_are_names_addresses_and_literals_with_or_without_a_port() {
-        for host in ["", "a", "a.example:80", "127.0.0.1:8080", "[::1]", "[::1]:8080", "a:", "x_y"] {
+        for host in [
+            "a",
+            "a.example:80",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:8080",
+            "[v1.x:y]",
+            "a:",
+            "x_y",
+            "a%20b",
+            "a:65535",
+        ] {
             assert!(is_host(host.as_bytes()), "{host}");
         }
         for wrong in [
-            "a b", "a/b", "u@a", "a:b", "a:123456", "a:80:80", "[::1", "[]", "[::1]x", "a?b", "a#b", "\u{e9}",
+            "",
+            ":80",
+            "a b",
+            "a/b",
+            "u@a",
+            "a:b",
+            "a:65536",
+            "a:+80",
+            "a:80:80",
+            "[::1",
+            "[]",
+            "[::1]x",
+            "[1.2.3.4]",
+            "[v.x]",
+            "a?b",
+            "a#b",
+            "\u{e9}",
+            "a,b",
+            "a, a",
+            "a%2",
+            "a%zz",
         ] {
             assert!(!is_host(wrong.as_bytes()), "{wrong}");
         }
+    }
+
+    #[test]
+    fn targets_have_one_of_four_forms_and_each_its_method() {
+        let verdict = |method: &str, target: &str| {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            super::target(&method, &target.parse().unwrap()).map_err(|refusal| refusal.status.as_u16())
+        };
+        for target in
+            ["/", "/simple?a=%20b", "http://a/simple", "HTTP://a:80/", "http://a", "//a/b", "/a?b?c:@"]
+        {
+            assert_eq!(verdict("GET", target), Ok(()), "{target}");
+        }
+        for wrong in [
+            "*",
+            "a.example:80",
+            "https://a/",
+            "ftp://a/",
+            "http://u@a/",
+            "http://a,b/",
+            "/\u{e9}",
+            "/%",
+            "/%2",
+            "/%zz",
+            "/a|b",
+            "/a?{}",
+            "/a\\b",
+            "/\"",
+        ] {
+            assert_eq!(verdict("GET", wrong), Err(400), "{wrong}");
+        }
+        assert_eq!(verdict("OPTIONS", "*"), Ok(()));
+        assert_eq!(verdict("CONNECT", "a.example:80"), Err(501));
     }
 
     proptest::proptest! {

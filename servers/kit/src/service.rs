@@ -30,7 +30,7 @@ use crate::{
     args::{Config, Limits},
     execute::{Done, Execute, Refused},
     metrics::Metrics,
-    policy::{self, Refusal},
+    policy::{self, Policy, Refusal},
     shutdown::Shutdown,
     worker::Worker,
 };
@@ -52,6 +52,8 @@ pub struct Site {
     pub workers: usize,
     /// What clients may take.
     pub limits: Limits,
+    /// What requests must be.
+    pub policy: Policy,
     /// Counters of this process.
     pub metrics: Metrics,
     /// Raised while the server drains.
@@ -66,6 +68,7 @@ impl Site {
             server,
             workers: config.workers,
             limits: config.limits.clone(),
+            policy: config.policy,
             metrics: Metrics::new(config.workers),
             stopping,
             started: Instant::now(),
@@ -115,11 +118,22 @@ impl<E: Execute> Service<E> {
     /// Answers one request.
     pub fn respond(&self, request: Request<Incoming>) -> ResponseFuture<E> {
         let (mut head, body) = request.into_parts();
-        if let Err(refusal) = policy::check(&head, &body, self.inner.site.limits.max_body_bytes) {
+        let checked = match self.inner.site.policy {
+            Policy::Enforced => policy::check(&head, &body),
+            Policy::Off => Ok(()),
+        };
+        let max_body_bytes = self.inner.site.limits.max_body_bytes;
+        if let Err(refusal) = checked.and_then(|()| policy::check_length(&body, max_body_bytes)) {
             return ResponseFuture::Ready(Some(self.inner.refuse(head.headers, refusal)));
         }
         let routed = app::route(head.method.as_str(), head.uri.path(), head.uri.query());
         if !body.is_end_stream() {
+            // Leave to send a body that changes nothing would be a waste of it. Some clients send it all the same.
+            if let Err(rejection) = &routed
+                && policy::waits_for_leave(&head)
+            {
+                return ResponseFuture::Ready(Some(closing(self.inner.reject(head, rejection))));
+            }
             let inner = Arc::clone(&self.inner);
             return ResponseFuture::Boxed(Box::pin(inner.with_body(head, body, routed)));
         }
@@ -378,9 +392,7 @@ impl<E: Execute> Inner<E> {
     }
 
     fn refuse(&self, headers: HeaderMap, refusal: Refusal) -> Answer {
-        let mut answer = self.answer(headers, None, refusal.status, JSON, error_body(refusal.reason));
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        answer
+        closing(self.answer(headers, None, refusal.status, JSON, error_body(refusal.reason)))
     }
 
     /// Every answer's header fields are these: Content-Type here, Content-Length and Date by hyper.
@@ -444,6 +456,12 @@ fn echoed_head(headers: &HeaderMap) -> Bytes {
         text.extend_from_slice(b"\n");
     }
     text.freeze()
+}
+
+/// The answer, as the last one of its connection.
+fn closing(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 /// `reason` is one of this crate's own texts: it holds no character that JSON would escape.

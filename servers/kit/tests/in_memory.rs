@@ -13,6 +13,7 @@ use kit::{
     args::{Config, Limits},
     connection,
     execute::{Done, Execute, Inline, Refused, guarded},
+    policy::Policy,
     service::{Service, Site},
     shutdown::Shutdown,
 };
@@ -92,6 +93,8 @@ impl Clock {
     }
 }
 
+/// How long a connection that was refused something is read from.
+const LINGER_MILLISECONDS: u64 = 1_000;
 const SECOND: Duration = Duration::from_secs(1);
 const HEAD: &[u8] = b"GET /simple HTTP/1.1\r\nHost: test\r\n\r\n";
 
@@ -115,7 +118,8 @@ impl<E: Execute> Played<E> {
             drain_timeout: SECOND,
         };
         let listen = ([127, 0, 0, 1], 0).into();
-        let config = Config { listen, workers: 1, cpus: [0].into_iter().collect(), limits };
+        let cpus = [0].into_iter().collect();
+        let config = Config { listen, workers: 1, cpus, limits, policy: Policy::Enforced };
         let site = Site::new("test", &config, Shutdown::new());
         let clock = Clock(Arc::new(Mutex::new(Instant::now())));
         let stream = Stream::default();
@@ -163,7 +167,78 @@ fn a_head_that_trickles_is_refused_at_the_timeout_counted_from_its_first_byte() 
     }
     let (answer, over) = played.wait(100);
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("connection: close"), "{answer}");
-    assert!(over);
+    assert!(!over, "the client may still be sending");
+    assert_eq!(played.wait(LINGER_MILLISECONDS), (String::new(), true));
+}
+
+#[test]
+fn a_head_that_begins_in_the_same_read_as_another_request_has_its_own_timeout() {
+    let mut played = Played::new(Inline);
+    let (answer, _) = played.send(&[HEAD, &HEAD[..5]].concat());
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(played.wait(999), nothing());
+    assert!(played.wait(1).0.starts_with("HTTP/1.1 408 "));
+}
+
+#[test]
+fn what_is_sent_after_a_refusal_is_read_and_not_answered_until_the_client_ends_or_takes_too_long() {
+    let mut played = Played::new(Inline);
+    let (answer, over) = played.send(b"GET /simple HTTP/1.1\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && !over, "{answer}");
+    assert_eq!(played.send(&HEAD.repeat(9)), nothing());
+    assert!(played.stream.unread.lock().unwrap().is_empty());
+    assert_eq!(played.wait(LINGER_MILLISECONDS - 1), nothing());
+    assert_eq!(played.wait(1), (String::new(), true));
+}
+
+#[test]
+fn what_hyper_refuses_by_itself_is_answered_and_counted_too() {
+    for (request, status) in [
+        (b"GET /\0 HTTP/1.1\r\n\r\n".as_slice(), "400"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400"),
+        (&[b'a'; connection::MAX_HEAD_BYTES + 1], "431"),
+    ] {
+        let mut played = Played::new(Inline);
+        let (answer, _) = played.send(request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        let metrics = played.site.metrics.text("test");
+        assert!(metrics.contains(&format!(r#"endpoint="none",status="{status}"}} 1"#)), "{metrics}");
+    }
+}
+
+#[test]
+fn a_request_that_two_readers_could_read_differently_is_refused_in_its_turn() {
+    for (before, after) in [
+        (
+            "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nTransfer-Encoding",
+            ": chunked\r\n\r\n0\r\n\r\n",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5 ",
+            "\r\nhello\r\n0\r\n\r\n",
+        ),
+        ("GET /simple#top", " HTTP/1.1\r\nHost: test\r\n\r\n"),
+    ] {
+        for cut in [false, true] {
+            let mut played = Played::new(Inline);
+            let mut answers = String::new();
+            let request = [HEAD, before.as_bytes(), after.as_bytes(), HEAD].concat();
+            let middle = if cut { HEAD.len() + before.len() } else { request.len() };
+            for piece in [&request[..middle], &request[middle..]] {
+                answers.push_str(&played.send(piece).0);
+            }
+            let statuses: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+            assert_eq!(statuses, ["200", "400"], "{before:?} {cut}\n{answers}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_waits_for_leave_is_told_at_once_that_its_body_is_not_wanted() {
+    let mut played = Played::new(Inline);
+    let head = b"POST /nowhere HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    let (answer, _) = played.send(head);
+    assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("connection: close"), "{answer}");
 }
 
 #[test]

@@ -9,35 +9,31 @@
 //!
 //! hyper's own `header_read_timeout` covers idle keep-alive connections too, so one value would have to serve
 //! both purposes; it never answers 408; and it allocates, registers and removes a timer for every
-//! request. Here a request costs one reading of the clock. The price is one inexactness: the beginning of a next
-//! head that arrives together with the end of a request is not seen, so if nothing follows it the idle timeout
-//! ends it.
+//! request. Here a request costs one reading of the clock.
+//!
+//! A connection that is closed while its client may still be sending is closed as [`closing`] says.
+
+mod activity;
+mod closing;
 
 use std::{
     future::Future,
-    io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
-use app::Endpoint;
+use activity::{Activity, Phase, Snapshot, Tracked, Watched};
+use closing::{Closing, LINGER};
 use hyper::{
-    Request, StatusCode,
-    body::Incoming,
-    rt::{Read, ReadBufCursor, Sleep, Write},
+    StatusCode,
+    rt::{Read, Sleep, Timer, Write},
     server::conn::http1,
 };
 
 use crate::{
-    accept::Membership,
-    execute::Execute,
-    service::{Answer, ResponseFuture, Service},
-    shutdown::Wait,
+    accept::Membership, execute::Execute, framing::Strict, policy::Policy, service::Service, shutdown::Wait,
 };
 
 /// The longest head: request line and header fields. Within it any number of long fields is refused alike (431).
@@ -46,6 +42,7 @@ pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// The most that hyper buffers of one connection, each way.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
+const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves one connection outside an accept loop, to its end: for benchmarks and tests that bring their own stream.
@@ -80,11 +77,7 @@ where
     Io: Read + Write + Unpin,
 {
     Serving(http1::Connection<Watched<Io>, Tracked<E>>),
-    /// Sends the 408, of which `sent` bytes are gone.
-    TimedOut {
-        io: Watched<Io>,
-        sent: usize,
-    },
+    Closing { stream: Closing<Io>, until: Instant },
     Ended,
 }
 
@@ -110,6 +103,10 @@ where
 {
     pub(crate) fn new(io: Io, service: Service<E>, membership: Option<(Membership, Wait)>) -> Self {
         let activity = Arc::new(Activity::default());
+        let io = match service.site().policy {
+            Policy::Enforced => Strict::new(io),
+            Policy::Off => Strict::unchecked(io),
+        };
         let watched = Watched { io, activity: Arc::clone(&activity) };
         let tracked = Tracked { service: service.clone(), activity: Arc::clone(&activity) };
         let http = http1::Builder::new()
@@ -136,6 +133,7 @@ where
     /// Polls hyper, tells it to drain when it is time to, and reports the end.
     fn poll_http(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let State::Serving(http) = &mut self.state else { return Poll::Ready(()) };
+        let writes = self.activity.snapshot().writes;
         let mut http = Pin::new(http);
         let mut outcome = http.as_mut().poll(context);
         // What has arrived already is answered before the connection learns of the drain.
@@ -146,9 +144,21 @@ where
             http.as_mut().graceful_shutdown();
             outcome = http.poll(context);
         }
-        outcome.map(|result| {
-            if let Err(error) = result {
+        outcome.map(|result| match result {
+            Ok(()) if self.activity.leaves_bytes_unread() => self.close(&[]),
+            Ok(()) => {}
+            Err(error) => {
                 tracing::debug!(%error, "a connection ended early");
+                if error.is_parse() {
+                    // hyper has answered by itself, save for one error: the preface of HTTP/2.
+                    let silent = self.activity.snapshot().writes == writes;
+                    let status = match error.is_parse_too_large() {
+                        true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                        false => StatusCode::BAD_REQUEST,
+                    };
+                    self.service.site().metrics.answered(None, status);
+                    self.close(if silent { BAD_REQUEST } else { &[] });
+                }
             }
         })
     }
@@ -171,14 +181,45 @@ where
             Phase::Idle | Phase::Head => limits.header_timeout,
         };
         let deadline = self.clock.since + allowed;
-        if now >= deadline {
-            return Poll::Ready(seen.phase);
+        self.clock.poll_until(timer, now, deadline, context).map(|()| seen.phase)
+    }
+
+    /// What remains to be done on the stream when hyper is done with it, before `last` is its last word.
+    fn close(&mut self, last: &'static [u8]) {
+        if let State::Serving(http) = std::mem::replace(&mut self.state, State::Ended) {
+            let stream = Closing::after(http.into_parts().io.io.into_inner(), last);
+            self.state = State::Closing { stream, until: self.service.timer().now() + LINGER };
         }
-        let armed = match self.clock.armed.take() {
+    }
+
+    fn time_out(&mut self, phase: Phase) {
+        // No 408 into the middle of an answer that the client does not take.
+        if phase == Phase::Head && !self.activity.is_write_blocked() {
+            self.service.site().metrics.answered(None, StatusCode::REQUEST_TIMEOUT);
+            self.close(TIMED_OUT);
+        } else {
+            self.state = State::Ended;
+        }
+    }
+}
+
+impl Clock {
+    /// Ready at `deadline`; until then the one timer sees to it that the task is polled again.
+    fn poll_until(
+        &mut self,
+        timer: &dyn Timer,
+        now: Instant,
+        deadline: Instant,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        if now >= deadline {
+            return Poll::Ready(());
+        }
+        let armed = match self.armed.take() {
             Some(armed)
                 if now < armed.at && armed.at <= deadline && armed.waker.will_wake(context.waker()) =>
             {
-                self.clock.armed = Some(armed);
+                self.armed = Some(armed);
                 return Poll::Pending;
             }
             Some(mut armed) => {
@@ -190,16 +231,7 @@ where
             }
         };
         // A timer of coarse grain may fire a little early: that counts as fired.
-        self.clock.armed.insert(armed).sleep.as_mut().poll(context).map(|()| seen.phase)
-    }
-
-    fn time_out(&mut self, phase: Phase) {
-        let State::Serving(http) = std::mem::replace(&mut self.state, State::Ended) else { return };
-        // No 408 into the middle of an answer that the client does not take.
-        if matches!(phase, Phase::Head) && !self.activity.write_blocked.load(Relaxed) {
-            self.service.site().metrics.answered(None::<Endpoint>, StatusCode::REQUEST_TIMEOUT);
-            self.state = State::TimedOut { io: http.into_parts().io, sent: 0 };
-        }
+        self.armed.insert(armed).sleep.as_mut().poll(context)
     }
 }
 
@@ -212,25 +244,18 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if let State::Serving(_) = this.state {
-            if this.poll_http(context).is_ready() {
-                return Poll::Ready(());
-            }
-            match this.poll_timeout(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(phase) => this.time_out(phase),
-            }
+        if let State::Serving(_) = this.state
+            && this.poll_http(context).is_pending()
+        {
+            let Poll::Ready(phase) = this.poll_timeout(context) else { return Poll::Pending };
+            this.time_out(phase);
         }
-        if let State::TimedOut { io, sent } = &mut this.state {
-            // One attempt: a client that has not even room for these bytes is not worth another timer.
-            while *sent < TIMED_OUT.len() {
-                match Pin::new(&mut *io).poll_write(context, &TIMED_OUT[*sent..]) {
-                    Poll::Ready(Ok(count @ 1..)) => *sent += count,
-                    _ => break,
-                }
-            }
+        let State::Closing { stream, until } = &mut this.state else { return Poll::Ready(()) };
+        if stream.poll(context).is_ready() {
+            return Poll::Ready(());
         }
-        Poll::Ready(())
+        let timer = this.service.timer();
+        this.clock.poll_until(timer, timer.now(), *until, context)
     }
 }
 
@@ -241,164 +266,5 @@ where
 {
     fn drop(&mut self) {
         self.service.site().metrics.closed();
-    }
-}
-
-/// What a connection is doing, as far as timeouts care.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Phase {
-    /// Nothing of the next request was seen.
-    Idle,
-    /// Some of a head was.
-    Head,
-    /// A request is being answered.
-    Busy,
-}
-
-impl Phase {
-    fn of(byte: u8) -> Self {
-        match byte {
-            byte if byte == Self::Head as u8 => Self::Head,
-            byte if byte == Self::Busy as u8 => Self::Busy,
-            _ => Self::Idle,
-        }
-    }
-}
-
-/// What the stream and the service saw, for the connection around them. One task writes and reads all of it; it is
-/// atomic only because that task may move between threads.
-#[derive(Debug, Default)]
-struct Activity {
-    phase: AtomicU8,
-    requests: AtomicU32,
-    writes: AtomicU32,
-    write_blocked: AtomicBool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Snapshot {
-    phase: Phase,
-    requests: u32,
-    writes: u32,
-}
-
-impl Snapshot {
-    /// Bytes that trickle in do not give a head more time.
-    fn is_the_same_head_as(&self, earlier: &Self) -> bool {
-        (self.phase, self.requests) == (Phase::Head, earlier.requests) && earlier.phase == Phase::Head
-            // The first head's time runs from the accept.
-            || self.requests == 0
-    }
-}
-
-impl Activity {
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            phase: Phase::of(self.phase.load(Relaxed)),
-            requests: self.requests.load(Relaxed),
-            writes: self.writes.load(Relaxed),
-        }
-    }
-
-    fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Relaxed);
-    }
-
-    /// For counters that only one task writes.
-    fn increment(counter: &AtomicU32) {
-        counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
-    }
-}
-
-/// A stream that notes what passes through it.
-struct Watched<Io> {
-    io: Io,
-    activity: Arc<Activity>,
-}
-
-impl<Io: Read + Unpin> Read for Watched<Io> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
-        // Ready without bytes is the end of the stream, at which hyper closes: no need to tell it apart.
-        if outcome.is_ready() && self.activity.phase.load(Relaxed) == Phase::Idle as u8 {
-            self.activity.enter(Phase::Head);
-        }
-        outcome
-    }
-}
-
-impl<Io: Write + Unpin> Write for Watched<Io> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.activity.write_blocked.store(outcome.is_pending(), Relaxed);
-        if outcome.is_ready() {
-            Activity::increment(&self.activity.writes);
-        }
-        outcome
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-}
-
-/// The service of one connection: notes when a request is being answered.
-struct Tracked<E> {
-    service: Service<E>,
-    activity: Arc<Activity>,
-}
-
-impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
-    type Response = Answer;
-    type Error = std::convert::Infallible;
-    type Future = TrackedFuture<E>;
-
-    fn call(&self, request: Request<Incoming>) -> TrackedFuture<E> {
-        Activity::increment(&self.activity.requests);
-        let future = self.service.respond(request);
-        let busy = match future {
-            ResponseFuture::Ready(_) => {
-                self.activity.enter(Phase::Idle);
-                None
-            }
-            ResponseFuture::Running(_) | ResponseFuture::Boxed(_) => {
-                self.activity.enter(Phase::Busy);
-                Some(Arc::clone(&self.activity))
-            }
-        };
-        TrackedFuture { future, busy }
-    }
-}
-
-/// A [`ResponseFuture`] that notes its end.
-struct TrackedFuture<E: Execute> {
-    future: ResponseFuture<E>,
-    busy: Option<Arc<Activity>>,
-}
-
-impl<E: Execute> Future for TrackedFuture<E> {
-    type Output = Result<Answer, std::convert::Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = Pin::new(&mut self.future).poll(context);
-        if outcome.is_ready()
-            && let Some(activity) = self.busy.take()
-        {
-            activity.enter(Phase::Idle);
-        }
-        outcome
     }
 }

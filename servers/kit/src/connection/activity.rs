@@ -1,0 +1,210 @@
+//! What one connection is doing: noted by its stream and its service, read by the connection around them.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use hyper::{
+    Request,
+    body::Incoming,
+    header::CONNECTION,
+    rt::{Read, ReadBufCursor, Write},
+};
+
+use crate::{
+    execute::Execute,
+    framing::Strict,
+    service::{Answer, ResponseFuture, Service},
+};
+
+/// What a connection is doing, as far as timeouts care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// Nothing of the next request was seen.
+    Idle,
+    /// Some of a head was.
+    Head,
+    /// A request is being answered.
+    Busy,
+}
+
+impl Phase {
+    fn of(byte: u8) -> Self {
+        match byte {
+            byte if byte == Self::Head as u8 => Self::Head,
+            byte if byte == Self::Busy as u8 => Self::Busy,
+            _ => Self::Idle,
+        }
+    }
+}
+
+/// What the stream and the service saw. One task writes and reads all of it; it is atomic only because that task may
+/// move between threads.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    phase: AtomicU8,
+    requests: AtomicU32,
+    writes: AtomicU32,
+    write_blocked: AtomicBool,
+    /// What was read last ends within a request.
+    partial: AtomicBool,
+    /// A request was refused in a way that closes the connection.
+    refused: AtomicBool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    pub(super) phase: Phase,
+    pub(super) requests: u32,
+    pub(super) writes: u32,
+}
+
+impl Snapshot {
+    /// Bytes that trickle in do not give a head more time.
+    pub(super) fn is_the_same_head_as(&self, earlier: &Self) -> bool {
+        (self.phase, self.requests) == (Phase::Head, earlier.requests) && earlier.phase == Phase::Head
+            // The first head's time runs from the accept.
+            || self.requests == 0
+    }
+}
+
+impl Activity {
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            phase: Phase::of(self.phase.load(Relaxed)),
+            requests: self.requests.load(Relaxed),
+            writes: self.writes.load(Relaxed),
+        }
+    }
+
+    /// Whether the client does not take what is written.
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.write_blocked.load(Relaxed)
+    }
+
+    /// Whether the client may still be sending what nobody will read.
+    pub(super) fn leaves_bytes_unread(&self) -> bool {
+        self.refused.load(Relaxed) || self.partial.load(Relaxed)
+    }
+
+    fn answered(&self, answer: &Answer) {
+        let within_head = self.partial.load(Relaxed);
+        self.enter(if within_head { Phase::Head } else { Phase::Idle });
+        if !answer.status().is_success() && answer.headers().contains_key(CONNECTION) {
+            self.refused.store(true, Relaxed);
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// For counters that only one task writes.
+    fn increment(counter: &AtomicU32) {
+        counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+}
+
+/// A stream that notes what passes through it.
+pub(super) struct Watched<Io> {
+    pub(super) io: Strict<Io>,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl<Io: Read + Unpin> Read for Watched<Io> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
+        if outcome.is_ready() {
+            self.activity.partial.store(!self.io.is_between_messages(), Relaxed);
+            // Ready without bytes is the end of the stream, at which hyper closes: no need to tell it apart.
+            if self.activity.phase.load(Relaxed) == Phase::Idle as u8 {
+                self.activity.enter(Phase::Head);
+            }
+        }
+        outcome
+    }
+}
+
+impl<Io: Write + Unpin> Write for Watched<Io> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.activity.write_blocked.store(outcome.is_pending(), Relaxed);
+        if outcome.is_ready() {
+            Activity::increment(&self.activity.writes);
+        }
+        outcome
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+/// The service of one connection: notes when a request is being answered.
+pub(super) struct Tracked<E> {
+    pub(super) service: Service<E>,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
+    type Response = Answer;
+    type Error = std::convert::Infallible;
+    type Future = TrackedFuture<E>;
+
+    fn call(&self, request: Request<Incoming>) -> TrackedFuture<E> {
+        Activity::increment(&self.activity.requests);
+        let future = self.service.respond(request);
+        let busy = match &future {
+            ResponseFuture::Ready(answer) => {
+                if let Some(answer) = answer {
+                    self.activity.answered(answer);
+                }
+                None
+            }
+            ResponseFuture::Running(_) | ResponseFuture::Boxed(_) => {
+                self.activity.enter(Phase::Busy);
+                Some(Arc::clone(&self.activity))
+            }
+        };
+        TrackedFuture { future, busy }
+    }
+}
+
+/// A [`ResponseFuture`] that notes its end.
+pub(super) struct TrackedFuture<E: Execute> {
+    future: ResponseFuture<E>,
+    busy: Option<Arc<Activity>>,
+}
+
+impl<E: Execute> Future for TrackedFuture<E> {
+    type Output = Result<Answer, std::convert::Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = Pin::new(&mut self.future).poll(context);
+        if let Poll::Ready(Ok(answer)) = &outcome
+            && let Some(activity) = self.busy.take()
+        {
+            activity.answered(answer);
+        }
+        outcome
+    }
+}

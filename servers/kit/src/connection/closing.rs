@@ -1,0 +1,67 @@
+//! Closing so that the client gets to read the last answer.
+//!
+//! A socket that is closed while bytes lie unread in it is reset, and the reset may overtake the answer that said why.
+//! RFC 9112 section 9.6 has the way: end the sending half, then read on without looking until the client ends its half. Bounded
+//! in bytes and in time, since nothing obliges a client to stop.
+
+use std::{
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::rt::{Read, ReadBuf, Write};
+
+/// How long the client may go on sending.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// How much it may still send: what a socket's buffers hold on both sides, some times over.
+const LINGER_BYTES: usize = 4 << 20;
+
+/// A connection whose last answer is written, or nearly.
+pub(super) struct Closing<Io> {
+    io: Io,
+    unsent: &'static [u8],
+    ended: bool,
+    read: usize,
+}
+
+impl<Io: Read + Write + Unpin> Closing<Io> {
+    /// Sends `last`, then ends.
+    pub(super) fn after(io: Io, last: &'static [u8]) -> Self {
+        Self { io, unsent: last, ended: false, read: 0 }
+    }
+
+    /// Ready when the socket may be closed.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.ended {
+            self.ended = true;
+            // One attempt: a client that has not even room for these bytes is not worth a timer.
+            while !self.unsent.is_empty() {
+                match Pin::new(&mut self.io).poll_write(context, self.unsent) {
+                    Poll::Ready(Ok(sent @ 1..)) => self.unsent = &self.unsent[sent..],
+                    _ => return Poll::Ready(()),
+                }
+            }
+            // Also where hyper has done it: it does not after every error, and ending twice is no harm.
+            if let Poll::Ready(Err(_)) = Pin::new(&mut self.io).poll_shutdown(context) {
+                return Poll::Ready(());
+            }
+        }
+        loop {
+            match self.poll_skip(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(count @ 1..)) if self.read < LINGER_BYTES => self.read += count,
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    fn poll_skip(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut buffer = [const { MaybeUninit::uninit() }; 8 * 1024];
+        let mut buffer = ReadBuf::uninit(&mut buffer);
+        Pin::new(&mut self.io).poll_read(context, buffer.unfilled()).map_ok(|()| buffer.filled().len())
+    }
+}
