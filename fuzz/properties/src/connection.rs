@@ -22,6 +22,7 @@ use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
 use kit::{
     args::{Config, Limits},
     execute::{Done, Execute, Refused, run_here},
+    policy::Policy,
     service::{Service, Site},
     shutdown::Shutdown,
 };
@@ -72,7 +73,9 @@ impl<'a> Script<'a> {
             2 => End::Timeouts,
             _ => End::Silence,
         };
-        let room = Some(usize::from(delivery.flags >> 2) * 16).filter(|room| *room > 0);
+        // A timeout's answer is tried once: a client without room for it may get a part.
+        let room =
+            Some(usize::from(delivery.flags >> 2) * 16).filter(|room| *room > 0 && end != End::Timeouts);
         Self { delivery, end, room }
     }
 
@@ -139,6 +142,7 @@ pub fn play<E: Execute>(execute: E, script: Script<'_>) -> Result<Played, Violat
             idle_timeout: TIMEOUT,
             drain_timeout: TIMEOUT,
         },
+        policy: Policy::Enforced,
     });
     let clock = Clock::start();
     let site = Site::new(SERVER, config, Shutdown::new());

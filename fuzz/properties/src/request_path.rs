@@ -73,7 +73,7 @@ pub fn judge<'a>(
         } else if reading.stop == Stop::Unclear {
             break;
         } else {
-            judge_refusal(reading, position, answer)?;
+            judge_refusal(reading, script.end, position, answer)?;
         }
     }
     let ends_early = answers.last().is_some_and(|answer| answer.closes)
@@ -109,7 +109,8 @@ fn judge_answer(reading: &Reading<'_>, position: usize, answer: &Answer<'_>) -> 
     if answer.status != expected.status {
         return violation!("{}: status {}, not {}", what(), answer.status, expected.status);
     }
-    let is_last = position + 1 == reading.messages.len() && reading.stop != Stop::End;
+    let is_last =
+        position + 1 == reading.messages.len() && !matches!(reading.stop, Stop::End | Stop::EmptyLines);
     if expected.closes && !answer.closes {
         return violation!("{}: the connection should close", what());
     }
@@ -128,22 +129,26 @@ fn judge_answer(reading: &Reading<'_>, position: usize, answer: &Answer<'_>) -> 
 }
 
 /// The answer to what is no valid message.
-fn judge_refusal(reading: &Reading<'_>, position: usize, answer: &Answer<'_>) -> Result<(), Violation> {
-    let (at, stop) = (reading.at, reading.stop);
-    match stop {
-        Stop::End | Stop::Closed | Stop::Unclear => {
-            violation!("answer {position} ({}) to no message: {stop:?} at byte {at}", answer.status)
-        }
-        Stop::IncompleteHead | Stop::IncompleteContent | Stop::Invalid(_)
-            if !(400..600).contains(&answer.status) =>
-        {
-            violation!("answer {position} is {} to what is {stop:?} at byte {at}", answer.status)
-        }
-        Stop::IncompleteHead | Stop::IncompleteContent | Stop::Invalid(_) if !answer.closes => {
-            violation!("answer {position} ({}) does not close: {stop:?} at byte {at}", answer.status)
-        }
-        _ => Ok(()),
+fn judge_refusal(
+    reading: &Reading<'_>,
+    end: End,
+    position: usize,
+    answer: &Answer<'_>,
+) -> Result<(), Violation> {
+    let (status, at, stop) = (answer.status, reading.at, reading.stop);
+    let is_refusal = match stop {
+        // A client that has begun to send, if only empty lines, is told that its time is over.
+        Stop::EmptyLines => end == End::Timeouts && status == 408,
+        Stop::End | Stop::Closed | Stop::Unclear => false,
+        Stop::IncompleteHead | Stop::IncompleteContent | Stop::Invalid(_) => (400..600).contains(&status),
+    };
+    if !is_refusal {
+        return violation!("answer {position} is {status} to what is no message: {stop:?} at byte {at}");
     }
+    if !answer.closes {
+        return violation!("answer {position} ({status}) does not close: {stop:?} at byte {at}");
+    }
+    Ok(())
 }
 
 /// Whether the same bytes got the same answers.

@@ -7,7 +7,7 @@
 //! Content-Length repeated with the same value (6.3). Refused, where parsers in use are often lenient:
 //! - blanks before or after a chunk size, other than before an extension (7.1), and control bytes in an extension (7.1.1);
 //! - a bare LF anywhere in the chunked coding, its trailers included (7.1);
-//! - bytes beyond ASCII, controls and a fragment in the target (3.2), and a target that is a bare authority;
+//! - bytes that no URI has and a fragment in the target (3.2), and a target that is a bare authority;
 //! - Content-Length beside Transfer-Encoding (6.1: the contract refuses it), any other coding than `chunked`, and
 //!   Transfer-Encoding in HTTP/1.0 (6.1);
 //! - a Host that is missing, repeated, empty, a list, or no host and port (3.2);
@@ -47,6 +47,8 @@ pub struct Message<'a> {
 pub enum Stop {
     /// There are no further bytes.
     End,
+    /// There are no further bytes but empty lines.
+    EmptyLines,
     /// The last message asked to close, so what follows, if anything does, is not a request.
     Closed,
     /// Nobody can say whether the last message asked to close.
@@ -97,10 +99,11 @@ pub fn read(bytes: &[u8]) -> Reading<'_> {
     let mut messages = Vec::new();
     let mut at = 0;
     let stop = loop {
-        at += empty_lines(&bytes[at..]);
+        let skipped = empty_lines(&bytes[at..]);
+        at += skipped;
         let rest = &bytes[at..];
         if rest.is_empty() {
-            break Stop::End;
+            break if skipped > 0 { Stop::EmptyLines } else { Stop::End };
         }
         let Head { mut message, framing, persistence, end } = match head(rest) {
             Ok(head) => head,
@@ -190,8 +193,7 @@ fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
 }
 
-/// RFC 9110 section 7.2 and RFC 3986 section 3.2: `host [":" port]`, the host not empty. Literals are only looked at
-/// for their characters.
+/// RFC 9110 section 7.2 and RFC 3986 section 3.2: `host [":" port]`, the host not empty.
 fn is_authority(bytes: &[u8]) -> bool {
     let (host, port) = match bytes.iter().rposition(|&byte| byte == b':') {
         Some(colon) if !bytes[colon..].contains(&b']') => (&bytes[..colon], &bytes[colon + 1..]),
@@ -199,12 +201,23 @@ fn is_authority(bytes: &[u8]) -> bool {
     };
     port.iter().all(u8::is_ascii_digit)
         && match host {
-            [b'[', literal @ .., b']'] => {
-                !literal.is_empty()
-                    && literal.iter().all(|byte| byte.is_ascii_hexdigit() || b":.vV".contains(byte))
-            }
+            [b'[', literal @ .., b']'] => is_literal(literal),
             name => !name.is_empty() && is_registered_name(name),
         }
+}
+
+fn is_literal(literal: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(literal) else { return false };
+    match text.strip_prefix(['v', 'V']).and_then(|text| text.split_once('.')) {
+        Some((version, address)) => {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:".contains(c);
+            !version.is_empty()
+                && version.chars().all(|c| c.is_ascii_hexdigit())
+                && !address.is_empty()
+                && address.chars().all(is_plain)
+        }
+        None => text.parse::<std::net::Ipv6Addr>().is_ok(),
+    }
 }
 
 fn is_registered_name(mut name: &[u8]) -> bool {

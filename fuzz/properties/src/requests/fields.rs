@@ -15,8 +15,8 @@ pub(super) struct Fields<'a> {
 const ALWAYS_TAKEN: usize = 90;
 /// As [`ALWAYS_TAKEN`], for all fields together.
 const ALWAYS_TAKEN_BYTES: usize = 8192;
-/// A port has at most five digits, and leading zeros need not be taken.
-const MAX_PORT_DIGITS: usize = 5;
+/// What has more may be no port (beyond 65535).
+const MAX_PORT_DIGITS: usize = 4;
 
 impl<'a> Fields<'a> {
     pub(super) fn read(lines: &[&'a [u8]], is_http_10: bool) -> Result<Self, Stop> {

@@ -27,11 +27,14 @@ pub(super) fn read(line: &[u8]) -> Result<Line<'_>, Stop> {
         b"HTTP/1.1" => false,
         _ => return Err(Stop::Invalid("the version is not HTTP/1.0 or HTTP/1.1")),
     };
-    if !target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') {
-        return Err(Stop::Invalid("the target has a byte that no target has"));
+    if !is_of_a_uri(target) {
+        return Err(Stop::Invalid("the target has bytes that no URI has, or a fragment"));
     }
     let form_is_optional = match target {
         // RFC 9112 section 3.2.1.
+        [b'/', ..] if target.contains(&b'[') || target.contains(&b']') => {
+            return Err(Stop::Invalid("a bracket in a path or query"));
+        }
         [b'/', ..] => false,
         // Section 3.2.4.
         b"*" if method == b"OPTIONS" => false,
@@ -40,15 +43,27 @@ pub(super) fn read(line: &[u8]) -> Result<Line<'_>, Stop> {
     if method == b"CONNECT" {
         return Err(Stop::Invalid("CONNECT, which only proxies serve"));
     }
-    // Graphic, and not of RFC 3986 section 3.3 and 3.4: nobody has to take them.
-    let is_unwise = target.iter().any(|byte| b"\"<>\\^`{|}[]".contains(byte));
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Stop::Invalid("not ASCII"));
     Ok(Line {
         method: text(method)?,
         target: text(target)?,
         is_http_10,
-        refusable: form_is_optional || is_unwise || line.len() > ALWAYS_TAKEN_BYTES,
+        refusable: form_is_optional || line.len() > ALWAYS_TAKEN_BYTES,
     })
+}
+
+/// RFC 3986 section 3.3 and 3.4, and the brackets of an authority.
+fn is_of_a_uri(mut target: &[u8]) -> bool {
+    loop {
+        target = match target {
+            [] => return true,
+            [b'%', a, b, rest @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest,
+            [byte, rest @ ..] if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?[]".contains(byte) => {
+                rest
+            }
+            _ => return false,
+        }
+    }
 }
 
 /// Section 3.2.2: `scheme "://" authority [path] ["?" query]`. Whether a server serves that scheme and host is its choice.
