@@ -11,7 +11,7 @@ pub struct Answer<'a> {
     pub fields: Vec<(&'a str, &'a [u8])>,
     /// The length that it states, which to HEAD is that of the answer to GET.
     pub stated_length: Option<u64>,
-    /// It announces that the connection closes.
+    /// It announces that the connection closes, by saying so or by its version.
     pub closes: bool,
     /// Its content.
     pub content: &'a [u8],
@@ -22,16 +22,21 @@ pub struct Answer<'a> {
 /// The most header fields of one response.
 const MAX_FIELDS: usize = 16;
 
-/// Splits `written` into responses; `is_to_head` says of each final one whether it answers HEAD.
+/// Splits `written` into responses; `is_to_head` says of each final one whether it answers HEAD; the first of
+/// which it does not know ends the splitting.
 ///
 /// # Errors
 /// The bytes are not whole, valid responses one after the other, with nothing between or after them.
-pub fn split(written: &[u8], is_to_head: impl Fn(usize) -> bool) -> Result<Vec<Answer<'_>>, Violation> {
+pub fn split(
+    written: &[u8],
+    is_to_head: impl Fn(usize) -> Option<bool>,
+) -> Result<Vec<Answer<'_>>, Violation> {
     let mut answers = Vec::new();
     let (mut rest, mut continues) = (written, 0);
     while !rest.is_empty() {
         let position = answers.len();
-        let (answer, length) = match one(rest, is_to_head(position)) {
+        let Some(is_to_head) = is_to_head(position) else { return Ok(answers) };
+        let (answer, length) = match one(rest, is_to_head) {
             Ok(parsed) => parsed,
             Err(what) => return violation!("answer {position} {what}: {}", rest.escape_ascii()),
         };
@@ -87,9 +92,12 @@ fn one(bytes: &[u8], is_to_head: bool) -> Result<(Answer<'_>, usize), &'static s
     };
     let content = bytes[head..].get(..length).ok_or("is cut short in its content")?;
     let fields = response.headers.iter().filter(|field| !field.name.eq_ignore_ascii_case("date"));
-    let closes = connection.is_some_and(|value| {
-        value.split(|&byte| byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-    });
+    let has_option = |wanted: &[u8]| {
+        let mut options = connection.unwrap_or_default().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        options.any(|option| option.eq_ignore_ascii_case(wanted))
+    };
+    // RFC 9112 section 9.3: HTTP/1.0 closes unless it is said otherwise.
+    let closes = has_option(b"close") || (response.version == Some(0) && !has_option(b"keep-alive"));
     let fields = fields.map(|field| (field.name, field.value)).collect();
     Ok((Answer { status, fields, stated_length, closes, content, continues: 0 }, head + length))
 }
@@ -133,7 +141,7 @@ mod tests {
             b"HTTP/1.1 204 No Content\r\nconnection: x, Close\r\n\r\n",
         ]
         .concat();
-        let answers = split(&text, |position| position == 1).unwrap();
+        let answers = split(&text, |position| Some(position == 1)).unwrap();
         let told: Vec<_> = answers.iter().map(|a| (a.status, a.content, a.closes, a.continues)).collect();
         assert_eq!(told, [(200, &b"ok"[..], false, 1), (200, b"", false, 0), (204, b"", true, 0)]);
         assert_eq!(answers[0].fields, [("content-length", &b"2"[..])]);
@@ -154,14 +162,14 @@ mod tests {
             b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
         ] {
-            assert!(split(wrong, |_| false).is_err(), "{}", wrong.escape_ascii());
+            assert!(split(wrong, |_| Some(false)).is_err(), "{}", wrong.escape_ascii());
         }
-        assert!(split(OK, |_| true).is_err(), "an answer to HEAD with content");
+        assert!(split(OK, |_| Some(true)).is_err(), "an answer to HEAD with content");
     }
 
     #[test]
     fn answers_are_alike_whose_content_and_fields_are() {
-        let answer = |text: &'static str| split(text.as_bytes(), |_| false).unwrap().remove(0);
+        let answer = |text: &'static str| split(text.as_bytes(), |_| Some(false)).unwrap().remove(0);
         let one = answer("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ndate: a\r\n\r\nx");
         assert!(one.is_alike(&answer("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ndate: b\r\n\r\nx")));
         assert!(!one.is_alike(&answer("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\ny")));

@@ -18,6 +18,7 @@ pub mod requests;
 pub mod answers;
 pub mod connection;
 pub mod expected;
+pub mod known;
 pub mod request_path;
 
 pub mod response;

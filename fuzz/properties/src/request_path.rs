@@ -16,6 +16,7 @@ use crate::{
     connection::{End, Frugal, Played, Script, play},
     delivery::Delivery,
     expected::expected,
+    known,
     requests::{self, Reading, Stop},
     violation,
 };
@@ -36,8 +37,9 @@ pub fn check_server(
     server: impl Fn(Script<'_>) -> Result<Played, Violation>,
     input: &[u8],
 ) -> Result<(), Violation> {
-    let script = Script::of(Delivery::parse(input));
-    let reading = requests::read(script.delivery.bytes);
+    let mut script = Script::of(Delivery::parse(input));
+    let mut reading = requests::read(script.delivery.bytes);
+    known::pass_over(&mut reading, &mut script);
     let whole = server(script.whole())?;
     let answers = judge(&reading, script, &whole)?;
     if script == script.whole() {
@@ -60,8 +62,11 @@ pub fn judge<'a>(
     let messages = &reading.messages;
     // What is not a message may still begin like one to HEAD, and be refused as one.
     let next_is_head = script.delivery.bytes[reading.at..].starts_with(b"HEAD ");
-    let is_to_head =
-        |position: usize| messages.get(position).map_or(next_is_head, |message| message.method == "HEAD");
+    let is_to_head = |position: usize| match messages.get(position) {
+        Some(message) => Some(message.method == "HEAD"),
+        None if reading.stop == Stop::Unclear => None,
+        None => Some(next_is_head),
+    };
     let answers = split(&played.written, is_to_head)?;
 
     for (position, answer) in answers.iter().enumerate() {
@@ -70,8 +75,6 @@ pub fn judge<'a>(
         }
         if position < messages.len() {
             judge_answer(reading, position, answer)?;
-        } else if reading.stop == Stop::Unclear {
-            break;
         } else {
             judge_refusal(reading, script.end, position, answer)?;
         }

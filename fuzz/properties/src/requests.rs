@@ -21,6 +21,7 @@ mod chunked;
 mod fields;
 mod line;
 
+pub use chunked::BARE_LF_IN_TRAILERS;
 use fields::Fields;
 
 /// A whole, valid message.
@@ -51,7 +52,7 @@ pub enum Stop {
     EmptyLines,
     /// The last message asked to close, so what follows, if anything does, is not a request.
     Closed,
-    /// Nobody can say whether the last message asked to close.
+    /// Nobody can say what becomes of what follows: the last message asks to close in a way that is no list of options.
     Unclear,
     /// The head of the next message has no end.
     IncompleteHead,

@@ -35,7 +35,7 @@ fn answers(played: &Played) -> Vec<Vec<u8>> {
 
 #[test]
 fn an_answer_given_twice_is_found() {
-    assert_found(TWO, |_, played| played.written = played.written.repeat(2), "to no message");
+    assert_found(TWO, |_, played| played.written = played.written.repeat(2), "what is no message");
 }
 
 #[test]

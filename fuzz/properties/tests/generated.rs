@@ -3,7 +3,7 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use properties::{delivery::Delivery, request_path, response, route};
+use properties::{Violation, delivery::Delivery, request_path, response, route};
 
 const REQUEST_PARTS: &[&str] = &[
     "GET /simple HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -94,22 +94,26 @@ fn input(parts: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(flags, cuts, bytes)| Delivery { flags, cuts: &cuts, bytes: &bytes }.input())
 }
 
+fn assert_holds(check: fn(&[u8]) -> Result<(), Violation>, input: &[u8]) -> Result<(), TestCaseError> {
+    check(input).map_err(|violation| TestCaseError::fail(format!("{}: {violation}", input.escape_ascii())))
+}
+
 proptest! {
     // What fails belongs into the corpus, where the fuzzers see it too.
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_connection_keeps_the_contract_for_any_pieces_of_requests(input in input(REQUEST_PARTS)) {
-        prop_assert_eq!(request_path::check(&input), Ok(()));
+        assert_holds(request_path::check, &input)?;
     }
 
     #[test]
     fn the_generators_parser_is_right_for_any_pieces_of_responses(input in input(RESPONSE_PARTS)) {
-        prop_assert_eq!(response::check(&input), Ok(()));
+        assert_holds(response::check, &input)?;
     }
 
     #[test]
     fn the_router_keeps_the_contract_for_any_pieces_of_request_lines(parts in vec(select(LINE_PARTS), 0..10)) {
-        prop_assert_eq!(route::check(parts.concat().as_bytes()), Ok(()));
+        assert_holds(route::check, parts.concat().as_bytes())?;
     }
 }

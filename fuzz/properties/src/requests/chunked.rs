@@ -10,6 +10,9 @@ pub(super) struct Decoded {
     pub(super) end: usize,
 }
 
+/// The reason for which trailers are refused that hold a bare LF.
+pub const BARE_LF_IN_TRAILERS: &str = "a line of the trailers ends with a bare LF";
+
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Stop> {
     let mut decoded = Decoded { content: Vec::new(), has_extensions: false, end: 0 };
     loop {
@@ -38,7 +41,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Stop> {
     }
     // Section 7.1.2: the trailers, which are fields like others.
     loop {
-        match line(bytes, &mut decoded.end)? {
+        match line(bytes, &mut decoded.end).map_err(in_trailers)? {
             [] => return Ok(decoded),
             trailer => field(trailer)?,
         };
@@ -53,6 +56,13 @@ fn line<'a>(bytes: &'a [u8], at: &mut usize) -> Result<&'a [u8], Stop> {
     rest[..length]
         .strip_suffix(b"\r")
         .ok_or(Stop::Invalid("a line of the chunked coding ends with a bare LF"))
+}
+
+fn in_trailers(stop: Stop) -> Stop {
+    match stop {
+        Stop::Invalid(_) => Stop::Invalid(BARE_LF_IN_TRAILERS),
+        other => other,
+    }
 }
 
 fn size(digits: &[u8]) -> Result<u64, Stop> {
