@@ -117,7 +117,9 @@ fn judge_answer(reading: &Reading<'_>, position: usize, answer: &Answer<'_>) -> 
     if expected.closes && !answer.closes {
         return violation!("{}: the connection should close", what());
     }
-    if answer.closes && !(expected.closes || is_last || message.is_http_10) {
+    // RFC 9110 section 10.1.1: instead of 100 (Continue) the refusal, after which the content need not be read.
+    let is_without_leave = message.expects_continue && answer.continues == 0 && answer.status >= 400;
+    if answer.closes && !(expected.closes || is_last || message.is_http_10 || is_without_leave) {
         return violation!("{}: no reason to close", what());
     }
     let Some(content) = expected.content else { return Ok(()) };
