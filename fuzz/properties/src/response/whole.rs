@@ -84,7 +84,9 @@ fn one(bytes: &[u8], is_to_head: bool) -> Result<(Option<Answer>, usize), End> {
     } else {
         (content.to_vec(), content.len(), true)
     };
-    let keep_alive = persists && !ends_connection && !(is_chunked && !lengths.is_empty());
+    // Section 6.1: with both, the coding decides and the connection is not to be trusted.
+    let is_ambiguous = is_chunked && !lengths.is_empty();
+    let keep_alive = persists && !ends_connection && !is_ambiguous;
     let answer = Answer { status, keep_alive, head_bytes, body, end: 0 };
     Ok(((status >= 200).then_some(answer), head_bytes + length))
 }
