@@ -32,7 +32,7 @@ fuzz-target target seconds:
     cargo +nightly fuzz run --sanitizer none {{target}} target/fuzz/{{target}} fuzz/corpus/{{target}} -- -create_missing_dirs=1 -max_total_time={{seconds}} -max_len=1024
 
 # Everything that CI checks.
-ci: fmt clippy doc test smoke (selftest "--short") published
+ci: fmt clippy doc test smoke (selftest "--short") published (contract "--if-possible")
 
 # The formatting.
 fmt:
@@ -51,9 +51,17 @@ smoke:
     cargo run --release --locked --package harness -- bench --trials 1 --duration 500ms --out target/smoke --replace
     cargo run --release --locked --package harness -- check target/smoke
 
+# Whether the rows keep the contract: the conformance suite against every row, or those named.
+verify *arguments:
+    cargo run --release --locked --package harness -- verify {{arguments}}
+
 # The load generator against a scripted server that logs what it did: about three minutes.
 selftest *arguments:
     cargo run --release --locked --package harness -- selftest {{arguments}}
+
+# Generated requests against a real server, each answer held to openapi.yaml: `just contract thread-per-core --io epoll`.
+contract *arguments:
+    python3 servers/conformance/contract/contract.py {{arguments}}
 
 # The published results are whole, and the pages made from them are up to date.
 published:

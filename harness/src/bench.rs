@@ -16,6 +16,7 @@ use crate::{
     run::Run,
     run_plan::RunPlan,
     scenario::{Placement, Scenarios},
+    verify::{self, Conformance, Gate},
     workspace::Workspace,
 };
 
@@ -66,9 +67,20 @@ pub fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome> {
     }
     folder.write_environment(&environment)?;
     folder.write_run(&run.record)?;
-    run.calibrate(&context)?;
+    if args.unverified {
+        run.record.conformance = Some(Conformance::Unverified);
+    } else {
+        run.verify(&mut context, &Gate { folder: verify::cache_folder(&workspace), fresh: false })?;
+    }
     folder.write_run(&run.record)?;
-    run.trials(&context, &mut folder.trial_log()?)?;
+    let mut log = folder.trial_log()?;
+    if run.can_race(&context) {
+        run.calibrate(&context)?;
+        folder.write_run(&run.record)?;
+        run.trials(&context, &mut log)?;
+    } else if !context.interrupt.asked() {
+        anstream::eprintln!("error: no row is left to race");
+    }
     run.record.interrupted = context.interrupt.asked();
     folder.write_run(&run.record)?;
 
@@ -77,11 +89,11 @@ pub fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome> {
         report::publish(&workspace)?;
     }
     anstream::println!("\n{}", report::for_terminal(&markdown));
-    let TimeSpent { building_s, calibrating_s, trials_s, .. } = run.record.time;
+    let TimeSpent { building_s, verifying_s, calibrating_s, trials_s, .. } = run.record.time;
     anstream::println!(
-        "{} in all, {} of it building; {:.0}% of the rest was spent in measuring windows",
-        about(Duration::from_secs_f64((building_s + calibrating_s + trials_s).round())),
-        about(Duration::from_secs_f64(building_s.round())),
+        "{} in all, {} of it building and verifying; {:.0}% of the rest was spent in measuring windows",
+        about(Duration::from_secs_f64((building_s + verifying_s + calibrating_s + trials_s).round())),
+        about(Duration::from_secs_f64((building_s + verifying_s).round())),
         100.0 * run.record.time.measuring_share(),
     );
     anstream::println!("The records are in {}", folder.path().display());

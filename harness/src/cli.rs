@@ -5,6 +5,7 @@ mod load;
 mod merge;
 mod quick;
 mod selftest;
+mod verify;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -17,6 +18,7 @@ pub use self::{
     merge::MergeArgs,
     quick::QuickArgs,
     selftest::{ScriptedArgs, SelftestArgs},
+    verify::VerifyArgs,
 };
 use crate::duration;
 
@@ -52,6 +54,9 @@ pub enum Command {
     /// Race the rows and leave a results folder with tables.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
+    /// Play the conformance suite against the rows, and say which keep the contract.
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(VerifyArgs),
     /// Load one server, and say what its answers took and how far the figures can be trusted.
     #[command(after_help = load::LOAD_EXAMPLES)]
     Load(Box<LoadArgs>),
@@ -126,6 +131,9 @@ pub struct BenchArgs {
     /// Folder of scenarios, instead of harness/scenarios
     #[arg(long, value_name = "DIR")]
     pub scenarios: Option<PathBuf>,
+    /// Race the rows without asking whether they keep the contract; the report says so
+    #[arg(long)]
+    pub unverified: bool,
     /// Print the plan and measure nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -12,6 +12,7 @@ use crate::{
     record::{TrialLog, TrialRecord, read_trials},
     resolve::Calibration,
     run_plan::RunPlan,
+    verify::Conformance,
 };
 
 /// What a run was to do, and what became of it apart from its trials.
@@ -19,6 +20,9 @@ use crate::{
 pub struct RunRecord {
     /// The plan.
     pub plan: RunPlan,
+    /// Whether the rows keep the contract; absent in records of before that was asked, and where the run ended before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conformance: Option<Conformance>,
     /// What the rows can do; empty until they were calibrated.
     pub calibration: Calibration,
     /// Rows and scenarios that could not be measured at all.
@@ -43,6 +47,9 @@ pub struct Failure {
 pub struct TimeSpent {
     /// Building the servers.
     pub building_s: f64,
+    /// Playing the suite.
+    #[serde(default)]
+    pub verifying_s: f64,
     /// Calibrating.
     pub calibrating_s: f64,
     /// All trials, with starting, warming up and stopping.
@@ -52,7 +59,7 @@ pub struct TimeSpent {
 }
 
 impl TimeSpent {
-    /// The part of the run, building apart, that was spent in measuring windows.
+    /// The part of the run, building and verifying apart, that was spent in measuring windows.
     pub fn measuring_share(&self) -> f64 {
         self.windows_s / (self.calibrating_s + self.trials_s).max(f64::MIN_POSITIVE)
     }

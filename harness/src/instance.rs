@@ -54,9 +54,24 @@ impl Instance {
     /// # Errors
     /// It dies, is never ready, is a debug build or says that it runs elsewhere.
     pub fn start(row: &Row, built: &Built, cpus: &CpuSet, guard: &[OsString]) -> Result<Self, InstanceError> {
+        Self::start_with(row, built, cpus, guard, &[])
+    }
+
+    /// As [`Instance::start`], with `more` arguments before the row's own.
+    ///
+    /// # Errors
+    /// See [`Instance::start`].
+    pub fn start_with(
+        row: &Row,
+        built: &Built,
+        cpus: &CpuSet,
+        guard: &[OsString],
+        more: &[String],
+    ) -> Result<Self, InstanceError> {
         let mut process = Launch::new(&built.program)
             .args(&built.leading_args)
             .args(["--listen", "127.0.0.1:0", "--cpus", &cpus.to_string()])
+            .args(more)
             .args(&row.args)
             .cpus(cpus.clone())
             .guarded_by(guard)

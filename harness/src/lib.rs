@@ -18,8 +18,10 @@ pub mod load_command;
 pub mod merge;
 pub mod published;
 pub mod quick;
+pub mod verify;
 
 pub mod cpu_plan;
+mod programs;
 mod run;
 pub mod run_plan;
 

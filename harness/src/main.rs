@@ -8,7 +8,7 @@ use harness::{
     cli::{Cli, Command},
     failure, generators, load_command, merge, published,
     quick::quick,
-    selftest,
+    selftest, verify,
 };
 
 fn main() -> ExitCode {
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     };
     let ended = match command {
         Command::Bench(arguments) => bench(&arguments, typed()),
+        Command::Verify(arguments) => verify::verify(&arguments),
         Command::Load(arguments) => load_command::load(&arguments, typed()),
         Command::Report(arguments) => published::report(&arguments),
         Command::Check(arguments) => published::check(&arguments),

@@ -25,18 +25,22 @@ pub fn select<T: Clone>(
 ) -> Result<Vec<T>, Unknown> {
     for name in names {
         if !items.iter().any(|item| name_of(item) == name) {
-            let likeness = |known: &String| strsim::jaro_winkler(known, name);
             let known: Vec<String> = items.iter().map(|item| name_of(item).clone()).collect();
-            let nearest = known
-                .iter()
-                .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-                .filter(|nearest| likeness(nearest) >= ALIKE)
-                .cloned();
+            let nearest = nearest(known.iter().map(String::as_str), name).map(str::to_owned);
             return Err(Unknown { kind, name: name.clone(), nearest, known });
         }
     }
     let wanted = |item: &&T| names.is_empty() || names.contains(name_of(item));
     Ok(items.iter().filter(wanted).cloned().collect())
+}
+
+/// What may have been meant by `name`.
+pub(crate) fn nearest<'a>(known: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+    known
+        .map(|known| (strsim::jaro_winkler(known, name), known))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .map(|(_, known)| known)
 }
 
 #[cfg(test)]

@@ -1,12 +1,19 @@
 //! The rows that can be measured, as data: `servers.toml`.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+    time::Duration,
+};
+
+use conformance::Level;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     duration,
-    names::{Unknown, select},
+    names::{Unknown, nearest, select},
 };
 
 /// What may be concluded from a row beside others: no rank is ever given across tiers.
@@ -56,6 +63,18 @@ pub struct Row {
     pub operations: Vec<OperationName>,
     /// How long it may take until it accepts.
     pub ready_within: Duration,
+    /// The cases of the suite that it does not pass, by reason. Exact: none other may fail, and none of these pass.
+    pub deviations: Vec<Deviation>,
+}
+
+/// Cases of the suite that a row does not pass, all for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deviation {
+    /// The reason, as the reports print it.
+    pub why: String,
+    /// The cases, by name.
+    pub cases: Vec<String>,
 }
 
 /// Where a row's program comes from.
@@ -84,6 +103,8 @@ struct Table {
     operations: Vec<OperationName>,
     #[serde(with = "duration", default = "default_ready_within")]
     ready_within: Duration,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    deviations: Vec<Deviation>,
 }
 
 fn default_ready_within() -> Duration {
@@ -98,25 +119,25 @@ impl TryFrom<Table> for Row {
     type Error = String;
 
     fn try_from(table: Table) -> Result<Self, String> {
-        let Table { name, about, tier, package, command, args, operations, ready_within } = table;
+        let Table { name, about, tier, package, command, args, operations, ready_within, deviations } = table;
         let program = match (package, command) {
             (Some(package), None) => Program::Package(package),
             (None, Some(command)) if !command.is_empty() => Program::Command(command),
             (None, Some(_)) => return Err(format!("the command of row `{name}` is empty")),
             _ => return Err(format!("row `{name}` needs either a package or a command")),
         };
-        Ok(Self { name, about, tier, program, args, operations, ready_within })
+        Ok(Self { name, about, tier, program, args, operations, ready_within, deviations })
     }
 }
 
 impl From<Row> for Table {
     fn from(row: Row) -> Self {
-        let Row { name, about, tier, program, args, operations, ready_within } = row;
+        let Row { name, about, tier, program, args, operations, ready_within, deviations } = row;
         let (package, command) = match program {
             Program::Package(package) => (Some(package), None),
             Program::Command(command) => (None, Some(command)),
         };
-        Self { name, about, tier, package, command, args, operations, ready_within }
+        Self { name, about, tier, package, command, args, operations, ready_within, deviations }
     }
 }
 
@@ -171,6 +192,7 @@ impl Registry {
                 return Err(format!("two rows are called `{}`", row.name));
             }
         }
+        check_deviations(&rows)?;
         if rows.is_empty() { Err("it has no row".to_owned()) } else { Ok(Self { rows }) }
     }
 
@@ -186,6 +208,56 @@ impl Registry {
     pub fn select(&self, names: &[String]) -> Result<Vec<Row>, Unknown> {
         select("row", &self.rows, |row| &row.name, names)
     }
+}
+
+/// Whether the listed deviations are cases that can deviate. Here, and not where a row is read: the records of an old run
+/// may name cases that the suite has no more.
+fn check_deviations(rows: &[Row]) -> Result<(), String> {
+    if rows.iter().all(|row| row.deviations.is_empty()) {
+        return Ok(());
+    }
+    let levels: BTreeMap<&str, Level> =
+        conformance::suite().iter().map(|case| (case.name, case.level)).collect();
+    rows.iter().try_for_each(|row| check_deviations_of(row, &levels))
+}
+
+fn check_deviations_of(row: &Row, levels: &BTreeMap<&str, Level>) -> Result<(), String> {
+    let name = &row.name;
+    if let (Tier::Controlled | Tier::Calibration, Some(first)) = (row.tier, row.deviations.first()) {
+        let why = &first.why;
+        return Err(format!(
+            "row `{name}` is of tier {} and may list no deviation (it lists `{why}`): only native and reference rows may",
+            row.tier
+        ));
+    }
+    let mut listed = BTreeSet::new();
+    for deviation in &row.deviations {
+        if deviation.why.trim().is_empty() || deviation.cases.is_empty() {
+            return Err(format!("a deviation of row `{name}` lacks its reason (why) or its cases"));
+        }
+        for case in &deviation.cases {
+            match levels.get(case.as_str()) {
+                None => {
+                    let meant = nearest(levels.keys().copied(), case);
+                    let meant = meant.map(|meant| format!(" (did you mean `{meant}`?)")).unwrap_or_default();
+                    return Err(format!(
+                        "row `{name}` lists the deviation `{case}`, and the suite has no such case{meant}; \
+                         `harness verify --all-cases` prints them"
+                    ));
+                }
+                Some(Level::May) => {
+                    return Err(format!(
+                        "row `{name}` lists the deviation `{case}`, which no row owes anybody (MAY): leave it out"
+                    ));
+                }
+                Some(Level::Should | Level::Must) => {}
+            }
+            if !listed.insert(case) {
+                return Err(format!("row `{name}` lists the deviation `{case}` twice"));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Tier {
@@ -224,5 +296,58 @@ mod tests {
         let row = format!("{ROW}command = ['x']\n");
         let error = Registry::parse(&format!("{row}{row}")).unwrap_err();
         assert!(error.contains("`a`"), "{error}");
+    }
+
+    fn with_deviations(tier: &str, deviations: &str) -> Result<Registry, String> {
+        Registry::parse(&format!(
+            "[[row]]\nname = 'a'\nabout = ''\ntier = '{tier}'\ncommand = ['x']\n{deviations}"
+        ))
+    }
+
+    const HOST: &str = "[[row.deviations]]\nwhy = 'takes any Host'\ncases = ['a missing Host is refused']\n";
+
+    #[test]
+    fn deviations_are_listed_by_reason_and_read_back_from_a_record() {
+        let registry = with_deviations("native", HOST).unwrap();
+        let row = &registry.rows()[0];
+        assert_eq!(row.deviations[0].cases, ["a missing Host is refused"]);
+        let text = serde_json::to_string(row).unwrap();
+        assert_eq!(&serde_json::from_str::<Row>(&text).unwrap(), row);
+        // Records of before there were deviations hold none, and stay as they are.
+        assert!(
+            !serde_json::to_string(&Row { deviations: Vec::new(), ..row.clone() }).unwrap().contains("devia")
+        );
+    }
+
+    #[test]
+    fn a_deviation_that_the_suite_cannot_find_is_refused_with_the_nearest_case() {
+        let error = with_deviations("native", &HOST.replace("missing", "misisng")).unwrap_err();
+        assert!(error.contains("(did you mean `a missing Host is refused`?)"), "{error}");
+    }
+
+    #[test]
+    fn deviations_that_say_nothing_or_too_much_are_refused() {
+        let twice = HOST.repeat(2);
+        let reasonless = HOST.replace("takes any Host", " ");
+        let caseless = HOST.replace("'a missing Host is refused'", "");
+        let misspelt = HOST.replace("why", "because");
+        for (tier, deviations, expected) in [
+            ("reference", twice.as_str(), "twice"),
+            ("reference", &reasonless, "lacks its reason"),
+            ("reference", &caseless, "lacks its reason (why) or its cases"),
+            ("reference", &misspelt, "because"),
+            ("controlled", HOST, "is of tier controlled and may list no deviation"),
+            ("calibration", HOST, "is of tier calibration"),
+        ] {
+            let error = with_deviations(tier, deviations).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_no_row_owes_is_no_deviation() {
+        let may = conformance::suite().into_iter().find(|case| case.level == Level::May).unwrap();
+        let deviations = format!("[[row.deviations]]\nwhy = 'x'\ncases = [\"{}\"]\n", may.name);
+        assert!(with_deviations("native", &deviations).unwrap_err().contains("leave it out"));
     }
 }

@@ -6,18 +6,19 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     bench::Outcome,
-    builder::{self, Built},
     calibrate::{ROUNDS, calibrate},
     context::Context,
     cpu_plan::CpuPlan,
     folder::{Failure, RunRecord},
+    programs::build_all,
     progress::Progress,
     record::{TrialLog, TrialRecord, Verdict, label},
-    registry::{OperationName, Program},
+    registry::{OperationName, Row, Tier},
     resolve::{Resolved, resolve},
     run_plan::{Entry, RunPlan},
     scenario::{Placement, Scenario},
     trial::{self, Which},
+    verify::{Gate, verify_rows},
     workspace::Workspace,
 };
 
@@ -59,7 +60,7 @@ impl Run {
             }
         };
         let (calibration, time) = Default::default();
-        let record = RunRecord { plan, calibration, failures, interrupted: false, time };
+        let record = RunRecord { plan, conformance: None, calibration, failures, interrupted: false, time };
         Ok(Self { record, calibration_cpus, failed_trials: HashMap::new() })
     }
 
@@ -78,31 +79,37 @@ impl Run {
 
     pub(crate) fn build(&mut self, context: &mut Context, workspace: &Workspace) {
         let began = Instant::now();
-        let progress = Progress::new("building", self.record.plan.rows.len());
-        // Rows of one package share its binary.
-        let mut built: HashMap<Program, Built> = HashMap::new();
-        for row in self.record.plan.rows.clone() {
-            if context.interrupt.asked() {
-                break;
-            }
-            progress.doing(row.name.clone());
-            let program = match built.get(&row.program) {
-                Some(program) => Ok(Built::clone(program)),
-                None => builder::build(&row, workspace.root(), &context.guard, &context.interrupt, |krate| {
-                    progress.doing(format!("{}: {krate}", row.name));
-                }),
-            };
-            match program {
-                Ok(program) => {
-                    progress.done(&row.name);
-                    built.insert(row.program.clone(), program.clone());
-                    context.programs.insert(row.name, program);
-                }
-                Err(_) if context.interrupt.asked() => break,
-                Err(error) => self.fail(&progress, &row.name, error.to_string()),
+        let rows = self.record.plan.rows.clone();
+        build_all(&rows, context, workspace, |progress, row, reason| self.fail(progress, row, reason));
+        self.record.time.building_s = began.elapsed().as_secs_f64();
+    }
+
+    /// Plays the suite against the rows that were built. One that does not hold is not raced.
+    pub(crate) fn verify(&mut self, context: &mut Context, gate: &Gate) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let is_built = |row: &&Row| context.programs.contains_key(&row.name);
+        let rows: Vec<Row> = self.record.plan.rows.iter().filter(is_built).cloned().collect();
+        let verified = verify_rows(&rows, &[], context, gate)?;
+        for verdict in &verified.rows {
+            if let Some(reason) = verdict.reason() {
+                context.programs.remove(&verdict.row);
+                anstream::eprintln!("error: {} is not raced: {reason}", verdict.row);
+                let reason = format!("not raced: {reason}");
+                self.record.failures.push(Failure { what: verdict.row.clone(), reason });
             }
         }
-        self.record.time.building_s = began.elapsed().as_secs_f64();
+        self.record.conformance = Some(verified.record());
+        self.record.time.verifying_s = began.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Whether there is a row to race: the null server alone says nothing of any.
+    pub(crate) fn can_race(&self, context: &Context) -> bool {
+        let asked: Vec<&Row> = self.record.plan.rows.iter().collect();
+        let is_null = |row: &&Row| row.tier == Tier::Calibration;
+        let only_null = asked.iter().all(is_null);
+        let is_left = |row: &&Row| context.programs.contains_key(&row.name);
+        asked.iter().any(|row| is_left(row) && (only_null || !is_null(row)))
     }
 
     /// Measures what the rows can do, where a scenario's rates or operations are derived from it.

@@ -18,6 +18,7 @@ fn help_teaches_by_example() {
     insta::assert_snapshot!("help", printed(&["--help"]));
     insta::assert_snapshot!("help_bench", printed(&["bench", "--help"]));
     insta::assert_snapshot!("help_generators", printed(&["generators", "--help"]));
+    insta::assert_snapshot!("help_verify", printed(&["verify", "--help"]));
     insta::assert_snapshot!("help_load", printed(&["load", "--help"]));
 }
 

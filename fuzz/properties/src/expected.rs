@@ -35,6 +35,7 @@ pub fn expected(message: &Message<'_>) -> Expected {
         }
         Request::Operation(_) => (503, None),
         Request::Index => (200, Some(app::index_body())),
+        Request::OpenApi => (200, Some(app::OPENAPI.into())),
         Request::Echo if message.method == "POST" => (200, Some(message.content.clone())),
         Request::Echo | Request::Info | Request::Metrics => (200, None),
         Request::Healthz => (200, Some(b"ok".to_vec())),

@@ -8,7 +8,8 @@
 //! - the answers do not depend on how bytes arrive or are taken;
 //! - the connection comes to rest, and ends when its client or its time is gone.
 //!
-//! One difference is allowed: a head that is malformed and has no end either may be refused at once or at the timeout.
+//! Two differences are allowed: a head that is malformed and has no end either may be refused at once or at the timeout, and
+//! where only empty lines were sent the timeout may be told or not.
 
 use crate::{
     Violation,
@@ -163,7 +164,7 @@ fn judge_refusal(
 pub fn compare(reading: &Reading<'_>, whole: &[Answer<'_>], cut: &[Answer<'_>]) -> Result<(), Violation> {
     // The allowed difference: see the module's documentation.
     let compared = match reading.stop {
-        Stop::IncompleteHead | Stop::Unclear => reading.messages.len(),
+        Stop::EmptyLines | Stop::IncompleteHead | Stop::Unclear => reading.messages.len(),
         _ => usize::MAX,
     };
     let (whole, cut) = (&whole[..whole.len().min(compared)], &cut[..cut.len().min(compared)]);

@@ -87,8 +87,8 @@ pub enum Verdict {
 
 /// The contract, read independently of the router.
 pub fn contract(method: &str, path: &str, query: Option<&str>) -> Verdict {
-    const METHODS: [&str; 9] =
-        ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"];
+    const METHODS: [&str; 10] =
+        ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "QUERY"];
     const READ: &str = "GET, HEAD, OPTIONS";
     const READ_AND_POST: &str = "GET, HEAD, POST, OPTIONS";
     if !METHODS.contains(&method) {
@@ -108,7 +108,8 @@ pub fn contract(method: &str, path: &str, query: Option<&str>) -> Verdict {
         | "/delay"
         | "/info"
         | "/healthz"
-        | "/metrics" => READ,
+        | "/metrics"
+        | "/openapi.yaml" => READ,
         _ => return Verdict::Rejected(404),
     };
     if !allow.split(", ").any(|allowed| allowed == method) {
@@ -119,6 +120,7 @@ pub fn contract(method: &str, path: &str, query: Option<&str>) -> Verdict {
     }
     let request = match path {
         "/" => Some(Request::Index),
+        "/openapi.yaml" => Some(Request::OpenApi),
         "/echo" => Some(Request::Echo),
         "/info" => Some(Request::Info),
         "/healthz" => Some(Request::Healthz),

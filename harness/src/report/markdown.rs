@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use super::{Report, section::Section};
+use super::{Report, conformance, section::Section};
 use crate::{environment::Environment, folder::Contents};
 
 /// Where the description of the host begins.
@@ -20,6 +20,7 @@ pub(super) fn whole(report: &Report<'_>) -> String {
         text.push_str(&format!("\n## {}\n\n{}\n", section.name, section.question));
         text.push_str(&body(section));
     }
+    text.push_str(&conformance::section("##", run.conformance.as_ref()));
     if !run.failures.is_empty() {
         text.push_str("\n## What could not be measured\n\n");
         for failure in &run.failures {
@@ -81,13 +82,14 @@ pub(super) fn provenance(contents: &Contents) -> String {
         "Made by `{}` at revision {revision}{modified}, on {} CPUs of {model}{machine}, Linux {}, with {}. \
          Seed {}, {} trials of each row.\n\n\
          Figures are medians over the trials, with the interval of their order statistics \
-         ([smallest, largest] for up to eight trials). Latency is response time, from the instant a request was due.\n",
+         ([smallest, largest] for up to eight trials). Latency is response time, from the instant a request was due.\n{}",
         environment.command,
         environment.cpu.allowed.len(),
         environment.kernel,
         environment.tools.get("rustc").cloned().flatten().unwrap_or_else(|| "an unknown compiler".to_owned()),
         run.plan.seed,
         run.plan.trials,
+        conformance::caveat(run.conformance.as_ref()),
     )
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A report is a pure function of a results folder; nothing is ever computed from a report.
 
+mod conformance;
 pub(crate) mod figures;
 mod findings;
 mod instrument;
@@ -82,10 +83,11 @@ mod tests {
         folder::{Failure, RunRecord, TimeSpent},
         judge::tests::{always, sound},
         record::{TrialRecord, Verdict, tests::failed},
-        registry::{Registry, Tier},
+        registry::{Deviation, Registry, Tier},
         resolve::tests::calibration,
         run_plan::RunPlan,
         scenario::{Placement, Scenarios},
+        verify::{Conformance, RowConformance, Score, Status},
     };
 
     fn environment() -> Environment {
@@ -148,12 +150,39 @@ mod tests {
             environment: environment(),
             run: RunRecord {
                 plan,
+                conformance: Some(conformance()),
                 calibration: calibration(),
                 failures: vec![Failure { what: "fork-per-core".to_owned(), reason: "no program".to_owned() }],
                 interrupted: false,
                 time: TimeSpent::default(),
             },
             trials,
+        }
+    }
+
+    /// As the two rows might have been verified, with what a native one would add.
+    fn conformance() -> Conformance {
+        let row = |name: &str, tier, status, passed| RowConformance {
+            row: name.to_owned(),
+            tier,
+            status,
+            must: Score { passed, all: 210 },
+            should: Score { passed: 20, all: 20 },
+            may: Score { passed: 1, all: 2 },
+            skipped: 0,
+            deviations: Vec::new(),
+        };
+        let deviations = vec![Deviation {
+            why: "no chunked bodies".to_owned(),
+            cases: vec!["a chunk a byte".to_owned(), "trailers".to_owned()],
+        }];
+        Conformance::Verified {
+            rows: vec![
+                row("work-stealing", Tier::Controlled, Status::Holds, 210),
+                row("rayon-offload", Tier::Controlled, Status::Broken, 209),
+                RowConformance { deviations, ..row("actix", Tier::Native, Status::Holds, 208) },
+                row("ceiling", Tier::Calibration, Status::NotVerified, 0),
+            ],
         }
     }
 
@@ -183,6 +212,27 @@ mod tests {
     #[test]
     fn a_report_says_what_its_records_say() {
         insta::assert_snapshot!(markdown(&contents()));
+    }
+
+    #[test]
+    fn a_run_that_was_not_verified_says_so_where_its_tables_are_read() {
+        let mut contents = contents();
+        contents.run.conformance = Some(Conformance::Unverified);
+        let text = markdown(&contents);
+        let said = text.find("**The rows were not verified").expect("it says so");
+        assert!(said < text.find("\n## mixed").unwrap(), "{text}");
+        assert!(!text.contains("## Conformance"), "{text}");
+    }
+
+    #[test]
+    fn a_record_of_before_rows_were_verified_reads_as_it_did() {
+        let mut contents = contents();
+        contents.run.conformance = None;
+        let text = markdown(&contents);
+        assert!(!text.contains("verified") && !text.contains("Conformance"), "{text}");
+        let record = serde_json::to_string(&contents.run).unwrap();
+        let back: RunRecord = serde_json::from_str(&record).unwrap();
+        assert_eq!(back.conformance, None);
     }
 
     #[test]

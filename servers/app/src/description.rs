@@ -1,4 +1,4 @@
-//! Bodies in which a server describes itself: the index of endpoints and `/info`.
+//! Bodies in which a server describes itself: the index of endpoints, `/openapi.yaml` and `/info`.
 //!
 //! The values come from whoever knows the machine; this module only says what they are called.
 
@@ -6,6 +6,10 @@ use serde::Serialize;
 
 use crate::endpoint::{Endpoint, Parameter};
 use crate::json;
+
+/// The body of `/openapi.yaml`, to be sent as `application/yaml` (RFC 9512): an OpenAPI 3.1 description of every
+/// endpoint. It is written by hand, and `tests/openapi.rs` holds it to the table of endpoints and to real answers.
+pub const OPENAPI: &str = include_str!("../openapi.yaml");
 
 /// The body of `/info`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

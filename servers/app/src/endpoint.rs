@@ -24,6 +24,8 @@ pub enum Endpoint {
     Healthz,
     /// `/metrics`: Prometheus text.
     Metrics,
+    /// `/openapi.yaml`: the description of all of this for programs.
+    OpenApi,
 }
 
 /// A query parameter: an unsigned integer in a range.
@@ -60,7 +62,7 @@ pub(crate) static NONE: [Parameter; 0] = [];
 
 impl Endpoint {
     /// Every endpoint, in the order in which they are listed to a reader.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Index,
         Self::Simple,
         Self::Complex,
@@ -70,6 +72,7 @@ impl Endpoint {
         Self::Info,
         Self::Healthz,
         Self::Metrics,
+        Self::OpenApi,
     ];
 
     /// The endpoint at `path`, which is matched byte for byte: no trailing slash, no percent-decoding.
@@ -84,6 +87,7 @@ impl Endpoint {
             "/info" => Self::Info,
             "/healthz" => Self::Healthz,
             "/metrics" => Self::Metrics,
+            "/openapi.yaml" => Self::OpenApi,
             _ => return None,
         })
     }
@@ -101,6 +105,7 @@ impl Endpoint {
             Self::Info => &["/info"],
             Self::Healthz => &["/healthz"],
             Self::Metrics => &["/metrics"],
+            Self::OpenApi => &["/openapi.yaml"],
         }
     }
 
@@ -116,6 +121,7 @@ impl Endpoint {
             Self::Info => "info",
             Self::Healthz => "healthz",
             Self::Metrics => "metrics",
+            Self::OpenApi => "openapi",
         }
     }
 
@@ -164,6 +170,7 @@ impl Endpoint {
             Self::Info => "tells about the serving process and its machine",
             Self::Healthz => "says ok, or 503 while draining",
             Self::Metrics => "gives counters as Prometheus text",
+            Self::OpenApi => "describes all of this for programs (OpenAPI 3.1)",
         }
     }
 
@@ -204,7 +211,7 @@ mod tests {
         use Method::*;
         for endpoint in Endpoint::ALL {
             let listed: Vec<_> = endpoint.allow().split(", ").filter_map(Method::parse).collect();
-            for method in [Get, Head, Post, Options, Put, Delete, Patch, Trace, Connect] {
+            for method in [Get, Head, Post, Options, Put, Delete, Patch, Trace, Connect, Query] {
                 assert_eq!(endpoint.allows(method), listed.contains(&method), "{endpoint:?} {method:?}");
             }
         }

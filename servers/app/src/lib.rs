@@ -29,7 +29,7 @@ mod route;
 mod sum;
 
 pub use answer::Answer;
-pub use description::{Info, Processors, index_body};
+pub use description::{Info, OPENAPI, Processors, index_body};
 pub use endpoint::{Endpoint, Parameter};
 pub use expect::Expectation;
 pub use method::Method;

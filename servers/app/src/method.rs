@@ -1,6 +1,7 @@
 //! The request methods that exist, so that one that does not can be told from one that is not allowed here.
 
-/// A method of RFC 9110 section 9.3, or PATCH (RFC 5789). Anything else is answered 501.
+/// A method of RFC 9110 section 9.3, PATCH (RFC 5789), or QUERY (the HTTP working group's "The HTTP QUERY Method"),
+/// which clients have begun to send. Anything else is answered 501.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
     /// Asks for an answer.
@@ -21,6 +22,8 @@ pub enum Method {
     Trace,
     /// Known; no path allows it.
     Connect,
+    /// Known; no path allows it.
+    Query,
 }
 
 impl Method {
@@ -36,6 +39,7 @@ impl Method {
             "PATCH" => Self::Patch,
             "TRACE" => Self::Trace,
             "CONNECT" => Self::Connect,
+            "QUERY" => Self::Query,
             _ => return None,
         })
     }
@@ -48,6 +52,7 @@ mod tests {
     #[test]
     fn method_names_are_case_sensitive() {
         assert_eq!(Method::parse("GET"), Some(Method::Get));
+        assert_eq!(Method::parse("QUERY"), Some(Method::Query));
         assert_eq!(Method::parse("get"), None);
         assert_eq!(Method::parse(""), None);
         assert_eq!(Method::parse("BREW"), None);

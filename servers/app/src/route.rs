@@ -27,6 +27,8 @@ pub enum Request {
     Healthz,
     /// Give the counters.
     Metrics,
+    /// Answer with [`crate::OPENAPI`].
+    OpenApi,
     /// Answer 204 with this `Allow` header.
     Options {
         /// The value of the header.
@@ -44,6 +46,7 @@ impl Request {
             Self::Info => Endpoint::Info,
             Self::Healthz => Endpoint::Healthz,
             Self::Metrics => Endpoint::Metrics,
+            Self::OpenApi => Endpoint::OpenApi,
             Self::Options { .. } => return None,
         })
     }
@@ -164,6 +167,7 @@ pub fn route(method: &str, path: &str, query: Option<&str>) -> Result<Request, R
         Endpoint::Info => Request::Info,
         Endpoint::Healthz => Request::Healthz,
         Endpoint::Metrics => Request::Metrics,
+        Endpoint::OpenApi => Request::OpenApi,
         Endpoint::Simple => {
             let [] = query::values(query, &NONE)?;
             Request::Operation(Operation::Simple)

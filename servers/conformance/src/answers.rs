@@ -69,6 +69,7 @@ fn question(endpoint: Endpoint) -> (&'static str, Expected) {
             ("/api/randoms?count=100&seed=7", result_of(Operation::Randoms { count: 100, seed: 7 }))
         }
         Endpoint::Delay => ("/delay?ms=1", result_of(Operation::Delay { milliseconds: 1 })),
+        Endpoint::OpenApi => ("/openapi.yaml", answer(200).body(app::OPENAPI.as_bytes())),
         Endpoint::Index | Endpoint::Echo | Endpoint::Info | Endpoint::Healthz | Endpoint::Metrics => {
             (endpoint.paths()[0], answer(200))
         }

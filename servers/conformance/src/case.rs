@@ -3,13 +3,13 @@
 use std::fmt;
 
 use app::{Expectation, Operation};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::play::{Context, Finding};
 use crate::response::Response;
 
 /// How binding a requirement is (RFC 2119).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Good, but nobody is owed it.
@@ -39,6 +39,14 @@ pub struct Case {
     /// Who requires it: `contract`, or an RFC's number and section.
     pub source: &'static str,
     pub(crate) script: Script,
+    pub(crate) repeatable: bool,
+}
+
+impl Case {
+    /// What the server says in it depends on a race or on time: it is judged, but not compared between servers.
+    pub(crate) fn unrepeatable(self) -> Self {
+        Self { repeatable: false, ..self }
+    }
 }
 
 impl fmt::Debug for Case {
@@ -55,7 +63,7 @@ pub(crate) enum Script {
     Code(fn(&Context<'_>) -> Finding),
 }
 
-/// One step of a conversation.
+/// One step of a conversation. After the last one nothing more may be answered, whichever it is.
 pub(crate) enum Step {
     /// Sends bytes as they are, in one write.
     Send(Vec<u8>),
@@ -65,12 +73,22 @@ pub(crate) enum Step {
     FinishSending,
     /// One answer comes, and is this.
     Answer(Expected),
-    /// The request is refused with one of these status codes, and the connection closed.
+    /// This answer comes, perhaps after interim ones.
+    FinalAnswer(Expected),
+    /// One answer comes, with one of these status codes; the connection may stay.
+    Rejection(&'static [u16]),
+    /// The request is refused with one of these status codes, and the connection closed. The last step.
     Refusal(&'static [u16]),
+    /// The request is refused so, or the connection closed without a word. The last step.
+    RefusalOrClose(&'static [u16]),
+    /// Either a refusal, which ends the conversation, or this answer: for what an RFC lets a server choose.
+    RefusalOr(&'static [u16], Expected),
     /// The server either closes or answers the next request rightly.
     UsableOrClosed,
-    /// The server closes and sends nothing more.
+    /// The server closes and sends nothing more. The last step.
     Closes,
+    /// The client leaves in the middle of a request; what is said then is not judged. The last step.
+    Abandon,
 }
 
 /// What an answer must be: its status, and everything in `checks`.
@@ -100,7 +118,7 @@ pub(crate) enum Check {
 
 /// A case that the contract or an RFC binds everybody to.
 pub(crate) fn must(name: &'static str, source: &'static str, steps: Vec<Step>) -> Case {
-    Case { name, level: Level::Must, source, script: Script::Steps(steps) }
+    Case { name, level: Level::Must, source, script: Script::Steps(steps), repeatable: true }
 }
 
 /// A case whose requirement has exceptions.
@@ -120,7 +138,18 @@ pub(crate) fn code(
     source: &'static str,
     script: fn(&Context<'_>) -> Finding,
 ) -> Case {
-    Case { name, level, source, script: Script::Code(script) }
+    Case { name, level, source, script: Script::Code(script), repeatable: true }
+}
+
+/// A request to be hidden in the body of another: the answer to it is recognisable, and must never come.
+pub(crate) const SMUGGLED: &[u8] = b"GET /complex?iterations=1337 HTTP/1.1\r\nHost: c\r\n\r\n";
+
+/// What only the answer to [`SMUGGLED`] contains: 1337 * 1336 / 2.
+const SMUGGLED_PAYLOAD: &[u8] = b"893116";
+
+/// Whether a response answers [`SMUGGLED`].
+pub(crate) fn answers_smuggled(response: &Response) -> bool {
+    response.body.windows(SMUGGLED_PAYLOAD.len()).any(|window| window == SMUGGLED_PAYLOAD)
 }
 
 /// A request without body.
@@ -133,9 +162,9 @@ pub(crate) fn get(target: &str) -> Vec<u8> {
     request("GET", target)
 }
 
-/// A step that sends text.
-pub(crate) fn send(text: &str) -> Step {
-    Step::Send(text.as_bytes().to_vec())
+/// A step that sends text, or bytes.
+pub(crate) fn send(bytes: impl AsRef<[u8]>) -> Step {
+    Step::Send(bytes.as_ref().to_vec())
 }
 
 /// A step that expects an answer with this status.

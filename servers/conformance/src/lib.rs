@@ -9,12 +9,14 @@
 //! exactly what is to be judged. Every wait has a deadline.
 
 mod response;
+mod transcript;
 mod wire;
 
 mod case;
 mod cases;
 mod play;
 
+mod differences;
 mod report;
 mod suite;
 
@@ -23,6 +25,7 @@ mod launched;
 
 pub use answers::{WrongAnswer, check_answers, check_endpoint};
 pub use case::{Case, Level};
+pub use differences::{Difference, differences};
 pub use launched::assert_conforms;
 pub use report::{Outcome, Report, Verdict};
 pub use suite::{Options, run, run_cases, suite};

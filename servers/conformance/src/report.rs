@@ -3,12 +3,15 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::case::Level;
 
+/// The word that begins the detail of every desync.
+pub(crate) const DESYNC: &str = "desync";
+
 /// The judgement on one case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As required.
@@ -52,6 +55,14 @@ pub struct Outcome {
     pub said: String,
 }
 
+impl Outcome {
+    /// Whether bytes that were no request were answered: what lets an attacker put words into another client's mouth,
+    /// and so a failure however binding the case is.
+    pub fn is_desync(&self) -> bool {
+        self.verdict == Verdict::Fail && self.detail.starts_with(DESYNC)
+    }
+}
+
 /// All cases of a run, in the suite's order. As text, one line a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -62,7 +73,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What failed at `level` or a more binding one.
+    /// What failed at `level` or a more binding one, and every desync.
     pub fn failures(&self, level: Level) -> impl Iterator<Item = &Outcome> {
         self.of(Verdict::Fail, level)
     }
@@ -77,8 +88,18 @@ impl Report {
         self.outcomes.iter().filter(|outcome| outcome.verdict == verdict).count()
     }
 
+    /// How many cases of exactly this level passed, and how many there are; those that were skipped do not count.
+    pub fn passed_of(&self, level: Level) -> (usize, usize) {
+        let judged = |outcome: &&Outcome| outcome.level == level && outcome.verdict != Verdict::Skip;
+        let passed = |outcome: &&Outcome| outcome.verdict == Verdict::Pass;
+        let all = self.outcomes.iter().filter(judged);
+        (all.clone().filter(passed).count(), all.count())
+    }
+
     fn of(&self, verdict: Verdict, level: Level) -> impl Iterator<Item = &Outcome> {
-        self.outcomes.iter().filter(move |outcome| outcome.verdict == verdict && outcome.level >= level)
+        self.outcomes.iter().filter(move |outcome| {
+            outcome.verdict == verdict && (outcome.level >= level || outcome.is_desync())
+        })
     }
 }
 
@@ -92,5 +113,47 @@ impl fmt::Display for Report {
         let [passed, warned, failed, skipped] =
             [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Skip].map(|verdict| self.count(verdict));
         write!(f, "{passed} passed, {warned} warned, {failed} failed, {skipped} skipped")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(outcomes: &[(Level, Verdict, &str)]) -> Report {
+        let outcome = |&(level, verdict, detail): &(Level, Verdict, &str)| Outcome {
+            name: "a case",
+            level,
+            source: "contract",
+            verdict,
+            detail: detail.to_owned(),
+            said: String::new(),
+        };
+        Report { address: ([127, 0, 0, 1], 80).into(), outcomes: outcomes.iter().map(outcome).collect() }
+    }
+
+    #[test]
+    fn a_desync_is_a_failure_at_every_level() {
+        let report = report(&[
+            (Level::May, Verdict::Fail, "desync: the next request got another's answer"),
+            (Level::May, Verdict::Fail, "status is 400, not 200"),
+            (Level::Must, Verdict::Warn, "closed without an answer"),
+        ]);
+        assert_eq!(report.failures(Level::Must).count(), 1);
+        assert_eq!(report.failures(Level::May).count(), 2);
+        assert_eq!(report.warnings(Level::Must).count(), 1);
+    }
+
+    #[test]
+    fn cases_are_counted_by_their_own_level_and_skipped_ones_not_at_all() {
+        let report = report(&[
+            (Level::Should, Verdict::Pass, ""),
+            (Level::Should, Verdict::Warn, "otherwise"),
+            (Level::Should, Verdict::Skip, "not known"),
+            (Level::Must, Verdict::Pass, ""),
+        ]);
+        assert_eq!(report.passed_of(Level::Should), (1, 2));
+        assert_eq!(report.passed_of(Level::Must), (1, 1));
+        assert_eq!(report.passed_of(Level::May), (0, 0));
     }
 }

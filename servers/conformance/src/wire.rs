@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::response::{self, Response};
+use crate::transcript::{End, Transcript};
 
 /// How long the pieces of a request are held apart, so that a server reads them one by one. Nothing is
 /// synchronised by it: a server that reads several at once is only tested less.
@@ -46,6 +47,20 @@ pub(crate) struct Client {
     /// Bytes received and not yet taken as a response.
     received: Vec<u8>,
     patience: Duration,
+    transcript: Transcript,
+}
+
+/// How a connection went on after its last expected answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The server closed, or reset, and said nothing more.
+    Closed,
+    /// It said nothing more, and did not close in time.
+    Open(Duration),
+    /// It said more, of which this is the start.
+    More(String),
+    /// The socket failed otherwise.
+    Broken(String),
 }
 
 impl Client {
@@ -54,7 +69,18 @@ impl Client {
         let stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(patience))?;
-        Ok(Self { stream, received: Vec::new(), patience })
+        Ok(Self { stream, received: Vec::new(), patience, transcript: Transcript::default() })
+    }
+
+    /// Notes everything that it receives in `transcript`.
+    pub(crate) fn recording(self, transcript: &Transcript) -> Self {
+        transcript.connection();
+        Self { transcript: transcript.clone(), ..self }
+    }
+
+    /// The longest wait for each step.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -77,23 +103,48 @@ impl Client {
 
     /// The next response.
     pub(crate) fn receive(&mut self, to_head: bool) -> Result<Response, Broken> {
-        self.receive_within(to_head, self.patience)
+        let outcome = self.receive_within(to_head, self.patience);
+        if let Err(Broken::TimedOut(_)) = outcome {
+            self.transcript.end(End::TimedOut);
+        }
+        outcome
     }
 
-    /// The next response, with another patience than usual.
+    /// The next response that is not an interim one (RFC 9110 section 15.2).
+    pub(crate) fn receive_final(&mut self) -> Result<Response, Broken> {
+        loop {
+            let response = self.receive(false)?;
+            if response.status >= 200 {
+                return Ok(response);
+            }
+        }
+    }
+
+    /// The next response, with another patience than usual. That nothing came in time is not noted in the transcript:
+    /// whoever asks in this way may ask again.
     pub(crate) fn receive_within(&mut self, to_head: bool, patience: Duration) -> Result<Response, Broken> {
         let deadline = Instant::now() + patience;
         let mut ended = false;
         loop {
             match response::parse(&self.received, to_head, ended) {
-                Err(what) => return Err(Broken::Malformed(what)),
+                Err(what) => {
+                    self.transcript.rest(&self.received, End::Malformed);
+                    return Err(Broken::Malformed(what));
+                }
                 Ok(Some((response, length))) => {
+                    self.transcript.response(&self.received[..length], &response, to_head);
                     self.received.drain(..length);
                     return Ok(response);
                 }
                 Ok(None) if !ended => {}
-                Ok(None) if self.received.is_empty() => return Err(Broken::Closed),
-                Ok(None) => return Err(Broken::Truncated(self.received.len())),
+                Ok(None) if self.received.is_empty() => {
+                    self.transcript.end(End::Closed);
+                    return Err(Broken::Closed);
+                }
+                Ok(None) => {
+                    self.transcript.rest(&self.received, End::Truncated);
+                    return Err(Broken::Truncated(self.received.len()));
+                }
             }
             match self.read_more(deadline) {
                 Ok(0) => ended = true,
@@ -111,20 +162,35 @@ impl Client {
     ///
     /// It sent more instead, or nothing happened in time.
     pub(crate) fn closes(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + self.patience;
-        if self.received.is_empty() {
-            match self.read_more(deadline) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if is_reset(&error) => return Ok(()),
-                Err(error) if is_timeout(&error) => {
-                    return Err(format!("the connection is still open after {:?}", self.patience));
-                }
-                Err(error) => return Err(error.to_string()),
-            }
+        match self.after(self.patience) {
+            After::Closed => Ok(()),
+            After::Open(patience) => Err(format!("the connection is still open after {patience:?}")),
+            After::More(start) => Err(format!("desync: instead of a close came {start:?}")),
+            After::Broken(error) => Err(error),
         }
-        let start = &self.received[..self.received.len().min(60)];
-        Err(format!("instead of a close came {:?}", String::from_utf8_lossy(start)))
+    }
+
+    /// Waits until the server closes or says more, at most for `patience`.
+    pub(crate) fn after(&mut self, patience: Duration) -> After {
+        let deadline = Instant::now() + patience;
+        let outcome = if self.received.is_empty() { self.read_more(deadline) } else { Ok(1) };
+        match outcome {
+            Ok(0) => self.ended(End::Closed, After::Closed),
+            Ok(_) => {
+                let start = &self.received[..self.received.len().min(60)];
+                let start = String::from_utf8_lossy(start).into_owned();
+                self.transcript.rest(&self.received, End::More);
+                After::More(start)
+            }
+            Err(error) if is_reset(&error) => self.ended(End::Closed, After::Closed),
+            Err(error) if is_timeout(&error) => self.ended(End::Open, After::Open(patience)),
+            Err(error) => After::Broken(error.to_string()),
+        }
+    }
+
+    fn ended(&self, end: End, after: After) -> After {
+        self.transcript.end(end);
+        after
     }
 
     /// Reads what there is, waiting for it until `deadline`; 0 at the end of the stream.

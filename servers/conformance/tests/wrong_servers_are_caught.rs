@@ -6,7 +6,7 @@ mod model;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use conformance::{Level, Options, Verdict, check_answers, run, run_cases, suite};
+use conformance::{Difference, Level, Options, Verdict, check_answers, differences, run, run_cases, suite};
 use model::{Fault, HEADER_TIMEOUT, MAX_BODY, start};
 
 /// A fault, and a case that must not pass because of it.
@@ -55,8 +55,94 @@ const CAUGHT: &[(Fault, &str)] = &[
     (Fault::HasNoHeaderTimeout, "a head that never ends is timed out"),
     (Fault::HasNoHeaderTimeout, "a client that trickles its head is timed out"),
     (Fault::CountsNothing, "metrics count requests"),
-    (Fault::LeavesBodiesUnread, "the body of a refused request is not taken for the next one"),
+    (Fault::LeavesBodiesUnread, "the body of a 405 is not taken for a request"),
     (Fault::GivesTruncatedAnswers, "echo returns a body of known length"),
+    (Fault::TakesRubbish, "a request line of rubbish is refused"),
+    (Fault::TakesRubbish, "two blanks before the target are refused"),
+    (Fault::TakesRubbish, "a version with a leading zero is refused"),
+    (Fault::TakesRubbish, "a blank before the colon is refused"),
+    (Fault::TakesRubbish, "a folded field is refused"),
+    (Fault::TakesRubbish, "a NUL in a field is refused"),
+    (Fault::TakesRubbish, "a line of blanks before the first field is refused"),
+    (Fault::HasNoHeadLimit, "a huge Host is refused"),
+    (Fault::TakesRubbish, "a length with a NUL is refused"),
+    (Fault::TakesBadHosts, "a list of Hosts is refused"),
+    (Fault::TakesBadHosts, "an empty Host is refused"),
+    (Fault::TakesBadHosts, "a Host with a path is refused"),
+    (Fault::TakesBadHosts, "an IPv6 address with two gaps is refused"),
+    (Fault::TakesBadHosts, "a bad Host is refused beside a target in absolute form too"),
+    (Fault::TakesMissingHost, "an upgrade does not make a missing Host right"),
+    (Fault::TakesBadTargets, "a fragment in a target is refused"),
+    (Fault::TakesBadTargets, "a target beyond ASCII is refused"),
+    (Fault::TakesBadTargets, "authority form is refused for GET"),
+    (Fault::TakesBadTargets, "asterisk form is for OPTIONS only, not GET"),
+    (Fault::DecodesPaths, "a percent-encoded path is another one"),
+    (Fault::DecodesPaths, "two leading slashes make another path"),
+    (Fault::OpensTunnels, "CONNECT of a path opens no tunnel"),
+    (Fault::SwitchesProtocols, "an upgrade to HTTP/2 is ignored"),
+    (Fault::SwitchesProtocols, "an upgrade to a WebSocket is ignored"),
+    (Fault::KeepsHttp10Open, "an upgrade in HTTP/1.0 is ignored"),
+    (Fault::TakesAnyExpectation, "an unknown expectation is 417"),
+    (Fault::TakesAnyExpectation, "an unknown expectation beside a known one is 417"),
+    (Fault::ContinuesInHttp10, "an expectation in HTTP/1.0 is ignored"),
+    (Fault::NeverContinues, "each of two bodies that are waited for gets its leave"),
+    (Fault::TakesBadLengths, "a negative length is refused"),
+    (Fault::TakesBadLengths, "a length that wraps around at 64 bits is refused"),
+    (Fault::TakesConflictingLengths, "conflicting lengths in names of another case are refused"),
+    (Fault::PrefersLengthToChunks, "the same holds for a length behind the coding"),
+    (Fault::PrefersLengthToChunks, "a hidden request in a chunk is body whatever the length says"),
+    (Fault::KeepsOpenAfterBothFramings, "the same holds for a length within the chunks"),
+    (Fault::KeepsOpenAfterBothFramings, "a coding in HTTP/1.0 is refused, or the connection closes"),
+    (Fault::FindsChunkedAnywhere, "a coding that only resembles chunked is refused"),
+    (Fault::FindsChunkedAnywhere, "chunked in two fields is refused"),
+    (Fault::TakesRubbish, "chunked behind a vertical tab is refused"),
+    (Fault::FindsChunkedAnywhere, "chunked with a parameter is refused"),
+    (Fault::FindsChunkedAnywhere, "chunked, identity beside a length is refused"),
+    (Fault::IgnoresUnknownCodings, "identity before chunked is refused"),
+    (Fault::TakesBadChunks, "a signed chunk size is refused"),
+    (Fault::TakesBadChunks, "a chunk size beyond 64 bits is refused"),
+    (Fault::TakesBadChunks, "a bad chunk may arrive byte by byte"),
+    (Fault::TakesBadExtensions, "a blank after a chunk size is refused"),
+    (Fault::TakesBadExtensions, "a control byte within an extension is refused"),
+    (Fault::TakesBadExtensions, "an extension without value is refused"),
+    (Fault::TakesBadTrailers, "a trailer without colon is refused"),
+    (Fault::TakesBadTrailers, "a trailer with a NUL is refused"),
+    (Fault::TakesLineFeedsInChunks, "a chunk line that ends in a line feed alone is refused"),
+    (Fault::TakesLineFeedsInChunks, "a body that ends in a line feed alone is refused"),
+    (Fault::TakesLineFeedsInChunks, "a trailer section that ends in a line feed alone is refused"),
+    (Fault::HeedsTrailers, "a length in the trailer is without effect"),
+    (Fault::HasNoTrailerLimit, "a trailer of too many fields is refused"),
+    (Fault::HasNoTrailerLimit, "a huge chunk extension is refused"),
+    (Fault::ForgetsCutHeads, "a request may be cut at any place"),
+    (Fault::ForgetsCutHeads, "pipelined requests may be cut at any place"),
+    (Fault::ComparesWholeConnectionFields, "close is recognised before other options"),
+    (Fault::ComparesWholeConnectionFields, "close prevails over keep-alive"),
+    (Fault::KeepsHttp10Open, "nothing is answered behind a request of HTTP/1.0"),
+    (Fault::OmitsAllow, "TRACE of echo is 405"),
+    (Fault::KnowsAnyMethod, "an unknown method is 501 on an unknown path too"),
+    (Fault::SendsBodyToHead, "HEAD of metrics has no body"),
+    (Fault::OmitsExplanations, "a 413 explains itself"),
+    (Fault::OmitsAnnouncements, "a close after a missing Host is announced"),
+    (Fault::TakesAnyParameter, "a percent-encoded digit is refused"),
+    (Fault::AddsOneToSums, "empty pairs are passed over"),
+];
+
+/// Faults by which bytes of a body are answered, and a case that must say so.
+const DESYNCS: &[(Fault, &str)] = &[
+    (Fault::LeavesBodiesUnread, "the body of a 405 is not taken for a request"),
+    (Fault::LeavesBodiesUnread, "the body of a GET of simple is not taken for a request"),
+    (Fault::LeavesBodiesUnread, "the body of a HEAD is not taken for a request"),
+    (Fault::LeavesBodiesUnread, "the chunks of a 404 are not taken for a request"),
+    (Fault::TakesBadLengths, "a length that is no number is refused"),
+    (Fault::TakesConflictingLengths, "conflicting lengths are refused"),
+    (Fault::FindsChunkedAnywhere, "a coding that only resembles chunked is refused"),
+    (Fault::FindsChunkedAnywhere, "chunked with a parameter is refused"),
+    (Fault::IgnoresUnknownCodings, "an unknown transfer coding is refused"),
+    (Fault::KeepsOpenAfterBothFramings, "the same holds for a length within the chunks"),
+    (Fault::StaysAfterRefusals, "a bad chunk size is refused"),
+    (Fault::StaysAfterRefusals, "a request hidden in a body beyond the limit is not answered"),
+    (Fault::StaysAfterRefusals, "equal lengths are taken as one or refused"),
+    (Fault::StaysAfterRefusals, "an unknown expectation is 417"),
 ];
 
 /// Short, because a server with a fault often says nothing; long enough for the faults that must be seen
@@ -67,18 +153,23 @@ fn impatient() -> Options {
         header_timeout: Some(Duration::from_millis(200)),
         max_body: Some(MAX_BODY),
         origin: None,
+        parallel: 4,
+    }
+}
+
+fn patient() -> Options {
+    Options {
+        header_timeout: Some(HEADER_TIMEOUT),
+        max_body: Some(MAX_BODY),
+        origin: Some("model".to_owned()),
+        parallel: 4,
+        ..Options::default()
     }
 }
 
 #[test]
 fn a_server_that_does_everything_right_passes_every_case() {
-    let options = Options {
-        header_timeout: Some(HEADER_TIMEOUT),
-        max_body: Some(MAX_BODY),
-        origin: Some("model".to_owned()),
-        ..Options::default()
-    };
-    let report = run(start(Fault::Nothing), &options);
+    let report = run(start(Fault::Nothing), &patient());
     let good = |verdict| matches!(verdict, Verdict::Pass);
     // The one case about a choice between two right ways.
     let of_note = |level| level > Level::May;
@@ -88,12 +179,63 @@ fn a_server_that_does_everything_right_passes_every_case() {
 
 #[test]
 fn every_fault_is_caught_by_the_case_that_is_about_it() {
-    for &(fault, name) in CAUGHT {
+    let missed: Vec<String> = CAUGHT
+        .iter()
+        .filter_map(|&(fault, name)| {
+            let cases = suite().into_iter().filter(|case| case.name == name);
+            let report = run_cases(cases, start(fault), &impatient());
+            assert_eq!(report.outcomes.len(), 1, "there is no case named {name:?}");
+            (report.outcomes[0].verdict != Verdict::Fail).then(|| format!("{fault:?}\n{report}"))
+        })
+        .collect();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn bytes_of_a_body_that_are_answered_are_a_desync_whatever_the_level() {
+    for &(fault, name) in DESYNCS {
         let cases = suite().into_iter().filter(|case| case.name == name);
         let report = run_cases(cases, start(fault), &impatient());
         assert_eq!(report.outcomes.len(), 1, "there is no case named {name:?}");
-        assert_eq!(report.outcomes[0].verdict, Verdict::Fail, "{fault:?}\n{report}");
+        assert!(report.outcomes[0].is_desync(), "{fault:?}\n{report}");
+        assert_eq!(report.failures(Level::Must).count(), 1, "{fault:?}\n{report}");
     }
+}
+
+#[test]
+fn a_right_server_says_the_same_twice_however_many_cases_are_played_at_the_same_time() {
+    let address = start(Fault::Nothing);
+    let options = |parallel| Options { parallel, ..patient() };
+    let (one, other) = (run(address, &options(2)), run(address, &options(8)));
+    let found: Vec<String> = differences(&one, &other).iter().map(Difference::to_string).collect();
+    assert_eq!(found, [""; 0]);
+    let compared = one.outcomes.iter().filter(|outcome| !outcome.said.is_empty()).count();
+    assert!(compared * 100 >= one.outcomes.len() * 95, "only {compared} cases can be compared");
+}
+
+#[test]
+fn servers_that_say_the_same_in_another_way_are_told_apart_by_the_first_line_that_differs() {
+    let played = |fault, name| {
+        let cases = suite().into_iter().filter(move |case| case.name == name);
+        run_cases(cases, start(fault), &impatient())
+    };
+    let found = |fault, name| {
+        let found = differences(&played(Fault::Nothing, name), &played(fault, name));
+        found.iter().map(Difference::to_string).collect::<Vec<_>>()
+    };
+    let simple = "simple gives the sum of 0..1000";
+    assert_eq!(
+        found(Fault::OrdersHeadersOtherwise, simple),
+        [format!("{simple}: line 3: \"Date: *\" against \"Content-Length: *\"")]
+    );
+    assert_eq!(
+        found(Fault::WritesHeadersOtherwise, simple),
+        [format!("{simple}: line 3: \"Date: *\" against \"date: *\"")]
+    );
+    let missing = "an unknown path is 404";
+    let differs = &found(Fault::WordsErrorsOtherwise, missing)[0];
+    assert!(differs.contains("\"Content-Length: 61\" against \"Content-Length: 14\""), "{differs}");
+    assert_eq!(found(Fault::WordsErrorsOtherwise, simple), [""; 0]);
 }
 
 #[test]

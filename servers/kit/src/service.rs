@@ -41,6 +41,8 @@ pub type Answer = Response<Full<Bytes>>;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
+/// RFC 9512 section 2.1: YAML is UTF-8 by default, and has no charset parameter.
+const YAML: HeaderValue = HeaderValue::from_static("application/yaml");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// What all workers of one process have in common.
@@ -351,6 +353,7 @@ impl<E: Execute> Inner<E> {
         let endpoint = request.endpoint();
         let (status, content_type, body) = match request {
             app::Request::Index => (StatusCode::OK, JSON, app::index_body().into()),
+            app::Request::OpenApi => (StatusCode::OK, YAML, Bytes::from_static(app::OPENAPI.as_bytes())),
             app::Request::Info => (StatusCode::OK, JSON, self.info().body().into()),
             app::Request::Metrics => {
                 (StatusCode::OK, PROMETHEUS, self.site.metrics.text(self.site.server).into())

@@ -299,3 +299,50 @@ fn an_operation_that_panics_costs_one_answer_and_not_the_connection() {
         assert!(!over);
     }
 }
+
+/// Has always too much to do.
+struct Full;
+
+impl Execute for Full {
+    type Future = std::future::Ready<Result<Done, Refused>>;
+
+    fn execute(&self, _: app::Operation) -> Self::Future {
+        std::future::ready(Err(Refused::Busy { retry_after: SECOND }))
+    }
+}
+
+#[test]
+fn refusals_are_those_that_the_description_gives_as_examples() {
+    let post = |length: usize, rest: &str| {
+        format!("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\n{rest}\r\n")
+    };
+    let long_head = format!("GET / HTTP/1.1\r\nHost: test\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+    let slow = |played: &mut Played<Inline>| {
+        let _ = played.send(post(9, "").as_bytes());
+        played.wait(5_000).0
+    };
+    let answers = [
+        (400, Played::new(Inline).send(b"GET / HTTP/1.1\r\n\r\n").0),
+        (408, slow(&mut Played::new(Inline))),
+        (413, Played::new(Inline).send(post(101, "").as_bytes()).0),
+        (417, Played::new(Inline).send(post(1, "Expect: more\r\n").as_bytes()).0),
+        (431, Played::new(Inline).send(long_head.as_bytes()).0),
+        (500, Played::new(Broken).send(HEAD).0),
+        (503, Played::new(Full).send(HEAD).0),
+    ];
+    for (status, answer) in answers {
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status} was due: {answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let head = head.to_ascii_lowercase();
+        assert_eq!(head.contains("\r\nconnection: close"), status < 500, "{head}");
+        assert_eq!(head.contains("\r\nretry-after: 1"), status == 503, "{head}");
+        if status == 431 {
+            assert_eq!(body, "", "the description says that there is none");
+            continue;
+        }
+        let reason = body.strip_prefix(r#"{"error":""#).and_then(|rest| rest.strip_suffix(r#""}"#)).unwrap();
+        let examples = [format!("value: {{ error: {reason} }}"), format!("value: {{ error: '{reason}' }}")];
+        let described = examples.iter().any(|example| app::OPENAPI.contains(example));
+        assert!(described, "openapi.yaml has no example {examples:?}");
+    }
+}

@@ -2,10 +2,31 @@
 
 use app::Operation;
 
-use crate::case::{
-    Case, Check, Level, Step, answer, code, get, may, must, request, result_of, send, should, simple,
-};
+use crate::case::{Case, Check, Level, Step, answer, code, get, may, must, result_of, send, should, simple};
+use crate::cases::{SIMPLE, and_smuggled};
 use crate::play::{Context, finding};
+
+/// What must hold, who says so, and the fields of a request after which the connection stays.
+const KEPT: &[(&str, &str, &str)] = &[
+    ("Connection: keep-alive changes nothing in HTTP/1.1", "9112 9.3", "Connection: keep-alive"),
+    ("an unknown connection option changes nothing", "9110 7.6.1", "Connection: x-other"),
+    ("an empty list of connection options changes nothing", "9110 7.6.1", "Connection: ,"),
+    ("an option that only begins like close does not close", "9110 7.6.1", "Connection: closed, close-not"),
+    ("an option that names Host does no harm", "9110 7.6.1", "Connection: Host"),
+    ("a field of the old proxies does not close", "9112 9.3", "Proxy-Connection: close"),
+    ("Keep-Alive alone does no harm", "9112 9.3", "Keep-Alive: timeout=0, max=0"),
+];
+
+/// The same for one after which it closes, whatever follows.
+const CLOSED: &[(&str, &str, &str)] = &[
+    ("close is recognised without a blank", "9112 9.6", "Connection:close"),
+    ("Close is recognised in capitals", "9110 7.6.1", "Connection: Close"),
+    ("close is recognised before other options", "9110 7.6.1", "Connection: close, x-other"),
+    ("close is recognised between blanks and commas", "9110 7.6.1", "Connection: ,\t close \t,"),
+    ("close prevails over keep-alive", "9112 9.3", "Connection: keep-alive, close"),
+    ("close prevails over a later keep-alive", "9112 9.3", "Connection: close, keep-alive"),
+    ("close is recognised in a second field", "9110 7.6.1", "Connection: keep-alive\r\nConnection: close"),
+];
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = vec![
@@ -39,26 +60,6 @@ pub(crate) fn cases() -> Vec<Case> {
                 simple().then(),
                 answer(200).body("second").then(),
                 answer(200).then(),
-            ],
-        ),
-        must(
-            "a request may arrive byte by byte",
-            "9112 2",
-            vec![Step::SendPieces(get("/simple"), 1), simple().then()],
-        ),
-        must(
-            "a request may arrive in two parts",
-            "9112 2",
-            vec![Step::SendPieces(get("/complex?iterations=9"), 30), result_of(complex(9)).then()],
-        ),
-        must(
-            "pipelined requests may arrive in uneven parts",
-            "9112 9.3.2",
-            vec![
-                Step::SendPieces([get("/simple"), get("/complex?iterations=9"), get("/simple")].concat(), 17),
-                simple().then(),
-                result_of(complex(9)).then(),
-                simple().then(),
             ],
         ),
         must(
@@ -127,27 +128,6 @@ pub(crate) fn cases() -> Vec<Case> {
                 Step::Closes,
             ],
         ),
-        should(
-            "an empty line before a request is passed over",
-            "9112 2.2",
-            vec![Step::Send([b"\r\n".to_vec(), get("/simple")].concat()), simple().then()],
-        ),
-        must(
-            "a target in absolute form is accepted",
-            "9112 3.2.2",
-            vec![
-                send("GET http://conformance/complex?iterations=9 HTTP/1.1\r\nHost: conformance\r\n\r\n"),
-                result_of(complex(9)).then(),
-            ],
-        ),
-        must(
-            "field names are recognised in any case and values without their blanks",
-            "9110 5.1",
-            vec![
-                send("POST /echo HTTP/1.1\r\nhOST:c\r\ncONTENT-lENGTH: \t 4 \t\r\n\r\nbody"),
-                answer(200).body("body").then(),
-            ],
-        ),
         may(
             "a client that has finished sending still gets its answer",
             "9112 9.6",
@@ -159,16 +139,47 @@ pub(crate) fn cases() -> Vec<Case> {
             ],
         ),
         must(
-            "the answer after a 404 is right",
-            "contract",
+            "HTTP/1.0 with Connection: close is closed",
+            "9112 9.3",
+            vec![send("GET /simple HTTP/1.0\r\nConnection: close\r\n\r\n"), simple().then(), Step::Closes],
+        ),
+        must(
+            "close prevails over keep-alive in HTTP/1.0",
+            "9112 9.3",
             vec![
-                Step::Send([get("/nowhere"), request("HEAD", "/nowhere"), get("/simple")].concat()),
-                answer(404).then(),
-                answer(404).without_body().then(),
+                send("GET /simple HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n"),
                 simple().then(),
+                Step::Closes,
             ],
         ),
+        must(
+            "nothing is answered behind a request of HTTP/1.0",
+            "9112 9.3",
+            vec![
+                send("GET /simple HTTP/1.0\r\n\r\nGET /simple HTTP/1.0\r\n\r\n"),
+                simple().then(),
+                Step::Closes,
+            ],
+        ),
+        must(
+            "HEAD in HTTP/1.0 has no body",
+            "9110 9.3.2",
+            vec![send("HEAD /simple HTTP/1.0\r\n\r\n"), answer(200).without_body().then(), Step::Closes],
+        ),
+        must(
+            "an unknown path is 404 in HTTP/1.0 too",
+            "contract",
+            vec![send("GET /nowhere HTTP/1.0\r\n\r\n"), answer(404).then(), Step::Closes],
+        ),
     ];
+    cases.extend(KEPT.iter().map(|&(name, source, fields)| {
+        let request = format!("{SIMPLE}{fields}\r\n\r\n");
+        must(name, source, vec![send(request), simple().then(), Step::Send(get("/simple")), simple().then()])
+    }));
+    cases.extend(CLOSED.iter().map(|&(name, source, fields)| {
+        let request = format!("{SIMPLE}{fields}\r\n\r\n");
+        must(name, source, vec![send(and_smuggled(request.as_bytes())), simple().then(), Step::Closes])
+    }));
     cases.push(code("abandoned connections do no harm", Level::Must, "contract", |context| {
         finding(survives_abandonment(context))
     }));

@@ -1,4 +1,4 @@
-//! What a server tells about itself: the index, `/info`, `/healthz`, `/metrics`.
+//! What a server tells about itself: the index, `/openapi.yaml`, `/info`, `/healthz`, `/metrics`.
 
 use app::Endpoint;
 use serde_json::Value;
@@ -15,6 +15,14 @@ pub(crate) fn cases() -> Vec<Case> {
             vec![
                 Step::Send(get("/")),
                 answer(200).header("content-type", "application/json").that(index).then(),
+            ],
+        ),
+        must(
+            "the description for programs is served as it is",
+            "contract",
+            vec![
+                Step::Send(get("/openapi.yaml")),
+                answer(200).header("content-type", "application/yaml").body(app::OPENAPI.as_bytes()).then(),
             ],
         ),
         must(

@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, Level, Step, code, must, send, should, simple};
+use crate::case::{Case, Level, SMUGGLED, Step, answer, code, get, must, request, send, should, simple};
 use crate::cases::bodies::post;
+use crate::cases::{ECHO, SIMPLE, and_smuggled};
 use crate::play::{Context, Finding, refusal};
 use crate::report::Verdict;
 use crate::wire::{Broken, Client};
 
 /// More than any server needs to accept in a head.
 const HUGE: usize = 1 << 20;
+
+/// The refusals of something too long: by what it is part of, or as malformed.
+const TOO_LONG: &[u16] = &[400, 413, 414, 431];
+
+const CHUNKED: &str = "POST /echo HTTP/1.1\r\nHost: c\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -18,16 +24,6 @@ pub(crate) fn cases() -> Vec<Case> {
             "contract",
             vec![
                 send("POST /echo HTTP/1.1\r\nHost: c\r\nContent-Length: 1000000000000\r\n\r\n"),
-                Step::Refusal(&[413]),
-            ],
-        ),
-        should(
-            "a body beyond the limit is refused instead of 100 Continue",
-            "9110 10.1.1",
-            vec![
-                send(
-                    "POST /echo HTTP/1.1\r\nHost: c\r\nContent-Length: 1000000000000\r\nExpect: 100-continue\r\n\r\n",
-                ),
                 Step::Refusal(&[413]),
             ],
         ),
@@ -88,6 +84,127 @@ pub(crate) fn cases() -> Vec<Case> {
                 simple().then(),
             ],
         ),
+        should(
+            "a target of eight thousand bytes is accepted",
+            "9110 4.1",
+            vec![Step::Send(get(&format!("/healthz?{}", "a".repeat(7_991)))), answer(200).then()],
+        ),
+        should(
+            "a method longer than any that is known is 501",
+            "9112 3",
+            vec![Step::Send(request(&"A".repeat(1_000), "/simple")), answer(501).then()],
+        ),
+        must(
+            "a long path that is not there is 404",
+            "contract",
+            vec![Step::Send(get(&format!("/{}", "a/".repeat(2_000)))), answer(404).then()],
+        ),
+        must(
+            "a long wrong parameter is refused in an answer that is not as long",
+            "contract",
+            vec![
+                Step::Send(get(&format!("/complex?{0}={0}", "n".repeat(3_000)))),
+                answer(400)
+                    .that(|answer| match answer.body.len() {
+                        ..1_000 => Ok(()),
+                        length => Err(format!("the answer has {length} bytes")),
+                    })
+                    .then(),
+            ],
+        ),
+        must(
+            "a huge method is refused",
+            "contract",
+            vec![
+                send(format!("{} /simple HTTP/1.1\r\nHost: c\r\n\r\n", "A".repeat(HUGE))),
+                Step::Refusal(TOO_LONG),
+            ],
+        ),
+        must(
+            "a huge name is refused",
+            "contract",
+            vec![send(format!("{SIMPLE}{}: b\r\n\r\n", "a".repeat(HUGE))), Step::Refusal(TOO_LONG)],
+        ),
+        must(
+            "a huge Host is refused",
+            "contract",
+            vec![
+                send(format!("GET /simple HTTP/1.1\r\nHost: {}\r\n\r\n", "a".repeat(HUGE))),
+                Step::Refusal(TOO_LONG),
+            ],
+        ),
+        must(
+            "a huge query is refused",
+            "9110 15.5.15",
+            vec![Step::Send(get(&format!("/healthz?{}", "a".repeat(HUGE)))), Step::Refusal(TOO_LONG)],
+        ),
+        must(
+            "a length of a million digits is refused",
+            "9112 6.3",
+            vec![
+                send(format!("{ECHO}Content-Length: {}\r\n\r\n", "0".repeat(HUGE))),
+                Step::Refusal(TOO_LONG),
+            ],
+        ),
+        must(
+            "a chunk size of a million zeros is read or refused",
+            "9112 7.1",
+            vec![
+                send(format!("{CHUNKED}{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(HUGE))),
+                Step::RefusalOr(TOO_LONG, answer(200).body("hello")),
+            ],
+        ),
+        must(
+            "a huge chunk extension is refused",
+            "9112 7.1.1",
+            vec![
+                send(format!("{CHUNKED}5;a={}\r\nhello\r\n0\r\n\r\n", "b".repeat(HUGE))),
+                Step::Refusal(TOO_LONG),
+            ],
+        ),
+        should(
+            "extensions that are huge together are refused",
+            "9112 7.1.1",
+            vec![
+                send(format!(
+                    "{CHUNKED}{}0\r\n\r\n",
+                    format!("1;a={}\r\nx\r\n", "b".repeat(1_000)).repeat(1_000)
+                )),
+                Step::Refusal(TOO_LONG),
+            ],
+        ),
+        must(
+            "a huge trailer is refused",
+            "9112 7.1.2",
+            vec![
+                send(format!("{CHUNKED}5\r\nhello\r\n0\r\nX-A: {}\r\n\r\n", "b".repeat(HUGE))),
+                Step::Refusal(TOO_LONG),
+            ],
+        ),
+        must(
+            "a trailer of too many fields is refused",
+            "9112 7.1.2",
+            vec![
+                send(format!("{CHUNKED}5\r\nhello\r\n0\r\n{}\r\n", "X-A: b\r\n".repeat(50_000))),
+                Step::Refusal(TOO_LONG),
+            ],
+        ),
+        must(
+            "a request hidden in a body beyond the limit is not answered",
+            "9112 6",
+            vec![
+                send(and_smuggled(format!("{ECHO}Content-Length: 1000000000000\r\n\r\n").as_bytes())),
+                Step::Refusal(&[413]),
+            ],
+        ),
+        code(
+            "requests hidden in a chunk beyond the limit are not answered",
+            Level::Must,
+            "9112 7.1",
+            |context| {
+                over_the_limit(context, |body| one_chunk(&SMUGGLED.repeat(body.len() / SMUGGLED.len() + 1)))
+            },
+        ),
         code("a head that never ends is timed out", Level::Must, "contract", |context| {
             times_out(context, b"GET /simple HTTP/1.1\r\nHost: c\r\n")
         }),
@@ -133,6 +250,11 @@ fn chunked(body: &[u8]) -> Vec<u8> {
     }
     request.extend_from_slice(b"0\r\n\r\n");
     request
+}
+
+/// A POST to `/echo` of one chunk.
+fn one_chunk(body: &[u8]) -> Vec<u8> {
+    [format!("{CHUNKED}{:x}\r\n", body.len()).as_bytes(), body, b"\r\n0\r\n\r\n"].concat()
 }
 
 /// Sends the start of a head and no more.

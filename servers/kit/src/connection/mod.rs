@@ -11,7 +11,7 @@
 //! both purposes; it never answers 408; and it allocates, registers and removes a timer for every
 //! request. Here a request costs one reading of the clock.
 //!
-//! A connection that is closed while its client may still be sending is closed as [`closing`] says.
+//! A connection that is closed while its client may still be sending is closed as `closing` says.
 
 mod activity;
 mod closing;

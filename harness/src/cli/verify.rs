@@ -1,0 +1,42 @@
+//! Arguments of `verify`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Shown below the help of `verify`.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  harness verify                              every row of the registry
+  harness verify work-stealing --all-cases    one row, case by case
+  harness verify --fresh                      play the suite again where its outcome is known
+  harness verify --export-json verified.json  every case of every row, for programs
+
+Controlled rows pass every MUST and at least 95% of SHOULD, and say the same as one another byte \
+for byte, apart from what must differ. Native and reference rows deviate exactly as the registry \
+lists: an unlisted deviation fails, and so does a listed one that no longer happens. The suite is \
+played once for each binary, its arguments and this version of the harness; only what holds is taken \
+from an earlier time. Exit code 1: a row does not hold.";
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The rows (see `bench --list`); all of them where nothing is said
+    #[arg(value_name = "ROW")]
+    pub rows: Vec<String>,
+    /// Print every case, not only what is to be seen
+    #[arg(long)]
+    pub all_cases: bool,
+    /// Play the suite again, whatever is known
+    #[arg(long)]
+    pub fresh: bool,
+    /// Also write every case of every row as JSON; an existing file is replaced
+    #[arg(long, value_name = "FILE")]
+    pub export_json: Option<PathBuf>,
+    /// Registry of rows, instead of harness/servers.toml
+    #[arg(long, value_name = "FILE")]
+    pub registry: Option<PathBuf>,
+    /// Where outcomes are kept, instead of target/verified
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+}
