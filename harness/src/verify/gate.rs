@@ -31,6 +31,8 @@ pub(crate) struct Gate {
 pub(crate) struct Verified {
     /// The rows, in the registry's order. One that a person interrupted is not among them.
     pub(crate) rows: Vec<RowVerdict>,
+    /// Whether a person ended it before all rows were verified.
+    pub(crate) interrupted: bool,
     /// How controlled rows were compared.
     pub(crate) compared: Compared,
     /// The version of the suite.
@@ -38,9 +40,9 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
-    /// Whether every row that the suite judges keeps the contract.
+    /// Whether every row that the suite judges keeps the contract, and none is missing.
     pub(crate) fn holds(&self) -> bool {
-        self.rows.iter().all(|row| row.status() != Status::Broken)
+        !self.interrupted && self.rows.iter().all(|row| row.status() != Status::Broken)
     }
 
     /// What a run's record keeps.
@@ -85,7 +87,8 @@ pub(crate) fn verify_rows(
         verdicts.push(verdict);
     }
     let compared = compare(&mut verdicts);
-    Ok(Verified { rows: verdicts, compared, suite_sha256 })
+    let interrupted = verdicts.len() < rows.len();
+    Ok(Verified { rows: verdicts, interrupted, compared, suite_sha256 })
 }
 
 /// What it takes to verify one row.

@@ -58,7 +58,7 @@ pub fn verify(args: &VerifyArgs) -> anyhow::Result<Outcome> {
     if let Some(export) = export {
         export.finish_json(&report::Export::of(&verified))?;
     }
-    Ok(match (context.interrupt.asked(), verified.holds()) {
+    Ok(match (verified.interrupted, verified.holds()) {
         (true, _) => Outcome::Interrupted,
         (false, false) => Outcome::Partly,
         (false, true) => Outcome::Done,

@@ -22,6 +22,8 @@ use crate::{
 const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Small enough to overstep quickly, beyond every body that a case expects to be accepted.
 const MAX_BODY: usize = 100_000;
+/// Cases that wait for a timeout take as long as it; the others share the machine meanwhile.
+const PARALLEL: usize = 6;
 /// The suite takes seconds. A row that makes it wait so long would wait for hours.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 /// How often an interrupt is looked for meanwhile.
@@ -62,9 +64,17 @@ impl From<Outcome> for PlayedCase {
 /// Why there is no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayError {
-    /// The server did not start, or did not end well.
+    /// The server did not start.
     #[error(transparent)]
     Server(#[from] InstanceError),
+    /// The server crashed, or did not end well.
+    #[error("{error}; the first case that failed: {after}")]
+    Ended {
+        /// How it ended.
+        error: InstanceError,
+        /// The first case that failed; where it crashed, about there.
+        after: &'static str,
+    },
     /// The server makes the suite wait.
     #[error(
         "the suite did not end within {TIME_LIMIT:?}: the server leaves too many requests without an answer"
@@ -124,11 +134,16 @@ pub(crate) fn play(row: &Row, setting: &Setting, context: &Context) -> Result<Ve
         header_timeout: setting.limits.then_some(HEADER_TIMEOUT),
         max_body: setting.limits.then_some(MAX_BODY),
         origin: Some(instance.said().server.clone()),
+        parallel: PARALLEL,
         ..Options::default()
     };
     let report = run_within(TIME_LIMIT, instance.address(), options, context)?;
     // A server that crashed on the way, or that cannot end, is no row that holds.
-    instance.stop()?;
+    if let Err(error) = instance.stop() {
+        let first = report.outcomes.iter().find(|outcome| outcome.verdict == Verdict::Fail);
+        let after = first.map_or("none", |outcome| outcome.name);
+        return Err(PlayError::Ended { error, after });
+    }
     Ok(report.outcomes.into_iter().map(PlayedCase::from).collect())
 }
 

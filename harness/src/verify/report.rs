@@ -80,6 +80,9 @@ pub(super) fn remarks(verified: &Verified, all_cases: bool) -> String {
         }
     }
     text.push_str(&comparison(&verified.compared));
+    if verified.interrupted {
+        text.push_str("interrupted: some rows were not verified\n");
+    }
     text
 }
 
@@ -136,6 +139,7 @@ fn comparison(compared: &Compared) -> String {
 pub(super) struct Export<'a> {
     schema: u32,
     holds: bool,
+    interrupted: bool,
     suite_sha256: &'a str,
     compared: &'a Compared,
     rows: Vec<ExportRow<'a>>,
@@ -167,6 +171,7 @@ impl<'a> Export<'a> {
         Self {
             schema: SCHEMA,
             holds: verified.holds(),
+            interrupted: verified.interrupted,
             suite_sha256: &verified.suite_sha256,
             compared: &verified.compared,
             rows: verified.rows.iter().map(row).collect(),

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
         let listeners = listen::group(config.listen, config.workers)?;
-        let stopping = signals::install().map_err(start::Error::system("handle stop signals"))?;
+        let stopping = signals::install(None).map_err(start::Error::system("handle stop signals"))?;
         ceiling::run(&config, listeners, &stopping)
     })
 }

@@ -23,6 +23,8 @@ mod suite;
 mod answers;
 mod launched;
 
+pub mod attacks;
+
 pub use answers::{WrongAnswer, check_answers, check_endpoint};
 pub use case::{Case, Level};
 pub use differences::{Difference, differences};

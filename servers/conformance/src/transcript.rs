@@ -4,9 +4,8 @@
 //! `origin` and `worker`, dates, the whole bodies of `/info` and `/metrics`, and lengths that follow from these.
 //! Masked values read `*`. What it refuses to know: whether an answer is right.
 
-use std::cell::RefCell;
 use std::fmt::Write;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::response::Response;
 
@@ -36,13 +35,13 @@ pub(crate) enum End {
 /// A transcript under way. Clones write into the same one, for conversations on several connections.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Transcript {
-    text: Rc<RefCell<String>>,
+    text: Arc<Mutex<String>>,
 }
 
 impl Transcript {
     /// What was noted.
     pub(crate) fn take(&self) -> String {
-        self.text.take()
+        std::mem::take(&mut *self.text())
     }
 
     pub(crate) fn connection(&self) {
@@ -81,8 +80,12 @@ impl Transcript {
         });
     }
 
+    fn text(&self) -> MutexGuard<'_, String> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn line(&self, line: &str) {
-        let mut text = self.text.borrow_mut();
+        let mut text = self.text();
         text.push_str(line);
         text.push('\n');
     }

@@ -47,7 +47,8 @@ pub(crate) struct Client {
     /// Bytes received and not yet taken as a response.
     received: Vec<u8>,
     patience: Duration,
-    transcript: Transcript,
+    /// Where what is received is noted, if it is.
+    transcript: Option<Transcript>,
 }
 
 /// How a connection went on after its last expected answer.
@@ -69,18 +70,34 @@ impl Client {
         let stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(patience))?;
-        Ok(Self { stream, received: Vec::new(), patience, transcript: Transcript::default() })
+        Ok(Self { stream, received: Vec::new(), patience, transcript: None })
     }
 
     /// Notes everything that it receives in `transcript`.
     pub(crate) fn recording(self, transcript: &Transcript) -> Self {
         transcript.connection();
-        Self { transcript: transcript.clone(), ..self }
+        Self { transcript: Some(transcript.clone()), ..self }
     }
 
     /// The longest wait for each step.
     pub(crate) fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// The socket, for what a client that is no client does with it.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Whether there is something to read, be it the end of the stream. Does not wait.
+    pub(crate) fn has_input(&self) -> io::Result<bool> {
+        self.stream.set_nonblocking(true)?;
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false)?;
+        match peeked {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(!self.received.is_empty()),
+            _ => Ok(true),
+        }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -96,6 +113,12 @@ impl Client {
         Ok(())
     }
 
+    fn note(&self, what: impl FnOnce(&Transcript)) {
+        if let Some(transcript) = &self.transcript {
+            what(transcript);
+        }
+    }
+
     /// Tells the server that nothing more will be sent; answers can still come.
     pub(crate) fn finish_sending(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
@@ -105,7 +128,7 @@ impl Client {
     pub(crate) fn receive(&mut self, to_head: bool) -> Result<Response, Broken> {
         let outcome = self.receive_within(to_head, self.patience);
         if let Err(Broken::TimedOut(_)) = outcome {
-            self.transcript.end(End::TimedOut);
+            self.note(|transcript| transcript.end(End::TimedOut));
         }
         outcome
     }
@@ -128,21 +151,21 @@ impl Client {
         loop {
             match response::parse(&self.received, to_head, ended) {
                 Err(what) => {
-                    self.transcript.rest(&self.received, End::Malformed);
+                    self.note(|transcript| transcript.rest(&self.received, End::Malformed));
                     return Err(Broken::Malformed(what));
                 }
                 Ok(Some((response, length))) => {
-                    self.transcript.response(&self.received[..length], &response, to_head);
+                    self.note(|transcript| transcript.response(&self.received[..length], &response, to_head));
                     self.received.drain(..length);
                     return Ok(response);
                 }
                 Ok(None) if !ended => {}
                 Ok(None) if self.received.is_empty() => {
-                    self.transcript.end(End::Closed);
+                    self.note(|transcript| transcript.end(End::Closed));
                     return Err(Broken::Closed);
                 }
                 Ok(None) => {
-                    self.transcript.rest(&self.received, End::Truncated);
+                    self.note(|transcript| transcript.rest(&self.received, End::Truncated));
                     return Err(Broken::Truncated(self.received.len()));
                 }
             }
@@ -179,7 +202,7 @@ impl Client {
             Ok(_) => {
                 let start = &self.received[..self.received.len().min(60)];
                 let start = String::from_utf8_lossy(start).into_owned();
-                self.transcript.rest(&self.received, End::More);
+                self.note(|transcript| transcript.rest(&self.received, End::More));
                 After::More(start)
             }
             Err(error) if is_reset(&error) => self.ended(End::Closed, After::Closed),
@@ -189,7 +212,7 @@ impl Client {
     }
 
     fn ended(&self, end: End, after: After) -> After {
-        self.transcript.end(end);
+        self.note(|transcript| transcript.end(end));
         after
     }
 

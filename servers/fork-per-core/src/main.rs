@@ -34,12 +34,14 @@ fn main() -> ExitCode {
         let worker = arguments.worker_index.zip(arguments.primary);
         match worker {
             Some((index, primary)) => {
-                let stopping = signals::install().map_err(start::Error::system("handle stop signals"))?;
+                let stopping = signals::install(Some(config.limits.drain_timeout))
+                    .map_err(start::Error::system("handle stop signals"))?;
                 work(&config, Assignment { index, primary, pin }, stopping)
             }
             None => {
                 let listeners = listen::group(config.listen, config.workers)?;
-                let stopping = signals::install().map_err(start::Error::system("handle stop signals"))?;
+                // The primary keeps the deadline for its workers and ends after them.
+                let stopping = signals::install(None).map_err(start::Error::system("handle stop signals"))?;
                 run(&config, listeners, &stopping)
             }
         }

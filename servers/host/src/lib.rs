@@ -5,7 +5,9 @@
 
 pub mod class;
 pub mod cpus;
+pub mod footprint;
 pub mod guard;
 pub mod launch;
+pub mod open_files;
 pub mod processes;
 pub mod ready;

@@ -17,7 +17,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hyper::rt::{Executor, Timer};
@@ -40,6 +40,8 @@ pub struct Drained {
 /// The first pause after an accept failed for want of something; it doubles up to [`PAUSE_MAX`] while it goes on failing.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How often failures are spoken of while they last.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// The backlog counts as empty when nothing was accepted for this long. Not at once: a runtime learns of what is queued
 /// only when it next looks at its I/O driver.
@@ -76,11 +78,11 @@ where
         match unless(&mut stopped, runtime.accept(&listener)).await {
             None => break,
             Some(Ok(stream)) => {
-                failures = Failures::default();
+                failures.over();
                 admit(stream);
             }
             Some(Err(error)) => {
-                if let Some(pause) = failures.pause_after(&error)
+                if let Some(pause) = failures.pause_after(&error, timer.now())
                     && unless(&mut stopped, timer.sleep(pause)).await.is_none()
                 {
                     break;
@@ -129,25 +131,32 @@ async fn unless<F: Future>(stopped: &mut Wait, future: F) -> Option<F::Output> {
     .await
 }
 
-/// Accepts that failed in a row.
+/// Accepts that failed in a row, and when the last of them was spoken of.
 #[derive(Default)]
 struct Failures {
     pause: Option<Duration>,
+    said: Option<Instant>,
 }
 
 impl Failures {
     /// How long to wait before the next try; `None` for not at all.
-    fn pause_after(&mut self, error: &io::Error) -> Option<Duration> {
+    fn pause_after(&mut self, error: &io::Error, now: Instant) -> Option<Duration> {
         if concerns_one_connection(error) {
             return None;
         }
         let pause = self.pause.map_or(PAUSE_MIN, |pause| (pause * 2).min(PAUSE_MAX));
         self.pause = Some(pause);
-        // Said when it begins and when it has lasted about a second, not at every try.
-        if pause == PAUSE_MIN || pause == PAUSE_MAX {
+        // Not at every try, and not whenever it begins again: at its limit of files a server goes to and fro between one
+        // connection more and one too many as often as clients care to come and leave.
+        if self.said.is_none_or(|said| now.duration_since(said) >= SAY_AGAIN) {
+            self.said = Some(now);
             tracing::warn!(%error, "cannot accept; trying again (out of files? `ulimit -n`, or lower --max-connections)");
         }
         Some(pause)
+    }
+
+    fn over(&mut self) {
+        self.pause = None;
     }
 }
 
@@ -216,13 +225,28 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_second_and_a_lost_connection_causes_none() {
-        let mut failures = Failures::default();
+        let (mut failures, now) = (Failures::default(), Instant::now());
         let lost = io::Error::from(io::ErrorKind::ConnectionAborted);
-        assert_eq!(failures.pause_after(&lost), None);
+        assert_eq!(failures.pause_after(&lost, now), None);
         let out_of_files = io::Error::from_raw_os_error(24);
-        let pauses: Vec<_> = (0..9).filter_map(|_| failures.pause_after(&out_of_files)).collect();
+        let pauses: Vec<_> = (0..9).filter_map(|_| failures.pause_after(&out_of_files, now)).collect();
         assert_eq!(pauses[..3], [10, 20, 40].map(Duration::from_millis));
         assert_eq!(pauses[8], PAUSE_MAX);
+        failures.over();
+        assert_eq!(failures.pause_after(&out_of_files, now), Some(PAUSE_MIN));
+    }
+
+    #[test]
+    fn failures_that_come_and_go_are_spoken_of_now_and_then() {
+        let (mut failures, start) = (Failures::default(), Instant::now());
+        let mut said = 0;
+        for second in 0..25 {
+            let before = failures.said;
+            failures.pause_after(&io::Error::from_raw_os_error(24), start + Duration::from_secs(second));
+            failures.over();
+            said += usize::from(failures.said != before);
+        }
+        assert_eq!(said, 3);
     }
 
     #[test]

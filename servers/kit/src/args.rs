@@ -21,7 +21,7 @@ Try:
   curl 'http://127.0.0.1:8080/complex?iterations=1000000'
 
 The first SIGTERM or SIGINT drains: no new connections, requests under way are answered. A second one stops at once.
-Exit codes: 0 drained, 1 failure, 2 usage, 128+N stopped by a second signal N.";
+Exit codes: 0 drained (a warning says what --drain-timeout cut), 1 failure, 2 usage, 128+N stopped by a second signal N.";
 
 /// Arguments as they are typed.
 #[derive(Args, Clone, Debug)]

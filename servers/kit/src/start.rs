@@ -61,6 +61,10 @@ pub fn main(body: impl FnOnce() -> Result<(), Error>) -> ExitCode {
     if tracing::subscriber::set_global_default(log).is_err() {
         eprintln!("a log was set up already; the first one is kept");
     }
+    // Each connection is an open file. Where it cannot be raised, the accept loop copes with what there is.
+    if let Err(error) = host::open_files::raise() {
+        tracing::warn!(%error, "cannot raise the limit of open files (`ulimit -n`)");
+    }
     match body() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

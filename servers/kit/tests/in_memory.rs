@@ -217,6 +217,9 @@ fn a_request_that_two_readers_could_read_differently_is_refused_in_its_turn() {
             "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5 ",
             "\r\nhello\r\n0\r\n\r\n",
         ),
+        ("POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n0;", "\r\n\r\n"),
+        ("POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "\n"),
+        ("POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b", "\n\r\n"),
         ("GET /simple#top", " HTTP/1.1\r\nHost: test\r\n\r\n"),
     ] {
         for cut in [false, true] {

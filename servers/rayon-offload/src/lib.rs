@@ -5,6 +5,7 @@
 //! for long.
 
 mod offload;
+mod queue;
 
 use std::net::TcpListener;
 

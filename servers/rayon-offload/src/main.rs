@@ -64,7 +64,8 @@ fn main() -> ExitCode {
         };
         start::keep_to_cpus(&config)?;
         let listener = listen::one(config.listen)?;
-        let stopping = signals::install().map_err(start::Error::system("handle stop signals"))?;
+        let stopping = signals::install(Some(config.limits.drain_timeout))
+            .map_err(start::Error::system("handle stop signals"))?;
         rayon_offload::run(&config, &pool, listener, stopping)
     })
 }

@@ -3,17 +3,17 @@
 //! There: `spawn` onto the pool, never `install`, which would block a front thread. Back: a oneshot, whose sending
 //! wakes the connection's task through tokio's queue for tasks from outside. A front thread looks at that queue
 //! when it runs out of work and at intervals while it has some; its tasks take microseconds, so this adds
-//! little. What can add milliseconds is the kernel: when every CPU runs a pool thread, a front thread that wakes
+//! little.
+//!
+//! What waits for a thread stands in the queue ([`crate::queue`]), not in rayon's own, where nothing could be taken back:
+//! rayon is only told, once for each operation that waits, to come and take the next one. What can add milliseconds is the kernel: when every CPU runs a pool thread, a front thread that wakes
 //! may wait for the end of that thread's time slice. `--pool-class idle` (or batch) is the answer to that.
 
 use std::{
     future::{Future, Ready, ready},
     num::NonZeroUsize,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -27,6 +27,8 @@ use kit::{
 };
 use rayon::prelude::*;
 use tokio::sync::oneshot;
+
+use crate::queue::{Enqueued, Queue, Ticket};
 
 type Outcome = Result<Done, Refused>;
 
@@ -51,8 +53,14 @@ pub struct Pool {
 pub struct Offload {
     threads: rayon::ThreadPool,
     parts: Option<usize>,
-    queue: usize,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Queue<Job>>,
+}
+
+/// An operation, and where its outcome goes.
+#[derive(Debug)]
+pub struct Job {
+    operation: Operation,
+    answer: oneshot::Sender<Outcome>,
 }
 
 impl Offload {
@@ -87,29 +95,35 @@ impl Offload {
             return Err(Error::System { what: "give the pool its scheduling class (--pool-class)", source });
         }
         let parts = pool.split.then_some(pool.threads.get());
-        Ok(Self { threads, parts, queue: pool.queue, waiting: Arc::default() })
+        Ok(Self { threads, parts, queue: Queue::new(pool.queue) })
     }
 
     fn offload(&self, operation: Operation) -> Offloaded {
-        let Some(place) = Place::take(&self.waiting, self.queue) else {
+        let (answer, receiver) = oneshot::channel();
+        let Some(Enqueued { ticket, call_somebody }) = self.queue.push(Job { operation, answer }) else {
             return Offloaded::Here(ready(Err(Refused::Busy { retry_after: RETRY_AFTER })));
         };
-        let (answer, receiver) = oneshot::channel();
-        let parts = self.parts;
-        self.threads.spawn(move || {
-            drop(place);
-            // Nobody waits any more: the client is gone.
-            if answer.is_closed() {
-                return;
-            }
-            let outcome = match parts {
-                None => run_here(&operation),
-                Some(parts) => guarded(|| split(&operation, parts)),
-            };
-            // An error here says the same as above, a little later.
-            let _ = answer.send(outcome);
-        });
-        Offloaded::Elsewhere(receiver)
+        if call_somebody {
+            let (queue, parts) = (Arc::clone(&self.queue), self.parts);
+            self.threads.spawn(move || {
+                if let Some(job) = queue.take() {
+                    job.run(parts);
+                }
+            });
+        }
+        Offloaded::Elsewhere { receiver, _ticket: ticket }
+    }
+}
+
+impl Job {
+    fn run(self, parts: Option<usize>) {
+        let Self { operation, answer } = self;
+        let outcome = match parts {
+            None => run_here(&operation),
+            Some(parts) => guarded(|| split(&operation, parts)),
+        };
+        // An error says that the client has gone since the operation began.
+        let _ = answer.send(outcome);
     }
 }
 
@@ -117,22 +131,6 @@ impl Offload {
 fn split(operation: &Operation, parts: usize) -> app::Answer {
     let partials: Vec<app::Partial> = operation.split(parts).par_iter().map(app::Part::run).collect();
     operation.join(partials)
-}
-
-/// A place in the queue, given back when the operation starts or is dropped.
-struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take(waiting: &Arc<AtomicUsize>, queue: usize) -> Option<Self> {
-        let place = Self(Arc::clone(waiting));
-        (waiting.fetch_add(1, Ordering::Relaxed) < queue).then_some(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Execute for Offload {
@@ -153,7 +151,12 @@ pub enum Offloaded {
     /// Done, or refused, on the spot.
     Here(Ready<Outcome>),
     /// On its way to the pool and back.
-    Elsewhere(oneshot::Receiver<Outcome>),
+    Elsewhere {
+        /// Where the outcome arrives.
+        receiver: oneshot::Receiver<Outcome>,
+        /// Dropped with this future, which takes the operation out of the queue.
+        _ticket: Ticket<Job>,
+    },
 }
 
 impl Future for Offloaded {
@@ -162,7 +165,7 @@ impl Future for Offloaded {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         match self.get_mut() {
             Self::Here(outcome) => Pin::new(outcome).poll(context),
-            Self::Elsewhere(receiver) => {
+            Self::Elsewhere { receiver, .. } => {
                 Pin::new(receiver).poll(context).map(|received| received.unwrap_or(Err(Refused::Panicked)))
             }
         }
@@ -225,10 +228,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn beyond_the_queue_work_is_refused_and_what_waited_is_done() {
-        let offload = start(1, false);
-        // Occupies the only thread until the test lets it go.
+    /// Occupies the only thread until what is returned is dropped.
+    fn occupy(offload: &Offload) -> mpsc::Sender<()> {
         let (started, is_started) = mpsc::channel();
         let (release, is_released) = mpsc::channel::<()>();
         offload.threads.spawn(move || {
@@ -236,11 +237,32 @@ mod tests {
             let _ = is_released.recv_timeout(SECONDS);
         });
         is_started.recv_timeout(SECONDS).unwrap();
+        release
+    }
+
+    #[test]
+    fn beyond_the_queue_work_is_refused_and_what_waited_is_done() {
+        let offload = start(1, false);
+        let occupied = occupy(&offload);
         let first = offload.execute(Operation::Complex { iterations: 10 });
         let second = wait(offload.execute(Operation::Complex { iterations: 10 }));
         assert_eq!(second.unwrap_err(), Refused::Busy { retry_after: RETRY_AFTER });
-        release.send(()).unwrap();
+        drop(occupied);
         wait(first).unwrap();
-        assert_eq!(offload.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(offload.queue.waiting(), 0);
+    }
+
+    #[test]
+    fn a_client_that_leaves_makes_room_at_once_and_its_work_is_never_done() {
+        let offload = start(1, false);
+        let occupied = occupy(&offload);
+        // The longest there is: were one of them run, the last would not be answered in time.
+        for _ in 0..100 {
+            let left = offload.execute(Operation::Complex { iterations: 5_000_000_000 });
+            assert!(matches!(left, Offloaded::Elsewhere { .. }));
+        }
+        let last = offload.execute(Operation::Complex { iterations: 10 });
+        drop(occupied);
+        wait(last).unwrap();
     }
 }

@@ -43,7 +43,8 @@ fn main() -> ExitCode {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
         let listeners = listen::group(config.listen, config.workers)?;
-        let stopping = signals::install().map_err(start::Error::system("handle stop signals"))?;
+        let stopping = signals::install(Some(config.limits.drain_timeout))
+            .map_err(start::Error::system("handle stop signals"))?;
         thread_per_core::run(&config, arguments.io.into(), arguments.pinning.or(true), listeners, stopping)
     })
 }

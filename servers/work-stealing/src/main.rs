@@ -19,7 +19,8 @@ fn main() -> ExitCode {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
         let listener = listen::one(config.listen)?;
-        let stopping = signals::install().map_err(start::Error::system("handle stop signals"))?;
+        let stopping = signals::install(Some(config.limits.drain_timeout))
+            .map_err(start::Error::system("handle stop signals"))?;
         work_stealing::run(&config, listener, stopping)
     })
 }

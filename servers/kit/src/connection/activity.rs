@@ -23,6 +23,12 @@ use crate::{
     service::{Answer, ResponseFuture, Service},
 };
 
+/// How often the stream may be read in one poll of the connection before the others have their turn. A client that
+/// sends faster than it is read gives hyper no reason to stop where it looks for the end of something, and a
+/// runtime that does not ration its streams itself would never look at a timer again. Less than tokio's own
+/// ration of 128 for a task, which its timers draw on as well: with none left they do not fire.
+const READS_PER_POLL: u32 = 64;
+
 /// What a connection is doing, as far as timeouts care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -57,6 +63,7 @@ pub(super) struct Activity {
     partial: AtomicBool,
     /// A request was refused in a way that closes the connection.
     refused: AtomicBool,
+    reads_in_this_poll: AtomicU32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,6 +89,11 @@ impl Activity {
             requests: self.requests.load(Relaxed),
             writes: self.writes.load(Relaxed),
         }
+    }
+
+    /// The connection is polled anew.
+    pub(super) fn begin_poll(&self) {
+        self.reads_in_this_poll.store(0, Relaxed);
     }
 
     /// Whether the client does not take what is written.
@@ -124,6 +136,11 @@ impl<Io: Read + Unpin> Read for Watched<Io> {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.activity.reads_in_this_poll.load(Relaxed) >= READS_PER_POLL {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Activity::increment(&self.activity.reads_in_this_poll);
         let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
         if outcome.is_ready() {
             self.activity.partial.store(!self.io.is_between_messages(), Relaxed);

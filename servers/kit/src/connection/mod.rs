@@ -244,6 +244,7 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        this.activity.begin_poll();
         if let State::Serving(_) = this.state
             && this.poll_http(context).is_pending()
         {

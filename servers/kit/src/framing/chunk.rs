@@ -9,8 +9,12 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ChunkLine {
     size: u64,
+    digits: u8,
     place: Place,
 }
+
+/// Of which 16 at most can be other than zero. Without a bound a size would never have to end.
+const MOST_DIGITS: u8 = 64;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
@@ -62,7 +66,10 @@ impl ChunkLine {
                 let Some(size) = self.size.checked_mul(16).and_then(|size| size.checked_add(digit)) else {
                     return Next::Lost;
                 };
-                return Next::Line(Self { size, place: Size });
+                return match self.digits {
+                    MOST_DIGITS.. => Next::Refused,
+                    digits => Next::Line(Self { size, digits: digits + 1, place: Size }),
+                };
             }
             (Start, _) => return Next::Lost,
             (End, b'\n') => return Next::Chunk { size: self.size },
@@ -113,6 +120,7 @@ mod tests {
 
     #[test]
     fn sizes_are_hexadecimal_and_extensions_are_ignored() {
+        assert_eq!(read(&format!("{}1\r\n", "0".repeat(63))), Ok(1));
         for line in ["1f", "1F", "001f", "1f;a", "1f;a=b", "1f ; a = b ;c", "1f;a=\"b;\\\"c\"", "1f;a=\"\";b"]
         {
             assert_eq!(read(&format!("{line}\r\n")), Ok(31), "{line}");
@@ -123,6 +131,7 @@ mod tests {
     #[test]
     fn what_is_no_extension_is_refused() {
         for line in [
+            &"0".repeat(65),
             "5 ",
             "5\t",
             "5;",

@@ -3,7 +3,8 @@
 //! hyper finds the boundaries by itself, and refuses nearly everything that RFC 9112 has refused. What it lets pass
 //! or hides from the service is noticed here, on the way to it: a Content-Length beside a Transfer-Encoding (section 6.1), a
 //! fragment in the request target (section 3.2), blanks and other bytes in a chunk's size line that are no extension
-//! (section 7.1.1). Each is a place where two readers of the same bytes may disagree, which is how requests are smuggled.
+//! (section 7.1.1), a line after the last chunk that ends in LF alone, behind which it swallows the next request
+//! (section 7.1.2). Each is a place where two readers of the same bytes may disagree, which is how requests are smuggled.
 //!
 //! [`Framing`] reads along and names the first byte that may not be there; [`Strict`] is the stream that then makes hyper
 //! refuse: it lets the bytes before it through, and in its place `REFUSED`, which no part of a message may hold. So
@@ -17,9 +18,9 @@ mod strict;
 use chunk::{ChunkLine, Next};
 pub use strict::Strict;
 
-/// What hyper is given in the place of a byte that may not be there: the end of a line within a line, then a byte that
-/// no line may begin with, then the end of whatever it waits for.
-pub(crate) const REFUSED: &[u8] = b"\n\0\r\n\r\n";
+/// What hyper is given in the place of a byte that may not be there: a byte that no head and no trailer may hold, one that
+/// no chunk's line may hold, and the end of whatever it waits for.
+pub(crate) const REFUSED: &[u8] = b"\0\n\r\n\r\n";
 
 /// Reads along with the bytes of one connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -166,8 +167,9 @@ impl Framing {
                 },
                 State::TrailerStart if byte == b'\r' => (1, State::BodyEnd),
                 State::TrailerStart => (0, State::Trailer),
-                State::Trailer => match memchr::memchr(b'\r', rest) {
+                State::Trailer => match memchr::memchr2(b'\r', b'\n', rest) {
                     None => (rest.len(), State::Trailer),
+                    Some(end) if rest[end] == b'\n' => return self.refuse(at + end),
                     Some(end) => (end + 1, State::TrailerEnd),
                 },
                 State::TrailerEnd if byte == b'\n' => (1, State::TrailerStart),
@@ -267,6 +269,8 @@ mod tests {
             ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length", ": 5\r\n\r\n"),
             ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5 ", "\r\nhello\r\n0\r\n\r\n"),
             ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;", "\r\nhello\r\n0\r\n\r\n"),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "\nGET / HTTP/1.1\r\n\r\n"),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b", "\n\r\n"),
         ] {
             assert_eq!(read(&format!("{before}{after}")), Err(before.len()), "{before:?}");
         }

@@ -1,0 +1,152 @@
+//! A server with one weakness, for the tests that show that the attacks find it: `weak WEAKNESS --listen ...`.
+//! Blocking sockets and a thread per connection; understands of HTTP only what the attacks send.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    thread,
+    time::Duration,
+};
+
+use host::ready::{Profile, Ready};
+
+struct Server {
+    weakness: String,
+    in_flight: AtomicU64,
+    /// Held by whoever is served, where one is served at a time.
+    turn: Mutex<()>,
+    open: Mutex<usize>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn main() -> io::Result<()> {
+    let weakness = std::env::args().nth(1).unwrap_or_default();
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let ready = Ready {
+        server: "weak".to_owned(),
+        address: listener.local_addr()?,
+        pid: std::process::id(),
+        workers: 1,
+        cpus: host::cpus::CpuSet::allowed()?,
+        profile: Profile::of_this_build(),
+    };
+    if weakness == "ignores-signals" {
+        // The handler does nothing, and so the signal does nothing.
+        signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::default())?;
+    }
+    if weakness == "ends-at-once" {
+        let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM])?;
+        thread::spawn(move || signals.forever().next().map(|_| std::process::exit(0)));
+    }
+    let server = Arc::new(Server {
+        weakness,
+        in_flight: AtomicU64::new(0),
+        turn: Mutex::new(()),
+        open: Mutex::new(0),
+    });
+    ready.announce()?;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => server.admit(stream),
+            Err(error) if server.is("dies-without-files") => return Err(error),
+            Err(_) if server.is("spins-without-files") => {}
+            Err(error) => {
+                if server.is("tells-everything") {
+                    eprintln!("cannot accept: {error}");
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+impl Server {
+    fn is(&self, weakness: &str) -> bool {
+        self.weakness == weakness
+    }
+
+    fn admit(self: &Arc<Self>, stream: TcpStream) {
+        let mut open = lock(&self.open);
+        if *open >= 8 && self.is("turns-away") {
+            return;
+        }
+        *open += 1;
+        drop(open);
+        let server = Arc::clone(self);
+        thread::spawn(move || {
+            if server.is("keeps-files") {
+                std::mem::forget(stream.try_clone());
+            }
+            // How the connection ended does not matter here.
+            let _ = server.serve(&stream);
+            *lock(&server.open) -= 1;
+        });
+    }
+
+    fn serve(&self, mut stream: &TcpStream) -> io::Result<()> {
+        let memory = vec![1_u8; if self.is("keeps-memory") { 256 << 10 } else { 1 }];
+        let mut reader = BufReader::new(stream);
+        let mut unsent = Vec::new();
+        let (mut turn, mut requests) = (None, 0);
+        loop {
+            requests += 1;
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if reader.read_line(&mut head)? == 0 {
+                    return Ok(());
+                }
+            }
+            if turn.is_none() && (self.is("one-at-a-time") || self.is("finishes-with-one-client")) {
+                turn = Some(lock(&self.turn));
+            }
+            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap_or("0");
+            let length: u64 = length.parse().unwrap_or(0);
+            if head.contains("chunked") || length > 1 << 20 {
+                // Takes bodies without any limit.
+                io::copy(&mut reader, &mut io::sink())?;
+            }
+            let mut body = vec![0; length as usize];
+            reader.read_exact(&mut body)?;
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            if length == 0 {
+                body = self.body(path).into_bytes();
+            }
+            write!(unsent, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
+            unsent.extend(body);
+            // As many answers as there are requests, however many: nothing is sent before the last is read.
+            if !(self.is("buffers") && length > 0) {
+                stream.write_all(&unsent)?;
+                unsent.clear();
+            }
+            if !self.is("finishes-with-one-client") || requests < 100 {
+                turn = None;
+            }
+            if head.contains("Connection: close") {
+                drop(memory);
+                return Ok(());
+            }
+        }
+    }
+
+    fn body(&self, path: &str) -> String {
+        let number = |name: &str| path.split(name).nth(1).and_then(|text| text.parse::<u64>().ok());
+        if path == "/metrics" {
+            return format!("server_operations_in_flight{{}} {}\n", self.in_flight.load(SeqCst));
+        }
+        self.in_flight.fetch_add(1, SeqCst);
+        if let Some(milliseconds) = number("ms=") {
+            thread::sleep(Duration::from_millis(milliseconds));
+        }
+        let sum = (0..number("iterations=").unwrap_or(1001))
+            .fold(0_u64, |sum, next| sum.wrapping_add(std::hint::black_box(next)));
+        self.in_flight.fetch_sub(1, SeqCst);
+        format!("\"payload\":{}", number("ms=").unwrap_or(if path == "/simple" { 499_500 } else { sum }))
+    }
+}

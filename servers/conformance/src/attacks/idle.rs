@@ -1,0 +1,130 @@
+//! Connections that do nothing, in great number.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use host::{footprint::Footprint, open_files};
+
+use super::{
+    Attack, Failure, Row, Seen,
+    server::{Server, exchange},
+};
+use crate::wire::Client;
+
+/// How many connections the attack keeps.
+const CONNECTIONS_WANTED: usize = 10_000;
+/// Descriptors of this process, and of a server, that are no connections of the attack.
+const SPARE_FILES: usize = 500;
+/// Less than the backlog, so that no connection waits for a retransmission.
+const BATCH: usize = 256;
+/// The most that one idle connection may cost in resident memory. Debug builds have larger futures.
+const BYTES_EACH: u64 = if cfg!(debug_assertions) { 32 << 10 } else { 16 << 10 };
+
+/// What a connection did before it went idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Nothing: it was accepted.
+    Fresh,
+    /// It had one request answered, so that its buffers exist.
+    AfterRequest,
+}
+
+/// What idle connections cost a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdleCost {
+    /// How many there were: fewer than were asked for where this process may not open as many.
+    pub connections: usize,
+    /// Resident memory of the server's process tree before, bytes.
+    pub rss_before: u64,
+    /// And with all of them open.
+    pub rss_after: u64,
+    /// The difference for each, bytes.
+    pub bytes_each: u64,
+}
+
+/// Opens `count` connections to the server at `address`, whose process tree has its root at `pid`, leaves them idle and
+/// weighs it. They are closed on return. The server's header and idle timeouts must be longer than this takes, and its
+/// `--max-connections` larger than `count`.
+///
+/// # Errors
+/// [`Failure::Weak`] if it does not accept them all or stops serving, [`Failure::Unable`] if this side cannot open them.
+pub fn idle_connections(
+    address: SocketAddr,
+    pid: u32,
+    count: usize,
+    idle: Idle,
+) -> Result<IdleCost, Failure> {
+    let limit = open_files::raise().map_err(Failure::unable("raise the limit of open files"))?;
+    let allowed = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(SPARE_FILES);
+    let connections = count.min(allowed);
+    let before = Footprint::of_tree(pid);
+    let mut clients = Vec::with_capacity(connections);
+    while clients.len() < connections {
+        for _ in 0..BATCH.min(connections - clients.len()) {
+            let client = Client::connect(address, PATIENCE).map_err(Failure::on_socket("connect"))?;
+            clients.push(client);
+        }
+        all_accepted(pid, before.open_files + clients.len())?;
+    }
+    if idle == Idle::AfterRequest {
+        for client in &mut clients {
+            exchange(client, "/simple")?;
+        }
+    }
+    let rss_after = Footprint::of_tree(pid).rss_bytes;
+    let mut other = Client::connect(address, PATIENCE).map_err(Failure::on_socket("connect"))?;
+    exchange(&mut other, "/healthz")?;
+    let rss_before = before.rss_bytes;
+    let bytes_each = rss_after.saturating_sub(rss_before) / (connections.max(1) as u64);
+    Ok(IdleCost { connections, rss_before, rss_after, bytes_each })
+}
+
+/// How long each step may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Each connection that a server has accepted is a descriptor that it has open.
+fn all_accepted(pid: u32, files: usize) -> Result<(), Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let open = Footprint::of_tree(pid).open_files;
+        if open >= files {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::weak(format!("{} connections are not accepted", files - open)));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+pub(super) const CONNECTIONS: Attack = Attack {
+    name: "10,000 idle connections are accepted at little memory each, and others are served",
+    arguments: &[
+        "--header-timeout",
+        "2m",
+        "--idle-timeout",
+        "2m",
+        "--workers",
+        "2",
+        "--max-connections",
+        "20000",
+    ],
+    short_queue: false,
+    run: connections,
+};
+
+fn connections(_row: &Row, server: Server) -> Seen {
+    let cost = idle_connections(server.address, server.pid(), CONNECTIONS_WANTED, Idle::AfterRequest)?;
+    if cost.bytes_each > BYTES_EACH {
+        let IdleCost { bytes_each, connections, .. } = cost;
+        return Err(Failure::weak(format!(
+            "each of {connections} idle connections costs {bytes_each} bytes, at most {BYTES_EACH} are allowed"
+        )));
+    }
+    server.comes_through()?;
+    let IdleCost { connections, bytes_each, .. } = cost;
+    let fewer = if connections < CONNECTIONS_WANTED { ", as many as this process may open" } else { "" };
+    Ok(format!("{connections} connections{fewer}, {bytes_each} bytes each"))
+}

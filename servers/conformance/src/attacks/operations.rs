@@ -1,0 +1,200 @@
+//! Clients that ask for as much work as they may, and clients that leave while it is done.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Attack, Cheap, Failure, Row, Seen,
+    server::{Kib, Server, exchange, send_get},
+};
+use crate::wire::Client;
+
+/// What the endpoints take at most.
+const LONGEST: [&str; 2] = ["/complex?iterations=5000000000", "/api/randoms?count=100000000"];
+/// How many clients ask for the longest work there is.
+const GREEDY_CLIENTS: usize = 40;
+/// The most that they may cost while they wait.
+const MEMORY_BYTES: u64 = 16 << 20;
+/// How long the one operation takes about that cheap requests are held against. Long beside whatever
+/// else keeps a busy machine from answering.
+const HELD: Duration = Duration::from_millis(1500);
+/// The same where twice as many clients as the queue has room for must come and go meanwhile.
+const HELD_LONG: Duration = Duration::from_secs(4);
+/// Operations that may wait, with [`Row::short_queue`].
+const QUEUE: usize = 8;
+
+pub(super) const GREEDY: Attack = Attack {
+    name: "the longest operations from many clients cost little, and cheap requests fare as declared",
+    arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    short_queue: true,
+    run: greedy,
+};
+
+/// A target that keeps one worker busy for about `held`, whatever the build: calibrated through the server.
+fn occupying(server: &Server, held: Duration) -> Result<String, Failure> {
+    let mut iterations = 1_000_000_u64;
+    loop {
+        let started = Instant::now();
+        let path = format!("/complex?iterations={iterations}");
+        let response = server.get(&path)?;
+        if response.status != 200 {
+            return Err(Failure::weak(format!("GET {path}: status {}", response.status)));
+        }
+        let took = started.elapsed();
+        if took > HELD / 10 {
+            let wanted = iterations as f64 * held.as_secs_f64() / took.as_secs_f64();
+            return Ok(format!("/complex?iterations={}", (wanted as u64).min(5_000_000_000)));
+        }
+        iterations *= 4;
+    }
+}
+
+/// Begins an operation and waits until the server computes. The connection was admitted before.
+fn begin(server: &Server, client: &mut Client, path: &str) -> Result<(), Failure> {
+    let cpu = server.footprint().cpu;
+    send_get(client, path)?;
+    server.until("the operation begins", || {
+        Ok(server.footprint().cpu.saturating_sub(cpu) >= Duration::from_millis(50))
+    })
+}
+
+fn has_input(client: &Client) -> Result<bool, Failure> {
+    client.has_input().map_err(Failure::unable("look for an answer"))
+}
+
+/// Which of two is answered first: a cheap request, or the operation that was there before it.
+fn cheap_is_first(server: &Server, path: &str) -> Result<bool, Failure> {
+    let (mut computing, mut cheap) = (server.admitted()?, server.admitted()?);
+    begin(server, &mut computing, path)?;
+    send_get(&mut cheap, "/simple")?;
+    let mut first = None;
+    server.until("a cheap request is answered", || {
+        // In this order: what is seen first of two that came together is the operation.
+        if has_input(&computing)? {
+            first = Some(false);
+        } else if has_input(&cheap)? {
+            first = Some(true);
+        }
+        Ok(first.is_some())
+    })?;
+    for client in [&mut computing, &mut cheap] {
+        super::server::receive_200(client, "the operation or the cheap request")?;
+    }
+    Ok(first == Some(true))
+}
+
+fn greedy(row: &Row, server: Server) -> Seen {
+    let path = occupying(&server, HELD)?;
+    let cheap_first = cheap_is_first(&server, &path)?;
+    let declared = row.cheap == Cheap::Answered;
+    if cheap_first != declared {
+        return Err(Failure::weak(format!(
+            "cheap requests are declared as {:?}, and {} while an operation runs",
+            row.cheap,
+            if cheap_first { "are answered" } else { "wait" }
+        )));
+    }
+
+    let mut clients = Vec::with_capacity(GREEDY_CLIENTS);
+    for path in LONGEST.iter().cycle().take(GREEDY_CLIENTS) {
+        let mut client = server.connect()?;
+        send_get(&mut client, path)?;
+        clients.push(client);
+    }
+    let mut refused = 0;
+    if row.cheap == Cheap::Answered {
+        // One runs and as many wait as there is room for; all others are refused at once.
+        let expected = GREEDY_CLIENTS - QUEUE - 1;
+        server.until("what goes beyond the queue is refused", || {
+            let mut waiting = Vec::with_capacity(clients.len());
+            for mut client in std::mem::take(&mut clients) {
+                if has_input(&client)? {
+                    is_refused(&mut client)?;
+                    refused += 1;
+                } else {
+                    waiting.push(client);
+                }
+            }
+            clients = waiting;
+            server.serves("while the longest operations run and wait")?;
+            Ok(refused >= expected)
+        })?;
+        // Some more when an operation ended meanwhile is no fault; fewer waiting than there is room for is.
+        if clients.len() < QUEUE.min(GREEDY_CLIENTS - refused) {
+            return Err(Failure::weak(format!(
+                "only {} operations wait where {QUEUE} have room",
+                clients.len()
+            )));
+        }
+    }
+    let grown = server.grew_at_most(MEMORY_BYTES, "while the longest operations wait")?;
+    drop(clients);
+    // Not even work that takes longer than anybody's patience may keep a server from stopping.
+    server.stops()?;
+    Ok(format!(
+        "cheap requests: {:?}; {refused} of {GREEDY_CLIENTS} refused; memory grew by {}",
+        row.cheap,
+        Kib(grown)
+    ))
+}
+
+fn is_refused(client: &mut Client) -> Result<(), Failure> {
+    let response =
+        client.receive(false).map_err(|broken| Failure::weak(format!("instead of a 503: {broken}")))?;
+    let retry_after: Option<u64> = response.header("retry-after").and_then(|value| value.parse().ok());
+    match (response.status, retry_after) {
+        (503, Some(1..)) => Ok(()),
+        (503, _) => Err(Failure::weak("a 503 without Retry-After")),
+        (status, _) => Err(Failure::weak(format!("beyond the queue the answer is {status}, not 503"))),
+    }
+}
+
+pub(super) const ABANDONED: Attack = Attack {
+    name: "work whose client is gone is dropped, where it has not begun",
+    arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    short_queue: true,
+    run: abandoned,
+};
+
+fn abandoned(row: &Row, server: Server) -> Seen {
+    // Delays first: they hold no CPU, so that they can be dropped on every row.
+    let mut clients = (0..16).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
+    for client in &mut clients {
+        send_get(client, "/delay?ms=60000")?;
+    }
+    server.until("sixteen delays are in flight", || Ok(server.operations_in_flight()? == 16))?;
+    drop(clients);
+    server.until("delays whose clients are gone end", || Ok(server.operations_in_flight()? == 0))?;
+    server.lets_go()?;
+
+    if row.cheap == Cheap::Waits {
+        server.comes_through()?;
+        return Ok("16 delays dropped; an operation that computes runs to its end".to_owned());
+    }
+    let path = occupying(&server, HELD_LONG)?;
+    let mut computing = server.admitted()?;
+    begin(&server, &mut computing, &path)?;
+    // Twice what the queue has room for, in turns: a place must be free as soon as its client is gone, long before the
+    // operation ahead of it ends.
+    for _ in 0..2 {
+        let mut queued = (0..QUEUE).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
+        for client in &mut queued {
+            send_get(client, LONGEST[0])?;
+        }
+        server.until("the queue is full", || Ok(server.operations_in_flight()? == 1 + QUEUE as u64))?;
+        drop(queued);
+        server.until("operations whose clients are gone leave the queue", || {
+            Ok(server.operations_in_flight()? <= 1)
+        })?;
+    }
+    if has_input(&computing)? {
+        super::server::receive_200(&mut computing, &path)?;
+        return Err(Failure::Unable("the operation ended before its followers could leave".to_owned()));
+    }
+    super::server::receive_200(&mut computing, &path)?;
+    // None of what was left behind runs: each would take longer than the server has patience for.
+    exchange(&mut computing, "/complex?iterations=1000")?;
+    server.until("no operation is in flight", || Ok(server.operations_in_flight()? == 0))?;
+    drop(computing);
+    server.comes_through()?;
+    Ok(format!("16 delays and {} waiting operations dropped", 2 * QUEUE))
+}

@@ -1,0 +1,68 @@
+//! What a tree of processes holds at one moment: memory, open files and CPU time, read from `/proc`.
+//!
+//! For bounds on what a server may be made to take. Rates and distributions over time are the harness's business.
+
+use std::time::Duration;
+
+use procfs::{ProcResult, process::Process};
+
+use crate::processes::descendants;
+
+/// What all processes of a tree hold together. A process that ends while it is looked at counts for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Resident memory, bytes. Pages that several processes share are counted for each of them.
+    pub rss_bytes: u64,
+    /// Open file descriptors.
+    pub open_files: usize,
+    /// User and system time of the living processes, to the kernel's tick (10 ms as a rule).
+    pub cpu: Duration,
+}
+
+impl Footprint {
+    /// Of process `root` and everything below it.
+    pub fn of_tree(root: u32) -> Self {
+        tree(root).into_iter().filter_map(|pid| Self::of_one(pid).ok()).fold(Self::default(), |sum, one| {
+            Self {
+                rss_bytes: sum.rss_bytes + one.rss_bytes,
+                open_files: sum.open_files + one.open_files,
+                cpu: sum.cpu + one.cpu,
+            }
+        })
+    }
+
+    fn of_one(pid: u32) -> ProcResult<Self> {
+        let process = Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?;
+        let stat = process.stat()?;
+        Ok(Self {
+            rss_bytes: process.statm()?.resident * procfs::page_size(),
+            open_files: process.fd_count()?,
+            cpu: Duration::from_secs_f64(
+                (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
+            ),
+        })
+    }
+}
+
+/// Process `root` and everything below it.
+pub fn tree(root: u32) -> Vec<u32> {
+    let mut pids = descendants(root);
+    pids.insert(0, root);
+    pids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_process_takes_shows() {
+        let before = Footprint::of_tree(std::process::id());
+        let memory = vec![1_u8; 64 << 20];
+        let files: Vec<_> = (0..50).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+        let after = Footprint::of_tree(std::process::id());
+        assert!(after.rss_bytes > before.rss_bytes + (memory.len() as u64) / 2, "{before:?} {after:?}");
+        assert!(after.open_files >= before.open_files + files.len() / 2, "{before:?} {after:?}");
+        assert!(after.cpu >= before.cpu);
+    }
+}
