@@ -39,8 +39,8 @@ pub fn check_server(
     input: &[u8],
 ) -> Result<(), Violation> {
     let mut script = Script::of(Delivery::parse(input));
-    let mut reading = requests::read(script.delivery.bytes);
-    known::pass_over(&mut reading, &mut script);
+    let reading = requests::read(script.delivery.bytes);
+    known::pass_over(&mut script);
     let whole = server(script.whole())?;
     let answers = judge(&reading, script, &whole)?;
     if script == script.whole() {

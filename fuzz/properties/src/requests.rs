@@ -21,7 +21,6 @@ mod chunked;
 mod fields;
 mod line;
 
-pub use chunked::BARE_LF_IN_TRAILERS;
 use fields::Fields;
 
 /// A whole, valid message.
@@ -125,7 +124,7 @@ pub fn read(bytes: &[u8]) -> Reading<'_> {
                 Err(stop) => break stop,
                 Ok(decoded) => {
                     message.content = decoded.content;
-                    message.refusable |= decoded.has_extensions;
+                    message.refusable |= decoded.is_refusable;
                     decoded.end
                 }
             },

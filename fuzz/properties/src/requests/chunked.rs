@@ -4,27 +4,25 @@ use super::{Stop, fields::field, is_text};
 
 pub(super) struct Decoded {
     pub(super) content: Vec<u8>,
-    /// Extensions were left out. A server may refuse them, as it may the blanks before them.
-    pub(super) has_extensions: bool,
+    /// There were extensions, which are left out, or sizes of more digits than 64 bits have: a server may refuse both.
+    pub(super) is_refusable: bool,
     /// Where the next message begins.
     pub(super) end: usize,
 }
 
-/// The reason for which trailers are refused that hold a bare LF.
-pub const BARE_LF_IN_TRAILERS: &str = "a line of the trailers ends with a bare LF";
-
 pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Stop> {
-    let mut decoded = Decoded { content: Vec::new(), has_extensions: false, end: 0 };
+    let mut decoded = Decoded { content: Vec::new(), is_refusable: false, end: 0 };
     loop {
         let line = line(bytes, &mut decoded.end)?;
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (digits, extensions) = line.split_at(digits);
         let size = size(digits)?;
+        decoded.is_refusable |= digits.len() > 16;
         if !extensions.is_empty() {
             if !is_text(extensions) || !extensions.trim_ascii_start().starts_with(b";") {
                 return Err(Stop::Invalid("what follows a chunk size is no extension"));
             }
-            decoded.has_extensions = true;
+            decoded.is_refusable = true;
         }
         if size == 0 {
             break;
@@ -41,7 +39,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Stop> {
     }
     // Section 7.1.2: the trailers, which are fields like others.
     loop {
-        match line(bytes, &mut decoded.end).map_err(in_trailers)? {
+        match line(bytes, &mut decoded.end)? {
             [] => return Ok(decoded),
             trailer => field(trailer)?,
         };
@@ -56,13 +54,6 @@ fn line<'a>(bytes: &'a [u8], at: &mut usize) -> Result<&'a [u8], Stop> {
     rest[..length]
         .strip_suffix(b"\r")
         .ok_or(Stop::Invalid("a line of the chunked coding ends with a bare LF"))
-}
-
-fn in_trailers(stop: Stop) -> Stop {
-    match stop {
-        Stop::Invalid(_) => Stop::Invalid(BARE_LF_IN_TRAILERS),
-        other => other,
-    }
 }
 
 fn size(digits: &[u8]) -> Result<u64, Stop> {
