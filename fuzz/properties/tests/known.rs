@@ -22,3 +22,12 @@ fn the_last_answer_after_an_upgrade_field_is_cut_short_for_a_client_that_reads_s
     assert!(violation.contains("answer 0 is cut short"), "{violation}");
     assert_eq!(judge(0, refused), Ok(()), "whose client reads at once");
 }
+
+#[test]
+fn the_answer_to_the_preface_of_http_2_is_cut_short_for_a_client_that_reads_slowly() {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let sixteen_bytes_a_write = 1 << 2;
+    let violation = judge(sixteen_bytes_a_write, preface).expect_err("kit tries once");
+    assert!(violation.contains("answer 0 is cut short"), "{violation}");
+    assert_eq!(judge(0, preface), Ok(()), "whose client reads at once");
+}
