@@ -24,6 +24,13 @@ serve server *arguments:
 test:
     cargo test --workspace
 
+# Every fuzz target for a minute; needs the nightly compiler and cargo-fuzz.
+fuzz seconds="60": (fuzz-target "route" seconds) (fuzz-target "request_path" seconds) (fuzz-target "response" seconds)
+
+# One fuzz target: `just fuzz-target response 600`. What it adds to the committed corpus stays in target/fuzz.
+fuzz-target target seconds:
+    cargo +nightly fuzz run --sanitizer none {{target}} target/fuzz/{{target}} fuzz/corpus/{{target}} -- -create_missing_dirs=1 -max_total_time={{seconds}} -max_len=1024
+
 # Everything that CI checks.
 ci: fmt clippy doc test smoke (selftest "--short") published (contract "--if-possible")
 

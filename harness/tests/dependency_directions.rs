@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may depend on, among the members: for its code, and in addition for its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
     ("app", &[], &[]),
     ("host", &[], &[]),
     ("stats", &[], &[]),
@@ -15,6 +15,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 9] = [
     ("load", &["stats"], &[]),
     ("harness", &["app", "conformance", "host", "load", "stats"], &[]),
     ("benches", &["app", "host", "kit", "kit-tokio", "load", "stats"], &[]),
+    ("properties", &["app", "kit", "load"], &[]),
 ];
 
 /// A server may know what every server shares, and the suite that it must pass; never another server or the harness.

@@ -49,7 +49,7 @@ mod clock;
 mod connection;
 mod control;
 mod engine;
-mod response;
+pub mod response;
 
 pub use check::{AnySuccess, Check, Exactly, Mismatch};
 pub use control::{Observer, Phase, Progress, RunError, StopHandle, run};

@@ -27,7 +27,7 @@ impl Default for Limits {
 
 /// Why bytes are not a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ResponseError {
+pub enum ResponseError {
     /// Not HTTP/1.x, or framed in a way that RFC 9112 forbids.
     #[error("malformed response: {0}")]
     Malformed(&'static str),
@@ -44,7 +44,7 @@ pub(crate) enum ResponseError {
 
 /// What the bytes so far amount to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub enum Progress {
     /// All bytes were used, and more are needed.
     NeedMore,
     /// The response is complete.
@@ -53,22 +53,22 @@ pub(crate) enum Progress {
 
 /// A complete response. Its content is fetched with [`ResponseParser::body`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Response {
+pub struct Response {
     /// The final status; informational ones are skipped.
-    pub(crate) status: u16,
+    pub status: u16,
     /// Whether the server leaves the connection open for another request.
-    pub(crate) keep_alive: bool,
+    pub keep_alive: bool,
     /// How many bytes of the last input belong to this response.
-    pub(crate) consumed: usize,
+    pub consumed: usize,
     /// How long the head is, with the empty line.
-    pub(crate) head_bytes: usize,
+    pub head_bytes: usize,
     /// Where the content lies in the last input; `None` when it was gathered in the parser.
     in_input: Option<(usize, usize)>,
 }
 
 /// Parses the responses of one connection, one after the other.
 #[derive(Debug)]
-pub(crate) struct ResponseParser {
+pub struct ResponseParser {
     limits: Limits,
     answers_have_bodies: bool,
     stage: Stage,
@@ -106,7 +106,7 @@ struct Head {
 
 impl ResponseParser {
     /// A parser for the answers to requests that are not HEAD, unless [`ResponseParser::expect`] says otherwise.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             answers_have_bodies: true,
@@ -118,20 +118,20 @@ impl ResponseParser {
     }
 
     /// Says whether the next responses may carry content: those to HEAD do not. Forgets a response under way.
-    pub(crate) fn expect(&mut self, answers_have_bodies: bool) {
+    pub fn expect(&mut self, answers_have_bodies: bool) {
         self.reset();
         self.answers_have_bodies = answers_have_bodies;
     }
 
     /// Forgets a response under way and keeps the memory.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.stage = Stage::Head;
         self.gathered.clear();
         self.holds_body = false;
     }
 
     /// Whether some bytes of the current response have arrived.
-    pub(crate) fn has_begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         !matches!(self.stage, Stage::Head) || !(self.gathered.is_empty() || self.holds_body)
     }
 
@@ -140,7 +140,7 @@ impl ResponseParser {
     ///
     /// # Errors
     /// The bytes are not a response within the limits. The parser must be reset.
-    pub(crate) fn feed(&mut self, input: &[u8]) -> Result<Progress, ResponseError> {
+    pub fn feed(&mut self, input: &[u8]) -> Result<Progress, ResponseError> {
         if self.holds_body {
             self.reset();
         }
@@ -156,7 +156,7 @@ impl ResponseParser {
     ///
     /// # Errors
     /// The response was not complete.
-    pub(crate) fn end_of_input(&mut self) -> Result<Response, ResponseError> {
+    pub fn end_of_input(&mut self) -> Result<Response, ResponseError> {
         match self.stage {
             Stage::UntilClose { status } => Ok(self.complete(status, false, 0)),
             _ => Err(ResponseError::ClosedEarly),
@@ -164,7 +164,7 @@ impl ResponseParser {
     }
 
     /// The content of the response just completed; `input` is what was last fed.
-    pub(crate) fn body<'a>(&'a self, response: &Response, input: &'a [u8]) -> &'a [u8] {
+    pub fn body<'a>(&'a self, response: &Response, input: &'a [u8]) -> &'a [u8] {
         match response.in_input {
             Some((start, end)) => &input[start..end],
             None => &self.gathered,

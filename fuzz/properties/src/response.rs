@@ -1,0 +1,137 @@
+//! The load generator's response parser, whatever a server sends and however it arrives.
+//!
+//! An input is a [`Delivery`]; the lowest bit of its flags says that the answers are to HEAD. What must hold: the verdict is the
+//! same for every cutting; it is that of a decoder of whole bytes; nothing exceeds the limits. Where bytes are incomplete that
+//! decoder does not look whether they can still become a response, so the parser may have refused them already.
+
+mod whole;
+
+use load::{
+    Limits,
+    response::{Progress, ResponseError, ResponseParser},
+};
+
+use crate::{Violation, delivery::Delivery, violation};
+
+/// Small, so that short inputs reach them.
+pub const LIMITS: Limits = Limits { max_head_bytes: 512, max_body_bytes: 1_000 };
+
+/// What a parser made of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transcript {
+    /// The final answers.
+    pub answers: Vec<Answer>,
+    /// What came after the last.
+    pub end: End,
+}
+
+/// One final answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Another can follow on the connection.
+    pub keep_alive: bool,
+    /// How long its head is.
+    pub head_bytes: usize,
+    /// Its content.
+    pub body: Vec<u8>,
+    /// Where it ends, counted from the first byte of the connection.
+    pub end: usize,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// After a whole answer.
+    Clean,
+    /// Within one.
+    Incomplete,
+    /// With bytes that are no answer within the limits.
+    Refused(ResponseError),
+}
+
+/// Checks the parser of `load`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(input: &[u8]) -> Result<(), Violation> {
+    check_parser(parse, input)
+}
+
+/// Checks any parser of responses; it is told whether they are to HEAD.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_parser(
+    parser: impl Fn(Delivery<'_>, bool) -> Transcript,
+    input: &[u8],
+) -> Result<(), Violation> {
+    let delivery = Delivery::parse(input);
+    let is_to_head = delivery.flags & 1 != 0;
+    let transcript = parser(delivery.whole(), is_to_head);
+    if !delivery.cuts.is_empty() {
+        let cut = parser(delivery, is_to_head);
+        if cut != transcript {
+            return violation!("delivered whole: {transcript:?}, cut: {cut:?}");
+        }
+    }
+    for answer in &transcript.answers {
+        if answer.head_bytes > LIMITS.max_head_bytes || answer.body.len() > LIMITS.max_body_bytes {
+            return violation!("beyond the limits: {answer:?}");
+        }
+    }
+    let expected = whole::decode(delivery.bytes, is_to_head);
+    let is_right = transcript.answers == expected.answers
+        && match transcript.end {
+            End::Clean => expected.end == whole::End::Clean,
+            End::Incomplete => expected.end == whole::End::Incomplete,
+            End::Refused(_) => expected.end != whole::End::Clean,
+        };
+    if is_right { Ok(()) } else { violation!("{transcript:?}, but {expected:?}") }
+}
+
+/// Has the parser of `load` read a delivery, after which the server closes.
+pub fn parse(delivery: Delivery<'_>, is_to_head: bool) -> Transcript {
+    let mut parser = ResponseParser::new(LIMITS);
+    parser.expect(!is_to_head);
+    let mut answers = Vec::new();
+    let mut end = 0;
+    for piece in delivery.pieces() {
+        let mut rest = piece.bytes;
+        while !rest.is_empty() {
+            match parser.feed(rest) {
+                Ok(Progress::NeedMore) => {
+                    end += rest.len();
+                    break;
+                }
+                Ok(Progress::Complete(response)) => {
+                    end += response.consumed;
+                    answers.push(Answer {
+                        status: response.status,
+                        keep_alive: response.keep_alive,
+                        head_bytes: response.head_bytes,
+                        body: parser.body(&response, rest).to_vec(),
+                        end,
+                    });
+                    rest = &rest[response.consumed..];
+                }
+                Err(error) => return Transcript { answers, end: End::Refused(error) },
+            }
+        }
+    }
+    let has_begun = parser.has_begun();
+    match parser.end_of_input() {
+        Ok(response) => {
+            answers.push(Answer {
+                status: response.status,
+                keep_alive: response.keep_alive,
+                head_bytes: response.head_bytes,
+                body: parser.body(&response, b"").to_vec(),
+                end,
+            });
+            Transcript { answers, end: End::Clean }
+        }
+        Err(_) => Transcript { answers, end: if has_begun { End::Incomplete } else { End::Clean } },
+    }
+}
