@@ -45,7 +45,7 @@ pub struct IdleCost {
 }
 
 /// Opens `count` connections to the server at `address`, whose process tree has its root at `pid`, leaves them idle and
-/// weighs it. They are closed on return. The server's header and idle timeouts must be longer than this takes, and its
+/// weighs it. On return they are closed on both sides. The server's header and idle timeouts must be longer than this takes, and its
 /// `--max-connections` larger than `count`.
 ///
 /// # Errors
@@ -66,7 +66,12 @@ pub fn idle_connections(
             let client = Client::connect(address, PATIENCE).map_err(Failure::on_socket("connect"))?;
             clients.push(client);
         }
-        all_accepted(pid, before.open_files + clients.len())?;
+        // Each connection that a server has accepted is a descriptor that it has open.
+        let files = before.open_files + clients.len();
+        until(|| {
+            let missing = files.saturating_sub(Footprint::of_tree(pid).open_files);
+            (missing > 0).then(|| format!("{missing} connections are not accepted"))
+        })?;
     }
     if idle == Idle::AfterRequest {
         for client in &mut clients {
@@ -76,6 +81,11 @@ pub fn idle_connections(
     let rss_after = Footprint::of_tree(pid).rss_bytes;
     let mut other = Client::connect(address, PATIENCE).map_err(Failure::on_socket("connect"))?;
     exchange(&mut other, "/healthz")?;
+    drop((clients, other));
+    until(|| {
+        let left = Footprint::of_tree(pid).open_files.saturating_sub(before.open_files);
+        (left > 0).then(|| format!("{left} connections that ended are still open"))
+    })?;
     let rss_before = before.rss_bytes;
     let bytes_each = rss_after.saturating_sub(rss_before) / (connections.max(1) as u64);
     Ok(IdleCost { connections, rss_before, rss_after, bytes_each })
@@ -84,19 +94,16 @@ pub fn idle_connections(
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Each connection that a server has accepted is a descriptor that it has open.
-fn all_accepted(pid: u32, files: usize) -> Result<(), Failure> {
+/// Waits until nothing is amiss any more.
+fn until(amiss: impl Fn() -> Option<String>) -> Result<(), Failure> {
     let deadline = Instant::now() + PATIENCE;
-    loop {
-        let open = Footprint::of_tree(pid).open_files;
-        if open >= files {
-            return Ok(());
-        }
+    while let Some(what) = amiss() {
         if Instant::now() >= deadline {
-            return Err(Failure::weak(format!("{} connections are not accepted", files - open)));
+            return Err(Failure::weak(what));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+    Ok(())
 }
 
 pub(super) const CONNECTIONS: Attack = Attack {
