@@ -1,7 +1,8 @@
 //! What must hold of any input, whoever makes it up.
 //!
-//! Three properties, each a function from bytes to `Ok` or a [`Violation`]: [`route`] of the application's router,
-//! [`request_path`] of a server's whole connection in memory, [`response`] of the load generator's parser. The fuzz
+//! Four properties, each a function from bytes to `Ok` or a [`Violation`]: [`route`] of the application's router,
+//! [`request_path`] of a server's whole connection in memory, [`framing`] of the filter that reads along with hyper,
+//! [`response`] of the load generator's parser. The fuzz
 //! targets below `fuzz/fuzz_targets` hand them what libFuzzer makes up, and the tests of this crate hand them the
 //! committed corpus and what proptest makes up, so that a stable `cargo test` checks all that was ever found.
 //!
@@ -18,8 +19,9 @@ pub mod requests;
 pub mod answers;
 pub mod connection;
 pub mod expected;
-pub mod known;
 pub mod request_path;
+
+pub mod framing;
 
 pub mod response;
 pub mod route;

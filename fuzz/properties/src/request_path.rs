@@ -17,7 +17,6 @@ use crate::{
     connection::{End, Frugal, Played, Script, play},
     delivery::Delivery,
     expected::expected,
-    known,
     requests::{self, Reading, Stop},
     violation,
 };
@@ -38,9 +37,8 @@ pub fn check_server(
     server: impl Fn(Script<'_>) -> Result<Played, Violation>,
     input: &[u8],
 ) -> Result<(), Violation> {
-    let mut script = Script::of(Delivery::parse(input));
+    let script = Script::of(Delivery::parse(input));
     let reading = requests::read(script.delivery.bytes);
-    known::pass_over(&mut script);
     let whole = server(script.whole())?;
     let answers = judge(&reading, script, &whole)?;
     if script == script.whole() {

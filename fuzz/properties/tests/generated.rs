@@ -3,7 +3,7 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use properties::{Violation, delivery::Delivery, request_path, response, route};
+use properties::{Violation, delivery::Delivery, framing, request_path, response, route};
 
 const REQUEST_PARTS: &[&str] = &[
     "GET /simple HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -30,6 +30,59 @@ const REQUEST_PARTS: &[&str] = &[
     "\t",
     "\0",
     ":",
+];
+
+/// Framings, well and badly.
+const FRAMING_PARTS: &[&str] = &[
+    "GET / HTTP/1.1\r\n",
+    "POST / HTTP/1.1\r\n",
+    "POST / HTTP/1.0\r\n",
+    "OPTIONS * HTTP/1.1\n",
+    "G#T /a?b HTTP/1.1\r\n",
+    "GET /#a HTTP/1.1\r\n",
+    "GET /\r\n",
+    "Host: a\r\n",
+    "Content-Length: 3\r\n",
+    "content-length:  10 \r\n",
+    "Content-Length: 3\n",
+    "Content-Length: 3, 3\r\n",
+    "Content-Length : 3\r\n",
+    "Content-Length: +3\r\n",
+    "Content-Length:\r\n",
+    "Content-Length: 99999999999999999999\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "tRANSFER-eNCODING:chunked\n",
+    "Transfer-Encoding: gzip, chunked\r\n",
+    "Transfer-Encoding: chunked, gzip\r\n",
+    "Transfer-Encodin: x\r\n",
+    "Connection: close\r\n",
+    "Expect: 100-continue\r\n",
+    "Upgrade: h2c\r\nConnection: upgrade\r\n",
+    " folded\r\n",
+    "T\r\n",
+    "C: \r\n",
+    "\r\n",
+    "\n",
+    "\r",
+    "abc",
+    "abc\r\n",
+    "3\r\nabc\r\n",
+    "3;a=b\r\nabc\r\n",
+    "3;a=\"\\\"\"\r\nabc\r\n",
+    "3 \r\nabc\r\n",
+    "3 ;a\r\nabc\r\n",
+    "3;\r\nabc\r\n",
+    "3\nabc\r\n",
+    "3\r\nabc\n",
+    "A\r\n0123456789\r\n",
+    "0\r\n",
+    "00\r\n\r\n",
+    "0\r\nT: a\r\n\r\n",
+    "0\r\nT: a\n\r\n\r\n",
+    "FFFFFFFFFFFFFFFF\r\n",
+    "10000000000000000\r\n",
+    "\0",
+    "\u{e9}",
 ];
 
 const RESPONSE_PARTS: &[&str] = &[
@@ -105,6 +158,30 @@ proptest! {
     #[test]
     fn a_connection_keeps_the_contract_for_any_pieces_of_requests(input in input(REQUEST_PARTS)) {
         assert_holds(request_path::check, &input)?;
+    }
+
+    #[test]
+    fn messages_end_where_hyper_says_for_any_pieces_of_requests(parts in vec(select(FRAMING_PARTS), 1..16)) {
+        assert_holds(framing::check, parts.concat().as_bytes())?;
+    }
+
+    #[test]
+    fn messages_end_where_hyper_says_with_one_byte_changed(
+        messages in vec(
+            select(vec![
+                "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: a\r\n\r\n5;a=\"b\"\r\nhello\r\n00\r\nC: d\r\n\r\n",
+            ]),
+            1..4,
+        ),
+        place: prop::sample::Index,
+        byte: u8,
+    ) {
+        let mut bytes = messages.concat().into_bytes();
+        let place = place.index(bytes.len());
+        bytes[place] = byte;
+        assert_holds(framing::check, &bytes)?;
     }
 
     #[test]

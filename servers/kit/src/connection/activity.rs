@@ -63,6 +63,8 @@ pub(super) struct Activity {
     partial: AtomicBool,
     /// A request was refused in a way that closes the connection.
     refused: AtomicBool,
+    /// A request asked for another protocol.
+    asked_to_upgrade: AtomicBool,
     reads_in_this_poll: AtomicU32,
 }
 
@@ -104,6 +106,11 @@ impl Activity {
     /// Whether the client may still be sending what nobody will read.
     pub(super) fn leaves_bytes_unread(&self) -> bool {
         self.refused.load(Relaxed) || self.partial.load(Relaxed)
+    }
+
+    /// Whether a request asked for another protocol, if this was not told before.
+    pub(super) fn take_asked_to_upgrade(&self) -> bool {
+        self.asked_to_upgrade.swap(false, Relaxed)
     }
 
     fn answered(&self, answer: &Answer) {
@@ -189,6 +196,10 @@ impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
 
     fn call(&self, request: Request<Incoming>) -> TrackedFuture<E> {
         Activity::increment(&self.activity.requests);
+        // The one extension that hyper adds as it is set up here.
+        if !request.extensions().is_empty() {
+            self.activity.asked_to_upgrade.store(true, Relaxed);
+        }
         let future = self.service.respond(request);
         let busy = match &future {
             ResponseFuture::Ready(answer) => {

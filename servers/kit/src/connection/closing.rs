@@ -8,7 +8,7 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -36,25 +36,23 @@ impl<Io: Read + Write + Unpin> Closing<Io> {
 
     /// Ready when the socket may be closed.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if !self.ended {
-            self.ended = true;
-            // One attempt: a client that has not even room for these bytes is not worth a timer.
-            while !self.unsent.is_empty() {
-                match Pin::new(&mut self.io).poll_write(context, self.unsent) {
-                    Poll::Ready(Ok(sent @ 1..)) => self.unsent = &self.unsent[sent..],
-                    _ => return Poll::Ready(()),
-                }
-            }
-            // Also where hyper has done it: it does not after every error, and ending twice is no harm.
-            if let Poll::Ready(Err(_)) = Pin::new(&mut self.io).poll_shutdown(context) {
-                return Poll::Ready(());
+        while !self.unsent.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(context, self.unsent)) {
+                Ok(sent @ 1..) => self.unsent = &self.unsent[sent..],
+                _ => return Poll::Ready(()),
             }
         }
+        if !self.ended {
+            // Also where hyper has done it: it does not after every error, and ending twice is no harm.
+            if let Err(_gone) = ready!(Pin::new(&mut self.io).poll_shutdown(context)) {
+                return Poll::Ready(());
+            }
+            self.ended = true;
+        }
         loop {
-            match self.poll_skip(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(count @ 1..)) if self.read < LINGER_BYTES => self.read += count,
-                Poll::Ready(_) => return Poll::Ready(()),
+            match ready!(self.poll_skip(context)) {
+                Ok(count @ 1..) if self.read < LINGER_BYTES => self.read += count,
+                _ => return Poll::Ready(()),
             }
         }
     }

@@ -142,6 +142,11 @@ where
         if outcome.is_pending() && raised {
             self.draining = None;
             http.as_mut().graceful_shutdown();
+            outcome = http.as_mut().poll(context);
+        }
+        // Where another protocol was asked for, hyper ends without waiting until its last answer is written: it would hand the
+        // connection over. Polled again, it has nobody to hand it to, and ends in the usual way.
+        if matches!(outcome, Poll::Ready(Ok(()))) && self.activity.take_asked_to_upgrade() {
             outcome = http.poll(context);
         }
         outcome.map(|result| match result {

@@ -9,7 +9,7 @@
 //! [`Framing`] reads along and names the first byte that may not be there; [`Strict`] is the stream that then makes hyper
 //! refuse: it lets the bytes before it through, and in its place `REFUSED`, which no part of a message may hold. So
 //! there is one parser whose verdict counts, answers keep their order, and this one only has to agree with it on where
-//! messages end. That is tested against hyper byte by byte (`tests/framing.rs`) and fuzzed. What hyper refuses anyway is
+//! messages end. That is tested against hyper byte by byte (`fuzz/properties`) and fuzzed. What hyper refuses anyway is
 //! not looked at here.
 
 mod chunk;
