@@ -14,6 +14,7 @@ pub mod accept;
 pub mod listen;
 pub mod runtime;
 
+mod class;
 pub mod connection;
 pub mod framing;
 pub mod policy;

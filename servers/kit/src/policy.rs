@@ -14,6 +14,8 @@ use hyper::{
     http::{request::Parts, uri::Scheme},
 };
 
+use crate::class::Class;
+
 /// Whether the policy is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Policy {
@@ -50,6 +52,13 @@ pub(crate) const BODY_TOO_SLOW: Refusal = Refusal {
 };
 pub(crate) const BODY_BROKEN: Refusal =
     Refusal { status: StatusCode::BAD_REQUEST, reason: "the body is malformed or was cut short" };
+
+/// What a host's name has unencoded (reg-name, RFC 3986 section 3.2.2), but the comma.
+static HOST_NAME: Class = Class::alphanumeric_and(b"-._~!$&'()*+;=");
+/// What an address of a future version has.
+static LITERAL: Class = Class::alphanumeric_and(b"-._~!$&'()*+,;=:");
+/// What paths and queries have unencoded.
+static TARGET: Class = Class::alphanumeric_and(b"/-._~!$&'()*+,;=:@?");
 
 /// Checks a head.
 pub(crate) fn check(head: &Parts, body: &Incoming) -> Result<(), Refusal> {
@@ -104,17 +113,22 @@ fn is_host(value: &[u8]) -> bool {
             (Some(&value[..end]), &value[end..])
         }
     };
-    let is_port = match port {
-        [] | [b':'] => true,
-        [b':', digits @ ..] => std::str::from_utf8(digits)
-            .is_ok_and(|digits| !digits.starts_with('+') && digits.parse::<u16>().is_ok()),
+    is_port(port) && name.is_none_or(|name| !name.is_empty() && HOST_NAME.encodes(name))
+}
+
+/// What may follow the name or address: nothing, or a colon and a number that a port can have, if any.
+fn is_port(text: &[u8]) -> bool {
+    match text {
+        [] => true,
+        [b':', digits @ ..] => {
+            let number = digits.iter().try_fold(0_u32, |number, byte| match byte {
+                b'0'..=b'9' => Some(number * 10 + u32::from(byte - b'0')).filter(|&number| number <= 65_535),
+                _ => None,
+            });
+            number.is_some()
+        }
         _ => false,
-    };
-    let is_name = |name: &[u8]| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte);
-        !name.is_empty() && is_encoded(name, allowed)
-    };
-    is_port && name.is_none_or(is_name)
+    }
 }
 
 /// What stands between brackets: an IPv6 address, or a future version's, `"v" hex "." more`.
@@ -122,11 +136,10 @@ fn is_ip_literal(literal: &[u8]) -> bool {
     let Ok(literal) = std::str::from_utf8(literal) else { return false };
     match literal.strip_prefix(['v', 'V']).and_then(|future| future.split_once('.')) {
         Some((version, rest)) => {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:".contains(&byte);
             !version.is_empty()
                 && version.bytes().all(|byte| byte.is_ascii_hexdigit())
                 && !rest.is_empty()
-                && rest.bytes().all(allowed)
+                && rest.bytes().all(|byte| LITERAL.has(byte))
         }
         None => literal.parse::<Ipv6Addr>().is_ok(),
     }
@@ -149,24 +162,10 @@ fn target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
         path if !path.starts_with('/') => return bad("the target's path does not begin with a slash"),
         _ => {}
     }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@?".contains(&byte);
-    if !uri.path_and_query().is_some_and(|target| is_encoded(target.as_str().as_bytes(), allowed)) {
+    if !uri.path_and_query().is_some_and(|target| TARGET.encodes(target.as_str().as_bytes())) {
         return bad("the target holds what must be percent-encoded");
     }
     Ok(())
-}
-
-/// Whether all bytes are `allowed` or percent-encoded (RFC 3986 section 2.1).
-fn is_encoded(text: &[u8], allowed: impl Fn(u8) -> bool) -> bool {
-    let mut rest = text;
-    loop {
-        rest = match rest {
-            [] => return true,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            [byte, rest @ ..] if allowed(*byte) => rest,
-            _ => return false,
-        }
-    }
 }
 
 /// RFC 9112 section 6.1: the only coding this server knows is `chunked`.

@@ -5,6 +5,8 @@
 //! chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )
 //! ```
 
+use crate::class::Class;
+
 /// Where in the line, and the size so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ChunkLine {
@@ -80,11 +82,11 @@ impl ChunkLine {
             (Size | Blank | Value | Unquoted, _) if blank => Blank,
             (Size, _) => return Next::Lost,
             (NameStart, _) if blank => NameStart,
-            (NameStart | Name, _) if is_token(byte) => Name,
+            (NameStart | Name, _) if TOKEN.has(byte) => Name,
             (Name | NameBlank, _) if blank => NameBlank,
             (Name | NameBlank, b'=') => ValueStart,
             (ValueStart, _) if blank => ValueStart,
-            (ValueStart | Value, _) if is_token(byte) => Value,
+            (ValueStart | Value, _) if TOKEN.has(byte) => Value,
             (ValueStart, b'"') => Quoted,
             (Quoted, b'"') => Unquoted,
             (Quoted, b'\\') => Escaped,
@@ -96,9 +98,7 @@ impl ChunkLine {
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
+static TOKEN: Class = Class::alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 #[cfg(test)]
 mod tests {
