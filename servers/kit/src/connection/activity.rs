@@ -117,8 +117,13 @@ impl Activity {
         let within_head = self.partial.load(Relaxed);
         self.enter(if within_head { Phase::Head } else { Phase::Idle });
         if !answer.status().is_success() && answer.headers().contains_key(CONNECTION) {
-            self.refused.store(true, Relaxed);
+            self.refuse();
         }
+    }
+
+    /// Notes that a request was refused in a way that closes the connection.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Relaxed);
     }
 
     fn enter(&self, phase: Phase) {

@@ -146,24 +146,18 @@ where
         }
         // Where another protocol was asked for, hyper ends without waiting until its last answer is written: it would hand the
         // connection over. Polled again, it has nobody to hand it to, and ends in the usual way.
-        if matches!(outcome, Poll::Ready(Ok(()))) && self.activity.take_asked_to_upgrade() {
+        if let Poll::Ready(result) = &outcome
+            && self.activity.take_asked_to_upgrade()
+        {
+            note_end(result, &self.service, &self.activity);
             outcome = http.poll(context);
         }
-        outcome.map(|result| match result {
-            Ok(()) if self.activity.leaves_bytes_unread() => self.close(&[]),
-            Ok(()) => {}
-            Err(error) => {
-                tracing::debug!(%error, "a connection ended early");
-                if error.is_parse() {
-                    // hyper has answered by itself, save for one error: the preface of HTTP/2.
-                    let silent = self.activity.snapshot().writes == writes;
-                    let status = match error.is_parse_too_large() {
-                        true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                        false => StatusCode::BAD_REQUEST,
-                    };
-                    self.service.site().metrics.answered(None, status);
-                    self.close(if silent { BAD_REQUEST } else { &[] });
-                }
+        outcome.map(|result| {
+            let refused = note_end(&result, &self.service, &self.activity);
+            if self.activity.leaves_bytes_unread() {
+                // hyper has answered by itself, save for one error: the preface of HTTP/2.
+                let silent = refused && self.activity.snapshot().writes == writes;
+                self.close(if silent { BAD_REQUEST } else { &[] });
             }
         })
     }
@@ -238,6 +232,21 @@ impl Clock {
         // A timer of coarse grain may fire a little early: that counts as fired.
         self.armed.insert(armed).sleep.as_mut().poll(context)
     }
+}
+
+/// Counts what hyper refused by itself; whether it did.
+fn note_end<E: Execute>(result: &hyper::Result<()>, service: &Service<E>, activity: &Activity) -> bool {
+    let Err(error) = result else { return false };
+    tracing::debug!(%error, "a connection ended early");
+    if error.is_parse() {
+        let status = match error.is_parse_too_large() {
+            true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            false => StatusCode::BAD_REQUEST,
+        };
+        service.site().metrics.answered(None, status);
+        activity.refuse();
+    }
+    error.is_parse()
 }
 
 impl<Io, E> Future for Connection<Io, E>
