@@ -7,8 +7,11 @@ use std::{
     convert::Infallible,
     io,
     pin::{Pin, pin},
-    sync::{Arc, Mutex},
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Wake, Waker},
 };
 
 use http_body_util::{BodyExt, Empty};
@@ -75,6 +78,16 @@ impl Write for Stream {
     }
 }
 
+/// Whether a task wants to be polled again.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 /// What a reader found: where messages ended, and after how many bytes it would read no more, if it would not.
 #[derive(Debug, PartialEq, Eq)]
 struct Reading {
@@ -97,18 +110,23 @@ fn by_hyper(bytes: &[u8]) -> Reading {
     let stream = Stream::default();
     let mut connection =
         pin!(http1::Builder::new().header_read_timeout(None).serve_connection(stream.clone(), service));
-    let mut context = Context::from_waker(Waker::noop());
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
     let mut ends = Vec::new();
     for (at, &byte) in bytes.iter().enumerate() {
         *stream.0.lock().unwrap() = Some(byte);
-        // hyper may want to be polled again without having read.
-        for _ in 0..4 {
+        loop {
             if connection.as_mut().poll(&mut context).is_ready() {
                 return Reading { ends, stopped: Some(at) };
             }
             let whole = *whole.lock().unwrap();
             if ends.len() < whole {
                 ends.push(at + 1);
+            }
+            // hyper may want to go on without having read.
+            if !woken.0.swap(false, Relaxed) {
+                break;
             }
         }
         if stream.0.lock().unwrap().is_some() {
