@@ -30,7 +30,7 @@ pub(super) fn section(level: &str, conformance: Option<&Conformance>) -> String 
 fn line(row: &RowConformance) -> String {
     let RowConformance { row: name, tier, status, must, should, skipped, deviations, .. } = row;
     if *status == Status::NotVerified {
-        return format!("- {name}: not verified, since it is of tier {tier} and parses nothing\n");
+        return format!("- {name}: not verified, since rows of tier {tier} are not held to the contract\n");
     }
     if must.all + should.all == 0 {
         return format!("- {name}: could not be verified\n");

@@ -205,7 +205,9 @@ fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) 
 
 /// The null server's throughput in each block; empty where the scenario does not rank by throughput.
 fn ceiling_of(scenario: &Scenario, lines: &[Line<'_>]) -> BTreeMap<usize, f64> {
-    let line = lines.iter().find(|line| line.row.tier == Tier::Calibration);
+    // A row that is for request alone is measured for its own sake.
+    let is_ceiling = |line: &&Line<'_>| line.row.tier == Tier::Calibration && !line.row.on_request;
+    let line = lines.iter().find(is_ceiling);
     let line = line.filter(|_| scenario.rank.by == Metric::Throughput);
     line.into_iter().flat_map(|line| by_block(scenario, line)).collect()
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use conformance::differing_line;
 use serde::Serialize;
 
 use super::{
@@ -64,11 +65,7 @@ pub(crate) fn compare(rows: &mut [RowVerdict]) -> Compared {
 
 /// The first line that differs.
 fn difference(own: &str, theirs: &str, with: &str) -> String {
-    let lines = own.split('\n').map(Some).chain(std::iter::repeat(None));
-    let their_lines = theirs.split('\n').map(Some).chain(std::iter::repeat(None));
-    let longest = own.split('\n').count().max(theirs.split('\n').count());
-    let differing = lines.zip(their_lines).take(longest).find(|(own, theirs)| own != theirs);
-    let (own, theirs) = differing.unwrap_or_default();
+    let (_, own, theirs) = differing_line(own, theirs).unwrap_or_default();
     format!("says {}, where {with} says {}", shown(own), shown(theirs))
 }
 

@@ -144,6 +144,8 @@ fn listed_exactly(row: &Row, cases: &[PlayedCase]) -> Vec<Finding> {
     let is_listed = |name: &str| row.deviations.iter().any(|d| d.cases.iter().any(|case| case == name));
     let breaks = |kind, case: &PlayedCase, detail| Some(finding(kind, case, detail, true));
     let judged = |case: &PlayedCase| match (kind_of(case), is_listed(&case.name)) {
+        // No list excuses it.
+        (Some(kind @ Kind::Desync), _) => breaks(kind, case, case.detail.clone()),
         (None, true) => {
             let detail = "passes, but is listed as a deviation: take it off the list".to_owned();
             breaks(Kind::NoLonger, case, detail)
@@ -154,7 +156,7 @@ fn listed_exactly(row: &Row, cases: &[PlayedCase]) -> Vec<Finding> {
             breaks(kind, case, detail)
         }
         (None | Some(Kind::NotJudged), false) | (Some(_), true) => None,
-        (Some(kind), false) if case.level > Level::May || kind == Kind::Desync => {
+        (Some(kind), false) if case.level > Level::May => {
             breaks(kind, case, format!("{}; not listed as a deviation", case.detail))
         }
         (Some(_), false) => None,

@@ -109,6 +109,17 @@ fn what_nobody_is_owed_breaks_no_row_unless_it_is_a_desync() {
 }
 
 #[test]
+fn a_desync_breaks_a_row_that_lists_it_as_a_deviation() {
+    let mut cases = with(&[("m1", Verdict::Fail)]);
+    let listed = row("a", Tier::Native, &[("takes bodies for requests", &["m1"])]);
+    assert!(judge(&listed, &cases).holds());
+    cases.iter_mut().filter(|case| case.name == "m1").for_each(|case| {
+        case.detail = "desync: the body was answered as a request".to_owned();
+    });
+    assert_eq!(kinds(&judge(&listed, &cases)), [("m1", Kind::Desync, true)]);
+}
+
+#[test]
 fn a_listed_deviation_passes_and_an_unlisted_one_fails() {
     let failing = [("m1", Verdict::Fail), ("s3", Verdict::Warn)];
     for tier in [Tier::Native, Tier::Reference] {

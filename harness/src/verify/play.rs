@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conformance::{Level, Options, Outcome, Report, Verdict, run};
+use conformance::{
+    DESYNC, HEADER_TIMEOUT, Level, MAX_BODY, Options, Outcome, PARALLEL, Report, Verdict, run,
+};
 use host::cpus::CpuSet;
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +20,6 @@ use crate::{
     registry::{Program, Row, Tier},
 };
 
-/// Short enough to wait for, long enough for a busy machine to send a head within it.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Small enough to overstep quickly, beyond every body that a case expects to be accepted.
-const MAX_BODY: usize = 100_000;
-/// Cases that wait for a timeout take as long as it; the others share the machine meanwhile.
-const PARALLEL: usize = 6;
 /// The suite takes seconds. A row that makes it wait so long would wait for hours.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
 /// How often an interrupt is looked for meanwhile.
@@ -50,7 +46,7 @@ pub struct PlayedCase {
 impl PlayedCase {
     /// Whether the server answered bytes that were a body, which nobody may do, whatever the case.
     pub fn is_desync(&self) -> bool {
-        self.verdict == Verdict::Fail && self.detail.starts_with("desync")
+        self.verdict == Verdict::Fail && self.detail.starts_with(DESYNC)
     }
 }
 

@@ -121,7 +121,7 @@ pub(super) fn shown_source(source: &str) -> String {
 }
 
 /// Why a row of tier calibration has no verdict.
-const NOT_VERIFIED: &str = "of tier calibration: it parses nothing, so that the suite says nothing of it";
+const NOT_VERIFIED: &str = "of tier calibration: not held to the contract, and never ranked";
 
 fn comparison(compared: &Compared) -> String {
     let Compared { with, rows, cases, all } = compared;

@@ -17,7 +17,7 @@ pub enum Status {
     Holds,
     /// It does not, or could not be asked.
     Broken,
-    /// The suite says nothing of it: it parses nothing.
+    /// It is not held to the contract, and never ranks.
     NotVerified,
 }
 

@@ -37,6 +37,8 @@ CHECKED_WITHIN = 300
 INSTALLED_WITHIN = 180
 # The server's own drain takes up to 10 s.
 ENDED_WITHIN = 15
+# What pip says where it reaches nobody.
+UNREACHABLE = ("Failed to establish a new connection", "Temporary failure", "timed out", "Max retries exceeded", "ProxyError")
 
 
 class Missing(Exception):
@@ -79,7 +81,12 @@ def environment():
             [sys.executable, "-m", "venv", folder],
             [*pip, "--require-hashes", "--only-binary=:all:", "-r", requirements],
         ):
-            subprocess.run(command, check=True, timeout=INSTALLED_WITHIN)
+            done = subprocess.run(command, timeout=INSTALLED_WITHIN, stderr=subprocess.PIPE, text=True)
+            sys.stderr.write(done.stderr)
+            if done.returncode != 0:
+                # A list that cannot be installed is a fault of this project; a network that is not there is none.
+                reason = Missing if any(word in done.stderr for word in UNREACHABLE) else Failed
+                raise reason(f"cannot install schemathesis: {command[0]} ended with {done.returncode}")
     except (OSError, subprocess.SubprocessError) as error:
         raise Missing(f"cannot install schemathesis: {error}") from error
     stamp.write_text(wanted)

@@ -39,26 +39,22 @@ pub fn differences(one: &Report, other: &Report) -> Vec<Difference> {
 }
 
 fn difference(one: &Outcome, other: &Outcome) -> Option<Difference> {
-    if one.said == other.said {
-        return None;
-    }
-    let (mut lines, mut others) = (one.said.lines(), other.said.lines());
-    let mut line = 0;
-    loop {
-        line += 1;
+    let (line, one_line, other_line) = differing_line(&one.said, &other.said)?;
+    let [one_line, other_line] = [one_line, other_line].map(|line| line.map(str::to_owned));
+    Some(Difference { name: one.name, line, one: one_line, other: other_line })
+}
+
+/// The first line in which two texts differ: its number from 1, and what each has there, if it has one.
+pub fn differing_line<'a>(one: &'a str, other: &'a str) -> Option<(usize, Option<&'a str>, Option<&'a str>)> {
+    let (mut lines, mut others) = (one.lines(), other.lines());
+    for number in 1.. {
         match (lines.next(), others.next()) {
-            (None, None) => return None,
-            (one_line, other_line) if one_line == other_line => {}
-            (one_line, other_line) => {
-                return Some(Difference {
-                    name: one.name,
-                    line,
-                    one: one_line.map(str::to_owned),
-                    other: other_line.map(str::to_owned),
-                });
-            }
+            (None, None) => break,
+            (line, other) if line == other => {}
+            (line, other) => return Some((number, line, other)),
         }
     }
+    None
 }
 
 #[cfg(test)]

@@ -12,14 +12,14 @@ use crate::suite::{Options, run};
 /// How long a server may take to accept, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Short enough for a test to wait for, long enough for a busy machine to send a head within it.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Small enough to overstep quickly, beyond every body that a case expects to be accepted.
-const MAX_BODY: usize = 100_000;
+pub const MAX_BODY: usize = 100_000;
 
 /// More than one, so that what only happens on another worker happens too.
 const WORKERS: &str = "3";
 /// Cases that wait for a timeout take as long as the timeout; the others share the machine meanwhile.
-const PARALLEL: usize = 6;
+pub const PARALLEL: usize = 6;
 /// Of the cases that have exceptions, this many in a hundred must pass.
 const SHOULD_PERCENT: usize = 95;
 

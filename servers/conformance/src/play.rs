@@ -17,6 +17,10 @@ use crate::wire::{After, Broken, Client};
 /// How long a connection is watched for a close that the answer did not announce.
 const UNANNOUNCED: Duration = Duration::from_secs(1);
 
+/// How many answers are looked at after a wrong one, and how long each is waited for.
+const MORE_ANSWERS: usize = 4;
+const MORE_WITHIN: Duration = Duration::from_millis(300);
+
 /// A verdict with what led to it; empty for a pass.
 pub(crate) type Finding = (Verdict, String);
 
@@ -77,11 +81,11 @@ fn play_steps(steps: &[Step], context: &Context<'_>) -> Result<Finding, String> 
             Step::FinishSending => drop(client.finish_sending()),
             Step::Answer(expected) => {
                 let response = client.receive(expected.to_head).map_err(|broken| broken.to_string())?;
-                judge(expected, &response)?;
+                judge(expected, &response).map_err(|detail| or_desync(&mut client, detail))?;
             }
             Step::FinalAnswer(expected) => {
                 let response = client.receive_final().map_err(|broken| broken.to_string())?;
-                judge(expected, &response)?;
+                judge(expected, &response).map_err(|detail| or_desync(&mut client, detail))?;
             }
             Step::UsableOrClosed => usable_or_closed(&mut client)?,
             Step::Closes => return client.closes().map(|()| (Verdict::Pass, String::new())),
@@ -120,6 +124,22 @@ fn judge(expected: &Expected, response: &Response) -> Result<(), String> {
         true => format!("{DESYNC}: bytes of a body were answered as a request: {detail}"),
         false => detail,
     })
+}
+
+/// Why an answer was wrong; worse, if the hidden request is answered after it.
+fn or_desync(client: &mut Client, detail: String) -> String {
+    for _ in 0..MORE_ANSWERS {
+        match client.receive_within(false, MORE_WITHIN) {
+            Ok(response) if answers_smuggled(&response) => {
+                return format!(
+                    "{DESYNC}: bytes of a body were answered as a request, and before that: {detail}"
+                );
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    detail
 }
 
 /// Whether the next request gets its own answer, or none because the server closed.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::case::Level;
 
 /// The word that begins the detail of every desync.
-pub(crate) const DESYNC: &str = "desync";
+pub const DESYNC: &str = "desync";
 
 /// The judgement on one case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

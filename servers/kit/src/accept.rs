@@ -43,6 +43,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often failures are spoken of while they last.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
+/// How often an accept may fail, a [`PAUSE_MIN`] apart, before what is queued at a stop is given up.
+const DRAIN_RETRIES: u32 = 100;
+
 /// The backlog counts as empty when nothing was accepted for this long. Not at once: a runtime learns of what is queued
 /// only when it next looks at its I/O driver.
 const QUIET: Duration = Duration::from_millis(2);
@@ -93,16 +96,23 @@ where
 
     // Clients whose connection the kernel has completed already must not be reset. Not more than the backlog holds,
     // for a flood of new ones must not keep the server from stopping.
+    let mut patience = DRAIN_RETRIES;
     for _ in 0..crate::listen::BACKLOG {
         let mut accept = pin!(runtime.accept(&listener));
         let mut quiet = timer.sleep(QUIET);
         let next = poll_fn(|context| match accept.as_mut().poll(context) {
-            Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
+            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
             Poll::Pending => quiet.as_mut().poll(context).map(|()| None),
         });
         match next.await {
-            Some(stream) => admit(stream),
-            None => break,
+            Some(Ok(stream)) => admit(stream),
+            Some(Err(error)) if concerns_one_connection(&error) => {}
+            // Out of files, most likely, of which connections that end give some back.
+            Some(Err(_)) if patience > 0 => {
+                patience -= 1;
+                timer.sleep(PAUSE_MIN).await;
+            }
+            Some(Err(_)) | None => break,
         }
     }
     drop(listener);

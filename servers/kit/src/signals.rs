@@ -51,7 +51,7 @@ pub fn install(drain_timeout: Option<Duration>) -> io::Result<Shutdown> {
 fn end_after(drain_timeout: Duration) {
     let watch = move || {
         thread::sleep(drain_timeout + GRACE);
-        tracing::warn!("operations still computed after --drain-timeout, and are cut");
+        tracing::warn!("still running after --drain-timeout: ending, and what is not done is cut");
         process::exit(0);
     };
     if let Err(error) = thread::Builder::new().name("deadline".to_owned()).spawn(watch) {

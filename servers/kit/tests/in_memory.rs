@@ -181,6 +181,15 @@ fn a_head_that_begins_in_the_same_read_as_another_request_has_its_own_timeout() 
 }
 
 #[test]
+fn empty_lines_between_requests_are_no_beginning_of_one() {
+    let mut played = Played::new(Inline);
+    assert!(played.send(HEAD).0.starts_with("HTTP/1.1 200"));
+    assert_eq!(played.send(b"\r\n"), nothing());
+    assert_eq!(played.wait(9_999), nothing());
+    assert_eq!(played.wait(1), (String::new(), true));
+}
+
+#[test]
 fn what_is_sent_after_a_refusal_is_read_and_not_answered_until_the_client_ends_or_takes_too_long() {
     let mut played = Played::new(Inline);
     let (answer, over) = played.send(b"GET /simple HTTP/1.1\r\n\r\n");

@@ -6,8 +6,10 @@
 //! little.
 //!
 //! What waits for a thread stands in the queue ([`crate::queue`]), not in rayon's own, where nothing could be taken back:
-//! rayon is only told, once for each operation that waits, to come and take the next one. What can add milliseconds is the kernel: when every CPU runs a pool thread, a front thread that wakes
-//! may wait for the end of that thread's time slice. `--pool-class idle` (or batch) is the answer to that.
+//! rayon is only told, once for each operation that waits, to come and take the next one.
+//!
+//! What can add milliseconds is the kernel: when every CPU runs a pool thread, a front thread that wakes may wait for
+//! the end of that thread's time slice. `--pool-class idle` (or batch) is the answer to that.
 
 use std::{
     future::{Future, Ready, ready},

@@ -17,6 +17,8 @@ use crate::wire::Client;
 const CONNECTIONS_WANTED: usize = 10_000;
 /// Descriptors of this process, and of a server, that are no connections of the attack.
 const SPARE_FILES: usize = 500;
+/// With fewer, a figure for each would be that of something else.
+const LEAST: usize = 1_000;
 /// Less than the backlog, so that no connection waits for a retransmission.
 const BATCH: usize = 256;
 /// The most that one idle connection may cost in resident memory. Debug builds have larger futures.
@@ -59,6 +61,12 @@ pub fn idle_connections(
     let limit = open_files::raise().map_err(Failure::unable("raise the limit of open files"))?;
     let allowed = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(SPARE_FILES);
     let connections = count.min(allowed);
+    if connections < count.min(LEAST) {
+        return Err(Failure::Unable(format!(
+            "only {limit} files may be open: raise the hard limit (`ulimit -Hn`) above {}",
+            LEAST + SPARE_FILES
+        )));
+    }
     let before = Footprint::of_tree(pid);
     let mut clients = Vec::with_capacity(connections);
     while clients.len() < connections {

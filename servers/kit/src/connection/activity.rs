@@ -86,21 +86,17 @@ impl Snapshot {
 
 impl Activity {
     pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            phase: Phase::of(self.phase.load(Relaxed)),
-            requests: self.requests.load(Relaxed),
-            writes: self.writes.load(Relaxed),
-        }
+        let phase = match Phase::of(self.phase.load(Relaxed)) {
+            // A client that takes its answers slowly may have sent the beginning of a next request long before.
+            Phase::Head if self.write_blocked.load(Relaxed) => Phase::Idle,
+            phase => phase,
+        };
+        Snapshot { phase, requests: self.requests.load(Relaxed), writes: self.writes.load(Relaxed) }
     }
 
     /// The connection is polled anew.
     pub(super) fn begin_poll(&self) {
         self.reads_in_this_poll.store(0, Relaxed);
-    }
-
-    /// Whether the client does not take what is written.
-    pub(super) fn is_write_blocked(&self) -> bool {
-        self.write_blocked.load(Relaxed)
     }
 
     /// Whether the client may still be sending what nobody will read.
@@ -155,9 +151,9 @@ impl<Io: Read + Unpin> Read for Watched<Io> {
         Activity::increment(&self.activity.reads_in_this_poll);
         let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
         if outcome.is_ready() {
-            self.activity.partial.store(!self.io.is_between_messages(), Relaxed);
-            // Ready without bytes is the end of the stream, at which hyper closes: no need to tell it apart.
-            if self.activity.phase.load(Relaxed) == Phase::Idle as u8 {
+            self.activity.partial.store(self.io.is_within_message(), Relaxed);
+            // Empty lines between requests are no beginning of one, and what was read whole is answered at once.
+            if self.io.is_within_message() && self.activity.phase.load(Relaxed) == Phase::Idle as u8 {
                 self.activity.enter(Phase::Head);
             }
         }

@@ -192,8 +192,7 @@ where
     }
 
     fn time_out(&mut self, phase: Phase) {
-        // No 408 into the middle of an answer that the client does not take.
-        if phase == Phase::Head && !self.activity.is_write_blocked() {
+        if phase == Phase::Head {
             self.service.site().metrics.answered(None, StatusCode::REQUEST_TIMEOUT);
             self.close(TIMED_OUT);
         } else {

@@ -36,9 +36,9 @@ impl<Io> Strict<Io> {
         Self { io, framing: None, refusal: None }
     }
 
-    /// Whether every request that began was read to its end, as far as this was looked at.
-    pub fn is_between_messages(&self) -> bool {
-        self.framing.as_ref().is_none_or(Framing::is_between_messages)
+    /// Whether a request began and was not read to its end, as far as this was looked at.
+    pub fn is_within_message(&self) -> bool {
+        self.framing.as_ref().is_some_and(|framing| !framing.is_between_messages())
     }
 
     /// The stream itself, for whoever reads on without looking.
