@@ -35,6 +35,7 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let fault = match arguments.get(1).map(String::as_str) {
         Some("right") => Fault::Nothing,
         Some("takes-missing-host") => Fault::TakesMissingHost,
+        Some("omits-allow") => Fault::OmitsAllow,
         Some("refuses-with-server-errors") => Fault::RefusesWithServerErrors,
         Some("adds-one-to-sums") => Fault::AddsOneToSums,
         _ => return Err("usage: faulty_server FAULT --listen ADDRESS --cpus LIST".into()),

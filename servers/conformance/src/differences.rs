@@ -46,7 +46,7 @@ fn difference(one: &Outcome, other: &Outcome) -> Option<Difference> {
 
 /// The first line in which two texts differ: its number from 1, and what each has there, if it has one.
 pub fn differing_line<'a>(one: &'a str, other: &'a str) -> Option<(usize, Option<&'a str>, Option<&'a str>)> {
-    let (mut lines, mut others) = (one.lines(), other.lines());
+    let (mut lines, mut others) = (one.split_terminator('\n'), other.split_terminator('\n'));
     for number in 1.. {
         match (lines.next(), others.next()) {
             (None, None) => break,
