@@ -9,7 +9,7 @@ use host::{footprint::Footprint, open_files};
 
 use super::{
     Attack, Failure, Row, Seen,
-    server::{Server, exchange},
+    server::{Server, exchange, settled},
 };
 use crate::wire::Client;
 
@@ -67,7 +67,7 @@ pub fn idle_connections(
             LEAST + SPARE_FILES
         )));
     }
-    let before = Footprint::of_tree(pid);
+    let before = settled(pid);
     let mut clients = Vec::with_capacity(connections);
     while clients.len() < connections {
         for _ in 0..BATCH.min(connections - clients.len()) {

@@ -19,6 +19,28 @@ use crate::{response::Response, wire::Client};
 /// How often a condition is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// How many times in a row the same must be seen of a server's descriptors for them to have settled.
+const SETTLED_LOOKS: u32 = 20;
+/// A server whose descriptors come and go by themselves is taken as it is after so many looks.
+const MOST_LOOKS: u32 = 1_000;
+
+/// What the process tree below `pid` holds when it has ended what it was about: processes of a tree that has just said that it
+/// is ready, or whose clients have just left, still open and close files.
+pub(super) fn settled(pid: u32) -> Footprint {
+    let mut held = Footprint::of_tree(pid);
+    let mut same = 0;
+    for _ in 0..MOST_LOOKS {
+        thread::sleep(LOOK_AGAIN);
+        let now = Footprint::of_tree(pid);
+        same = if now.open_files == held.open_files { same + 1 } else { 0 };
+        held = now;
+        if same == SETTLED_LOOKS {
+            break;
+        }
+    }
+    held
+}
+
 /// A launched server and what it held before the attack.
 pub(super) struct Server {
     process: Process,
@@ -38,15 +60,12 @@ impl Server {
         let unable = || Failure::unable("launch the server");
         let mut process = launch.spawn().map_err(unable())?;
         let address = process.ready(row.patience).map_err(unable())?.address;
-        let open_files = Footprint::of_tree(process.pid()).open_files;
         let mut server = Self { process, address, before: Footprint::default(), patience: row.patience };
         // Memory that is taken at the first requests is not the attack's.
         for _ in 0..8 {
             server.serves("before the attack")?;
         }
-        server.before = Footprint { open_files, ..server.footprint() };
-        server.lets_go()?;
-        server.before = Footprint { open_files, ..server.footprint() };
+        server.before = settled(server.pid());
         Ok(server)
     }
 
