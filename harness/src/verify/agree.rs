@@ -2,9 +2,7 @@
 //!
 //! What may differ between two right servers (origin, worker, date, lengths that follow) is masked by the suite already.
 
-use std::collections::HashMap;
-
-use conformance::differing_line;
+use conformance::{Difference, differences};
 use serde::Serialize;
 
 use super::{
@@ -20,7 +18,7 @@ pub struct Compared {
     pub with: Option<String>,
     /// The rows that are.
     pub rows: Vec<String>,
-    /// Cases in which what was said could be compared, for at least one row.
+    /// Cases in which what was said could be compared, for the row with the fewest.
     pub cases: usize,
     /// Cases of the suite.
     pub all: usize,
@@ -33,40 +31,35 @@ pub(crate) fn compare(rows: &mut [RowVerdict]) -> Compared {
     let holding = rows.iter().position(|row| is_played(row) && row.holds());
     let Some(first) = holding.or_else(|| rows.iter().position(is_played)) else { return Compared::default() };
     let with = rows[first].row.clone();
-    let said: HashMap<String, String> = rows[first]
-        .cases
-        .iter()
-        .filter(|case| !case.said.is_empty())
-        .map(|case| (case.name.clone(), case.said.clone()))
-        .collect();
-    let all = rows[first].cases.len();
-    let mut compared: Vec<&str> = Vec::new();
+    let cases = std::mem::take(&mut rows[first].cases);
+    let said = || cases.iter().map(|case| (case.name.as_str(), case.said.as_str()));
+    let mut compared: Option<usize> = None;
     let mut names = Vec::new();
-    for (_, row) in rows.iter_mut().enumerate().filter(|(index, row)| *index != first && is_played(row)) {
+    for row in rows.iter_mut().filter(|row| is_played(row)) {
         names.push(row.row.clone());
         let Some(judgement) = &mut row.judgement else { continue };
-        for case in row.cases.iter().filter(|case| !case.said.is_empty()) {
-            let Some((name, theirs)) = said.get_key_value(&case.name) else { continue };
-            if !compared.contains(&name.as_str()) {
-                compared.push(name);
-            }
-            let is_found = judgement.findings.iter().any(|finding| finding.case == case.name);
-            if *theirs != case.said && !is_found {
-                let detail = difference(&case.said, theirs, &with);
-                judgement.findings.push(finding(Kind::Differs, case, detail, true));
+        let own = row.cases.iter().map(|case| (case.name.as_str(), case.said.as_str()));
+        let (count, found) = differences(own, said());
+        compared = Some(compared.map_or(count, |fewest| fewest.min(count)));
+        for difference in found {
+            let is_found = judgement.findings.iter().any(|finding| finding.case == difference.name);
+            let case = row.cases.iter().find(|case| case.name == difference.name);
+            if let Some(case) = case.filter(|_| !is_found) {
+                judgement.findings.push(finding(Kind::Differs, case, detail(&difference, &with), true));
             }
         }
     }
+    let all = cases.len();
+    rows[first].cases = cases;
     if names.is_empty() {
         return Compared { all, ..Compared::default() };
     }
-    Compared { with: Some(with), rows: names, cases: compared.len(), all }
+    Compared { with: Some(with), rows: names, cases: compared.unwrap_or_default(), all }
 }
 
 /// The first line that differs.
-fn difference(own: &str, theirs: &str, with: &str) -> String {
-    let (_, own, theirs) = differing_line(own, theirs).unwrap_or_default();
-    format!("says {}, where {with} says {}", shown(own), shown(theirs))
+fn detail(difference: &Difference<'_>, with: &str) -> String {
+    format!("says {}, where {with} says {}", shown(difference.one), shown(difference.other))
 }
 
 fn shown(line: Option<&str>) -> String {

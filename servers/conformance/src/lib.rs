@@ -27,7 +27,7 @@ pub mod attacks;
 
 pub use answers::{WrongAnswer, check_answers, check_endpoint};
 pub use case::{Case, Level};
-pub use differences::{Difference, differences, differing_line};
+pub use differences::{Difference, differences};
 pub use launched::{HEADER_TIMEOUT, MAX_BODY, PARALLEL, assert_conforms};
 pub use report::{DESYNC, Outcome, Report, Verdict};
 pub use suite::{Options, run, run_cases, suite};

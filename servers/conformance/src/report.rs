@@ -83,6 +83,11 @@ impl Report {
         self.of(Verdict::Warn, level)
     }
 
+    /// What the server said, by the cases' names, as [`crate::differences`] compares it.
+    pub fn said(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.outcomes.iter().map(|outcome| (outcome.name, outcome.said.as_str()))
+    }
+
     /// How many cases have this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.verdict == verdict).count()
