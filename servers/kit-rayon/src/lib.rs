@@ -1,0 +1,1 @@
+//! Operations on a rayon pool, for every row that offloads.

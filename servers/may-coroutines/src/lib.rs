@@ -1,0 +1,1 @@
+//! Stackful coroutines: hyper on may, and may_minihttp as shipped.

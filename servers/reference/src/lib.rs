@@ -1,0 +1,1 @@
+//! Starts the originals that are not this project's code, and speaks for them.

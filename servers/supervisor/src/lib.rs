@@ -1,0 +1,1 @@
+//! A primary that starts, watches and replaces worker processes.

@@ -1,0 +1,1 @@
+//! A bounded pool of threads, a connection per thread.
