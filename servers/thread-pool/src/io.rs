@@ -117,13 +117,6 @@ impl Source {
 #[derive(Debug)]
 pub(crate) struct Stream(Arc<Source>);
 
-impl Drop for Stream {
-    /// The thread holds the socket as well while it waits; it must be closed when its connection says that it ended.
-    fn drop(&mut self) {
-        park::unwatch(&self.0);
-    }
-}
-
 impl Read for Stream {
     fn poll_read(
         self: Pin<&mut Self>,

@@ -20,7 +20,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     pin::pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{
             AtomicU8, AtomicU64,
             Ordering::{AcqRel, Acquire, Relaxed},
@@ -42,7 +42,7 @@ const PARKED: u8 = 2;
 const PAUSE: Duration = Duration::from_millis(10);
 
 thread_local! {
-    static SOURCE: RefCell<Option<Arc<Source>>> = const { RefCell::new(None) };
+    static SOURCE: RefCell<Weak<Source>> = const { RefCell::new(Weak::new()) };
     static DEADLINES: RefCell<Vec<(u64, Instant)>> = const { RefCell::new(Vec::new()) };
     static FAILED: Cell<bool> = const { Cell::new(false) };
 }
@@ -50,20 +50,13 @@ thread_local! {
 /// Numbers of deadlines, unique in the process: one that is cancelled on another thread than it was set on cancels nothing.
 static DEADLINES_SET: AtomicU64 = AtomicU64::new(0);
 
-/// Has the calling thread wait for what `source` wants. A thread waits for one source: the last one given.
+/// Has the calling thread wait for what `source` wants, as long as somebody else keeps it. A thread waits for one source: the
+/// last one given.
 pub(crate) fn watch(source: &Arc<Source>) {
     SOURCE.with_borrow_mut(|watched| {
-        if !watched.as_ref().is_some_and(|watched| Arc::ptr_eq(watched, source)) {
-            *watched = Some(Arc::clone(source));
+        if watched.as_ptr() != Arc::as_ptr(source) {
+            *watched = Arc::downgrade(source);
         }
-    });
-}
-
-/// Ends [`watch`], if it was for this source and on this thread.
-pub(crate) fn unwatch(source: &Arc<Source>) {
-    // A thread that ends may have given up its locals, and with them the source.
-    let _ = SOURCE.try_with(|watched| {
-        watched.borrow_mut().take_if(|watched| Arc::ptr_eq(watched, source));
     });
 }
 
@@ -127,14 +120,13 @@ impl Parker {
     /// Returns when there is a reason to poll again, or for no reason.
     fn park(&self) {
         let state = &self.signal.state;
-        SOURCE.with_borrow(|source| {
-            if state.compare_exchange(AWAKE, PARKED, AcqRel, Acquire).is_ok() {
-                self.wait(source.as_deref());
-            } else if let Some(source) = source {
-                // The kernel was not asked and may have more by now, which must be read at a stop.
-                source.may_have_more();
-            }
-        });
+        let source = SOURCE.with_borrow(Weak::upgrade);
+        if state.compare_exchange(AWAKE, PARKED, AcqRel, Acquire).is_ok() {
+            self.wait(source.as_deref());
+        } else if let Some(source) = source {
+            // The kernel was not asked and may have more by now, which must be read at a stop.
+            source.may_have_more();
+        }
         state.swap(AWAKE, AcqRel);
     }
 

@@ -8,8 +8,8 @@ use std::{
     future::Future,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::{self, JoinHandle},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle, Thread},
 };
 
 use kit::worker::{Kind, Worker};
@@ -21,34 +21,39 @@ use crate::park::Parker;
 /// not touched costs address space only.
 const STACK_BYTES: usize = 512 << 10;
 
-/// Tasks that wait for a thread.
-struct Queue<Task> {
-    waiting: Mutex<Waiting<Task>>,
-    changed: Condvar,
-}
+/// Tasks that wait for a thread, and threads that wait for a task.
+struct Queue<Task>(Mutex<Waiting<Task>>);
 
 struct Waiting<Task> {
     tasks: VecDeque<Task>,
+    /// The one that came last is woken first: its stack and its caches are warm, and threads that are never needed at the
+    /// same time never take memory of their own.
+    idle: Vec<Thread>,
     closed: bool,
 }
 
 impl<Task> Queue<Task> {
     fn lock(&self) -> MutexGuard<'_, Waiting<Task>> {
         // Nothing that can panic happens under the lock.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next task, or `None` when there will be none.
+    /// The next task, or `None` when there will be none. Whoever adds one takes a thread off the idle ones under the same lock, and
+    /// unparks it; another may be faster, and the thread then finds nothing and waits again.
     fn next(&self) -> Option<Task> {
-        let mut waiting = self.lock();
+        let this = thread::current();
         loop {
+            let mut waiting = self.lock();
+            waiting.idle.retain(|idle| idle.id() != this.id());
             if let Some(task) = waiting.tasks.pop_front() {
                 return Some(task);
             }
             if waiting.closed {
                 return None;
             }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.idle.push(this.clone());
+            drop(waiting);
+            thread::park();
         }
     }
 }
@@ -67,10 +72,10 @@ impl<Task> Pool<Task> {
     pub(crate) fn close(&self) {
         let mut waiting = self.0.lock();
         waiting.closed = true;
-        let dropped = std::mem::take(&mut waiting.tasks);
+        let (tasks, idle) = (std::mem::take(&mut waiting.tasks), std::mem::take(&mut waiting.idle));
         drop(waiting);
-        drop(dropped);
-        self.0.changed.notify_all();
+        drop(tasks);
+        idle.iter().for_each(Thread::unpark);
     }
 }
 
@@ -80,9 +85,8 @@ impl<Task: Future<Output = ()> + Send + 'static> Pool<Task> {
     /// # Errors
     /// The system grants no more threads, or no more eventfds. Those that were started end.
     pub(crate) fn start(threads: usize) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
-        let tasks = VecDeque::new();
-        let waiting = Mutex::new(Waiting { tasks, closed: false });
-        let pool = Self(Arc::new(Queue { waiting, changed: Condvar::new() }));
+        let waiting = Waiting { tasks: VecDeque::new(), idle: Vec::new(), closed: false };
+        let pool = Self(Arc::new(Queue(Mutex::new(waiting))));
         let started = (0..threads).map(|index| {
             let (queue, parker) = (Arc::clone(&pool.0), Parker::new()?);
             let builder = thread::Builder::new().name(format!("pool-{index}")).stack_size(STACK_BYTES);
@@ -100,8 +104,13 @@ impl<Task: Future<Output = ()> + Send + 'static> Pool<Task> {
 
 impl<Task> hyper::rt::Executor<Task> for Pool<Task> {
     fn execute(&self, task: Task) {
-        self.0.lock().tasks.push_back(task);
-        self.0.changed.notify_one();
+        let mut waiting = self.0.lock();
+        waiting.tasks.push_back(task);
+        let idle = waiting.idle.pop();
+        drop(waiting);
+        if let Some(thread) = idle {
+            thread.unpark();
+        }
     }
 }
 
