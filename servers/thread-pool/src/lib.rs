@@ -18,6 +18,8 @@
 mod io;
 mod park;
 mod pool;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 use std::{future::poll_fn, net::TcpListener, sync::Arc};
