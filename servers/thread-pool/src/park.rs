@@ -1,7 +1,7 @@
 //! How a thread waits: in poll(2), for its socket, for a wake-up, or for its next deadline.
 //!
 //! One thread runs one future at a time ([`Parker::block_on`]). While the future is polled it leaves what it waits for with
-//! the thread: a source of readiness ([`watch`]) and deadlines ([`wake_at`]). What neither of them tells comes through
+//! the thread: a source of readiness ([`watch`]) and deadlines ([`wake_at`]), for as long as their owners live. What neither of them tells comes through
 //! the [`Waker`]: a drain, a connection that ended.
 //!
 //! The protocol of wake-ups. A thread is AWAKE, NOTIFIED or PARKED. The waker sets NOTIFIED, and writes the eventfd only if
@@ -21,16 +21,17 @@ use std::{
     pin::pin,
     sync::{
         Arc, Weak,
-        atomic::{
-            AtomicU8, AtomicU64,
-            Ordering::{AcqRel, Acquire, Relaxed},
-        },
+        atomic::{AtomicU8, Ordering::SeqCst},
     },
     task::{Context, Poll, Wake, Waker},
+    thread,
     time::{Duration, Instant},
 };
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    io::Errno,
+};
 
 use crate::io::Source;
 
@@ -38,38 +39,33 @@ const AWAKE: u8 = 0;
 const NOTIFIED: u8 = 1;
 const PARKED: u8 = 2;
 
-/// How long to wait before poll(2) is tried again where it fails for want of memory.
+/// How long to wait before poll(2) is tried again where the kernel has no memory for it.
 const PAUSE: Duration = Duration::from_millis(10);
 
 thread_local! {
     static SOURCE: RefCell<Weak<Source>> = const { RefCell::new(Weak::new()) };
-    static DEADLINES: RefCell<Vec<(u64, Instant)>> = const { RefCell::new(Vec::new()) };
-    static FAILED: Cell<bool> = const { Cell::new(false) };
+    /// Of the source. What was reported is wanted no longer, so that what nobody has a use for at present ends one wait
+    /// and not all that follow.
+    static WANTED: Cell<PollFlags> = const { Cell::new(PollFlags::empty()) };
+    /// Each with its owner.
+    static DEADLINES: RefCell<Vec<(Instant, Weak<()>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Numbers of deadlines, unique in the process: one that is cancelled on another thread than it was set on cancels nothing.
-static DEADLINES_SET: AtomicU64 = AtomicU64::new(0);
-
-/// Has the calling thread wait for what `source` wants, as long as somebody else keeps it. A thread waits for one source: the
-/// last one given.
-pub(crate) fn watch(source: &Arc<Source>) {
+/// Has the calling thread wait until `source` is ready for `wanted`. A thread waits for one source: the last one given.
+pub(crate) fn watch(source: &Arc<Source>, wanted: PollFlags) {
     SOURCE.with_borrow_mut(|watched| {
-        if watched.as_ptr() != Arc::as_ptr(source) {
+        if watched.as_ptr() == Arc::as_ptr(source) {
+            WANTED.set(WANTED.get() | wanted);
+        } else {
             *watched = Arc::downgrade(source);
+            WANTED.set(wanted);
         }
     });
 }
 
-/// Has the calling thread poll again at `deadline`, once. The number is for [`forget`].
-pub(crate) fn wake_at(deadline: Instant) -> u64 {
-    let number = DEADLINES_SET.fetch_add(1, Relaxed);
-    DEADLINES.with_borrow_mut(|deadlines| deadlines.push((number, deadline)));
-    number
-}
-
-/// Ends [`wake_at`], if its deadline has not passed before.
-pub(crate) fn forget(number: u64) {
-    let _ = DEADLINES.try_with(|deadlines| deadlines.borrow_mut().retain(|&(other, _)| other != number));
+/// Has the calling thread poll again at `deadline`, once, if `owner` still lives then.
+pub(crate) fn wake_at(deadline: Instant, owner: &Arc<()>) {
+    DEADLINES.with_borrow_mut(|deadlines| deadlines.push((deadline, Arc::downgrade(owner))));
 }
 
 /// What one thread parks with.
@@ -89,7 +85,7 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.state.swap(NOTIFIED, AcqRel) == PARKED {
+        if self.state.swap(NOTIFIED, SeqCst) == PARKED {
             // Fails only where the counter is full, and then the eventfd is readable.
             let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
         }
@@ -119,56 +115,51 @@ impl Parker {
 
     /// Returns when there is a reason to poll again, or for no reason.
     fn park(&self) {
-        let state = &self.signal.state;
         let source = SOURCE.with_borrow(Weak::upgrade);
-        if state.compare_exchange(AWAKE, PARKED, AcqRel, Acquire).is_ok() {
+        if self.signal.state.compare_exchange(AWAKE, PARKED, SeqCst, SeqCst).is_ok() {
             self.wait(source.as_deref());
         } else if let Some(source) = source {
             // The kernel was not asked and may have more by now, which must be read at a stop.
             source.may_have_more();
         }
-        state.swap(AWAKE, AcqRel);
+        self.signal.state.swap(AWAKE, SeqCst);
     }
 
     fn wait(&self, source: Option<&Source>) {
-        let now = Instant::now();
-        let next = DEADLINES.with_borrow(|deadlines| deadlines.iter().map(|&(_, at)| at).min());
-        let timeout = next.map(|at| timespec(at.saturating_duration_since(now)));
-        let interest = source.map_or(PollFlags::empty(), Source::interest);
+        let next = DEADLINES.with_borrow_mut(|deadlines| {
+            deadlines.retain(|(_, owner)| owner.strong_count() > 0);
+            deadlines.iter().map(|&(at, _)| at).min()
+        });
+        let timeout = next.map(|at| at.saturating_duration_since(Instant::now()));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let wanted = WANTED.get();
         // The kernel looks at them in this order: who sees the wake-up that a stop caused also sees what came before it.
         let mut polled = [
             PollFd::new(&self.signal.event, PollFlags::IN),
-            PollFd::from_borrowed_fd(source.map_or(self.signal.event.as_fd(), Source::as_fd), interest),
+            PollFd::from_borrowed_fd(source.map_or(self.signal.event.as_fd(), Source::as_fd), wanted),
         ];
         // A source that nothing is wanted of is left out: the kernel would report its end again and again.
-        let count = if interest.is_empty() { 1 } else { 2 };
+        let count = if source.is_none() || wanted.is_empty() { 1 } else { 2 };
         match poll(&mut polled[..count], timeout.as_ref()) {
-            Ok(1..) => {}
+            Ok(1..) | Err(Errno::INTR) => {}
             // A deadline. It is done with, whether or not anyone asks for it: else no wait would be one any more.
             Ok(0) => {
                 let now = Instant::now();
-                DEADLINES.with_borrow_mut(|deadlines| deadlines.retain(|&(_, at)| at > now));
+                DEADLINES.with_borrow_mut(|deadlines| deadlines.retain(|&(at, _)| at > now));
             }
-            Err(rustix::io::Errno::INTR) => return,
-            Err(error) => {
-                if !FAILED.replace(true) {
-                    tracing::error!(%error, "poll(2) fails; trying again for ever");
-                }
-                std::thread::sleep(PAUSE);
-            }
+            Err(_) => thread::sleep(PAUSE),
         }
         if !polled[0].revents().is_empty() {
             let _ = rustix::io::read(&self.signal.event, &mut [0_u8; 8]);
         }
-        if let Some(source) = source {
-            source.reported(polled[1].revents());
+        let reported = polled[1].revents();
+        if let Some(source) = source
+            && !reported.is_empty()
+        {
+            // Errors and the end are reported unasked, and concern both directions.
+            let ended = reported.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
+            WANTED.set(if ended { PollFlags::empty() } else { wanted - reported });
+            source.may_have_more();
         }
-    }
-}
-
-fn timespec(duration: Duration) -> Timespec {
-    Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
     }
 }

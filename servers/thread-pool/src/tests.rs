@@ -242,7 +242,9 @@ fn each_thread_takes_a_task_while_others_wait_and_all_end_when_the_pool_is_close
             let barrier = Arc::new(std::sync::Barrier::new(THREADS + 1));
             for _ in 0..THREADS {
                 let barrier = Arc::clone(&barrier);
-                pool.execute(Box::pin(async move { drop(barrier.wait()) }));
+                pool.execute(Box::pin(async move {
+                    barrier.wait();
+                }));
             }
             barrier.wait();
         }
@@ -259,7 +261,7 @@ fn what_waits_when_the_pool_is_closed_is_dropped() {
         let dropped = Arc::new(());
         pool.execute(Box::pin(async move {
             begun.send(Instant::now()).unwrap();
-            pending().await
+            pending::<()>().await;
         }));
         beginning.recv().unwrap();
         let kept = Arc::clone(&dropped);

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -19,36 +20,31 @@ impl hyper::rt::Timer for Timer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(Sleep { deadline, number: None })
+        Box::pin(Sleep { deadline, armed: None })
     }
 }
 
 /// Left with the thread from its first poll until it fires or is dropped: whoever armed it need not poll it again before.
 struct Sleep {
     deadline: Instant,
-    number: Option<u64>,
+    armed: Option<Arc<()>>,
 }
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if Instant::now() >= self.deadline {
+        let deadline = self.deadline;
+        if Instant::now() >= deadline {
             return Poll::Ready(());
         }
-        if self.number.is_none() {
-            self.number = Some(park::wake_at(self.deadline));
-        }
+        self.armed.get_or_insert_with(|| {
+            let owner = Arc::new(());
+            park::wake_at(deadline, &owner);
+            owner
+        });
         Poll::Pending
     }
 }
 
 impl hyper::rt::Sleep for Sleep {}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        if let Some(number) = self.number {
-            park::forget(number);
-        }
-    }
-}
