@@ -118,8 +118,8 @@ fn a_deadline_that_nobody_asks_for_again_ends_one_wait_and_not_the_next() {
 fn a_sleep_that_is_dropped_wakes_nobody() {
     let polls = in_time(|| {
         let parker = Parker::new().unwrap();
-        for _ in 0..50 {
-            let mut dropped = Timer.sleep(Duration::from_millis(50));
+        for number in 1..50 {
+            let mut dropped = Timer.sleep(Duration::from_millis(4 * number));
             parker.block_on(poll_fn(|context| {
                 assert!(dropped.as_mut().poll(context).is_pending());
                 Poll::Ready(())
