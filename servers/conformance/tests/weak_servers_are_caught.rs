@@ -91,6 +91,12 @@ fn a_row_that_declares_what_is_not_so_is_caught() {
     all_caught(vec![
         (row("none", Cheap::Waits), greedy, "declared as Waits, and are answered"),
         (row("one-at-a-time", Cheap::Answered), greedy, "declared as Answered, and wait"),
+        (row("one-at-a-time", Cheap::Shares), greedy, "declared as Shares, and wait"),
+        (
+            Row { served_at_once: Some(20), ..row("none", Cheap::Shares) },
+            "idle connections are accepted",
+            "declared to serve 20 connections at once, it serves one more",
+        ),
         (row("none", Cheap::Answered), greedy, "beyond the queue the answer is 200, not 503"),
     ]);
 }
