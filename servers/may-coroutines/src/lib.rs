@@ -3,14 +3,15 @@
 //! Where connections live: in a coroutine with its own stack, on whichever worker saw its socket's last event, or took it from
 //! one that was busy. Where operations run: in that coroutine.
 //!
-//! Two HTTP servers stand on it. [`Http::Hyper`] is kit's accept loop, service and limits, a future polled by each coroutine:
-//! it differs from the rows on tokio by the coroutines alone. [`Http::Minihttp`] is `may_minihttp` as it is published.
+//! Two HTTP servers stand on it. [`run_hyper`] is kit's accept loop, service and limits, a future polled by each coroutine:
+//! it differs from the rows on tokio by the coroutines alone. [`run_minihttp`] is `may_minihttp` as it is published.
 //!
 //! May steals work, in this version by a feature of its build and not by a switch: it is compiled in, and only
 //! `--workers 1` is without it. An idle worker looks for work to steal when an event or its poll timeout of 10 ms wakes it.
 
 mod controlled;
 mod coroutine;
+mod minihttp;
 mod socket;
 mod timer;
 mod worker;
@@ -71,4 +72,13 @@ pub fn run_hyper(
 ) -> Result<(), Error> {
     coroutines.set_up(config.workers);
     controlled::run(config, listener, stopping)
+}
+
+/// Serves with may_minihttp until `stopping` is raised and its connections are closed or quiet. Says when it accepts.
+///
+/// # Errors
+/// There is no listener, or the ready line cannot be written.
+pub fn run_minihttp(config: &Config, coroutines: Coroutines, stopping: Shutdown) -> Result<(), Error> {
+    coroutines.set_up(config.workers);
+    minihttp::run(config, stopping)
 }

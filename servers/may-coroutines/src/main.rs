@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use kit::{args, listen, signals, start};
 use may_coroutines::{Coroutines, DEFAULT_STACK_BYTES};
 
@@ -19,6 +19,18 @@ struct Arguments {
     /// The size of each coroutine's stack; an overflow ends the process
     #[arg(long, env = "SERVER_STACK_SIZE", default_value_t = DEFAULT_STACK_BYTES, value_name = "BYTES")]
     stack_size: usize,
+
+    /// Who speaks HTTP
+    #[arg(long, env = "SERVER_HTTP", value_enum, default_value = "hyper")]
+    http: Http,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Http {
+    /// hyper, polled by each connection's coroutine, with all limits
+    Hyper,
+    /// may_minihttp as published, which keeps only --max-body and --drain-timeout
+    Minihttp,
 }
 
 fn main() -> ExitCode {
@@ -29,7 +41,12 @@ fn main() -> ExitCode {
         let coroutines = Coroutines { stack_bytes: arguments.stack_size, pin: arguments.pinning.or(false) };
         let stopping = signals::install(Some(config.limits.drain_timeout))
             .map_err(start::Error::system("handle stop signals"))?;
-        let listener = listen::one(config.listen)?;
-        may_coroutines::run_hyper(&config, coroutines, listener, stopping)
+        match arguments.http {
+            Http::Hyper => {
+                let listener = listen::one(config.listen)?;
+                may_coroutines::run_hyper(&config, coroutines, listener, stopping)
+            }
+            Http::Minihttp => may_coroutines::run_minihttp(&config, coroutines, stopping),
+        }
     })
 }
