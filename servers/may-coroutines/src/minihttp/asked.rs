@@ -5,9 +5,10 @@
 
 use std::{borrow::Cow, str};
 
+use kit::connection::MAX_HEAD_BYTES;
 use may_minihttp::Request;
 
-use super::connection::{BYTES, JSON, TEXT};
+use super::connection::BYTES;
 
 /// A refusal, after which the connection must close: what follows on it cannot be told from a body.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,8 @@ pub(super) struct Asked {
     pub(super) head_only: bool,
     /// Whether the answer is the connection's last.
     pub(super) close: bool,
+    /// An older client is to be told that its connection stays open.
+    pub(super) keep_1_0: bool,
     /// The client waits for leave to send the body.
     pub(super) waits: bool,
     /// Bytes of the body.
@@ -49,7 +52,9 @@ impl Asked {
     pub(super) fn of(request: &Request<'_, '_, '_>, max_body_bytes: u64) -> Result<Self, Refusal> {
         let method = request.method();
         let (mut hosts, mut length, mut close, mut keep, mut waits) = (0, None, false, false, false);
+        let mut bytes = request.path().len();
         for field in request.headers() {
+            bytes += field.name.len() + field.value.len();
             let is = |name| field.name.eq_ignore_ascii_case(name);
             if is("host") {
                 hosts += 1;
@@ -63,7 +68,7 @@ impl Asked {
                 }
                 length = Some(stated);
             } else if is("transfer-encoding") {
-                return refuse(501, "this server reads no transfer codings: send a Content-Length");
+                return refuse(400, "this server reads no transfer codings: send a Content-Length");
             } else if is("connection") {
                 close |= has_token(field.value, "close");
                 keep |= has_token(field.value, "keep-alive");
@@ -73,6 +78,9 @@ impl Asked {
                 }
                 waits = true;
             }
+        }
+        if bytes > MAX_HEAD_BYTES {
+            return refuse(431, "the head is too long");
         }
         let is_1_0 = request.version() == 0;
         if hosts > 1 || hosts == 0 && !is_1_0 {
@@ -90,12 +98,15 @@ impl Asked {
             Ok(app::Request::Echo) => echo(request),
             _ => Echo::Fields(Vec::new()),
         };
+        let (refused, waits) = (routed.is_err(), waits && !is_1_0 && length > 0);
         Ok(Self {
             endpoint: app::Endpoint::of(path),
             routed,
             head_only: method == "HEAD",
-            close: close || is_1_0 && !keep,
-            waits: waits && !is_1_0 && length > 0,
+            // A body that its client waits to send, for nothing, is not asked for.
+            close: close || is_1_0 && !keep || waits && refused,
+            keep_1_0: is_1_0 && keep,
+            waits,
             length,
             echo,
         })
@@ -132,10 +143,6 @@ fn echo(request: &Request<'_, '_, '_>) -> Echo {
         return Echo::Fields(text);
     }
     let content_type = fields.iter().find(|field| field.name.eq_ignore_ascii_case("content-type"));
-    Echo::Body(match content_type.map(|field| str::from_utf8(field.value)) {
-        None | Some(Ok(BYTES)) | Some(Err(_)) => BYTES.into(),
-        Some(Ok(JSON)) => JSON.into(),
-        Some(Ok(TEXT)) => TEXT.into(),
-        Some(Ok(other)) => other.to_owned().into(),
-    })
+    let content_type = content_type.and_then(|field| str::from_utf8(field.value).ok());
+    Echo::Body(content_type.map_or(BYTES.into(), |text| text.to_owned().into()))
 }

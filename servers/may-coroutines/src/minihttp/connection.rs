@@ -15,7 +15,7 @@ use std::{
     os::fd::{BorrowedFd, RawFd},
     panic::resume_unwind,
     pin::pin,
-    sync::{Arc, OnceLock, atomic::Ordering::SeqCst},
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering::SeqCst},
     time::{Duration, Instant},
 };
 
@@ -40,8 +40,13 @@ const RETRY: Duration = Duration::from_millis(1);
 /// that the socket must not be shut down before.
 const AT_ONCE_BYTES: usize = 16 * 1024;
 
-pub(super) const JSON: &str = "application/json";
-pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+/// How many header fields are kept for ever, and how long each may be, in bytes.
+const MOST_KEPT: usize = 64;
+const LONGEST_KEPT: usize = 100;
+
+const CONTENT_TYPE: &str = "Content-Type";
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const BYTES: &str = "application/octet-stream";
 
 /// Makes a service for each connection, whose number is its socket's.
@@ -98,12 +103,12 @@ impl HttpService for Connection {
             Ok(asked) => asked,
             Err(refusal) => {
                 let answer = self.refused(refusal);
-                self.last(answer, false, response);
+                self.last(answer, request.method() == "HEAD", response);
                 return Ok(());
             }
         };
         let mut body = Vec::new();
-        if asked.length > 0 {
+        if asked.length > 0 && !(asked.waits && asked.routed.is_err()) {
             if asked.waits {
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
@@ -113,14 +118,16 @@ impl HttpService for Connection {
             self.pause(Duration::from_millis(milliseconds));
         }
         let close = asked.close || shared.site.stopping.is_raised();
-        let head_only = asked.head_only;
+        let (head_only, keep_1_0) = (asked.head_only, asked.keep_1_0);
         let answer = self.answer(asked, body);
-        // The library would give a body's length of 0 with a 204 and instead of the length that a HEAD asks for.
-        if close || head_only || answer.status == 204 || matches!(answer.content_type, Cow::Owned(_)) {
+        if close || for_ever(CONTENT_TYPE, &answer.content_type).is_none() {
             self.last(answer, head_only, response);
         } else {
             self.state = State::Used;
-            give(answer, response);
+            if keep_1_0 {
+                response.header("Connection: keep-alive");
+            }
+            give(answer, head_only, response);
         }
         Ok(())
     }
@@ -161,7 +168,7 @@ impl Connection {
                 bytes += &format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len());
             }
             if let Some(allow) = allow {
-                bytes += &format!("{}\r\n", allow_line(allow));
+                bytes += &format!("Allow: {allow}\r\n");
             }
             bytes += "\r\n";
             let mut bytes = bytes.into_bytes();
@@ -177,7 +184,7 @@ impl Connection {
             }
             self.state = State::Told;
             response.header("Connection: close");
-            give(if head_only { Answer { body: Vec::new(), ..answer } } else { answer }, response);
+            give(answer, head_only, response);
         }
     }
 
@@ -271,32 +278,47 @@ fn answer(shared: &Shared, routed: Result<app::Request, Rejection>, echo: Echo, 
     }
 }
 
-/// Hands `answer` to the library.
-fn give(answer: Answer, response: &mut Response<'_>) {
+/// Hands `answer` to the library, which gives every answer the length of its body: 0 for a HEAD and with a 204.
+fn give(answer: Answer, head_only: bool, response: &mut Response<'_>) {
     if answer.status != 200 {
         response.status_code(usize::from(answer.status), reason(answer.status));
     }
-    response.header(match &*answer.content_type {
-        JSON => "Content-Type: application/json",
-        TEXT => "Content-Type: text/plain; charset=utf-8",
-        "text/plain; version=0.0.4" => "Content-Type: text/plain; version=0.0.4",
-        "application/yaml" => "Content-Type: application/yaml",
-        _ => "Content-Type: application/octet-stream",
-    });
-    if let Some(allow) = answer.allow {
-        response.header(allow_line(allow));
+    if let Some(line) = for_ever(CONTENT_TYPE, &answer.content_type) {
+        response.header(line);
     }
-    response.body_vec(answer.body);
+    if let Some(line) = answer.allow.and_then(|allow| for_ever("Allow", allow)) {
+        response.header(line);
+    }
+    if !head_only {
+        response.body_vec(answer.body);
+    }
 }
 
-/// The field that says `allow`, which is one of a few texts, as text that lives for ever.
-fn allow_line(allow: &'static str) -> &'static str {
-    static LINES: OnceLock<Vec<String>> = OnceLock::new();
-    let lines = LINES.get_or_init(|| {
-        let all = app::Endpoint::ALL.into_iter().map(app::Endpoint::allow).chain([app::ALLOW_ANY]);
-        all.map(|allow| format!("Allow: {allow}")).collect()
-    });
-    lines.iter().find(|line| line.ends_with(&format!(": {allow}"))).map_or("Allow:", String::as_str)
+/// A header field as text that lives for ever, which is all that the library takes. `None` when so many different ones were
+/// wanted, or one so long, that clients seem to make them up.
+#[inline(never)]
+fn for_ever(name: &'static str, value: &str) -> Option<&'static str> {
+    // What operations answer with passes no lock.
+    if (name, value) == (CONTENT_TYPE, JSON) {
+        return Some("Content-Type: application/json");
+    }
+    static LINES: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
+    let is_it = |line: &&&'static str| {
+        let value_of = |line: &&'static str| line.strip_prefix(name)?.strip_prefix(": ");
+        value_of(line) == Some(value)
+    };
+    let known = LINES.read().unwrap_or_else(PoisonError::into_inner).iter().find(is_it).copied();
+    if known.is_some() || value.len() > LONGEST_KEPT {
+        return known;
+    }
+    let mut lines = LINES.write().unwrap_or_else(PoisonError::into_inner);
+    let known = lines.iter().find(is_it).copied();
+    if known.is_some() || lines.len() >= MOST_KEPT {
+        return known;
+    }
+    let line: &'static str = format!("{name}: {value}").leak();
+    lines.push(line);
+    Some(line)
 }
 
 fn reason(status: u16) -> &'static str {
