@@ -54,7 +54,7 @@ where
     catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: thread-locals are used only in `poll`, which does not suspend and is not inlined. The stack is as large as
         // `--stack-size` says, which holds for the deepest poll with room to spare (see `DEFAULT_STACK_BYTES`), and below it
-        // lies a guard page: an overflow ends the process rather than corrupt it.
+        // lies a guard page, at which may abandons a coroutine that overflows before it writes to anybody's memory.
         unsafe { Builder::new().spawn(body) }
     }))
     .unwrap_or_else(|_| Err(std::io::Error::other("no memory for a coroutine's stack")))
@@ -163,5 +163,76 @@ impl Drop for Place {
         if let Some(wait) = self.0.take() {
             *wait.place() = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use hyper::rt::Timer as _;
+    use kit::shutdown::Shutdown;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_its_coroutine_and_drops_what_it_held() {
+        let timer = Timer::start().unwrap();
+        let held = Arc::new(());
+        let kept = Arc::clone(&held);
+        let panicking = spawn(timer.clone(), async move {
+            let _kept = kept;
+            panic!("as it should");
+        });
+        assert!(matches!(panicking.unwrap().join(), Ok(None)));
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(matches!(spawn(timer, async { 7 }).unwrap().join(), Ok(Some(7))));
+    }
+
+    #[test]
+    fn a_wake_up_from_another_thread_is_never_missed() {
+        let timer = Timer::start().unwrap();
+        for _ in 0..500 {
+            let shutdown = Shutdown::new();
+            let waiting = spawn(timer.clone(), shutdown.wait()).unwrap();
+            let raiser = thread::spawn(move || shutdown.raise());
+            assert!(matches!(waiting.join(), Ok(Some(()))));
+            assert!(raiser.join().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_deadline_ends_a_wait_also_after_a_reset() {
+        let timer = Timer::start().unwrap();
+        let sleeping = timer.clone();
+        let ended = spawn(timer, async move {
+            let mut sleep = sleeping.sleep(Duration::from_secs(3600));
+            let polled = std::future::poll_fn(|context| Poll::Ready(sleep.as_mut().poll(context))).await;
+            assert!(polled.is_pending());
+            sleeping.reset(&mut sleep, Instant::now() + Duration::from_millis(5));
+            sleep.await;
+        });
+        assert!(matches!(ended.unwrap().join(), Ok(Some(()))));
+    }
+
+    #[test]
+    fn a_future_that_wakes_itself_lets_others_run() {
+        let timer = Timer::start().unwrap();
+        let stop = Shutdown::new();
+        let (seen, raised) = (stop.clone(), stop);
+        let restless = spawn(
+            timer.clone(),
+            std::future::poll_fn(move |context| {
+                context.waker().wake_by_ref();
+                if seen.is_raised() { Poll::Ready(()) } else { Poll::Pending }
+            }),
+        );
+        let other = timer.clone();
+        let ended = spawn(timer, async move {
+            other.sleep(Duration::from_millis(5)).await;
+            raised.raise();
+        });
+        assert!(matches!(ended.unwrap().join(), Ok(Some(()))));
+        assert!(matches!(restless.unwrap().join(), Ok(Some(()))));
     }
 }

@@ -23,7 +23,9 @@ use kit::{args::Config, shutdown::Shutdown, start::Error};
 /// The server's name.
 pub const SERVER: &str = "may-coroutines";
 
-/// The size of a coroutine's stack, in bytes, where nothing is said.
+/// The size of a coroutine's stack, in bytes, where nothing is said. The whole conformance suite, the largest head that hyper
+/// takes included, passes with 24 KiB in a release build (not with 20) and with 64 KiB in a debug build (not with 48). Only
+/// pages that were touched are resident.
 pub const DEFAULT_STACK_BYTES: usize = if cfg!(debug_assertions) { 256 << 10 } else { 64 << 10 };
 
 /// What a stack's size is rounded up to.
@@ -37,7 +39,8 @@ const POOL_CAPACITY: usize = 1000;
 /// How may is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coroutines {
-    /// Bytes of stack for each; an overflow ends the process.
+    /// Bytes of stack for each. One that overflows is abandoned by may with a line on stderr: its connection is never
+    /// answered and its place never given back.
     pub stack_bytes: usize,
     /// Whether each worker is kept on a CPU of its own.
     pub pin: bool,

@@ -16,7 +16,7 @@ struct Arguments {
     #[command(flatten)]
     pinning: args::Pinning,
 
-    /// The size of each coroutine's stack; an overflow ends the process
+    /// The size of each coroutine's stack; a connection whose stack overflows is never answered
     #[arg(long, env = "SERVER_STACK_SIZE", default_value_t = DEFAULT_STACK_BYTES, value_name = "BYTES")]
     stack_size: usize,
 

@@ -21,8 +21,8 @@ const SPARE_FILES: usize = 500;
 const LEAST: usize = 1_000;
 /// Less than the backlog, so that no connection waits for a retransmission.
 const BATCH: usize = 256;
-/// The most that one idle connection may cost in resident memory. Debug builds have larger futures.
-const BYTES_EACH: u64 = if cfg!(debug_assertions) { 32 << 10 } else { 16 << 10 };
+/// The most that one idle connection may cost in resident memory where a row does not say more. Debug builds have larger futures.
+pub(super) const BYTES_EACH: u64 = if cfg!(debug_assertions) { 32 << 10 } else { 16 << 10 };
 
 /// What a connection did before it went idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,12 +130,12 @@ pub(super) const CONNECTIONS: Attack = Attack {
     run: connections,
 };
 
-fn connections(_row: &Row, server: Server) -> Seen {
+fn connections(row: &Row, server: Server) -> Seen {
     let cost = idle_connections(server.address, server.pid(), CONNECTIONS_WANTED, Idle::AfterRequest)?;
-    if cost.bytes_each > BYTES_EACH {
-        let IdleCost { bytes_each, connections, .. } = cost;
+    if cost.bytes_each > row.idle_bytes_each {
+        let (IdleCost { bytes_each, connections, .. }, allowed) = (cost, row.idle_bytes_each);
         return Err(Failure::weak(format!(
-            "each of {connections} idle connections costs {bytes_each} bytes, at most {BYTES_EACH} are allowed"
+            "each of {connections} idle connections costs {bytes_each} bytes, at most {allowed} are allowed"
         )));
     }
     server.comes_through()?;

@@ -48,6 +48,8 @@ pub struct Row {
     pub cheap: Cheap,
     /// Arguments that leave room for eight waiting operations, where operations have a queue.
     pub short_queue: Vec<String>,
+    /// The most that an idle connection may cost in resident memory, bytes: more where each has a stack of its own.
+    pub idle_bytes_each: u64,
     /// How long each wait may last.
     pub patience: Duration,
 }
@@ -60,6 +62,7 @@ impl Row {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             cheap: Cheap::Waits,
             short_queue: Vec::new(),
+            idle_bytes_each: idle::BYTES_EACH,
             patience: Duration::from_secs(30),
         }
     }
