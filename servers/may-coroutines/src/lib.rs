@@ -26,7 +26,7 @@ pub const SERVER: &str = "may-coroutines";
 /// The size of a coroutine's stack, in bytes, where nothing is said. The whole conformance suite, the largest head that hyper
 /// takes included, passes with 24 KiB in a release build (not with 20) and with 64 KiB in a debug build (not with 48). Only
 /// pages that were touched are resident.
-pub const DEFAULT_STACK_BYTES: usize = if cfg!(debug_assertions) { 256 << 10 } else { 64 << 10 };
+pub const DEFAULT_STACK_BYTES: usize = if cfg!(debug_assertions) { 256 << 10 } else { 128 << 10 };
 
 /// What a stack's size is rounded up to.
 const PAGE_BYTES: usize = 4096;
