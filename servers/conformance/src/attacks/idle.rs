@@ -21,12 +21,12 @@ const SPARE_FILES: usize = 500;
 const LEAST: usize = 1_000;
 /// Less than the backlog, so that no connection waits for a retransmission.
 const BATCH: usize = 256;
-/// The most that one idle connection may cost in resident memory. Debug builds have larger futures.
-const BYTES_EACH: u64 = if cfg!(debug_assertions) { 32 << 10 } else { 16 << 10 };
+/// The most that one idle connection may cost in resident memory where a row does not say more. Debug builds have larger futures.
+pub(super) const BYTES_EACH: u64 = if cfg!(debug_assertions) { 32 << 10 } else { 16 << 10 };
 
 /// The same where each occupies a thread, of which there are not many: what one takes when it first serves, the pages of its stack and
 /// of its part of the allocator, comes with it (84 KiB were seen, and 60 KiB in a release build).
-const BYTES_EACH_WITH_THREAD: u64 = if cfg!(debug_assertions) { 128 << 10 } else { 96 << 10 };
+pub(super) const BYTES_EACH_WITH_THREAD: u64 = if cfg!(debug_assertions) { 128 << 10 } else { 96 << 10 };
 /// A window in which a server that serves no more than it declares answers nobody else.
 const WINDOW: Duration = Duration::from_millis(200);
 
@@ -139,10 +139,9 @@ pub(super) const CONNECTIONS: Attack = Attack {
 fn connections(row: &Row, server: Server) -> Seen {
     // Where each occupies what serves another, one place is left for the others who must be served.
     let wanted = row.served_at_once.map_or(CONNECTIONS_WANTED, |most| most.saturating_sub(1));
-    let allowed = if row.served_at_once.is_some() { BYTES_EACH_WITH_THREAD } else { BYTES_EACH };
     let cost = idle_connections(server.address, server.pid(), wanted, Idle::AfterRequest)?;
-    if cost.bytes_each > allowed {
-        let IdleCost { bytes_each, connections, .. } = cost;
+    if cost.bytes_each > row.idle_bytes_each {
+        let (IdleCost { bytes_each, connections, .. }, allowed) = (cost, row.idle_bytes_each);
         return Err(Failure::weak(format!(
             "each of {connections} idle connections costs {bytes_each} bytes, at most {allowed} are allowed"
         )));

@@ -53,6 +53,8 @@ pub struct Row {
     pub short_queue: Vec<String>,
     /// How many connections it serves at once, where an idle one occupies what serves another: more wait until one ends.
     pub served_at_once: Option<usize>,
+    /// The most that an idle connection may cost in resident memory, bytes: more where each has a stack of its own.
+    pub idle_bytes_each: u64,
     /// How long each wait may last.
     pub patience: Duration,
 }
@@ -66,13 +68,19 @@ impl Row {
             cheap: Cheap::Waits,
             short_queue: Vec::new(),
             served_at_once: None,
+            idle_bytes_each: idle::BYTES_EACH,
             patience: Duration::from_secs(30),
         }
     }
 
     /// A row that serves `threads` connections at once, each on a thread that also runs its operations.
     pub fn threads(binary: impl Into<PathBuf>, arguments: &[&str], threads: usize) -> Self {
-        Self { cheap: Cheap::Shares, served_at_once: Some(threads), ..Self::inline(binary, arguments) }
+        Self {
+            cheap: Cheap::Shares,
+            served_at_once: Some(threads),
+            idle_bytes_each: idle::BYTES_EACH_WITH_THREAD,
+            ..Self::inline(binary, arguments)
+        }
     }
 
     /// A row that offloads operations; `short_queue` is how to launch it with room for eight that wait.

@@ -1,0 +1,52 @@
+//! Starts the server of coroutines.
+
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use kit::{args, listen, signals, start};
+use may_coroutines::{Coroutines, DEFAULT_STACK_BYTES};
+
+/// Stackful coroutines: each connection in one of its own, on workers that steal from each other
+#[derive(Parser)]
+#[command(version, after_help = args::EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    shared: args::Shared,
+
+    #[command(flatten)]
+    pinning: args::Pinning,
+
+    /// The size of each coroutine's stack; a connection whose stack overflows is never answered
+    #[arg(long, env = "SERVER_STACK_SIZE", default_value_t = DEFAULT_STACK_BYTES, value_name = "BYTES")]
+    stack_size: usize,
+
+    /// Who speaks HTTP
+    #[arg(long, env = "SERVER_HTTP", value_enum, default_value = "hyper")]
+    http: Http,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Http {
+    /// hyper, polled by each connection's coroutine, with all limits
+    Hyper,
+    /// may_minihttp as published, which keeps only --max-body and --drain-timeout
+    Minihttp,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start::main(|| {
+        let config = arguments.shared.into_config()?;
+        start::keep_to_cpus(&config)?;
+        let coroutines = Coroutines { stack_bytes: arguments.stack_size, pin: arguments.pinning.or(false) };
+        let stopping = signals::install(Some(config.limits.drain_timeout))
+            .map_err(start::Error::system("handle stop signals"))?;
+        match arguments.http {
+            Http::Hyper => {
+                let listener = listen::one(config.listen)?;
+                may_coroutines::run_hyper(&config, coroutines, listener, stopping)
+            }
+            Http::Minihttp => may_coroutines::run_minihttp(&config, coroutines, stopping),
+        }
+    })
+}
