@@ -7,5 +7,5 @@ pub mod args;
 mod offload;
 mod queue;
 
-pub use offload::{Job, Offload, Offloaded, Pool};
+pub use offload::{Job, Offload, Offloaded, Pool, RETRY_AFTER};
 pub use queue::Ticket;
