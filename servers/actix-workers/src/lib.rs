@@ -4,6 +4,7 @@
 //! run is an argument ([`Place`]). HTTP is actix's own: what it does otherwise than the contract says is listed with
 //! the row, and nothing is built here to hide it. From kit come arguments, the listener, stop signals and counters.
 
+mod connection;
 mod execute;
 mod respond;
 
@@ -37,6 +38,7 @@ use kit::{
 use kit_rayon::Pool;
 
 use crate::{
+    connection::Connection,
     execute::Execution,
     respond::{Shared, respond},
 };
@@ -97,7 +99,7 @@ pub fn run(config: &Config, place: &Place, listener: TcpListener, stopping: Shut
     let mut http = HttpServer::new(application)
         .on_connect(move |_: &dyn Any, data: &mut Extensions| {
             of_connections.metrics.accepted();
-            data.insert(Connection(Arc::clone(&of_connections)));
+            data.insert(Connection::new(Arc::clone(&of_connections)));
         })
         .workers(workers)
         .max_connections(limits.shared_by(workers).max_connections)
@@ -128,13 +130,4 @@ pub fn run(config: &Config, place: &Place, listener: TcpListener, stopping: Shut
         });
         server.await.map_err(failed)
     })
-}
-
-/// Counts the end of the connection whose data it belongs to.
-struct Connection(Arc<Site>);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.metrics.closed();
-    }
 }

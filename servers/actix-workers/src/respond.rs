@@ -21,7 +21,10 @@ use kit::{
     service::Site,
 };
 
-use crate::execute::Execute;
+use crate::{
+    connection::{self, Connection},
+    execute::Execute,
+};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -42,13 +45,16 @@ pub(crate) async fn respond(
     payload: web::Payload,
     shared: web::Data<Shared>,
 ) -> HttpResponse {
+    if Connection::is_over(&request) {
+        return connection::cut().await;
+    }
     let endpoint = Endpoint::of(request.path());
     let response = match read(&request, payload.into_inner(), shared.site.limits.body_timeout).await {
         Ok(body) => shared.answer(&request, body).await,
         Err(error) => error.error_response(),
     };
     shared.site.metrics.answered(endpoint, response.status().as_u16());
-    response
+    connection::finish(&request, response)
 }
 
 async fn read(
