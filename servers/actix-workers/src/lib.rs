@@ -19,6 +19,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
+    time::Instant,
 };
 
 use actix_web::{
@@ -124,10 +125,13 @@ pub fn run(config: &Config, place: &Place, listener: TcpListener, stopping: Shut
             return ended.map_err(failed);
         }
         start::announce(SERVER, config, address)?;
-        rt::spawn(async move {
-            stopping.wait().await;
-            handle.stop(true).await;
-        });
-        server.await.map_err(failed)
+        rt::spawn(server);
+        stopping.wait().await;
+        let since = Instant::now();
+        handle.stop(true).await;
+        if since.elapsed() >= config.limits.drain_timeout {
+            tracing::warn!("the drain took all of --drain-timeout: what was not done by then is cut");
+        }
+        Ok(())
     })
 }
