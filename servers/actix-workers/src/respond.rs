@@ -1,6 +1,11 @@
 //! The one handler: from a request to its answer, by the application that all servers serve.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{
     FromRequest as _, HttpRequest, HttpResponse,
@@ -45,16 +50,24 @@ pub(crate) async fn respond(
     payload: web::Payload,
     shared: web::Data<Shared>,
 ) -> HttpResponse {
-    if Connection::is_over(&request) {
-        return connection::cut().await;
+    if let Some(end) = Connection::end_before(&request) {
+        return connection::cut(end).await;
     }
-    let endpoint = Endpoint::of(request.path());
-    let response = match read(&request, payload.into_inner(), shared.site.limits.body_timeout).await {
-        Ok(body) => shared.answer(&request, body).await,
-        Err(error) => error.error_response(),
-    };
-    shared.site.metrics.answered(endpoint, response.status().as_u16());
-    connection::finish(&request, response)
+    let mut answering = pin!(async {
+        match read(&request, payload.into_inner(), shared.site.limits.body_timeout).await {
+            Ok(body) => shared.answer(&request, body).await,
+            Err(error) => error.error_response(),
+        }
+    });
+    let mut waited = false;
+    let response = poll_fn(|context| {
+        let polled = answering.as_mut().poll(context);
+        waited |= polled.is_pending();
+        polled
+    });
+    let response = response.await;
+    shared.site.metrics.answered(Endpoint::of(request.path()), response.status().as_u16());
+    connection::finish(&request, response, waited)
 }
 
 async fn read(

@@ -16,6 +16,8 @@ const NOT_WITHSTOOD: &[&str] = &[
     "out of file descriptors a server pauses without spinning, serves whom it has, and recovers",
     // An end of input while a request is under way is taken for the half of a close.
     "work whose client is gone is dropped, where it has not begun",
+    // A connection that always has more to read is served before the others of its worker: sometimes they wait too long.
+    "a flood of pipelined requests does not starve the other connections of its worker",
     // A stop drops what was accepted and not begun, and what waits to be accepted.
     "a stop under load loses no request and answers what is under way",
     "connections that wait in the backlog at a stop are served",
@@ -26,7 +28,7 @@ fn withstood(attacks: &[Attack]) -> Vec<Attack> {
 }
 
 fn block() -> Row {
-    let short_queue = ["--queue", "8", "--block-threads", "1", "--workers", "1"];
+    let short_queue = ["--queue", "8", "--block-threads", "1"];
     Row::offloading(ACTIX, &["--offload", "block"], &short_queue)
 }
 
