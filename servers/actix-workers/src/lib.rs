@@ -2,7 +2,7 @@
 //!
 //! Where connections live: on the worker that the acceptor gave them to, whatever that one has to do. Where operations
 //! run is an argument ([`Place`]). HTTP is actix's own: what it does otherwise than the contract says is listed with
-//! the row, and nothing is built here to hide it. From kit come arguments, the listener, stop signals and counters.
+//! the row, and not mended here, but where answers would be mixed up (the module `connection`). From kit come arguments, the listener, stop signals and counters.
 
 mod connection;
 mod execute;
