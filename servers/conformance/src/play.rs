@@ -182,6 +182,17 @@ fn refused(client: &mut Client, response: &Response, statuses: &[u16]) -> Findin
     }
     if status < 400 {
         let detail = format!("answered {status}, expected {wanted}");
+        // Behind an interim answer comes the final one, which is not the next request's.
+        if status < 200
+            && let Ok(last) = client.receive_final()
+            && answers_smuggled(&last)
+        {
+            let status = last.status;
+            return (
+                Verdict::Fail,
+                format!("{DESYNC}: bytes of a body were answered with {status}; before, {detail}"),
+            );
+        }
         return match usable_or_closed(client) {
             Err(more) if more.starts_with(DESYNC) => (Verdict::Fail, format!("{more}; before, {detail}")),
             _ => (Verdict::Fail, detail),

@@ -10,7 +10,6 @@ use std::{
 };
 
 use app::Endpoint;
-use hyper::StatusCode;
 
 use crate::worker::Worker;
 
@@ -51,26 +50,30 @@ impl Metrics {
         block
     }
 
-    pub(crate) fn answered(&self, endpoint: Option<Endpoint>, status: StatusCode) {
+    /// Counts an answer; `None` where the request was for no endpoint.
+    pub fn answered(&self, endpoint: Option<Endpoint>, status: u16) {
         let row = endpoint.map_or(Endpoint::ALL.len(), Endpoint::index);
-        let status = status.as_u16();
         let column = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
         add(&self.own().requests[row][column]);
     }
 
-    pub(crate) fn accepted(&self) {
+    /// A connection was accepted.
+    pub fn accepted(&self) {
         add(&self.own().accepted);
     }
 
-    pub(crate) fn closed(&self) {
+    /// A connection ended.
+    pub fn closed(&self) {
         add(&self.own().closed);
     }
 
-    pub(crate) fn operation_started(&self) {
+    /// An operation began.
+    pub fn operation_started(&self) {
         add(&self.own().operations_started);
     }
 
-    pub(crate) fn operation_ended(&self) {
+    /// An operation ended, or nobody waits for it any more.
+    pub fn operation_ended(&self) {
         add(&self.own().operations_ended);
     }
 
@@ -155,9 +158,9 @@ mod tests {
                 scope.spawn(move || {
                     Worker::new(Kind::Thread, index).make_current();
                     for _ in 0..=index {
-                        metrics.answered(Some(Endpoint::Simple), StatusCode::OK);
+                        metrics.answered(Some(Endpoint::Simple), 200);
                     }
-                    metrics.answered(None, StatusCode::NOT_FOUND);
+                    metrics.answered(None, 404);
                 });
             }
         });

@@ -76,6 +76,27 @@ impl Site {
             started: Instant::now(),
         })
     }
+
+    /// What `/info` tells, of this process and as seen from the calling thread.
+    pub fn info(&self) -> app::Info {
+        app::Info {
+            origin: self.server.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            worker: Worker::current().to_string(),
+            workers: self.workers,
+            processors: app::Processors {
+                present: online_cpus().map_or(0, |cpus| cpus.len()),
+                allowed: CpuSet::allowed().map_or(0, |cpus| cpus.len()),
+            },
+            rss_bytes: rss_bytes().unwrap_or(0),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            arguments: std::env::args_os()
+                .skip(1)
+                .map(|argument| argument.to_string_lossy().into_owned())
+                .collect(),
+        }
+    }
 }
 
 /// The service of one accept loop. Clones are the same service.
@@ -354,7 +375,7 @@ impl<E: Execute> Inner<E> {
         let (status, content_type, body) = match request {
             app::Request::Index => (StatusCode::OK, JSON, app::index_body().into()),
             app::Request::OpenApi => (StatusCode::OK, YAML, Bytes::from_static(app::OPENAPI.as_bytes())),
-            app::Request::Info => (StatusCode::OK, JSON, self.info().body().into()),
+            app::Request::Info => (StatusCode::OK, JSON, self.site.info().body().into()),
             app::Request::Metrics => {
                 (StatusCode::OK, PROMETHEUS, self.site.metrics.text(self.site.server).into())
             }
@@ -370,7 +391,7 @@ impl<E: Execute> Inner<E> {
                 let mut answer = Answer::new(Full::default());
                 *answer.status_mut() = StatusCode::NO_CONTENT;
                 answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-                self.site.metrics.answered(None, StatusCode::NO_CONTENT);
+                self.site.metrics.answered(None, StatusCode::NO_CONTENT.as_u16());
                 return answer;
             }
             app::Request::Operation(operation) => {
@@ -407,33 +428,13 @@ impl<E: Execute> Inner<E> {
         content_type: HeaderValue,
         body: Bytes,
     ) -> Answer {
-        self.site.metrics.answered(endpoint, status);
+        self.site.metrics.answered(endpoint, status.as_u16());
         headers.clear();
         headers.insert(CONTENT_TYPE, content_type);
         let mut answer = Answer::new(Full::new(body));
         *answer.status_mut() = status;
         *answer.headers_mut() = headers;
         answer
-    }
-
-    fn info(&self) -> app::Info {
-        app::Info {
-            origin: self.site.server.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            worker: Worker::current().to_string(),
-            workers: self.site.workers,
-            processors: app::Processors {
-                present: online_cpus().map_or(0, |cpus| cpus.len()),
-                allowed: CpuSet::allowed().map_or(0, |cpus| cpus.len()),
-            },
-            rss_bytes: rss_bytes().unwrap_or(0),
-            uptime_seconds: self.site.started.elapsed().as_secs(),
-            arguments: std::env::args_os()
-                .skip(1)
-                .map(|argument| argument.to_string_lossy().into_owned())
-                .collect(),
-        }
     }
 }
 

@@ -4,14 +4,10 @@
 //! read the request; CPU-bound ones on a pool of their own, so that a front thread is never away from its connections
 //! for long.
 
-mod offload;
-mod queue;
-
 use std::net::TcpListener;
 
 use kit::{args::Config, shutdown::Shutdown, start::Error};
-
-pub use offload::{Offload, Pool};
+use kit_rayon::{Offload, Pool};
 
 /// The server's name.
 pub const SERVER: &str = "rayon-offload";

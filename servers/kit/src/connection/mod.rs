@@ -193,7 +193,7 @@ where
 
     fn time_out(&mut self, phase: Phase) {
         if phase == Phase::Head {
-            self.service.site().metrics.answered(None, StatusCode::REQUEST_TIMEOUT);
+            self.service.site().metrics.answered(None, StatusCode::REQUEST_TIMEOUT.as_u16());
             self.close(TIMED_OUT);
         } else {
             self.state = State::Ended;
@@ -242,7 +242,7 @@ fn note_end<E: Execute>(result: &hyper::Result<()>, service: &Service<E>, activi
             true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             false => StatusCode::BAD_REQUEST,
         };
-        service.site().metrics.answered(None, status);
+        service.site().metrics.answered(None, status.as_u16());
         activity.refuse();
     }
     error.is_parse()

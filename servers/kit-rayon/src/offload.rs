@@ -35,7 +35,7 @@ use crate::queue::{Enqueued, Queue, Ticket};
 type Outcome = Result<Done, Refused>;
 
 /// When a client that was refused for want of room should come back.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How operations are offloaded.
 #[derive(Clone, Copy, Debug)]
