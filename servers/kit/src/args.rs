@@ -142,6 +142,12 @@ impl Limits {
 }
 
 impl Shared {
+    /// For servers whose workers are not one for each CPU where nothing is said: `choose` gets what was typed for `--workers`.
+    pub fn with_workers(mut self, choose: impl FnOnce(Option<NonZeroUsize>) -> NonZeroUsize) -> Self {
+        self.workers = Some(choose(self.workers));
+        self
+    }
+
     /// Checks the arguments against the machine.
     ///
     /// # Errors

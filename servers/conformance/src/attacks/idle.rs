@@ -9,7 +9,7 @@ use host::{footprint::Footprint, open_files};
 
 use super::{
     Attack, Failure, Row, Seen,
-    server::{Server, exchange, settled},
+    server::{Server, exchange, receive_200, send_get, settled},
 };
 use crate::wire::Client;
 
@@ -23,6 +23,9 @@ const LEAST: usize = 1_000;
 const BATCH: usize = 256;
 /// The most that one idle connection may cost in resident memory. Debug builds have larger futures.
 const BYTES_EACH: u64 = if cfg!(debug_assertions) { 32 << 10 } else { 16 << 10 };
+
+/// A window in which a server that serves no more than it declares answers nobody else.
+const WINDOW: Duration = Duration::from_millis(200);
 
 /// What a connection did before it went idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,8 +133,14 @@ pub(super) const CONNECTIONS: Attack = Attack {
     run: connections,
 };
 
-fn connections(_row: &Row, server: Server) -> Seen {
-    let cost = idle_connections(server.address, server.pid(), CONNECTIONS_WANTED, Idle::AfterRequest)?;
+fn connections(row: &Row, server: Server) -> Seen {
+    // Where each occupies what serves another, one place is left for the others who must be served.
+    let wanted = row.served_at_once.map_or(CONNECTIONS_WANTED, |most| most.saturating_sub(1));
+    let cost = idle_connections(server.address, server.pid(), wanted, Idle::AfterRequest)?;
+    let bound = match row.served_at_once {
+        Some(most) => keeps_one_waiting(&server, most)?,
+        None => String::new(),
+    };
     if cost.bytes_each > BYTES_EACH {
         let IdleCost { bytes_each, connections, .. } = cost;
         return Err(Failure::weak(format!(
@@ -140,6 +149,22 @@ fn connections(_row: &Row, server: Server) -> Seen {
     }
     server.comes_through()?;
     let IdleCost { connections, bytes_each, .. } = cost;
-    let fewer = if connections < CONNECTIONS_WANTED { ", as many as this process may open" } else { "" };
-    Ok(format!("{connections} connections{fewer}, {bytes_each} bytes each"))
+    let fewer = if connections < wanted { ", as many as this process may open" } else { "" };
+    Ok(format!("{connections} connections{fewer}, {bytes_each} bytes each{bound}"))
+}
+
+/// A row that declares how many it serves at once serves so many, and not one more before one of them leaves.
+fn keeps_one_waiting(server: &Server, most: usize) -> Result<String, Failure> {
+    let mut inside = (0..most).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
+    let mut waiting = server.connect()?;
+    send_get(&mut waiting, "/simple")?;
+    std::thread::sleep(WINDOW);
+    if waiting.has_input().map_err(Failure::unable("look for an answer"))? {
+        return Err(Failure::weak(format!(
+            "declared to serve {most} connections at once, it serves one more: it must hold {CONNECTIONS_WANTED}"
+        )));
+    }
+    inside.pop();
+    receive_200(&mut waiting, "whoever waited until another left")?;
+    Ok(format!("; {most} are served at once, and the next when one leaves"))
 }

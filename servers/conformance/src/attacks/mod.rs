@@ -33,6 +33,9 @@ use server::Server;
 pub enum Cheap {
     /// They are answered: operations run elsewhere, behind a bounded queue, and beyond it are refused with 503.
     Answered,
+    /// They are answered, and no operation is refused: each connection has a thread, and the kernel divides the CPUs among
+    /// those that compute.
+    Shares,
     /// They wait for an operation to end: operations run on the thread that serves the connections.
     Waits,
 }
@@ -48,6 +51,8 @@ pub struct Row {
     pub cheap: Cheap,
     /// Arguments that leave room for eight waiting operations, where operations have a queue.
     pub short_queue: Vec<String>,
+    /// How many connections it serves at once, where an idle one occupies what serves another: more wait until one ends.
+    pub served_at_once: Option<usize>,
     /// How long each wait may last.
     pub patience: Duration,
 }
@@ -60,8 +65,14 @@ impl Row {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             cheap: Cheap::Waits,
             short_queue: Vec::new(),
+            served_at_once: None,
             patience: Duration::from_secs(30),
         }
+    }
+
+    /// A row that serves `threads` connections at once, each on a thread that also runs its operations.
+    pub fn threads(binary: impl Into<PathBuf>, arguments: &[&str], threads: usize) -> Self {
+        Self { cheap: Cheap::Shares, served_at_once: Some(threads), ..Self::inline(binary, arguments) }
     }
 
     /// A row that offloads operations; `short_queue` is how to launch it with room for eight that wait.

@@ -85,7 +85,7 @@ fn cheap_is_first(server: &Server, path: &str) -> Result<bool, Failure> {
 fn greedy(row: &Row, server: Server) -> Seen {
     let path = occupying(&server, HELD)?;
     let cheap_first = cheap_is_first(&server, &path)?;
-    let declared = row.cheap == Cheap::Answered;
+    let declared = row.cheap != Cheap::Waits;
     if cheap_first != declared {
         return Err(Failure::weak(format!(
             "cheap requests are declared as {:?}, and {} while an operation runs",
@@ -124,6 +124,18 @@ fn greedy(row: &Row, server: Server) -> Seen {
                 "only {} operations wait where {QUEUE} have room",
                 clients.len()
             )));
+        }
+    }
+    if row.cheap == Cheap::Shares {
+        server.serves("while the longest operations run side by side")?;
+        for client in &mut clients {
+            if has_input(client)? {
+                let what =
+                    client.receive(false).map_or_else(|broken| broken.to_string(), |r| r.status.to_string());
+                return Err(Failure::weak(format!(
+                    "declared to run side by side, an operation is refused: {what}"
+                )));
+            }
         }
     }
     let grown = server.grew_at_most(MEMORY_BYTES, "while the longest operations wait")?;
@@ -166,7 +178,7 @@ fn abandoned(row: &Row, server: Server) -> Seen {
     server.until("delays whose clients are gone end", || Ok(server.operations_in_flight()? == 0))?;
     server.lets_go()?;
 
-    if row.cheap == Cheap::Waits {
+    if row.cheap != Cheap::Answered {
         server.comes_through()?;
         return Ok("16 delays dropped; an operation that computes runs to its end".to_owned());
     }
