@@ -26,7 +26,7 @@ impl Answer {
     /// keys in this order, without blanks.
     ///
     /// `origin` is the server's name; `worker` names the executor of the operation: `p0` a process, `t1` a
-    /// thread, `r0` a rayon thread.
+    /// thread, `r0` a rayon thread, `b0` a thread of tokio's blocking pool.
     pub fn body(&self, origin: &str, worker: &str) -> Vec<u8> {
         #[derive(Serialize)]
         struct Payload<'a> {

@@ -26,8 +26,8 @@ const SHOULD_PERCENT: usize = 95;
 /// Launches the server `binary` on a free port with `arguments`, plays the suite against it, and ends it with
 /// SIGTERM.
 ///
-/// Adds `--listen 127.0.0.1:0`, `--workers`, `--header-timeout` and `--max-body`, so that limits can be shown. Cases are
-/// played at the same time, each on connections of its own, which spreads them over the workers.
+/// Adds `--listen 127.0.0.1:0`, `--header-timeout` and `--max-body`, so that limits can be shown, and `--workers` unless
+/// `arguments` say how many. Cases are played at the same time, each on connections of its own, which spreads them over the workers.
 ///
 /// # Panics
 ///
@@ -36,17 +36,9 @@ const SHOULD_PERCENT: usize = 95;
 pub fn assert_conforms(binary: &Path, arguments: &[&str]) {
     let timeout = format!("{}s", HEADER_TIMEOUT.as_secs());
     let max_body = MAX_BODY.to_string();
-    let limits = [
-        "--listen",
-        "127.0.0.1:0",
-        "--workers",
-        WORKERS,
-        "--header-timeout",
-        &timeout,
-        "--max-body",
-        &max_body,
-    ];
-    let launch = Launch::new(binary).args(limits).args(arguments);
+    let limits = ["--listen", "127.0.0.1:0", "--header-timeout", &timeout, "--max-body", &max_body];
+    let workers: &[&str] = if arguments.contains(&"--workers") { &[] } else { &["--workers", WORKERS] };
+    let launch = Launch::new(binary).args(limits).args(workers).args(arguments);
     let mut server = launch.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
     let ready = server.ready(PATIENCE).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
 

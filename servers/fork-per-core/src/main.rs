@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use fork_per_core::{Assignment, run, work};
+use fork_per_core::{run, work};
 use kit::{args, listen, signals, start};
+use supervisor::Role;
 
 /// A primary and one worker process per core
 #[derive(Parser)]
@@ -16,13 +17,8 @@ struct Arguments {
     #[command(flatten)]
     pinning: args::Pinning,
 
-    /// For workers: their number
-    #[arg(long, hide = true, requires = "primary")]
-    worker_index: Option<usize>,
-
-    /// For workers: the process that started them
-    #[arg(long, hide = true, requires = "worker_index")]
-    primary: Option<u32>,
+    #[command(flatten)]
+    role: Role,
 }
 
 fn main() -> ExitCode {
@@ -30,13 +26,11 @@ fn main() -> ExitCode {
     start::main(|| {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
-        let pin = arguments.pinning.or(false);
-        let worker = arguments.worker_index.zip(arguments.primary);
-        match worker {
-            Some((index, primary)) => {
+        match arguments.role.assignment() {
+            Some(assignment) => {
                 let stopping = signals::install(Some(config.limits.drain_timeout))
                     .map_err(start::Error::system("handle stop signals"))?;
-                work(&config, Assignment { index, primary, pin }, stopping)
+                work(&config, arguments.pinning.or(false), assignment, stopping)
             }
             None => {
                 let listeners = listen::group(config.listen, config.workers)?;

@@ -4,6 +4,7 @@
 //! many there are, and what runs elsewhere, is what the rows differ in.
 
 pub mod front;
+mod names;
 
 use std::{future::Future, io};
 

@@ -4,7 +4,7 @@
 //! the drain and the counters are here once, so that two rows differ only in where connections live
 //! ([`runtime::Runtime`]) and where operations run ([`execute::Execute`]).
 //!
-//! kit refuses to know any runtime: nothing here names tokio, glommio or a thread pool. What a runtime must offer
+//! kit refuses to know any runtime: nothing here names tokio, glommio or a certain thread pool. What a runtime must offer
 //! is the trait in [`runtime`]; what hyper needs of it are hyper's own `rt` traits.
 
 pub mod args;
@@ -21,6 +21,7 @@ pub mod policy;
 pub mod service;
 
 pub mod execute;
+pub mod offload;
 pub mod worker;
 
 pub mod metrics;

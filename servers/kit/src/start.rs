@@ -102,14 +102,6 @@ pub fn announce(server: &str, config: &Config, address: SocketAddr) -> Result<()
     if Profile::of_this_build() == Profile::Debug {
         eprintln!("this is a debug build: fit for tests, not for measurements (cargo run --release)");
     }
-    ready(server, config, address)
-}
-
-/// The JSON line of [`announce`] alone: for a worker process that reports to its primary.
-///
-/// # Errors
-/// Stdout cannot be written to: whoever started the process is gone.
-pub fn ready(server: &str, config: &Config, address: SocketAddr) -> Result<(), Error> {
     let ready = Ready {
         server: server.to_owned(),
         address,

@@ -1,4 +1,4 @@
-//! Workers' names: `p0` a process, `t1` a thread, `r0` a rayon thread.
+//! Workers' names: `p0` a process, `t1` a thread, `r0` a rayon thread, `b0` a thread of tokio's blocking pool.
 //!
 //! Each architecture names its threads when they start; an answer then tells who computed it. Knows nothing of how
 //! threads come to be.
@@ -14,6 +14,8 @@ pub enum Kind {
     Thread,
     /// A thread of a rayon pool.
     Rayon,
+    /// A thread of tokio's blocking pool.
+    Blocking,
 }
 
 /// The longest name: a letter and the ten digits of a `u32`.
@@ -41,6 +43,7 @@ impl Worker {
             Kind::Process => b'p',
             Kind::Thread => b't',
             Kind::Rayon => b'r',
+            Kind::Blocking => b'b',
         };
         let digits = index.checked_ilog10().unwrap_or(0) as usize + 1;
         let mut rest = index;

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 
 use kit::{args::Config, shutdown::Shutdown, start::Error};
 use kit_rayon::{Offload, Pool};
+use kit_tokio::front::{NO_BLOCKING_THREADS, multi_thread};
 
 /// The server's name.
 pub const SERVER: &str = "rayon-offload";
@@ -18,5 +19,5 @@ pub const SERVER: &str = "rayon-offload";
 /// The pool or the runtime cannot be built, or the ready line not be written.
 pub fn run(config: &Config, pool: &Pool, listener: TcpListener, stopping: Shutdown) -> Result<(), Error> {
     let offload = Offload::start(pool)?;
-    kit_tokio::front::multi_thread(SERVER, config, listener, stopping, offload)
+    multi_thread(SERVER, config, listener, stopping, offload, NO_BLOCKING_THREADS)
 }

@@ -1,11 +1,18 @@
 //! Work stealing: one tokio runtime whose threads share all connections.
 //!
 //! Where connections live: on whichever thread polls them; an idle thread takes waiting tasks from a busy one.
-//! Where operations run: on the thread that read the request.
+//! Where operations run: on the thread that read the request, unless `--cpu-bound` gives those that are CPU-bound another
+//! place ([`CpuBound`]).
+
+mod execute;
 
 use std::net::TcpListener;
 
-use kit::{args::Config, execute::Inline, shutdown::Shutdown, start::Error};
+use kit::{args::Config, execute::Inline, offload::Offload, shutdown::Shutdown, start::Error};
+use kit_tokio::front::{NO_BLOCKING_THREADS, multi_thread};
+
+pub use execute::CpuBound;
+use execute::{BlockingPool, InPlace};
 
 /// The server's name.
 pub const SERVER: &str = "work-stealing";
@@ -14,6 +21,20 @@ pub const SERVER: &str = "work-stealing";
 ///
 /// # Errors
 /// The runtime cannot be built, or the ready line not be written.
-pub fn run(config: &Config, listener: TcpListener, stopping: Shutdown) -> Result<(), Error> {
-    kit_tokio::front::multi_thread(SERVER, config, listener, stopping, Inline)
+pub fn run(
+    config: &Config,
+    cpu_bound: CpuBound,
+    listener: TcpListener,
+    stopping: Shutdown,
+) -> Result<(), Error> {
+    match cpu_bound {
+        CpuBound::Inline => multi_thread(SERVER, config, listener, stopping, Inline, NO_BLOCKING_THREADS),
+        CpuBound::SpawnBlocking { threads, queue } => {
+            let offload = Offload::new(BlockingPool, queue);
+            multi_thread(SERVER, config, listener, stopping, offload, threads)
+        }
+        CpuBound::BlockInPlace { threads } => {
+            multi_thread(SERVER, config, listener, stopping, InPlace, threads)
+        }
+    }
 }

@@ -157,11 +157,7 @@ pub(super) const CLOSES: Attack = Attack {
     arguments: &["--workers", "2", "--drain-timeout", "20s"],
     short_queue: false,
     run: |_row, mut server| {
-        let mut client = server.admitted()?;
-        send_get(&mut client, "/delay?ms=1500")?;
-        // Its request must have been read: what is only in the backlog would be served as well, but later.
-        in_flight(&server, 1)?;
-        server.terminate();
+        let mut client = stopped_during_a_delay(&mut server, 1_500)?;
         server.until("connections are refused", || Ok(server.refuses_connections()))?;
         if client.has_input().map_err(Failure::unable("look for an answer"))? {
             receive_200(&mut client, "a delay that was under way at the signal")?;
@@ -173,10 +169,15 @@ pub(super) const CLOSES: Attack = Attack {
     },
 };
 
-/// Waits until the operations that have begun, in all processes of the server, are `count`. A server of several
-/// processes counts in each of them, and one asks whichever accepts: the largest of the answers is what counts.
-fn in_flight(server: &Server, count: u64) -> Result<(), Failure> {
-    server.until("operations are in flight", || Ok(server.operations_in_flight()? >= count))
+/// A client whose delay is under way when the stop signal is sent.
+fn stopped_during_a_delay(server: &mut Server, milliseconds: u32) -> Result<Client, Failure> {
+    let mut client = server.admitted()?;
+    send_get(&mut client, &format!("/delay?ms={milliseconds}"))?;
+    // Its request must have been read: what is only in the backlog would be served as well, but later. A server of several
+    // processes counts in each of them, and one asks whichever accepts.
+    server.until("the delay is under way", || Ok(server.operations_in_flight()? >= 1))?;
+    server.terminate();
+    Ok(client)
 }
 
 pub(super) const DEADLINE: Attack = Attack {
@@ -184,10 +185,7 @@ pub(super) const DEADLINE: Attack = Attack {
     arguments: &["--workers", "1", "--drain-timeout", "1s"],
     short_queue: false,
     run: |_row, mut server| {
-        let mut client = server.admitted()?;
-        send_get(&mut client, "/delay?ms=60000")?;
-        in_flight(&server, 1)?;
-        server.terminate();
+        let mut client = stopped_during_a_delay(&mut server, 60_000)?;
         warned(&ends_with(server, 0)?)?;
         client.closes().map_err(Failure::Weak)?;
         Ok("ended before a delay of a minute did".to_owned())
@@ -226,10 +224,7 @@ pub(super) const SECOND_SIGNAL: Attack = Attack {
     arguments: &["--workers", "1", "--drain-timeout", "2m"],
     short_queue: false,
     run: |_row, mut server| {
-        let mut client = server.admitted()?;
-        send_get(&mut client, "/delay?ms=60000")?;
-        in_flight(&server, 1)?;
-        server.terminate();
+        let mut client = stopped_during_a_delay(&mut server, 60_000)?;
         server.until("connections are refused", || Ok(server.refuses_connections()))?;
         server.terminate();
         ends_with(server, 128 + 15)?;

@@ -45,7 +45,7 @@ pub enum Cheap {
 pub struct Row {
     /// The server's program.
     pub binary: PathBuf,
-    /// What it is always launched with.
+    /// What it is always launched with. `--workers` among them overrules that of an attack.
     pub arguments: Vec<String>,
     /// What it does with cheap requests while it computes.
     pub cheap: Cheap,

@@ -41,6 +41,15 @@ pub(super) fn settled(pid: u32) -> Footprint {
     held
 }
 
+/// An attack's `arguments`, less the number of workers where the row has its own.
+fn without_overruled<'a>(arguments: &[&'a str], row: &Row) -> Vec<&'a str> {
+    let has_its_own = row.arguments.iter().any(|argument| argument == "--workers");
+    match arguments.iter().position(|&argument| argument == "--workers") {
+        Some(at) if has_its_own => [&arguments[..at], &arguments[at + 2..]].concat(),
+        _ => arguments.to_vec(),
+    }
+}
+
 /// A launched server and what it held before the attack.
 pub(super) struct Server {
     process: Process,
@@ -55,7 +64,7 @@ impl Server {
         let launch = Launch::new(&row.binary)
             .args(&row.arguments)
             .args(["--listen", "127.0.0.1:0"])
-            .args(arguments)
+            .args(without_overruled(arguments, row))
             .args(if short_queue { row.short_queue.as_slice() } else { &[] });
         let unable = || Failure::unable("launch the server");
         let mut process = launch.spawn().map_err(unable())?;

@@ -1,4 +1,4 @@
-//! The bounded queue between the front and the pool.
+//! The bounded queue between a front and a pool.
 //!
 //! Bounded in all that it holds: a client that leaves takes its entry along at once, so that neither can work for
 //! nobody keep others out, nor can clients that come and go fill the memory behind a long operation.
@@ -7,8 +7,7 @@
 //! newcomer is called for only if fewer are on the way than entries wait, so those who were called for an entry that
 //! left serve the next one, and never are more on the way than there is room in the queue.
 //!
-//! One lock, held for a look-up in a tree. A pool thread of the idle scheduling class can be preempted while it
-//! holds it; then a front thread that needs it sleeps, which is what lets the other go on.
+//! One lock, held for a look-up in a tree.
 
 use std::{
     collections::BTreeMap,
@@ -66,6 +65,12 @@ impl<T> Queue<T> {
         Some(Enqueued { ticket: Ticket { queue: Arc::clone(self), number }, call_somebody })
     }
 
+    /// Says that one who was called will not come.
+    pub(crate) fn excuse(&self) {
+        let mut state = self.state();
+        state.on_the_way = state.on_the_way.saturating_sub(1);
+    }
+
     /// The oldest entry, for one who was called; `None` if those for whom it was called have left.
     pub(crate) fn take(&self) -> Option<T> {
         let mut state = self.state();
@@ -81,7 +86,7 @@ impl<T> Queue<T> {
 
 /// An entry's right to its place: dropping it takes the entry out, unless that was taken already.
 #[derive(Debug)]
-pub struct Ticket<T> {
+pub(crate) struct Ticket<T> {
     queue: Arc<Queue<T>>,
     number: u64,
 }

@@ -1,0 +1,90 @@
+//! The worker's side: who it is, what it was handed, and how it says that it is ready.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::fd::{AsFd, OwnedFd},
+};
+
+use clap::Args;
+use kit::{
+    start::Error,
+    worker::{Kind, Worker},
+};
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+
+/// The hidden arguments by which a primary tells a worker what it is.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Role {
+    /// For workers: their number
+    #[arg(long, hide = true, requires = "primary")]
+    worker_index: Option<usize>,
+
+    /// For workers: the process that started them
+    #[arg(long, hide = true, requires = "worker_index")]
+    primary: Option<u32>,
+}
+
+/// The arguments of [`Role`] for worker number `index` of this process.
+pub(crate) fn arguments(index: usize) -> [String; 4] {
+    let primary = std::process::id().to_string();
+    ["--worker-index".to_owned(), index.to_string(), "--primary".to_owned(), primary]
+}
+
+/// What a worker says when it is ready.
+pub(crate) const READY: &[u8] = b"ready\n";
+
+impl Role {
+    /// What this process is to do if it is a worker; `None` in the primary.
+    pub fn assignment(self) -> Option<Assignment> {
+        let (index, primary) = self.worker_index.zip(self.primary)?;
+        Some(Assignment { index, primary })
+    }
+}
+
+/// One worker's part.
+#[derive(Clone, Copy, Debug)]
+pub struct Assignment {
+    /// The worker's number.
+    pub index: usize,
+    primary: u32,
+}
+
+impl Assignment {
+    /// Makes the calling thread, which must be the main one, the worker: ties the process to its primary, gives the thread the
+    /// worker's name, and takes what the primary handed it.
+    ///
+    /// # Errors
+    /// The primary is gone already, or the system refuses.
+    pub fn begin(self) -> Result<OwnedFd, Error> {
+        end_with(self.primary)?;
+        Worker::new(Kind::Process, self.index).make_current();
+        take_stdin().map_err(Error::system("take what the primary handed over on standard input"))
+    }
+
+    /// Tells the primary that this worker is ready.
+    ///
+    /// # Errors
+    /// The primary is gone.
+    pub fn ready(self) -> Result<(), Error> {
+        let mut stdout = io::stdout().lock();
+        let told = stdout.write_all(READY).and_then(|()| stdout.flush());
+        told.map_err(Error::system("tell the primary that this worker is ready"))
+    }
+}
+
+/// Has the kernel end this process with its primary, however that ends.
+fn end_with(primary: u32) -> Result<(), Error> {
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|errno| Error::System { what: "tie this worker to its primary", source: errno.into() })?;
+    // The primary may have ended before the line above.
+    let parent = getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs());
+    if parent == Some(primary) { Ok(()) } else { Err(Error::Failed("the primary is gone".to_owned())) }
+}
+
+/// Takes standard input's place in the process, so that what was there closes when whoever has it lets go of it.
+fn take_stdin() -> io::Result<OwnedFd> {
+    let handed = io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(&File::open("/dev/null")?)?;
+    Ok(handed)
+}
