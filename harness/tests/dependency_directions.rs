@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may depend on, among the members: for its code, and in addition for its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 14] = [
     ("app", &[], &[]),
     ("host", &[], &[]),
     ("stats", &[], &[]),
     ("kit", &["app", "host"], &[]),
     ("kit-tokio", &["app", "host", "kit"], &[]),
+    ("kit-may", &["host", "kit"], &[]),
+    ("kit-poll", &[], &[]),
+    ("kit-rayon", &["app", "host", "kit"], &[]),
+    ("supervisor", &["kit"], &[]),
     ("conformance", &["app", "host"], &[]),
     ("load", &["stats"], &[]),
     ("harness", &["app", "conformance", "host", "load", "stats"], &[]),
@@ -19,7 +23,10 @@ const ALLOWED: [(&str, &[&str], &[&str]); 10] = [
 ];
 
 /// A server may know what every server shares, and the suite that it must pass; never another server or the harness.
-const SERVER: (&[&str], &[&str]) = (&["app", "host", "kit", "kit-tokio"], &["conformance"]);
+const SERVER: (&[&str], &[&str]) = (
+    &["app", "host", "kit", "kit-may", "kit-poll", "kit-rayon", "kit-tokio", "supervisor"],
+    &["conformance"],
+);
 
 /// Runtimes, which only the crates that are about them may name.
 const RUNTIMES: [&str; 5] = ["actix-web", "glommio", "may", "rayon", "tokio"];

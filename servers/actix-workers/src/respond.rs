@@ -21,8 +21,9 @@ use actix_web::{
 };
 use app::{Endpoint, Operation, Request};
 use kit::{
-    execute::{Done, Refused, run_here},
+    execute::{Done, run_here},
     metrics::Metrics,
+    page::{self, Page},
     service::Site,
 };
 
@@ -31,11 +32,7 @@ use crate::{
     execute::Execute,
 };
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
-const YAML: HeaderValue = HeaderValue::from_static("application/yaml");
-const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const JSON: HeaderValue = HeaderValue::from_static(page::JSON);
 
 /// What one worker answers from.
 pub(crate) struct Shared {
@@ -89,30 +86,23 @@ async fn read(
 impl Shared {
     async fn answer(&self, request: &HttpRequest, body: Bytes) -> HttpResponse {
         let uri = request.uri();
-        match app::route(request.method().as_str(), uri.path(), uri.query()) {
-            Ok(Request::Operation(operation)) => self.operate(operation).await,
-            Ok(Request::Index) => ok(JSON, app::index_body()),
-            Ok(Request::OpenApi) => ok(YAML, app::OPENAPI),
-            Ok(Request::Info) => ok(JSON, self.site.info().body()),
-            Ok(Request::Metrics) => ok(PROMETHEUS, self.site.metrics.text(self.site.server)),
-            Ok(Request::Healthz) if self.site.stopping.is_raised() => {
-                answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining")
+        let routed = match app::route(request.method().as_str(), uri.path(), uri.query()) {
+            Ok(routed) => routed,
+            Err(rejection) => return respond_with((&rejection).into()),
+        };
+        if let Some(page) = Page::of(&self.site, &routed) {
+            return respond_with(page);
+        }
+        match routed {
+            Request::Operation(operation) => self.operate(operation).await,
+            _ if request.method() == Method::POST => {
+                let own = request.headers().get(CONTENT_TYPE).cloned();
+                ok(own.unwrap_or(HeaderValue::from_static(page::BYTES)), body)
             }
-            Ok(Request::Healthz) => ok(TEXT, "ok"),
-            Ok(Request::Echo) if request.method() == Method::POST => {
-                ok(request.headers().get(CONTENT_TYPE).cloned().unwrap_or(BYTES), body)
-            }
-            Ok(Request::Echo) => ok(TEXT, echoed_head(request)),
-            Ok(Request::Options { allow }) => {
-                HttpResponse::NoContent().insert_header((ALLOW, HeaderValue::from_static(allow))).finish()
-            }
-            Err(rejection) => {
-                let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_REQUEST);
-                let mut response = answer(status, JSON, rejection.body());
-                if let Some(allow) = rejection.allow() {
-                    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-                }
-                response
+            _ => {
+                let fields = request.headers().iter();
+                let echoed = page::echoed(fields.map(|(name, value)| (name.as_str(), value.as_bytes())));
+                ok(HeaderValue::from_static(page::TEXT), echoed)
             }
         }
     }
@@ -130,39 +120,28 @@ impl Shared {
         drop(in_flight);
         match outcome {
             Ok(Done { answer, worker }) => ok(JSON, answer.body(self.site.server, worker.as_str())),
-            Err(refused) => {
-                let body = format!("{{\"error\":\"{refused}\"}}");
-                match refused {
-                    Refused::Busy { retry_after } => {
-                        let mut response = answer(StatusCode::SERVICE_UNAVAILABLE, JSON, body);
-                        response.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().into());
-                        response
-                    }
-                    Refused::Panicked => answer(StatusCode::INTERNAL_SERVER_ERROR, JSON, body),
-                }
-            }
+            Err(refused) => respond_with(refused.into()),
         }
     }
 }
 
 fn ok(content_type: HeaderValue, body: impl MessageBody + 'static) -> HttpResponse {
-    answer(StatusCode::OK, content_type, body)
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, content_type)).body(body)
 }
 
-fn answer(status: StatusCode, content_type: HeaderValue, body: impl MessageBody + 'static) -> HttpResponse {
-    HttpResponse::build(status).insert_header((CONTENT_TYPE, content_type)).body(body)
-}
-
-/// The request's header fields, one `name: value` a line.
-fn echoed_head(request: &HttpRequest) -> Vec<u8> {
-    let mut text = Vec::new();
-    for (name, value) in request.headers() {
-        text.extend_from_slice(name.as_str().as_bytes());
-        text.extend_from_slice(b": ");
-        text.extend_from_slice(value.as_bytes());
-        text.extend_from_slice(b"\n");
+fn respond_with(page: Page) -> HttpResponse {
+    let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut builder = HttpResponse::build(status);
+    if let Some(allow) = page.allow {
+        builder.insert_header((ALLOW, allow));
     }
-    text
+    if let Some(time) = page.retry_after {
+        builder.insert_header((RETRY_AFTER, time.as_secs()));
+    }
+    match page.content_type {
+        Some(content_type) => builder.insert_header((CONTENT_TYPE, content_type)).body(page.body),
+        None => builder.finish(),
+    }
 }
 
 /// An operation under way; also one whose client leaves is under way no more.

@@ -17,8 +17,10 @@ pub mod runtime;
 mod class;
 pub mod connection;
 pub mod framing;
+pub mod page;
 pub mod policy;
 pub mod service;
+pub mod site;
 
 pub mod execute;
 pub mod offload;

@@ -11,12 +11,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use app::{Endpoint, Operation, Rejection};
 use bytes::{Bytes, BytesMut};
-use host::cpus::CpuSet;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -27,77 +26,19 @@ use hyper::{
 };
 
 use crate::{
-    args::{Config, Limits},
-    execute::{Done, Execute, Refused},
-    metrics::Metrics,
+    execute::{Done, Execute, Refused, run_here},
+    page::{self, Page},
     policy::{self, Policy, Refusal},
-    shutdown::Shutdown,
     worker::Worker,
 };
+
+pub use crate::site::Site;
 
 /// The answer to a request.
 pub type Answer = Response<Full<Bytes>>;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
-/// RFC 9512 section 2.1: YAML is UTF-8 by default, and has no charset parameter.
-const YAML: HeaderValue = HeaderValue::from_static("application/yaml");
-const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
-
-/// What all workers of one process have in common.
-#[derive(Debug)]
-pub struct Site {
-    /// The server's name: the `origin` of its answers.
-    pub server: &'static str,
-    /// Workers of the whole server.
-    pub workers: usize,
-    /// What clients may take.
-    pub limits: Limits,
-    /// What requests must be.
-    pub policy: Policy,
-    /// Counters of this process.
-    pub metrics: Metrics,
-    /// Raised while the server drains.
-    pub stopping: Shutdown,
-    started: Instant,
-}
-
-impl Site {
-    /// The site of a server that runs all `config.workers` workers in this process.
-    pub fn new(server: &'static str, config: &Config, stopping: Shutdown) -> Arc<Self> {
-        Arc::new(Self {
-            server,
-            workers: config.workers,
-            limits: config.limits.clone(),
-            policy: config.policy,
-            metrics: Metrics::new(config.workers),
-            stopping,
-            started: Instant::now(),
-        })
-    }
-
-    /// What `/info` tells, of this process and as seen from the calling thread.
-    pub fn info(&self) -> app::Info {
-        app::Info {
-            origin: self.server.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            worker: Worker::current().to_string(),
-            workers: self.workers,
-            processors: app::Processors {
-                present: online_cpus().map_or(0, |cpus| cpus.len()),
-                allowed: CpuSet::allowed().map_or(0, |cpus| cpus.len()),
-            },
-            rss_bytes: rss_bytes().unwrap_or(0),
-            uptime_seconds: self.started.elapsed().as_secs(),
-            arguments: std::env::args_os()
-                .skip(1)
-                .map(|argument| argument.to_string_lossy().into_owned())
-                .collect(),
-        }
-    }
-}
+/// Of nearly all answers: made once.
+const JSON: HeaderValue = HeaderValue::from_static(page::JSON);
 
 /// The service of one accept loop. Clones are the same service.
 #[derive(Debug)]
@@ -352,71 +293,52 @@ impl<E: Execute> Inner<E> {
         match outcome {
             Ok(Done { answer, worker }) => {
                 let body = answer.body(self.site.server, worker.as_str());
-                self.answer(headers, Some(endpoint), StatusCode::OK, JSON, body.into())
+                self.answer(headers, Some(endpoint), StatusCode::OK, Some(JSON), body.into())
             }
-            Err(refused) => {
-                let status = match refused {
-                    Refused::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
-                    Refused::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
-                };
-                let mut answer =
-                    self.answer(headers, Some(endpoint), status, JSON, error_body(&refused.to_string()));
-                if let Refused::Busy { retry_after } = refused {
-                    answer.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().into());
-                }
-                answer
-            }
+            Err(refused) => self.page(headers, Some(endpoint), refused.into()),
         }
     }
 
-    /// Answers what needs no operation.
+    /// Answers what waits for nothing.
     fn immediate(&self, head: Parts, request: app::Request, body: Bytes) -> Answer {
-        let endpoint = request.endpoint();
-        let (status, content_type, body) = match request {
-            app::Request::Index => (StatusCode::OK, JSON, app::index_body().into()),
-            app::Request::OpenApi => (StatusCode::OK, YAML, Bytes::from_static(app::OPENAPI.as_bytes())),
-            app::Request::Info => (StatusCode::OK, JSON, self.site.info().body().into()),
-            app::Request::Metrics => {
-                (StatusCode::OK, PROMETHEUS, self.site.metrics.text(self.site.server).into())
-            }
-            app::Request::Healthz if self.site.stopping.is_raised() => {
-                (StatusCode::SERVICE_UNAVAILABLE, TEXT, Bytes::from_static(b"draining"))
-            }
-            app::Request::Healthz => (StatusCode::OK, TEXT, Bytes::from_static(b"ok")),
-            app::Request::Echo if head.method == Method::POST => {
-                (StatusCode::OK, head.headers.get(CONTENT_TYPE).cloned().unwrap_or(BYTES), body)
-            }
-            app::Request::Echo => (StatusCode::OK, TEXT, echoed_head(&head.headers)),
-            app::Request::Options { allow } => {
-                let mut answer = Answer::new(Full::default());
-                *answer.status_mut() = StatusCode::NO_CONTENT;
-                answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-                self.site.metrics.answered(None, StatusCode::NO_CONTENT.as_u16());
-                return answer;
-            }
+        if let Some(page) = Page::of(&self.site, &request) {
+            return self.page(head.headers, request.endpoint(), page);
+        }
+        let (content_type, body) = match request {
             app::Request::Operation(operation) => {
-                return self.outcome(
-                    head.headers,
-                    operation.endpoint(),
-                    crate::execute::run_here(&operation),
-                );
+                return self.outcome(head.headers, operation.endpoint(), run_here(&operation));
+            }
+            _ if head.method == Method::POST => {
+                let own = head.headers.get(CONTENT_TYPE).cloned();
+                (own.unwrap_or(HeaderValue::from_static(page::BYTES)), body)
+            }
+            _ => {
+                let fields = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+                (HeaderValue::from_static(page::TEXT), page::echoed(fields).into())
             }
         };
-        self.answer(head.headers, endpoint, status, content_type, body)
+        self.answer(head.headers, request.endpoint(), StatusCode::OK, Some(content_type), body)
     }
 
     fn reject(&self, head: Parts, rejection: &Rejection) -> Answer {
-        let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        let endpoint = Endpoint::of(head.uri.path());
-        let mut answer = self.answer(head.headers, endpoint, status, JSON, rejection.body().into());
-        if let Some(allow) = rejection.allow() {
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
-        }
-        answer
+        self.page(head.headers, Endpoint::of(head.uri.path()), rejection.into())
     }
 
     fn refuse(&self, headers: HeaderMap, refusal: Refusal) -> Answer {
-        closing(self.answer(headers, None, refusal.status, JSON, error_body(refusal.reason)))
+        closing(self.page(headers, None, Page::refusal(refusal.status.as_u16(), refusal.reason)))
+    }
+
+    fn page(&self, headers: HeaderMap, endpoint: Option<Endpoint>, page: Page) -> Answer {
+        let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let content_type = page.content_type.map(HeaderValue::from_static);
+        let mut answer = self.answer(headers, endpoint, status, content_type, page.body);
+        if let Some(allow) = page.allow {
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(time) = page.retry_after {
+            answer.headers_mut().insert(RETRY_AFTER, time.as_secs().into());
+        }
+        answer
     }
 
     /// Every answer's header fields are these: Content-Type here, Content-Length and Date by hyper.
@@ -425,12 +347,14 @@ impl<E: Execute> Inner<E> {
         mut headers: HeaderMap,
         endpoint: Option<Endpoint>,
         status: StatusCode,
-        content_type: HeaderValue,
+        content_type: Option<HeaderValue>,
         body: Bytes,
     ) -> Answer {
         self.site.metrics.answered(endpoint, status.as_u16());
         headers.clear();
-        headers.insert(CONTENT_TYPE, content_type);
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, content_type);
+        }
         let mut answer = Answer::new(Full::new(body));
         *answer.status_mut() = status;
         *answer.headers_mut() = headers;
@@ -438,39 +362,10 @@ impl<E: Execute> Inner<E> {
     }
 }
 
-/// The second field of `/proc/self/statm`, in pages (proc_pid_statm(5)).
-fn rss_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
-}
-
-/// The processors that are on line, whoever may use them.
-fn online_cpus() -> Option<CpuSet> {
-    std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?.trim().parse().ok()
-}
-
-/// The request's header fields, one `name: value` a line, in the order in which hyper keeps them.
-fn echoed_head(headers: &HeaderMap) -> Bytes {
-    let mut text = BytesMut::new();
-    for (name, value) in headers {
-        text.extend_from_slice(name.as_str().as_bytes());
-        text.extend_from_slice(b": ");
-        text.extend_from_slice(value.as_bytes());
-        text.extend_from_slice(b"\n");
-    }
-    text.freeze()
-}
-
 /// The answer, as the last one of its connection.
 fn closing(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
-}
-
-/// `reason` is one of this crate's own texts: it holds no character that JSON would escape.
-fn error_body(reason: &str) -> Bytes {
-    format!("{{\"error\":\"{reason}\"}}").into()
 }
 
 struct OnDrop<F: FnMut()>(F);

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use kit::{args, listen, signals, start};
-use may_coroutines::{Coroutines, DEFAULT_STACK_BYTES};
+use kit_may::{Coroutines, DEFAULT_STACK_BYTES, May};
 
 /// Stackful coroutines: each connection in one of its own, on workers that steal from each other
 #[derive(Parser)]
@@ -41,12 +41,11 @@ fn main() -> ExitCode {
         let coroutines = Coroutines { stack_bytes: arguments.stack_size, pin: arguments.pinning.or(false) };
         let stopping = signals::install(Some(config.limits.drain_timeout))
             .map_err(start::Error::system("handle stop signals"))?;
+        let may =
+            May::start(coroutines, config.workers).map_err(start::Error::system("start may's timer"))?;
         match arguments.http {
-            Http::Hyper => {
-                let listener = listen::one(config.listen)?;
-                may_coroutines::run_hyper(&config, coroutines, listener, stopping)
-            }
-            Http::Minihttp => may_coroutines::run_minihttp(&config, coroutines, stopping),
+            Http::Hyper => may_coroutines::run_hyper(&config, may, listen::one(config.listen)?, stopping),
+            Http::Minihttp => may_coroutines::run_minihttp(&config, may, stopping),
         }
     })
 }

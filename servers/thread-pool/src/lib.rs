@@ -15,12 +15,9 @@
 //! of the architecture, up to the timeouts. There is no remedy here, since all controlled rows say the same bytes; give it
 //! more threads than it has clients, or shorter timeouts.
 
-mod io;
-mod park;
 mod pool;
 #[cfg(test)]
-mod tests;
-mod timer;
+mod pool_tests;
 
 use std::{future::poll_fn, net::TcpListener, sync::Arc};
 
@@ -34,13 +31,9 @@ use kit::{
     shutdown::Shutdown,
     start::{self, Error},
 };
+use kit_poll::{Parker, Source, Stream, Timer};
 
-use crate::{
-    io::{Source, Stream},
-    park::Parker,
-    pool::Pool,
-    timer::Timer,
-};
+use crate::pool::Pool;
 
 /// The server's name.
 pub const SERVER: &str = "thread-pool";

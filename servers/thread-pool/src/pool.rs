@@ -13,8 +13,7 @@ use std::{
 };
 
 use kit::worker::{Kind, Worker};
-
-use crate::park::Parker;
+use kit_poll::Parker;
 
 /// Of each thread, seven times what was touched in a debug build: hyper parses a head of 100 fields on the stack, and with such
 /// heads, chunked bodies and the longest answers 72 KiB were resident, 36 KiB in a release build (`/proc/PID/smaps`). What is not

@@ -5,10 +5,8 @@
 
 use std::{borrow::Cow, str};
 
-use kit::connection::MAX_HEAD_BYTES;
+use kit::{connection::MAX_HEAD_BYTES, page};
 use may_minihttp::Request;
-
-use super::connection::BYTES;
 
 /// A refusal, after which the connection must close: what follows on it cannot be told from a body.
 #[derive(Clone, Copy, Debug)]
@@ -135,14 +133,10 @@ fn origin_form(target: &str) -> &str {
 fn echo(request: &Request<'_, '_, '_>) -> Echo {
     let fields = request.headers();
     if request.method() != "POST" {
-        let mut text = Vec::new();
-        for field in fields {
-            let name = field.name.to_ascii_lowercase();
-            text.extend_from_slice(&[name.as_bytes(), b": ", field.value, b"\n"].concat());
-        }
+        let text = page::echoed(fields.iter().map(|field| (field.name, field.value)));
         return Echo::Fields(text);
     }
     let content_type = fields.iter().find(|field| field.name.eq_ignore_ascii_case("content-type"));
     let content_type = content_type.and_then(|field| str::from_utf8(field.value).ok());
-    Echo::Body(content_type.map_or(BYTES.into(), |text| text.to_owned().into()))
+    Echo::Body(content_type.map_or(page::BYTES.into(), |text| text.to_owned().into()))
 }

@@ -21,7 +21,10 @@ use std::{
 
 use app::{Operation, Rejection};
 use hyper::rt::Timer as _;
-use kit::execute::{self, Done};
+use kit::{
+    execute::{self, Done},
+    page::{self, Page},
+};
 use may_minihttp::{BodyReader, HttpService, HttpServiceFactory, Request, Response};
 use rustix::{
     io::{Errno, write},
@@ -32,7 +35,6 @@ use super::{
     Shared,
     asked::{Asked, Echo, Refusal},
 };
-use crate::{coroutine, worker};
 
 /// How often a full socket is tried again.
 const RETRY: Duration = Duration::from_millis(1);
@@ -45,9 +47,6 @@ const MOST_KEPT: usize = 64;
 const LONGEST_KEPT: usize = 100;
 
 const CONTENT_TYPE: &str = "Content-Type";
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
-pub(super) const BYTES: &str = "application/octet-stream";
 
 /// Makes a service for each connection, whose number is its socket's.
 pub(super) struct Factory(pub(super) Arc<Shared>);
@@ -84,9 +83,16 @@ pub(super) struct Connection {
 /// An answer as the library wants it: fields it can only keep where they are text of the program's own.
 struct Answer {
     status: u16,
-    content_type: Cow<'static, str>,
+    content_type: Option<Cow<'static, str>>,
     allow: Option<&'static str>,
     body: Vec<u8>,
+}
+
+impl From<Page> for Answer {
+    fn from(page: Page) -> Self {
+        let Page { status, content_type, allow, body, .. } = page;
+        Self { status, content_type: content_type.map(Cow::from), allow, body: body.into() }
+    }
 }
 
 impl HttpService for Connection {
@@ -120,7 +126,8 @@ impl HttpService for Connection {
         let close = asked.close || shared.site.stopping.is_raised();
         let (head_only, keep_1_0) = (asked.head_only, asked.keep_1_0);
         let answer = self.answer(asked, body);
-        if close || for_ever(CONTENT_TYPE, &answer.content_type).is_none() {
+        let nameable = answer.content_type.as_ref().is_none_or(|text| for_ever(CONTENT_TYPE, text).is_some());
+        if close || !nameable {
             self.last(answer, head_only, response);
         } else {
             self.state = State::Used;
@@ -147,13 +154,12 @@ impl Connection {
     fn refused(&mut self, Refusal { status, reason }: Refusal) -> Answer {
         self.on_worker();
         self.shared.site.metrics.answered(None, status);
-        let body = format!("{{\"error\":\"{reason}\"}}").into_bytes();
-        Answer { status, content_type: JSON.into(), allow: None, body }
+        Page::refusal(status, reason).into()
     }
 
     /// What must be done on the worker before anything is counted there.
     fn on_worker(&mut self) {
-        worker::name_this_thread();
+        kit_may::name_this_thread();
         if !std::mem::replace(&mut self.counted, true) {
             self.shared.site.metrics.accepted();
         }
@@ -164,7 +170,7 @@ impl Connection {
         if self.state == State::Fresh {
             let Answer { status, content_type, allow, body } = answer;
             let mut bytes = format!("HTTP/1.1 {status} {}\r\nConnection: close\r\n", reason(status));
-            if status != 204 {
+            if let Some(content_type) = content_type {
                 bytes += &format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len());
             }
             if let Some(allow) = allow {
@@ -216,7 +222,7 @@ impl Connection {
     /// Not may's own sleep, after which its timer thread would go on with this connection.
     fn pause(&self, duration: Duration) {
         let timer = &self.shared.timer;
-        coroutine::block_on(timer, pin!(timer.sleep(duration)));
+        kit_may::block_on(timer, pin!(timer.sleep(duration)));
     }
 }
 
@@ -243,39 +249,27 @@ fn read(mut body: BodyReader<'_, '_>, asked: &Asked) -> io::Result<Vec<u8>> {
 #[inline(never)]
 fn answer(shared: &Shared, routed: Result<app::Request, Rejection>, echo: Echo, body: Vec<u8>) -> Answer {
     let site = &shared.site;
-    let of = |status, content_type: &'static str, body| Answer {
-        status,
-        content_type: content_type.into(),
-        allow: None,
-        body,
+    let routed = match routed {
+        Ok(routed) => routed,
+        Err(rejection) => return Page::from(&rejection).into(),
     };
-    match routed {
-        Ok(app::Request::Operation(operation)) => {
+    if let Some(page) = Page::of(site, &routed) {
+        return page.into();
+    }
+    let (content_type, body) = match (routed, echo) {
+        (app::Request::Operation(operation), _) => {
             site.metrics.operation_started();
             let done = execute::run_here(&operation);
             site.metrics.operation_ended();
             match done {
-                Ok(Done { answer, worker }) => of(200, JSON, answer.body(site.server, worker.as_str())),
-                Err(refused) => of(500, JSON, format!("{{\"error\":\"{refused}\"}}").into_bytes()),
+                Ok(Done { answer, worker }) => (page::JSON.into(), answer.body(site.server, worker.as_str())),
+                Err(refused) => return Page::from(refused).into(),
             }
         }
-        Ok(app::Request::Index) => of(200, JSON, app::index_body()),
-        Ok(app::Request::OpenApi) => of(200, "application/yaml", app::OPENAPI.as_bytes().to_vec()),
-        Ok(app::Request::Info) => of(200, JSON, site.info().body()),
-        Ok(app::Request::Metrics) => {
-            of(200, "text/plain; version=0.0.4", site.metrics.text(site.server).into_bytes())
-        }
-        Ok(app::Request::Healthz) if site.stopping.is_raised() => of(503, TEXT, b"draining".to_vec()),
-        Ok(app::Request::Healthz) => of(200, TEXT, b"ok".to_vec()),
-        Ok(app::Request::Echo) => match echo {
-            Echo::Fields(text) => of(200, TEXT, text),
-            Echo::Body(content_type) => Answer { content_type, ..of(200, BYTES, body) },
-        },
-        Ok(app::Request::Options { allow }) => Answer { allow: Some(allow), ..of(204, TEXT, Vec::new()) },
-        Err(rejection) => {
-            Answer { allow: rejection.allow(), ..of(rejection.status(), JSON, rejection.body()) }
-        }
-    }
+        (_, Echo::Fields(text)) => (page::TEXT.into(), text),
+        (_, Echo::Body(content_type)) => (content_type, body),
+    };
+    Answer { status: 200, content_type: Some(content_type), allow: None, body }
 }
 
 /// Hands `answer` to the library, which gives every answer the length of its body: 0 for a HEAD and with a 204.
@@ -283,7 +277,7 @@ fn give(answer: Answer, head_only: bool, response: &mut Response<'_>) {
     if answer.status != 200 {
         response.status_code(usize::from(answer.status), reason(answer.status));
     }
-    if let Some(line) = for_ever(CONTENT_TYPE, &answer.content_type) {
+    if let Some(line) = answer.content_type.and_then(|text| for_ever(CONTENT_TYPE, &text)) {
         response.header(line);
     }
     if let Some(line) = answer.allow.and_then(|allow| for_ever("Allow", allow)) {
@@ -299,7 +293,7 @@ fn give(answer: Answer, head_only: bool, response: &mut Response<'_>) {
 #[inline(never)]
 fn for_ever(name: &'static str, value: &str) -> Option<&'static str> {
     // What operations answer with passes no lock.
-    if (name, value) == (CONTENT_TYPE, JSON) {
+    if (name, value) == (CONTENT_TYPE, page::JSON) {
         return Some("Content-Type: application/json");
     }
     static LINES: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());

@@ -22,13 +22,15 @@ use hyper::rt::Timer as _;
 use kit::{
     args::Config,
     listen,
+    runtime::Runtime as _,
     service::Site,
     shutdown::Shutdown,
     start::{self, Error},
 };
+use kit_may::{May, Timer, spawn};
 use may_minihttp::HttpServiceFactory as _;
 
-use crate::{SERVER, coroutine, timer::Timer};
+use crate::SERVER;
 
 /// While the server drains: how often is looked, and for how long nothing must have been asked. The library writes an answer
 /// after the service gave it, without a word to anybody.
@@ -48,8 +50,11 @@ struct Shared {
     asked: AtomicUsize,
 }
 
-/// See [`crate::run_minihttp`].
-pub(crate) fn run(config: &Config, stopping: Shutdown) -> Result<(), Error> {
+/// Serves with may_minihttp until `stopping` is raised and its connections are closed or quiet. Says when it accepts.
+///
+/// # Errors
+/// There is no listener, or the ready line cannot be written.
+pub fn run(config: &Config, may: May, stopping: Shutdown) -> Result<(), Error> {
     // The library binds by itself and does not tell where; but it lets others listen there, so that the port
     // is chosen, and an address that cannot be had explained, by kit. Nobody knows of this listener while it lives.
     let reserved = listen::group(config.listen, 1)?;
@@ -57,7 +62,7 @@ pub(crate) fn run(config: &Config, stopping: Shutdown) -> Result<(), Error> {
         Some(address) => address.map_err(Error::system("read the listener's address"))?,
         None => return Err(Error::Failed("there is no listener".to_owned())),
     };
-    let timer = Timer::start().map_err(Error::system("start the timer's thread"))?;
+    let timer = may.timer();
     let shared = Arc::new(Shared {
         site: Site::new(SERVER, config, stopping.clone()),
         timer: timer.clone(),
@@ -73,8 +78,7 @@ pub(crate) fn run(config: &Config, stopping: Shutdown) -> Result<(), Error> {
     drop(reserved);
     start::announce(SERVER, config, address)?;
     let draining = drain(shared, stopping, address);
-    let drained =
-        coroutine::spawn(timer, draining).map_err(Error::system("start the coroutine that waits"))?;
+    let drained = spawn(timer, draining).map_err(Error::system("start the coroutine that waits"))?;
     drained.join().map(drop).map_err(|_| Error::Failed("the coroutine that waits panicked".to_owned()))
 }
 

@@ -30,7 +30,7 @@ const SCRATCH_BYTES: usize = 8 * 1024;
 
 /// A socket and what is known of it.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub struct Source {
     socket: OwnedFd,
     /// The last read emptied it. Used by one thread at a time; atomic because a connection may move.
     empty: AtomicBool,
@@ -38,7 +38,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// `socket` must not block.
-    pub(crate) fn new(socket: OwnedFd) -> Arc<Self> {
+    pub fn new(socket: OwnedFd) -> Arc<Self> {
         Arc::new(Self { socket, empty: AtomicBool::new(false) })
     }
 
@@ -60,7 +60,7 @@ impl Source {
     }
 
     /// The next connection of a listening socket.
-    pub(crate) fn poll_accept(self: &Arc<Self>) -> Poll<io::Result<Stream>> {
+    pub fn poll_accept(self: &Arc<Self>) -> Poll<io::Result<Stream>> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let accepted = accept_with(self.as_fd(), flags).map(|socket| Stream(Self::new(socket)));
         self.or_wait(PollFlags::IN, accepted)
@@ -69,7 +69,7 @@ impl Source {
 
 /// An accepted connection.
 #[derive(Debug)]
-pub(crate) struct Stream(Arc<Source>);
+pub struct Stream(Arc<Source>);
 
 impl Read for Stream {
     fn poll_read(

@@ -39,9 +39,13 @@ const POLLS_IN_A_ROW: u32 = 4;
 
 may::coroutine_local!(static WAIT: Arc<Wait> = Arc::new(Wait::new(coroutine::current())));
 
-/// Runs `future` in a coroutine of its own, on whichever worker. A panic ends that coroutine and nothing else.
+/// Runs `future` in a coroutine of its own, on whichever worker. A panic ends that coroutine and nothing else: joined, it then
+/// gives `None`.
+///
+/// # Errors
+/// No memory for its stack.
 #[expect(unsafe_code, reason = "may cannot know what a coroutine does with thread-locals and its stack")]
-pub(crate) fn spawn<F>(timer: Timer, future: F) -> std::io::Result<JoinHandle<Option<F::Output>>>
+pub fn spawn<F>(timer: Timer, future: F) -> std::io::Result<JoinHandle<Option<F::Output>>>
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -53,7 +57,7 @@ where
     // Without address space for a stack may panics, which must cost this connection alone.
     catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: thread-locals are used only in `poll`, which does not suspend and is not inlined. The stack is as large as
-        // `--stack-size` says, which holds for the deepest poll with room to spare (see `DEFAULT_STACK_BYTES`), and below it
+        // `--stack-size` says, which holds for the deepest poll with room to spare (see `crate::DEFAULT_STACK_BYTES`), and below it
         // lies a guard page, at which may abandons a coroutine that overflows before it writes to anybody's memory.
         unsafe { Builder::new().spawn(body) }
     }))
@@ -61,7 +65,7 @@ where
 }
 
 /// Waits for `future` in the calling coroutine.
-pub(crate) fn block_on<F: Future>(timer: &Timer, mut future: Pin<&mut F>) -> F::Output {
+pub fn block_on<F: Future>(timer: &Timer, mut future: Pin<&mut F>) -> F::Output {
     let wait = Wait::own();
     let waker = Waker::from(Arc::clone(&wait));
     let mut in_a_row = 0;

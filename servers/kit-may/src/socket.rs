@@ -105,7 +105,7 @@ const ACCEPTS_IN_A_ROW: u32 = 32;
 
 /// A listening socket.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub struct Listener {
     listening: Socket<TcpListener>,
     accepted_in_a_row: AtomicU32,
 }
@@ -128,7 +128,7 @@ impl Listener {
 
 /// An accepted connection.
 #[derive(Debug)]
-pub(crate) struct Stream(Socket<TcpStream>);
+pub struct Stream(Socket<TcpStream>);
 
 impl Read for Stream {
     fn poll_read(

@@ -17,7 +17,7 @@ thread_local! {
 }
 
 /// Gives the calling thread the next name, if it has none, and says on which CPUs it runs.
-pub(crate) fn name_this_thread() {
+pub fn name_this_thread() {
     if !NAMED.replace(true) {
         let worker = Worker::new(Kind::Thread, NEXT.fetch_add(1, Relaxed));
         worker.make_current();

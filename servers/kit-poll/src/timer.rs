@@ -12,7 +12,7 @@ use crate::park;
 
 /// The clock of whichever thread polls.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Timer;
+pub struct Timer;
 
 impl hyper::rt::Timer for Timer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {

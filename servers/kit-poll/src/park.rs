@@ -69,11 +69,13 @@ pub(crate) fn wake_at(deadline: Instant, owner: &Arc<()>) {
 }
 
 /// What one thread parks with.
-pub(crate) struct Parker {
+#[derive(Debug)]
+pub struct Parker {
     signal: Arc<Signal>,
     waker: Waker,
 }
 
+#[derive(Debug)]
 struct Signal {
     state: AtomicU8,
     event: OwnedFd,
@@ -93,16 +95,18 @@ impl Wake for Signal {
 }
 
 impl Parker {
+    /// For the thread that will park with it.
+    ///
     /// # Errors
     /// No eventfd is to be had: the limit of open files, as a rule.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let signal = Arc::new(Signal { state: AtomicU8::new(AWAKE), event });
         Ok(Self { waker: Waker::from(Arc::clone(&signal)), signal })
     }
 
     /// Runs `future` to its end on the calling thread.
-    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         let mut context = Context::from_waker(&self.waker);
         loop {

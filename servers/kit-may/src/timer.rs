@@ -23,7 +23,7 @@ use std::{
 
 /// The timer of a server; clones are the same.
 #[derive(Clone, Debug)]
-pub(crate) struct Timer(Arc<Shared>);
+pub struct Timer(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {

@@ -1,7 +1,7 @@
-//! The parts, each alone: what a whole server shows only now and then.
+//! What a whole server shows only now and then.
 
 use std::{
-    future::{Future, pending, poll_fn},
+    future::{Future, poll_fn},
     io::Write as _,
     net::{TcpListener, TcpStream},
     pin::{Pin, pin},
@@ -12,15 +12,14 @@ use std::{
     },
     task::{Poll, Waker},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use hyper::rt::{Executor, Read, ReadBuf, Timer as _};
+use hyper::rt::{Read, ReadBuf, Timer as _};
 
 use crate::{
     io::{Source, Stream},
     park::Parker,
-    pool::Pool,
     timer::Timer,
 };
 
@@ -208,66 +207,5 @@ fn a_socket_is_closed_with_its_owner_although_a_thread_waited_for_it() {
         drop(stream);
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         assert_eq!(std::io::Read::read(&mut client, &mut [0]).unwrap(), 0);
-    });
-}
-
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-#[test]
-fn tasks_are_taken_in_order_and_a_panic_ends_one_of_them() {
-    in_time(|| {
-        let (pool, threads) = Pool::<Task>::start(1).unwrap();
-        let (done, outcomes) = mpsc::channel();
-        for number in 0..10 {
-            let done = done.clone();
-            pool.execute(Box::pin(async move {
-                assert!(number % 2 == 0, "an odd one, as this test wants it");
-                done.send(number).unwrap();
-            }));
-        }
-        drop(done);
-        assert_eq!(outcomes.iter().collect::<Vec<_>>(), [0, 2, 4, 6, 8]);
-        pool.close();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-    });
-}
-
-#[test]
-fn each_thread_takes_a_task_while_others_wait_and_all_end_when_the_pool_is_closed() {
-    const THREADS: usize = 8;
-    in_time(|| {
-        let (pool, threads) = Pool::<Task>::start(THREADS).unwrap();
-        for _ in 0..50 {
-            // Ends only when every thread has come to it.
-            let barrier = Arc::new(std::sync::Barrier::new(THREADS + 1));
-            for _ in 0..THREADS {
-                let barrier = Arc::clone(&barrier);
-                pool.execute(Box::pin(async move {
-                    barrier.wait();
-                }));
-            }
-            barrier.wait();
-        }
-        pool.close();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-    });
-}
-
-#[test]
-fn what_waits_when_the_pool_is_closed_is_dropped() {
-    in_time(|| {
-        let (pool, _threads) = Pool::<Task>::start(1).unwrap();
-        let (begun, beginning) = mpsc::channel();
-        let dropped = Arc::new(());
-        pool.execute(Box::pin(async move {
-            begun.send(Instant::now()).unwrap();
-            pending::<()>().await;
-        }));
-        beginning.recv().unwrap();
-        let kept = Arc::clone(&dropped);
-        pool.execute(Box::pin(async move { drop(kept) }));
-        assert_eq!(Arc::strong_count(&dropped), 2);
-        pool.close();
-        assert_eq!(Arc::strong_count(&dropped), 1);
     });
 }
