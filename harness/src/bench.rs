@@ -11,7 +11,7 @@ use crate::{
     folder::{Folder, TimeSpent},
     interrupt::Interrupt,
     progress::about,
-    registry::Registry,
+    registry::{Asked, Registry},
     report,
     run::Run,
     run_plan::RunPlan,
@@ -105,7 +105,7 @@ fn plan(args: &BenchArgs, registry: &Registry, scenarios: &Scenarios) -> anyhow:
     if let Some(window) = args.duration {
         scenarios.iter_mut().for_each(|scenario| scenario.window = window);
     }
-    let rows = registry.select(&args.only)?;
+    let rows = registry.select(Asked::of(&args.only, false))?;
     scenarios.retain(|scenario| rows.iter().any(|row| scenario.suits(row)));
     if scenarios.is_empty() {
         bail!("none of these rows serves what these scenarios ask for");

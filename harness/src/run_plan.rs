@@ -134,12 +134,15 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{registry::Registry, scenario::Scenarios};
+    use crate::{
+        registry::{Asked, Registry},
+        scenario::Scenarios,
+    };
 
     fn plan(seed: u64, trials: u32) -> RunPlan {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         RunPlan {
-            rows: Registry::read(&here.join("servers.toml")).unwrap().select(&[]).unwrap(),
+            rows: Registry::read(&here.join("servers.toml")).unwrap().select(Asked::Default).unwrap(),
             scenarios: Scenarios::read(&here.join("scenarios")).unwrap().all().to_vec(),
             trials,
             seed,

@@ -1,5 +1,9 @@
 //! Whole laps of the real harness against scripted servers, right and wrong ones.
 
+#[path = "support/rows.rs"]
+mod rows;
+mod support;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -8,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rows::FACTORS;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use support::finish;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,7 +35,7 @@ impl Lap {
             };
             format!(
                 "[[row]]\nname = '{name}'\nabout = 'scripted'\ntier = 'controlled'\ncommand = [{command}]\n\
-                 operations = ['simple']\nready_within = '500ms'\n"
+                 operations = ['simple']\nready_within = '500ms'\n{FACTORS}"
             )
         };
         fs::write(folder.path().join("servers.toml"), rows.iter().map(table).collect::<String>()).unwrap();
@@ -71,7 +77,10 @@ impl Lap {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        finish(self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        finish(
+            self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(),
+            PATIENCE,
+        )
     }
 
     fn trials(&self) -> Vec<serde_json::Value> {
@@ -91,20 +100,6 @@ fn scripted_server() -> PathBuf {
     folder.join("examples/scripted_server")
 }
 
-/// Waits for a child, and fails the test rather than wait for ever.
-fn finish(child: Child) -> Output {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(output) => output.unwrap(),
-        Err(_) => {
-            let _gone = kill_process(pid, Signal::KILL);
-            panic!("the harness did not end within {PATIENCE:?}");
-        }
-    }
-}
-
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -112,7 +107,7 @@ fn stderr(output: &Output) -> String {
 fn harness(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-    finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), PATIENCE)
 }
 
 #[test]
@@ -281,7 +276,7 @@ fn ctrl_c_ends_what_was_started_and_keeps_the_finished_trials() {
     let (child, pid) = under_way(&lap);
     let processes = started_by(pid);
     kill_process(pid, Signal::INT).unwrap();
-    assert_eq!(finish(child).status.code(), Some(130));
+    assert_eq!(finish(child, PATIENCE).status.code(), Some(130));
     assert_they_end(&processes);
     assert!(!lap.trials().is_empty());
     assert!(lap.report().contains("interrupted"), "{}", lap.report());

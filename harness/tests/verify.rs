@@ -1,15 +1,20 @@
 //! The real `harness verify`, and the gate before a race, against servers that keep the contract and one that does not.
 
+#[path = "support/rows.rs"]
+mod rows;
+mod support;
+
 use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rows::FACTORS;
 use serde_json::Value;
+use support::finish;
 
 /// A suite takes seconds, and up to eight are played on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -46,7 +51,7 @@ impl Checkout {
     fn list(&self, rows: &[RowOf<'_>]) {
         let table = |(name, tier, fault, deviations): &RowOf<'_>| {
             let mut table = format!(
-                "[[row]]\nname = '{name}'\nabout = 'a model'\ntier = '{tier}'\ncommand = ['{}', '{fault}']\n",
+                "[[row]]\nname = '{name}'\nabout = 'a model'\ntier = '{tier}'\ncommand = ['{}', '{fault}']\n{FACTORS}",
                 self.server.display()
             );
             if !deviations.is_empty() {
@@ -67,7 +72,7 @@ impl Checkout {
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
-        finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), PATIENCE)
     }
 
     /// Runs `verify`; its exit code and the JSON that it exports.
@@ -78,20 +83,6 @@ impl Checkout {
         let text = fs::read(&export).unwrap_or_else(|error| panic!("{error}: {}", all(&output)));
         fs::remove_file(&export).unwrap();
         (code, serde_json::from_slice(&text).unwrap())
-    }
-}
-
-/// Waits for a child, and fails the test rather than wait for ever.
-fn finish(child: Child) -> Output {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(output) => output.unwrap(),
-        Err(_) => {
-            let _gone = kill_process(pid, Signal::KILL);
-            panic!("the harness did not end within {PATIENCE:?}");
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use super::{Report, conformance, section::Section};
+use super::{Report, conformance, rows, section::Section};
 use crate::{environment::Environment, folder::Contents};
 
 /// Where the description of the host begins.
@@ -20,6 +20,7 @@ pub(super) fn whole(report: &Report<'_>) -> String {
         text.push_str(&format!("\n## {}\n\n{}\n", section.name, section.question));
         text.push_str(&body(section));
     }
+    text.push_str(&rows::section("##", &run.plan.rows));
     text.push_str(&conformance::section("##", run.conformance.as_ref()));
     if !run.failures.is_empty() {
         text.push_str("\n## What could not be measured\n\n");

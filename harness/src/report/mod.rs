@@ -8,6 +8,7 @@ mod findings;
 mod instrument;
 mod markdown;
 mod pages;
+mod rows;
 mod section;
 
 use std::io;
@@ -83,7 +84,7 @@ mod tests {
         folder::{Failure, RunRecord, TimeSpent},
         judge::tests::{always, sound},
         record::{TrialRecord, Verdict, tests::failed},
-        registry::{Deviation, Registry, Tier},
+        registry::{Asked, Deviation, Registry, Tier},
         resolve::tests::calibration,
         run_plan::RunPlan,
         scenario::{Placement, Scenarios},
@@ -127,7 +128,7 @@ mod tests {
     fn contents() -> Contents {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let names = ["work-stealing", "rayon-offload"].map(str::to_owned);
-        let rows = Registry::read(&here.join("servers.toml")).unwrap().select(&names).unwrap();
+        let rows = Registry::read(&here.join("servers.toml")).unwrap().select(Asked::Named(&names)).unwrap();
         let scenarios =
             Scenarios::read(&here.join("scenarios")).unwrap().select(&["mixed".to_owned()]).unwrap();
         let plan = RunPlan { rows, scenarios, trials: 6, seed: 7 };

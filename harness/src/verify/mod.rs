@@ -28,8 +28,14 @@ pub use self::{
 pub(crate) use gate::{Gate, verify_rows};
 
 use crate::{
-    bench::Outcome, cli::VerifyArgs, context::Context, interrupt::Interrupt, output::Output,
-    programs::build_all, registry::Registry, workspace::Workspace,
+    bench::Outcome,
+    cli::VerifyArgs,
+    context::Context,
+    interrupt::Interrupt,
+    output::Output,
+    programs::build_all,
+    registry::{Asked, Registry},
+    workspace::Workspace,
 };
 
 /// Runs `harness verify`.
@@ -39,7 +45,7 @@ use crate::{
 pub fn verify(args: &VerifyArgs) -> anyhow::Result<Outcome> {
     let workspace = Workspace::at_or_above(&std::env::current_dir()?)?;
     let registry = Registry::read(&args.registry.clone().unwrap_or_else(|| workspace.registry()))?;
-    let rows = registry.select(&args.rows)?;
+    let rows = registry.select(Asked::of(&args.rows, false))?;
     let export = args.export_json.as_deref().map(Output::begin).transpose()?;
     let mut context = Context::new(Interrupt::listen("what was verified is kept")?)?;
 
