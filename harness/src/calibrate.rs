@@ -141,6 +141,7 @@ fn row_calibration(row: &Row, rounds: &[Round]) -> RowCalibration {
     let complex_cpu_us = of(|round| round.complex.as_ref().map(|complex| complex.cpu_us));
     RowCalibration {
         row: row.name.clone(),
+        tier: Some(row.tier),
         simple_per_second: of(|round| Some(round.simple_per_second)).unwrap_or(0.0),
         simple_cpu_us: of(|round| Some(round.simple_cpu_us)).unwrap_or(0.0),
         complex_cpu_us,

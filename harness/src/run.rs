@@ -1,6 +1,9 @@
 //! A run under way: built, calibrated, raced. What cannot be measured is reported and left out; the rest goes on.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use anyhow::{Context as _, bail};
 
@@ -35,6 +38,8 @@ pub(crate) struct Run {
     calibration_cpus: CpuPlan,
     /// Trials in which the server failed, by scenario and row.
     failed_trials: HashMap<(String, String), usize>,
+    /// Rows that did not end cleanly, which was said.
+    unclean: HashSet<String>,
 }
 
 impl Run {
@@ -61,7 +66,7 @@ impl Run {
         };
         let (calibration, time) = Default::default();
         let record = RunRecord { plan, conformance: None, calibration, failures, interrupted: false, time };
-        Ok(Self { record, calibration_cpus, failed_trials: HashMap::new() })
+        Ok(Self { record, calibration_cpus, failed_trials: HashMap::new(), unclean: HashSet::new() })
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
@@ -201,6 +206,14 @@ impl Run {
             log.append(&trial).context("cannot append to the trial log")?;
             if trial.measured.is_some() {
                 self.record.time.windows_s += load.window.as_secs_f64();
+            }
+            if let Some(reason) = trial.measured.as_ref().and_then(|measured| measured.unclean_end.as_ref())
+                && self.unclean.insert(entry.row.name.clone())
+            {
+                progress.say(&format!(
+                    "warning: {} does not end cleanly: {reason}; it is ended all the same, and its trials count",
+                    entry.row.name
+                ));
             }
             let name = format!("{} {}", scenario.name, trial.label());
             match &trial.verdict {

@@ -51,8 +51,10 @@ struct Line<'a> {
 impl Section {
     pub(super) fn new(scenario: &Scenario, contents: &Contents) -> Self {
         let plan = &contents.run.plan;
-        let lines: Vec<Line<'_>> = plan
-            .entries(scenario)
+        // One tier after another: rows of different tiers are never ranked together, and are not read together either.
+        let mut entries = plan.entries(scenario);
+        entries.sort_by_key(|entry| entry.row.tier);
+        let lines: Vec<Line<'_>> = entries
             .into_iter()
             .map(|entry| {
                 let (row, twin) = (entry.row, entry.twin);
@@ -189,7 +191,10 @@ fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) 
         Pacing::Poisson { .. } => format!("open loop, Poisson{offered}"),
     };
     let why = match stream.pacing.rate() {
-        Some(Rate::OfSlowestCapacity(part)) => format!(" ({part} of the slowest row's capacity)"),
+        Some(Rate::OfSlowestCapacity(part)) => {
+            let controlled = if contents.run.calibration.tells_tiers_apart() { "controlled " } else { "" };
+            format!(" ({part} of the slowest {controlled}row's capacity)")
+        }
         Some(Rate::ToReachLoad(load)) => format!(" (which makes the load of the server's CPUs {load})"),
         _ => String::new(),
     };
@@ -346,6 +351,12 @@ fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents) -> String {
         _ => None,
     }) {
         notes.push(format!("failed: {reason}"));
+    }
+    // In whichever trials: how a program ends says nothing of the instrument.
+    let ended: Vec<&Measured> = line.trials.iter().filter_map(|trial| trial.measured.as_ref()).collect();
+    let unclean: Vec<&String> = ended.iter().filter_map(|measured| measured.unclean_end.as_ref()).collect();
+    if let Some(reason) = unclean.first() {
+        notes.push(format!("did not end cleanly in {} of {}: {reason}", unclean.len(), ended.len()));
     }
     let stolen =
         line.valid.iter().filter_map(|measured| Some(measured.machine.as_ref()?.stolen)).fold(0.0, f64::max);
