@@ -53,6 +53,7 @@ pub fn check_answers(instance: &Instance, row: &Row) -> Result<(), InstanceError
             let endpoint = match operation {
                 OperationName::Simple => Endpoint::Simple,
                 OperationName::Complex => Endpoint::Complex,
+                OperationName::Randoms => Endpoint::Randoms,
             };
             conformance::check_endpoint(address, endpoint, origin)
         })

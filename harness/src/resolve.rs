@@ -19,6 +19,9 @@ pub struct Calibration {
     /// What one iteration of complex takes at concurrency 1 through the reference row, nanoseconds; absent if no
     /// scenario asks for complex.
     pub complex_ns_per_iteration: Option<f64>,
+    /// The same for one draw of randoms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randoms_ns_per_draw: Option<f64>,
 }
 
 /// What one row can do.
@@ -38,6 +41,12 @@ pub struct RowCalibration {
     pub complex_cpu_us: Option<f64>,
     /// The iterations of that request.
     pub complex_iterations: Option<u64>,
+    /// CPU time of the server's tree for one request of randoms at concurrency 1, microseconds, as for complex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randoms_cpu_us: Option<f64>,
+    /// The draws of that request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randoms_count: Option<u32>,
 }
 
 /// A scenario in absolute numbers.
@@ -86,6 +95,9 @@ pub enum ResolveError {
     },
 }
 
+/// The seed of all draws: what they cost does not depend on it.
+pub(crate) const DRAWS_SEED: u32 = 1;
+
 /// Derives the absolute numbers of `scenario` for a server on `server_cpus` CPUs.
 ///
 /// # Errors
@@ -101,6 +113,9 @@ pub fn resolve(
         let operation = match (stream.operation, stream.service_time) {
             (OperationName::Complex, Some(time)) => {
                 Operation::Complex { iterations: calibration.iterations(scenario, time)? }
+            }
+            (OperationName::Randoms, Some(time)) => {
+                Operation::Randoms { count: calibration.draws(scenario, time)?, seed: DRAWS_SEED }
             }
             _ => Operation::Simple,
         };
@@ -154,6 +169,12 @@ impl Calibration {
         Ok((time.as_nanos() as f64 / per_iteration).round().max(1.0) as u64)
     }
 
+    fn draws(&self, scenario: &Scenario, time: Duration) -> Result<u32, ResolveError> {
+        let per_draw =
+            self.randoms_ns_per_draw.ok_or_else(|| ResolveError::NoCalibration(scenario.name.clone()))?;
+        Ok((time.as_nanos() as f64 / per_draw).round().max(1.0) as u32)
+    }
+
     /// The rows that absolute numbers are derived from: the controlled ones where there are any, since a load that suits another
     /// stack would leave them idle or drown them; else all but the null server; else whatever there is.
     fn deciding(&self) -> impl Iterator<Item = &RowCalibration> + Clone {
@@ -182,6 +203,9 @@ impl Calibration {
             Operation::Complex { iterations } => {
                 Some(row.complex_cpu_us? * iterations as f64 / row.complex_iterations? as f64)
             }
+            Operation::Randoms { count, .. } => {
+                Some(row.randoms_cpu_us? * f64::from(count) / f64::from(row.randoms_count?))
+            }
             _ => Some(row.simple_cpu_us),
         });
         let mut costs: Vec<f64> = costs.collect();
@@ -208,7 +232,7 @@ const OPERATION_TOLERANCE: f64 = 0.03;
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::scenario::Scenarios;
+    use crate::{registry::Asked, scenario::Scenarios};
 
     pub(crate) fn calibration() -> Calibration {
         let row = |name: &str, simple_per_second, complex_cpu_us| RowCalibration {
@@ -218,16 +242,19 @@ pub(crate) mod tests {
             simple_cpu_us: 20.0,
             complex_cpu_us: Some(complex_cpu_us),
             complex_iterations: Some(4_000_000),
+            randoms_cpu_us: Some(8_000.0),
+            randoms_count: Some(1_000_000),
         };
         Calibration {
             rows: vec![row("a", 50_000.0, 5_000.0), row("b", 40_000.0, 5_000.0), row("c", 60_000.0, 5_200.0)],
             complex_ns_per_iteration: Some(1.25),
+            randoms_ns_per_draw: Some(8.0),
         }
     }
 
     fn shipped(name: &str) -> Scenario {
         let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"));
-        Scenarios::read(folder).unwrap().select(&[name.to_owned()]).unwrap().remove(0)
+        Scenarios::read(folder).unwrap().select(Asked::Named(&[name.to_owned()])).unwrap().remove(0)
     }
 
     #[test]
@@ -244,6 +271,15 @@ pub(crate) mod tests {
         let Arrivals::Poisson { per_second } = resolved.streams[1].pacing else { panic!("not Poisson") };
         let per_second = per_second.peak_per_second();
         assert!((per_second - 0.59 * 2.0 / 0.005).abs() < 1e-6, "{per_second}");
+    }
+
+    #[test]
+    fn draws_are_calibrated_as_iterations_are() {
+        let resolved = resolve(&shipped("randoms-beside-simple"), &calibration(), 2).unwrap();
+        // 5 ms at 8 ns a draw, which cost as much CPU time; 1,000/s of 20 us leave 0.59 of two CPUs.
+        assert_eq!(resolved.streams[1].operation, Operation::Randoms { count: 625_000, seed: DRAWS_SEED });
+        let Arrivals::Poisson { per_second } = resolved.streams[1].pacing else { panic!("not Poisson") };
+        assert!((per_second.peak_per_second() - 0.59 * 2.0 / 0.005).abs() < 1e-6);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::{
     context::Context,
     cpu_plan::CpuPlan,
     folder::{Failure, RunRecord},
+    prerequisites::Skipped,
     programs::build_all,
     progress::Progress,
     record::{TrialLog, TrialRecord, Verdict, label},
@@ -44,7 +45,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Scenarios that this host is too small for are left out, and reported.
-    pub(crate) fn new(mut plan: RunPlan, context: &Context) -> anyhow::Result<Self> {
+    pub(crate) fn new(mut plan: RunPlan, skipped: Vec<Skipped>, context: &Context) -> anyhow::Result<Self> {
         let mut failures = Vec::new();
         plan.scenarios.retain(|scenario| match context.topology.plan(scenario, 0) {
             Ok(_) => true,
@@ -65,12 +66,15 @@ impl Run {
             }
         };
         let (calibration, time) = Default::default();
-        let record = RunRecord { plan, conformance: None, calibration, failures, interrupted: false, time };
+        let record =
+            RunRecord { plan, skipped, conformance: None, calibration, failures, interrupted: false, time };
         Ok(Self { record, calibration_cpus, failed_trials: HashMap::new(), unclean: HashSet::new() })
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
-        match (self.record.interrupted, self.record.failures.is_empty()) {
+        let is_whole =
+            self.record.failures.is_empty() && !self.record.skipped.iter().any(|skipped| skipped.named);
+        match (self.record.interrupted, is_whole) {
             (true, _) => Outcome::Interrupted,
             (false, false) => Outcome::Partly,
             (false, true) => Outcome::Done,
@@ -131,8 +135,9 @@ impl Run {
         }
         let began = Instant::now();
         let progress = Progress::new("calibrating", rows.len() * ROUNDS);
-        let complex = asks(OperationName::Complex);
-        let (calibration, unfit) = calibrate(context, &rows, &self.calibration_cpus, complex, &progress);
+        let wanted: Vec<OperationName> =
+            OperationName::ALL.into_iter().filter(|&operation| asks(operation)).collect();
+        let (calibration, unfit) = calibrate(context, &rows, &self.calibration_cpus, &wanted, &progress);
         self.record.calibration = calibration;
         for unfit in unfit {
             self.fail(&progress, &unfit.row, unfit.reason);

@@ -5,6 +5,7 @@
 
 mod deviations;
 mod factors;
+mod given;
 pub(crate) mod placeholders;
 mod requirement;
 mod row;
@@ -66,6 +67,9 @@ pub enum RegistryError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A row of the command line has the name of another.
+    #[error("--with names a row `{0}`, and another row has this name: give it another one")]
+    Taken(String),
     /// The file is not a registry; the message names line and column.
     #[error("the registry {path} is wrong: {reason}")]
     Parse {
@@ -122,12 +126,26 @@ impl Registry {
         if rows.is_empty() { Err("it has no row".to_owned()) } else { Ok(Self { rows }) }
     }
 
+    /// Adds rows of the command line.
+    ///
+    /// # Errors
+    /// A name that another row has.
+    pub fn with(mut self, given: &[Row]) -> Result<Self, RegistryError> {
+        for row in given {
+            if self.rows.iter().any(|other| other.name == row.name) {
+                return Err(RegistryError::Taken(row.name.clone()));
+            }
+            self.rows.push(row.clone());
+        }
+        Ok(self)
+    }
+
     /// All rows.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// The rows that are asked for, in the registry's order.
+    /// The rows that are asked for, in the registry's order; those of the command line always are.
     ///
     /// # Errors
     /// A name that no row has.
@@ -135,7 +153,12 @@ impl Registry {
         match asked {
             Asked::All => Ok(self.rows.clone()),
             Asked::Default => Ok(self.rows.iter().filter(|row| !row.on_request).cloned().collect()),
-            Asked::Named(names) => select("row", &self.rows, |row| &row.name, names),
+            Asked::Named(names) => {
+                let named = select("row", &self.rows, |row| &row.name, names)?;
+                let is_wanted =
+                    |row: &&Row| row.is_given || named.iter().any(|wanted| wanted.name == row.name);
+                Ok(self.rows.iter().filter(is_wanted).cloned().collect())
+            }
         }
     }
 }

@@ -28,11 +28,13 @@ pub enum OperationName {
     Simple,
     /// The expensive sum.
     Complex,
+    /// The expensive draws.
+    Randoms,
 }
 
 impl OperationName {
     /// Every operation that a scenario can ask for.
-    pub const ALL: [Self; 2] = [Self::Simple, Self::Complex];
+    pub const ALL: [Self; 3] = [Self::Simple, Self::Complex, Self::Randoms];
 }
 
 /// How a server says that it accepts connections.

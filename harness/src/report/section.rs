@@ -16,7 +16,7 @@ use super::{
 use crate::{
     folder::Contents,
     record::{Measured, StreamRecord, TrialRecord, Verdict, label},
-    registry::{Row, Tier},
+    registry::{OperationName, Row, Tier},
     run_plan::BLOCKS_FOR_RANKS,
     scenario::{Metric, Pacing, Rate, Scenario, Stream},
 };
@@ -198,10 +198,16 @@ fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) 
         Some(Rate::ToReachLoad(load)) => format!(" (which makes the load of the server's CPUs {load})"),
         _ => String::new(),
     };
-    let operation = match (stream.service_time, contents.run.calibration.complex_ns_per_iteration) {
+    let calibration = &contents.run.calibration;
+    let (ns, unit) = match stream.operation {
+        OperationName::Randoms => (calibration.randoms_ns_per_draw, "draws"),
+        OperationName::Simple | OperationName::Complex => {
+            (calibration.complex_ns_per_iteration, "iterations")
+        }
+    };
+    let operation = match (stream.service_time, ns) {
         (Some(time), Some(ns)) => {
-            let iterations = time.as_nanos() as f64 / ns;
-            format!(" of {} iterations, about {time:?}", thousands(iterations))
+            format!(" of {} {unit}, about {time:?}", thousands(time.as_nanos() as f64 / ns))
         }
         _ => String::new(),
     };
@@ -255,7 +261,8 @@ fn headings(scenario: &Scenario, unit: Unit, has_ceiling: bool) -> Vec<String> {
             headings.push(format!("{of}achieved"));
         }
     }
-    headings.extend(["server CPU", "CPU us/request", "errors", "notes"].map(str::to_owned));
+    headings
+        .extend(["server CPU", "CPU us/request", "RSS/worker, MiB", "errors", "notes"].map(str::to_owned));
     headings
 }
 
@@ -292,9 +299,24 @@ fn cells_of(scenario: &Scenario, line: &Line<'_>, unit: Unit, ceiling: &BTreeMap
     );
     let cpu: Vec<f64> = line.valid.iter().map(|measured| measured.server_cpu_per_request_us).collect();
     cells.push(median_interval(&cpu).map_or_else(|| "-".to_owned(), |cpu| three_digits(cpu.median)));
+    cells.push(resident_per_worker(line));
     let errors: u64 = line.valid.iter().map(|measured| measured.errors()).sum();
     cells.push(thousands(errors as f64));
     cells
+}
+
+/// Resident memory of the whole tree at the window's end by worker, MiB. Pages that processes share count once for each.
+fn resident_per_worker(line: &Line<'_>) -> String {
+    let of = |measured: &&Measured| {
+        let workers = measured.workers.filter(|&workers| workers > 0)?;
+        Some(measured.server.resident_kib as f64 / 1024.0 / workers as f64)
+    };
+    let mib: Vec<f64> = line.valid.iter().filter_map(of).collect();
+    match median_interval(&mib) {
+        Some(mib) => three_digits(mib.median),
+        None if line.valid.is_empty() => "-".to_owned(),
+        None => "unknown".to_owned(),
+    }
 }
 
 /// `median [low, high]`.
@@ -363,7 +385,7 @@ fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents) -> String {
     if stolen > 0.01 {
         notes.push(format!("up to {:.0}% of the CPUs stolen by the hypervisor", 100.0 * stolen));
     }
-    let asks_complex = scenario.streams.iter().any(|stream| stream.service_time.is_some());
+    let asks_complex = scenario.streams.iter().any(|stream| stream.operation == OperationName::Complex);
     if let Some((_, ratio)) =
         contents.run.calibration.operation_differs().iter().find(|(row, _)| *row == line.row.name)
         && asks_complex

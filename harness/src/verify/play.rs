@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     context::Context,
+    drive,
     instance::{Instance, InstanceError},
     registry::{Readiness, Row, Tier},
 };
@@ -127,6 +128,10 @@ impl Setting {
 pub(crate) fn play(row: &Row, setting: &Setting, context: &Context) -> Result<Vec<PlayedCase>, PlayError> {
     let built = &context.programs[&row.name];
     let instance = Instance::start_with(row, built, &setting.cpus, &context.guard, &setting.more)?;
+    if row.is_given {
+        // Nothing is listed of it that a wrong answer could contradict.
+        drive::check_answers(&instance, row)?;
+    }
     let options = Options {
         header_timeout: setting.limits.then_some(HEADER_TIMEOUT),
         max_body: setting.limits.then_some(MAX_BODY),
