@@ -397,3 +397,52 @@ fn a_foreign_program_that_cannot_be_stopped_is_ended_with_all_that_it_started_an
     assert_eq!(trial["measured"]["server"]["processes"], 5, "the daemon is the server's: {trial}");
     assert!(lap.report().contains("did not end cleanly in "), "{}", lap.report());
 }
+
+#[test]
+fn a_row_that_lacks_something_is_skipped_with_what_installs_it_and_fails_only_who_named_it() {
+    let requires = "requires = [{ program = 'no-such-program-anywhere', install = 'get it' }]\n";
+    let lap = Lap::with_rows(&[("ours", "right")]).and_reference("lacking", "terse", requires);
+    let said = "skipped: lacking: no no-such-program-anywhere; install it with `get it`";
+    let output = lap.run(&["--trials", "1", "--scenario", "open"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("warning: {said}")), "{}", stderr(&output));
+    let run: serde_json::Value =
+        serde_json::from_slice(&fs::read(lap.out().join("run.json")).unwrap()).unwrap();
+    assert_eq!(run["skipped"][0]["row"], "lacking");
+    assert!(lap.report().contains("- Skipped: lacking: no no-such"), "{}", lap.report());
+    assert_eq!(harness(&["check", lap.out().to_str().unwrap()]).status.code(), Some(0));
+
+    let both = lap.run(&["--trials", "1", "--scenario", "open", "--only", "ours,lacking", "--replace"]);
+    assert_eq!(both.status.code(), Some(1), "{}", stderr(&both));
+    assert!(stderr(&both).contains(&format!("error: {said}")), "{}", stderr(&both));
+    let listed = lap.run(&["--list"]);
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(
+        listed.contains("cannot run here: no no-such-program-anywhere; install it with `get it`"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn a_server_of_the_command_line_is_raced_beside_what_is_selected() {
+    let lap = Lap::with_rows(&[("ours", "right"), ("other", "right")]);
+    let server = scripted_server();
+    let with = format!(
+        "name=mine,cmd='{}' foreign --listen {{address}} --cpus {{cpus}},ready=http,operations=simple",
+        server.display()
+    );
+    let arguments = ["--trials", "1", "--scenario", "open", "--only", "ours", "--with", &with];
+    let output = lap.run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let raced = |row: &str| lap.trials().iter().any(|trial| trial["row"] == row);
+    assert!(raced("ours") && raced("mine") && !raced("other"));
+    let taken = lap.run(&["--replace", "--with", &with.replace("mine", "ours")]);
+    assert_eq!(taken.status.code(), Some(2), "{}", stderr(&taken));
+    let wrong = lap.run(&["--with", "name=mine"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
+    assert!(
+        stderr(&wrong).contains("as in \"name=my,cmd=./my --port {port},ready=http\""),
+        "{}",
+        stderr(&wrong)
+    );
+}

@@ -228,3 +228,33 @@ fn a_row_that_cannot_be_started_does_not_hold_and_the_export_is_whole() {
     assert!(error.contains("usage: faulty_server"), "{error}");
     assert!(!checkout.path("target/verified").exists(), "nothing was found that could be kept");
 }
+
+#[test]
+fn what_a_given_server_does_not_pass_is_found_and_a_wrong_answer_bars_it() {
+    let checkout = Checkout::with_rows(&[("row", "reference", "right", &[])]);
+    let given = |fault: &str| format!("name=mine,cmd='{}' {fault}", checkout.server.display());
+    let (code, json) = checkout.verify(&["row", "--with", &given("omits-allow")]);
+    assert_eq!((code, &json["rows"][1]["status"]), (0, &Value::from("holds")), "{json:#}");
+    let found = json["rows"][1]["judgement"]["deviations"][0]["cases"].as_array().unwrap();
+    assert!(found.contains(&Value::from("POST to simple is 405")), "{found:?}");
+    let (code, json) = checkout.verify(&["row", "--with", &given("adds-one-to-sums")]);
+    assert_eq!((code, &json["rows"][1]["status"]), (1, &Value::from("broken")));
+    assert!(json["rows"][1]["error"].as_str().unwrap().contains("answers wrongly"), "{json:#}");
+}
+
+#[test]
+fn failing_cases_are_printed_as_the_tables_that_list_them() {
+    let checkout = Checkout::with_rows(&[("row", "native", "omits-allow", &[])]);
+    let output = checkout.run(&["verify", "row", "--list-deviations"]);
+    assert_eq!(output.status.code(), Some(0), "{}", all(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("[[deviations]]") && text.contains("\"POST to simple is 405\", # MUST"), "{text}");
+
+    // With their reasons, they are what the row needs to hold.
+    fs::write(checkout.path("harness/row.toml"), text.replace("why = \"\"", "why = \"no Allow\"")).unwrap();
+    let registry = checkout.path("harness/servers.toml");
+    let rows = fs::read_to_string(&registry).unwrap();
+    fs::write(&registry, rows + "deviations_file = 'row.toml'\n").unwrap();
+    let (code, json) = checkout.verify(&["row"]);
+    assert_eq!((code, &json["rows"][0]["status"]), (0, &Value::from("holds")), "{json:#}");
+}
