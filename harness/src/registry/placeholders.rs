@@ -33,7 +33,7 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 fn next(text: &str) -> Option<(&str, &str, &str)> {
     for (at, _) in text.match_indices('{') {
         let inner = &text[at + 1..];
-        let Some(end) = inner.find('}') else { return None };
+        let end = inner.find('}')?;
         let name = &inner[..end];
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
         if name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.chars().all(is_plain) {
