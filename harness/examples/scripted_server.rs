@@ -27,6 +27,10 @@ fn main() -> ExitCode {
             eprintln!("no reason to live");
             return ExitCode::from(3);
         }
+        "into-the-background" => {
+            let outcome = Command::new("setsid").args(["sleep", "600"]).spawn();
+            return if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
         "mute" => std::thread::sleep(Duration::from_secs(600)),
         // Somebody else has the port: here, an earlier line of this very program.
         "port-taken" => {
@@ -42,6 +46,24 @@ fn main() -> ExitCode {
         _ => {}
     }
     let stop = Arc::new(AtomicBool::new(false));
+    if mode == "unstoppable" {
+        if let Err(error) = leave_everything_behind() {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+        // Whoever raises this, nobody looks.
+        for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP]
+        {
+            if let Err(error) = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false))) {
+                eprintln!("cannot ignore signals: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+        return match serve(mode, listen, cpus, &stop) {
+            Ok(code) => code,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&stop)) {
             eprintln!("cannot listen for signals: {error}");
@@ -55,6 +77,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A child that ignores SIGTERM, and a daemon that does as well: its parent is gone, and it leads a session of its own, so that
+/// neither a signal to this process's group nor to its children reaches it.
+fn leave_everything_behind() -> std::io::Result<()> {
+    const STUBBORN: &str = "trap '' TERM HUP INT; while :; do sleep 600; done";
+    Command::new("sh").args(["-c", STUBBORN]).spawn()?;
+    let daemon = format!("setsid sh -c \"{STUBBORN}\" &");
+    // The shell between forks once more and ends, which makes an orphan of the second.
+    Command::new("sh").args(["-c", &daemon]).status()?;
+    Ok(())
 }
 
 fn serve(
@@ -76,7 +109,12 @@ fn serve(
         cpus: cpus.parse()?,
         profile: if mode == "debug" { Profile::Debug } else { Profile::Release },
     };
-    ready.announce()?;
+    match mode {
+        // No program but this project's says all of it.
+        "terse" => println!("{{\"address\":\"{}\"}}", ready.address),
+        "foreign" | "unstoppable" => {}
+        _ => ready.announce()?,
+    }
     let mode = mode.to_owned();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {

@@ -1,5 +1,7 @@
 //! `harness bench`: a whole run, from the data that describes it to the tables that it leaves.
 
+mod list;
+
 use std::time::Duration;
 
 use anyhow::bail;
@@ -10,8 +12,9 @@ use crate::{
     environment::{Environment, host_name, sha256_of},
     folder::{Folder, TimeSpent},
     interrupt::Interrupt,
+    prerequisites,
     progress::about,
-    registry::Registry,
+    registry::{Asked, Registry, Row},
     report,
     run::Run,
     run_plan::RunPlan,
@@ -38,14 +41,24 @@ pub enum Outcome {
 pub fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome> {
     let workspace = Workspace::at_or_above(&std::env::current_dir()?)?;
     let registry = Registry::read(&args.registry.clone().unwrap_or_else(|| workspace.registry()))?;
+    let registry = registry.with(&args.with)?;
     let scenarios = Scenarios::read(&args.scenarios.clone().unwrap_or_else(|| workspace.scenarios()))?;
-    let plan = plan(args, &registry, &scenarios)?;
     if args.list {
-        print_list(&registry, &scenarios);
+        list::print(&registry, &scenarios, workspace.root());
         return Ok(Outcome::Done);
     }
+    let mut rows = registry.select(Asked::of(&args.only, args.all))?;
+    let skipped = prerequisites::skip(&mut rows, workspace.root(), &args.only);
+    for skipped in &skipped {
+        let kind = if skipped.named { "error" } else { "warning" };
+        anstream::eprintln!("{kind}: skipped: {skipped}");
+    }
+    if rows.is_empty() {
+        bail!("no row is left to race: what they need is missing");
+    }
+    let plan = plan(args, rows, &scenarios)?;
     let mut context = Context::new(Interrupt::listen("finished trials are kept")?)?;
-    let mut run = Run::new(plan, &context)?;
+    let mut run = Run::new(plan, skipped, &context)?;
     anstream::print!("{}", run.record.plan.describe(&context.topology)?);
     if args.dry_run {
         return Ok(run.outcome());
@@ -61,9 +74,16 @@ pub fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome> {
 
     let folder = create_folder(args, &workspace)?;
     let mut environment = Environment::capture(&workspace, command)?;
+    environment.required = prerequisites::versions(&run.record.plan.rows, workspace.root(), &context.guard);
+    for said in prerequisites::unexpected(&run.record.plan.rows, &environment.required) {
+        anstream::eprintln!("warning: {said}");
+    }
     run.build(&mut context, &workspace);
     for (row, built) in &context.programs {
         environment.programs.insert(row.clone(), sha256_of(&built.program)?);
+        for (package, binary) in &built.uses {
+            environment.programs.insert(format!("{row} uses {package}"), sha256_of(binary)?);
+        }
     }
     folder.write_environment(&environment)?;
     folder.write_run(&run.record)?;
@@ -100,31 +120,18 @@ pub fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome> {
     Ok(run.outcome())
 }
 
-fn plan(args: &BenchArgs, registry: &Registry, scenarios: &Scenarios) -> anyhow::Result<RunPlan> {
-    let mut scenarios = scenarios.select(&args.scenario)?;
+fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Result<RunPlan> {
+    let mut scenarios = scenarios.select(Asked::of(&args.scenario, args.all))?;
     if let Some(window) = args.duration {
         scenarios.iter_mut().for_each(|scenario| scenario.window = window);
     }
-    let rows = registry.select(&args.only)?;
     scenarios.retain(|scenario| rows.iter().any(|row| scenario.suits(row)));
     if scenarios.is_empty() {
         bail!("none of these rows serves what these scenarios ask for");
     }
     let seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
-    Ok(RunPlan { rows, scenarios, trials: args.trials, seed })
-}
-
-fn print_list(registry: &Registry, scenarios: &Scenarios) {
-    let names = registry.rows().iter().map(|row| &row.name).chain(scenarios.all().iter().map(|s| &s.name));
-    let widest = names.map(String::len).max().unwrap_or(0);
-    anstream::println!("Rows (--only)");
-    for row in registry.rows() {
-        anstream::println!("  {:widest$}  {}: {}", row.name, row.tier, row.about);
-    }
-    anstream::println!("Scenarios (--scenario)");
-    for scenario in scenarios.all() {
-        anstream::println!("  {:widest$}  {}", scenario.name, scenario.question);
-    }
+    let with = rows.iter().filter(|row| row.is_given).map(|row| row.name.clone()).collect();
+    Ok(RunPlan { rows, with, scenarios, trials: args.trials, seed })
 }
 
 fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Folder> {

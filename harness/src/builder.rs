@@ -1,6 +1,7 @@
 //! Builds every measured server alone, so that no server's dependency features leak into another's binary.
 
 use std::{
+    collections::{BTreeMap, HashMap},
     ffi::OsString,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -13,7 +14,7 @@ use host::{
 
 use crate::{
     interrupt::Interrupt,
-    registry::{Program, Row},
+    registry::{Program, Row, placeholders::fill},
 };
 
 /// How often an interrupt is looked for while the compiler works.
@@ -24,8 +25,14 @@ const GLANCE: Duration = Duration::from_millis(200);
 pub struct Built {
     /// The file.
     pub program: PathBuf,
-    /// What comes before the row's own arguments.
+    /// What comes before all other arguments.
     pub leading_args: Vec<String>,
+    /// The row's own arguments, with the paths of the binaries that it uses.
+    pub args: Vec<String>,
+    /// Where it runs; where the harness does, if nothing is said.
+    pub folder: Option<PathBuf>,
+    /// The binaries that it uses, by package.
+    pub uses: BTreeMap<String, PathBuf>,
 }
 
 /// Why a row has no program.
@@ -55,32 +62,38 @@ pub enum BuildError {
     Launch(#[from] LaunchError),
 }
 
-/// Builds the program of `row`, or finds it.
-///
-/// `heard` is told each crate as it is compiled.
-///
-/// # Errors
-/// See [`BuildError`].
-pub fn build(
-    row: &Row,
-    root: &Path,
-    guard: &[OsString],
-    interrupt: &Interrupt,
-    heard: impl FnMut(&str),
-) -> Result<Built, BuildError> {
-    let package = match &row.program {
-        Program::Package(package) => package.clone(),
-        Program::Command(command) => {
-            let (name, leading) =
-                command.split_first().ok_or_else(|| BuildError::NoProgram(row.name.clone()))?;
-            let path = Path::new(name);
-            let path = if path.components().count() > 1 { root.join(path) } else { path.to_owned() };
-            let program = find_program(&path).ok_or_else(|| BuildError::NoProgram(name.clone()))?;
-            return Ok(Built { program, leading_args: leading.to_vec() });
-        }
-    };
-    let program = build_alone(&Alone { package: &package, example: None }, root, guard, interrupt, heard)?;
-    Ok(Built { program, leading_args: Vec::new() })
+impl Built {
+    /// Puts together what starts `row`, whose packages were built as `binaries`. A command of the registry runs in `root`; one
+    /// of the command line, where the person is.
+    ///
+    /// # Errors
+    /// [`BuildError::NoProgram`].
+    pub fn of(row: &Row, root: &Path, binaries: &HashMap<String, PathBuf>) -> Result<Self, BuildError> {
+        let missing = |package: &String| BuildError::NoProgram(package.clone());
+        let path_of = |package: &String| binaries.get(package).cloned().ok_or_else(|| missing(package));
+        let uses: BTreeMap<String, PathBuf> = row
+            .uses
+            .iter()
+            .map(|package| Ok((package.clone(), path_of(package)?)))
+            .collect::<Result<_, BuildError>>()?;
+        let filled = |text: &String| fill(text, |name| Some(uses.get(name)?.display().to_string()));
+        let args = row.args.iter().map(filled).collect();
+        let (program, leading_args, folder) = match &row.program {
+            Program::Package(package) => (path_of(package)?, Vec::new(), None),
+            Program::Command(command) => {
+                let command: Vec<String> = command.iter().map(filled).collect();
+                let (name, leading) = command.split_first().ok_or_else(|| missing(&row.name))?;
+                let path = Path::new(name);
+                let folder = (!row.is_given).then(|| root.to_owned());
+                let path = match &folder {
+                    Some(folder) if path.components().count() > 1 => folder.join(path),
+                    _ => path.to_owned(),
+                };
+                (find_program(&path).ok_or_else(|| missing(name))?, leading.to_vec(), folder)
+            }
+        };
+        Ok(Self { program, leading_args, args, folder, uses })
+    }
 }
 
 /// One binary of the workspace, built by a call of cargo of its own.

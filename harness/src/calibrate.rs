@@ -12,7 +12,7 @@ use crate::{
     instance::InstanceError,
     progress::Progress,
     registry::{OperationName, Row, Tier},
-    resolve::{Calibration, Resolved, ResolvedStream, RowCalibration},
+    resolve::{Calibration, DRAWS_SEED, Resolved, ResolvedStream, RowCalibration},
 };
 
 /// Rounds, of which the median counts.
@@ -26,6 +26,8 @@ const CONNECTIONS: usize = 64;
 /// Iterations of the complex request whose cost is measured: some milliseconds on current processors, so that the
 /// cost of the request around it is below half a percent.
 const ITERATIONS: u64 = 4_000_000;
+/// Draws of the request of randoms whose cost is measured: about as long.
+const DRAWS: u32 = 1_000_000;
 
 /// A row that cannot be measured at all, and why.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ pub fn calibrate(
     context: &Context,
     rows: &[Row],
     cpus: &CpuPlan,
-    wants_complex: bool,
+    wanted: &[OperationName],
     progress: &Progress,
 ) -> (Calibration, Vec<Unfit>) {
     let mut rounds: Vec<Vec<Round>> = rows.iter().map(|_| Vec::new()).collect();
@@ -56,8 +58,9 @@ pub fn calibrate(
                 continue;
             }
             progress.doing(row.name.clone());
-            let complex = wants_complex && row.operations.contains(&OperationName::Complex);
-            match round(context, row, cpus, complex) {
+            let own: Vec<OperationName> =
+                wanted.iter().copied().filter(|operation| row.operations.contains(operation)).collect();
+            match round(context, row, cpus, &own) {
                 Ok(round) => {
                     progress.done(&format!("{} {:.0}/s", row.name, round.simple_per_second));
                     rounds.push(round);
@@ -73,16 +76,24 @@ pub fn calibrate(
     let measured = rows.iter().zip(&rounds).filter(|(row, rounds)| fit(row) && !rounds.is_empty());
     let calibration = Calibration {
         rows: measured.clone().map(|(row, rounds)| row_calibration(row, rounds)).collect(),
-        // One server's word for all: the first controlled row, or the first that serves complex at all.
-        complex_ns_per_iteration: measured
-            .filter(|(_, rounds)| rounds[0].complex.is_some())
-            .min_by_key(|(row, _)| row.tier != Tier::Controlled)
-            .and_then(|(_, rounds)| {
-                median(rounds.iter().filter_map(|round| Some(round.complex.as_ref()?.service_us)))
-            })
+        // The first controlled row, or the first that serves it at all.
+        complex_ns_per_iteration: service_us(measured.clone(), |round| round.complex.as_ref())
             .map(|service_us| service_us * 1000.0 / ITERATIONS as f64),
+        randoms_ns_per_draw: service_us(measured, |round| round.randoms.as_ref())
+            .map(|service_us| service_us * 1000.0 / f64::from(DRAWS)),
     };
     (calibration, unfit)
+}
+
+/// What one operation takes at concurrency 1: one server's word for all.
+fn service_us<'a>(
+    measured: impl Iterator<Item = (&'a Row, &'a Vec<Round>)>,
+    of: fn(&Round) -> Option<&Cost>,
+) -> Option<f64> {
+    measured
+        .filter(|(_, rounds)| of(&rounds[0]).is_some())
+        .min_by_key(|(row, _)| row.tier != Tier::Controlled)
+        .and_then(|(_, rounds)| median(rounds.iter().filter_map(|round| Some(of(round)?.service_us))))
 }
 
 /// One row, once.
@@ -90,16 +101,23 @@ pub fn calibrate(
 struct Round {
     simple_per_second: f64,
     simple_cpu_us: f64,
-    complex: Option<Complex>,
+    complex: Option<Cost>,
+    randoms: Option<Cost>,
 }
 
+/// What one expensive request costs.
 #[derive(Debug)]
-struct Complex {
+struct Cost {
     cpu_us: f64,
     service_us: f64,
 }
 
-fn round(context: &Context, row: &Row, cpus: &CpuPlan, complex: bool) -> Result<Round, InstanceError> {
+fn round(
+    context: &Context,
+    row: &Row,
+    cpus: &CpuPlan,
+    wanted: &[OperationName],
+) -> Result<Round, InstanceError> {
     let instance = context.start(row, &cpus.server)?;
     drive::check_answers(&instance, row)?;
     let measure = |operation, connections| {
@@ -115,36 +133,41 @@ fn round(context: &Context, row: &Row, cpus: &CpuPlan, complex: bool) -> Result<
         Ok(measured)
     };
     let simple = measure(Operation::Simple, CONNECTIONS)?;
-    let complex = match complex {
-        false => None,
-        true => {
-            let measured = measure(Operation::Complex { iterations: ITERATIONS }, 1)?;
-            Some(Complex {
-                cpu_us: measured.server_cpu_per_request_us,
-                service_us: measured.streams[0]
-                    .service
-                    .as_ref()
-                    .map_or(0.0, |service| service.p50.ns() as f64 / 1000.0),
-            })
+    let cost = |name, operation| {
+        if !wanted.contains(&name) {
+            return Ok(None);
         }
+        let measured = measure(operation, 1)?;
+        let service = measured.streams[0].service.as_ref();
+        Ok::<_, InstanceError>(Some(Cost {
+            cpu_us: measured.server_cpu_per_request_us,
+            service_us: service.map_or(0.0, |service| service.p50.ns() as f64 / 1000.0),
+        }))
     };
+    let complex = cost(OperationName::Complex, Operation::Complex { iterations: ITERATIONS })?;
+    let randoms = cost(OperationName::Randoms, Operation::Randoms { count: DRAWS, seed: DRAWS_SEED })?;
     instance.stop()?;
     Ok(Round {
         simple_per_second: simple.streams[0].achieved_per_second,
         simple_cpu_us: simple.server_cpu_per_request_us,
         complex,
+        randoms,
     })
 }
 
 fn row_calibration(row: &Row, rounds: &[Round]) -> RowCalibration {
     let of = |figure: fn(&Round) -> Option<f64>| median(rounds.iter().filter_map(figure));
     let complex_cpu_us = of(|round| round.complex.as_ref().map(|complex| complex.cpu_us));
+    let randoms_cpu_us = of(|round| round.randoms.as_ref().map(|randoms| randoms.cpu_us));
     RowCalibration {
         row: row.name.clone(),
+        tier: Some(row.tier),
         simple_per_second: of(|round| Some(round.simple_per_second)).unwrap_or(0.0),
         simple_cpu_us: of(|round| Some(round.simple_cpu_us)).unwrap_or(0.0),
         complex_cpu_us,
         complex_iterations: complex_cpu_us.map(|_| ITERATIONS),
+        randoms_cpu_us,
+        randoms_count: randoms_cpu_us.map(|_| DRAWS),
     }
 }
 

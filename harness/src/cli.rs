@@ -20,7 +20,7 @@ pub use self::{
     selftest::{ScriptedArgs, SelftestArgs},
     verify::VerifyArgs,
 };
-use crate::duration;
+use crate::{duration, registry::Row};
 
 /// Races server architectures on this machine's cores and says what is true, how surely, and how far from the
 /// ceiling.
@@ -41,10 +41,12 @@ Exit codes:
 
 const BENCH_EXAMPLES: &str = "\
 Examples:
-  cargo bench-all                                     everything, about a quarter of an hour
+  cargo bench-all                                     the usual rows, about a quarter of an hour
+  cargo bench-all --all                               every row and every scenario
   cargo bench-all --list                              the rows and scenarios that there are
   cargo bench-all --dry-run                           the plan, and how long it would take
   cargo bench-all --scenario mixed --only work-stealing,rayon-offload
+  cargo bench-all --only ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
   cargo bench-all --trials 1 --duration 1s --out /tmp/lap     a quick look, without ranks
   cargo bench-all --seed 42                           the same order and the same arrivals again";
 
@@ -110,6 +112,13 @@ pub struct BenchArgs {
     /// Only these scenarios (see --list), separated by commas
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub scenario: Vec<String>,
+    /// Also a server of your own, such as "name=my,cmd=./my --port {port},ready=http" (repeatable); without ready=http it is
+    /// given --listen and --cpus and prints a ready line; operations=simple+complex where it has not all
+    #[arg(long, value_name = "ROW", value_parser = Row::from_command_line)]
+    pub with: Vec<Row>,
+    /// Also the rows and scenarios that are for request alone
+    #[arg(long, conflicts_with = "only")]
+    pub all: bool,
     /// Trials of each row under each scenario: one a block
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub trials: u32,

@@ -12,7 +12,7 @@ use crate::{
     cpu_plan::CpuPlan,
     instance::{Instance, InstanceError},
     record::{GeneratorRecord, Measured, SelfChecks, StreamRecord},
-    registry::{OperationName, Row},
+    registry::{OperationName, Row, Tier},
     resolve::{Resolved, ResolvedStream},
     sample::{MachineSample, TreeSample},
     scenario::Placement,
@@ -43,19 +43,31 @@ pub struct Wanted<'a> {
 /// # Errors
 /// The first wrong answer.
 pub fn check_answers(instance: &Instance, row: &Row) -> Result<(), InstanceError> {
-    let (address, origin) = (instance.address(), Some(instance.said().server.as_str()));
-    let checked = if row.operations == OperationName::ALL {
+    let address = instance.address();
+    // The origin is the contract's, which a program that is not this project's knows nothing of.
+    let origin = instance.server().filter(|_| row.tier != Tier::Reference);
+    let checked = if checks_everything(row) {
         conformance::check_answers(address, origin)
     } else {
         row.operations.iter().try_for_each(|operation| {
             let endpoint = match operation {
                 OperationName::Simple => Endpoint::Simple,
                 OperationName::Complex => Endpoint::Complex,
+                OperationName::Randoms => Endpoint::Randoms,
             };
             conformance::check_endpoint(address, endpoint, origin)
         })
     };
     checked.map_err(|wrong| InstanceError::WrongAnswer(wrong.to_string()))
+}
+
+/// Whether a row is asked for every endpoint, and not just for the operations that it lists.
+fn checks_everything(row: &Row) -> bool {
+    match row.tier {
+        Tier::Native => true,
+        Tier::Reference => false,
+        Tier::Controlled | Tier::Calibration => row.operations == OperationName::ALL,
+    }
 }
 
 /// Loads the server, and measures.
@@ -66,7 +78,7 @@ pub fn drive(context: &Context, instance: &Instance, wanted: &Wanted<'_>) -> Res
     let raised = wanted.cpus.placement == Placement::Shared && context.may_raise_priority;
     let plan = plan(instance, wanted, raised)?;
     let spins = plan.wait == Wait::Spin;
-    let edges = Edges { server: instance.pid(), opened: Mutex::default(), closed: Mutex::default() };
+    let edges = Edges { guard: instance.guard_pid(), opened: Mutex::default(), closed: Mutex::default() };
     let outcome = load::run(&plan, &edges, context.interrupt.load())
         .map_err(|error| InstanceError::Generator(error.to_string()))?;
     let at = |edge: &Mutex<Option<Edge>>| edge.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -95,7 +107,8 @@ pub fn drive(context: &Context, instance: &Instance, wanted: &Wanted<'_>) -> Res
         server_cpu_per_request_us: server.cpu_ns as f64 / 1000.0 / right.max(1) as f64,
         server,
         server_life: None,
-        workers: instance.said().workers,
+        workers: instance.workers(),
+        unclean_end: None,
         generator: GeneratorRecord { spins, raised_priority: raised, ..generator_record(&outcome, right) },
         machine,
         load_average_before: None,
@@ -152,7 +165,7 @@ fn target(operation: Operation) -> String {
 
 /// Reads the kernel's counters at the two edges of the window.
 struct Edges {
-    server: u32,
+    guard: u32,
     opened: Mutex<Option<Edge>>,
     closed: Mutex<Option<Edge>>,
 }
@@ -164,7 +177,7 @@ struct Edge {
 
 impl Edges {
     fn sample(&self) -> Option<Edge> {
-        Some(Edge { server: TreeSample::of_tree(self.server), machine: MachineSample::take().ok() })
+        Some(Edge { server: TreeSample::below(self.guard), machine: MachineSample::take().ok() })
     }
 }
 

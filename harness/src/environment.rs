@@ -37,7 +37,10 @@ pub struct Environment {
     pub code: Code,
     /// Tool versions.
     pub tools: BTreeMap<String, Option<String>>,
-    /// SHA-256 of every measured program, by row.
+    /// Versions of what the rows require, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub required: BTreeMap<String, Option<String>>,
+    /// SHA-256 of every measured program, by row; of each package that it uses, by both.
     pub programs: BTreeMap<String, String>,
 }
 
@@ -138,6 +141,7 @@ impl Environment {
             ]
             .map(|(name, version)| (name.to_owned(), version))
             .into(),
+            required: BTreeMap::new(),
             programs: BTreeMap::new(),
         })
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     environment::Environment,
+    prerequisites::Skipped,
     record::{TrialLog, TrialRecord, read_trials},
     resolve::Calibration,
     run_plan::RunPlan,
@@ -20,6 +21,9 @@ use crate::{
 pub struct RunRecord {
     /// The plan.
     pub plan: RunPlan,
+    /// Rows that were asked for and cannot run here; their plan is as if they had not been.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
     /// Whether the rows keep the contract; absent in records of before that was asked, and where the run ended before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conformance: Option<Conformance>,

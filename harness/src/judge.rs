@@ -148,7 +148,8 @@ pub(crate) mod tests {
             server: TreeUse::default(),
             server_cpu_per_request_us: 10.0,
             server_life: None,
-            workers: 1,
+            workers: Some(1),
+            unclean_end: None,
             generator: GeneratorRecord { threads: 1, busy: 0.05, ..GeneratorRecord::default() },
             machine: Some(MachineUse {
                 server_cpus_busy: 0.5,

@@ -21,6 +21,7 @@ pub mod quick;
 pub mod verify;
 
 pub mod cpu_plan;
+pub mod prerequisites;
 mod programs;
 mod run;
 pub mod run_plan;

@@ -1,17 +1,17 @@
 //! The programs of many rows, built one after another. What cannot be built is told, and the rest goes on.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
 use crate::{
-    builder::{self, Built},
+    builder::{Alone, BuildError, Built, build_alone},
     context::Context,
     progress::Progress,
-    registry::{Program, Row},
+    registry::Row,
     workspace::Workspace,
 };
 
-/// Builds the programs of `rows` into `context`; rows of one package share its binary. `failed` is told each row that has
-/// no program, and why. Ends early when a person asks for it.
+/// Builds the programs of `rows` into `context`, each package once. `failed` is told each row that has no program, and why.
+/// Ends early when a person asks for it.
 pub(crate) fn build_all(
     rows: &[Row],
     context: &mut Context,
@@ -19,26 +19,38 @@ pub(crate) fn build_all(
     mut failed: impl FnMut(&Progress, &str, String),
 ) {
     let progress = Progress::new("building", rows.len());
-    let mut built: HashMap<&Program, Built> = HashMap::new();
+    let mut binaries = HashMap::new();
     for row in rows {
         if context.interrupt.asked() {
             break;
         }
         progress.doing(row.name.clone());
-        let program = match built.get(&row.program) {
-            Some(program) => Ok(Built::clone(program)),
-            None => builder::build(row, workspace.root(), &context.guard, &context.interrupt, |krate| {
-                progress.doing(format!("{}: {krate}", row.name));
-            }),
-        };
-        match program {
+        match build(row, &mut binaries, context, workspace, &progress) {
             Ok(program) => {
                 progress.done(&row.name);
-                built.insert(&row.program, program.clone());
                 context.programs.insert(row.name.clone(), program);
             }
             Err(_) if context.interrupt.asked() => break,
             Err(error) => failed(&progress, &row.name, error.to_string()),
         }
     }
+}
+
+/// Builds what `row` needs and is not among `binaries` yet.
+fn build(
+    row: &Row,
+    binaries: &mut HashMap<String, PathBuf>,
+    context: &Context,
+    workspace: &Workspace,
+    progress: &Progress,
+) -> Result<Built, BuildError> {
+    for package in row.packages() {
+        if !binaries.contains_key(package) {
+            let heard = |krate: &str| progress.doing(format!("{}: {krate}", row.name));
+            let alone = Alone { package, example: None };
+            let binary = build_alone(&alone, workspace.root(), &context.guard, &context.interrupt, heard)?;
+            binaries.insert(package.clone(), binary);
+        }
+    }
+    Built::of(row, workspace.root(), binaries)
 }

@@ -90,8 +90,11 @@ pub struct Measured {
     pub server_cpu_per_request_us: f64,
     /// What the server's tree used in all its life, as `wait4` accounts for it.
     pub server_life: Option<Usage>,
-    /// Workers that the server said it has.
-    pub workers: usize,
+    /// Workers that the server said it has; absent if it did not say so.
+    pub workers: Option<usize>,
+    /// How a program that is not this project's ended, where that was not clean. It was ended all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclean_end: Option<String>,
     /// The generator's own account.
     pub generator: GeneratorRecord,
     /// The machine's.

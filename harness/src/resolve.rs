@@ -7,7 +7,7 @@ use load::Pacing as Arrivals;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    registry::OperationName,
+    registry::{OperationName, Tier},
     scenario::{Pacing, Rate, Scenario},
 };
 
@@ -19,6 +19,9 @@ pub struct Calibration {
     /// What one iteration of complex takes at concurrency 1 through the reference row, nanoseconds; absent if no
     /// scenario asks for complex.
     pub complex_ns_per_iteration: Option<f64>,
+    /// The same for one draw of randoms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randoms_ns_per_draw: Option<f64>,
 }
 
 /// What one row can do.
@@ -26,6 +29,9 @@ pub struct Calibration {
 pub struct RowCalibration {
     /// The row.
     pub row: String,
+    /// Its tier; absent in records of before there were others than controlled rows and the null server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
     /// Cheap requests per second in a closed loop, on the CPUs of a split.
     pub simple_per_second: f64,
     /// CPU time of the server's tree for one of them, microseconds.
@@ -35,6 +41,12 @@ pub struct RowCalibration {
     pub complex_cpu_us: Option<f64>,
     /// The iterations of that request.
     pub complex_iterations: Option<u64>,
+    /// CPU time of the server's tree for one request of randoms at concurrency 1, microseconds, as for complex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randoms_cpu_us: Option<f64>,
+    /// The draws of that request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randoms_count: Option<u32>,
 }
 
 /// A scenario in absolute numbers.
@@ -83,6 +95,9 @@ pub enum ResolveError {
     },
 }
 
+/// The seed of all draws: what they cost does not depend on it.
+pub(crate) const DRAWS_SEED: u32 = 1;
+
 /// Derives the absolute numbers of `scenario` for a server on `server_cpus` CPUs.
 ///
 /// # Errors
@@ -98,6 +113,9 @@ pub fn resolve(
         let operation = match (stream.operation, stream.service_time) {
             (OperationName::Complex, Some(time)) => {
                 Operation::Complex { iterations: calibration.iterations(scenario, time)? }
+            }
+            (OperationName::Randoms, Some(time)) => {
+                Operation::Randoms { count: calibration.draws(scenario, time)?, seed: DRAWS_SEED }
             }
             _ => Operation::Simple,
         };
@@ -151,16 +169,42 @@ impl Calibration {
         Ok((time.as_nanos() as f64 / per_iteration).round().max(1.0) as u64)
     }
 
+    fn draws(&self, scenario: &Scenario, time: Duration) -> Result<u32, ResolveError> {
+        let per_draw =
+            self.randoms_ns_per_draw.ok_or_else(|| ResolveError::NoCalibration(scenario.name.clone()))?;
+        Ok((time.as_nanos() as f64 / per_draw).round().max(1.0) as u32)
+    }
+
+    /// The rows that absolute numbers are derived from: the controlled ones where there are any, since a load that suits another
+    /// stack would leave them idle or drown them; else all but the null server; else whatever there is.
+    fn deciding(&self) -> impl Iterator<Item = &RowCalibration> + Clone {
+        let rank = |row: &RowCalibration| match row.tier {
+            None | Some(Tier::Controlled) => 0,
+            Some(Tier::Native | Tier::Reference) => 1,
+            Some(Tier::Calibration) => 2,
+        };
+        let best = self.rows.iter().map(rank).min();
+        self.rows.iter().filter(move |row| Some(rank(row)) == best)
+    }
+
+    /// Whether rows other than controlled ones were calibrated, and known as such.
+    pub(crate) fn tells_tiers_apart(&self) -> bool {
+        self.rows.iter().any(|row| row.tier.is_some_and(|tier| tier != Tier::Controlled))
+    }
+
     fn slowest(&self, scenario: &Scenario) -> Result<f64, ResolveError> {
-        let capacities = self.rows.iter().map(|row| row.simple_per_second);
+        let capacities = self.deciding().map(|row| row.simple_per_second);
         capacities.min_by(f64::total_cmp).ok_or_else(|| ResolveError::NoCalibration(scenario.name.clone()))
     }
 
-    /// What an operation costs the median row, microseconds of CPU time.
+    /// What an operation costs the median of the deciding rows, microseconds of CPU time.
     fn cpu_us(&self, operation: Operation) -> Option<f64> {
-        let costs = self.rows.iter().filter_map(|row| match operation {
+        let costs = self.deciding().filter_map(|row| match operation {
             Operation::Complex { iterations } => {
                 Some(row.complex_cpu_us? * iterations as f64 / row.complex_iterations? as f64)
+            }
+            Operation::Randoms { count, .. } => {
+                Some(row.randoms_cpu_us? * f64::from(count) / f64::from(row.randoms_count?))
             }
             _ => Some(row.simple_cpu_us),
         });
@@ -169,13 +213,15 @@ impl Calibration {
         costs.get(costs.len() / 2).copied()
     }
 
-    /// The rows whose complex costs over 3% more or less CPU time than the median row's, with the ratio.
+    /// The controlled rows whose complex costs over 3% more or less CPU time than the median one's, with the ratio.
     pub fn operation_differs(&self) -> Vec<(&str, f64)> {
         let cost = |row: &RowCalibration| Some(row.complex_cpu_us? / row.complex_iterations? as f64);
-        let mut costs: Vec<f64> = self.rows.iter().filter_map(cost).collect();
+        let comparable =
+            || self.rows.iter().filter(|row| row.tier.is_none_or(|tier| tier == Tier::Controlled));
+        let mut costs: Vec<f64> = comparable().filter_map(cost).collect();
         costs.sort_by(f64::total_cmp);
         let Some(&median) = costs.get(costs.len() / 2) else { return Vec::new() };
-        let ratios = self.rows.iter().filter_map(|row| Some((row.row.as_str(), cost(row)? / median)));
+        let ratios = comparable().filter_map(|row| Some((row.row.as_str(), cost(row)? / median)));
         ratios.filter(|(_, ratio)| (ratio - 1.0).abs() > OPERATION_TOLERANCE).collect()
     }
 }
@@ -186,25 +232,29 @@ const OPERATION_TOLERANCE: f64 = 0.03;
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::scenario::Scenarios;
+    use crate::{registry::Asked, scenario::Scenarios};
 
     pub(crate) fn calibration() -> Calibration {
         let row = |name: &str, simple_per_second, complex_cpu_us| RowCalibration {
             row: name.to_owned(),
+            tier: Some(Tier::Controlled),
             simple_per_second,
             simple_cpu_us: 20.0,
             complex_cpu_us: Some(complex_cpu_us),
             complex_iterations: Some(4_000_000),
+            randoms_cpu_us: Some(8_000.0),
+            randoms_count: Some(1_000_000),
         };
         Calibration {
             rows: vec![row("a", 50_000.0, 5_000.0), row("b", 40_000.0, 5_000.0), row("c", 60_000.0, 5_200.0)],
             complex_ns_per_iteration: Some(1.25),
+            randoms_ns_per_draw: Some(8.0),
         }
     }
 
     fn shipped(name: &str) -> Scenario {
         let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"));
-        Scenarios::read(folder).unwrap().select(&[name.to_owned()]).unwrap().remove(0)
+        Scenarios::read(folder).unwrap().select(Asked::Named(&[name.to_owned()])).unwrap().remove(0)
     }
 
     #[test]
@@ -224,11 +274,67 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn draws_are_calibrated_as_iterations_are() {
+        let resolved = resolve(&shipped("randoms-beside-simple"), &calibration(), 2).unwrap();
+        // 5 ms at 8 ns a draw, which cost as much CPU time; 1,000/s of 20 us leave 0.59 of two CPUs.
+        assert_eq!(resolved.streams[1].operation, Operation::Randoms { count: 625_000, seed: DRAWS_SEED });
+        let Arrivals::Poisson { per_second } = resolved.streams[1].pacing else { panic!("not Poisson") };
+        assert!((per_second.peak_per_second() - 0.59 * 2.0 / 0.005).abs() < 1e-6);
+    }
+
+    #[test]
     fn a_load_that_the_other_streams_exceed_is_refused() {
         let mut costly = calibration();
         costly.rows.iter_mut().for_each(|row| row.simple_cpu_us = 1_300.0);
         let error = resolve(&shipped("mixed"), &costly, 2).unwrap_err();
         assert!(error.to_string().contains("0.65") && error.to_string().contains("0.60"), "{error}");
+    }
+
+    /// The controlled rows, and beside them one of another tier that is ten times as slow and as costly.
+    fn beside(tier: Tier) -> Calibration {
+        let mut calibration = calibration();
+        let first = calibration.rows[0].clone();
+        let slow = RowCalibration {
+            row: "slow".to_owned(),
+            tier: Some(tier),
+            simple_per_second: first.simple_per_second / 10.0,
+            simple_cpu_us: 10.0 * first.simple_cpu_us,
+            complex_cpu_us: first.complex_cpu_us.map(|us| 10.0 * us),
+            ..first
+        };
+        calibration.rows = [vec![slow.clone(), slow.clone(), slow], calibration.rows].concat();
+        calibration
+    }
+
+    #[test]
+    fn rows_of_other_tiers_change_no_load_and_are_no_measure_of_the_operation() {
+        let rates = |calibration: &Calibration, scenario: &str| {
+            let resolved = resolve(&shipped(scenario), calibration, 2).unwrap();
+            resolved.streams.into_iter().map(|stream| stream.pacing).collect::<Vec<_>>()
+        };
+        for tier in [Tier::Native, Tier::Reference, Tier::Calibration] {
+            let beside = beside(tier);
+            for scenario in ["simple-latency", "mixed"] {
+                assert_eq!(rates(&beside, scenario), rates(&calibration(), scenario), "{tier}");
+            }
+            assert_eq!(beside.operation_differs(), calibration().operation_differs());
+        }
+        // Where there is no controlled row, the others decide, and the null server last.
+        let mut others = beside(Tier::Reference);
+        others.rows.retain(|row| row.tier == Some(Tier::Reference));
+        others.rows.push(RowCalibration {
+            tier: Some(Tier::Calibration),
+            simple_per_second: 1.0,
+            ..others.rows[0].clone()
+        });
+        assert_eq!(rates(&others, "simple-latency"), [Arrivals::Poisson { per_second: 2_500.0.into() }]);
+    }
+
+    #[test]
+    fn a_calibration_of_before_rows_had_tiers_reads_as_it_did() {
+        let text = r#"{"row":"a","simple_per_second":1.0,"simple_cpu_us":1.0,"complex_cpu_us":null,"complex_iterations":null}"#;
+        let row: RowCalibration = serde_json::from_str(text).unwrap();
+        assert_eq!((row.tier, serde_json::to_string(&row).unwrap().as_str()), (None, text));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! A run under way: built, calibrated, raced. What cannot be measured is reported and left out; the rest goes on.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use anyhow::{Context as _, bail};
 
@@ -10,6 +13,7 @@ use crate::{
     context::Context,
     cpu_plan::CpuPlan,
     folder::{Failure, RunRecord},
+    prerequisites::Skipped,
     programs::build_all,
     progress::Progress,
     record::{TrialLog, TrialRecord, Verdict, label},
@@ -35,11 +39,13 @@ pub(crate) struct Run {
     calibration_cpus: CpuPlan,
     /// Trials in which the server failed, by scenario and row.
     failed_trials: HashMap<(String, String), usize>,
+    /// Rows that did not end cleanly, which was said.
+    unclean: HashSet<String>,
 }
 
 impl Run {
     /// Scenarios that this host is too small for are left out, and reported.
-    pub(crate) fn new(mut plan: RunPlan, context: &Context) -> anyhow::Result<Self> {
+    pub(crate) fn new(mut plan: RunPlan, skipped: Vec<Skipped>, context: &Context) -> anyhow::Result<Self> {
         let mut failures = Vec::new();
         plan.scenarios.retain(|scenario| match context.topology.plan(scenario, 0) {
             Ok(_) => true,
@@ -60,12 +66,15 @@ impl Run {
             }
         };
         let (calibration, time) = Default::default();
-        let record = RunRecord { plan, conformance: None, calibration, failures, interrupted: false, time };
-        Ok(Self { record, calibration_cpus, failed_trials: HashMap::new() })
+        let record =
+            RunRecord { plan, skipped, conformance: None, calibration, failures, interrupted: false, time };
+        Ok(Self { record, calibration_cpus, failed_trials: HashMap::new(), unclean: HashSet::new() })
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
-        match (self.record.interrupted, self.record.failures.is_empty()) {
+        let is_whole =
+            self.record.failures.is_empty() && !self.record.skipped.iter().any(|skipped| skipped.named);
+        match (self.record.interrupted, is_whole) {
             (true, _) => Outcome::Interrupted,
             (false, false) => Outcome::Partly,
             (false, true) => Outcome::Done,
@@ -126,8 +135,9 @@ impl Run {
         }
         let began = Instant::now();
         let progress = Progress::new("calibrating", rows.len() * ROUNDS);
-        let complex = asks(OperationName::Complex);
-        let (calibration, unfit) = calibrate(context, &rows, &self.calibration_cpus, complex, &progress);
+        let wanted: Vec<OperationName> =
+            OperationName::ALL.into_iter().filter(|&operation| asks(operation)).collect();
+        let (calibration, unfit) = calibrate(context, &rows, &self.calibration_cpus, &wanted, &progress);
         self.record.calibration = calibration;
         for unfit in unfit {
             self.fail(&progress, &unfit.row, unfit.reason);
@@ -201,6 +211,14 @@ impl Run {
             log.append(&trial).context("cannot append to the trial log")?;
             if trial.measured.is_some() {
                 self.record.time.windows_s += load.window.as_secs_f64();
+            }
+            if let Some(reason) = trial.measured.as_ref().and_then(|measured| measured.unclean_end.as_ref())
+                && self.unclean.insert(entry.row.name.clone())
+            {
+                progress.say(&format!(
+                    "warning: {} does not end cleanly: {reason}; it is ended all the same, and its trials count",
+                    entry.row.name
+                ));
             }
             let name = format!("{} {}", scenario.name, trial.label());
             match &trial.verdict {

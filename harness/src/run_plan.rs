@@ -23,6 +23,9 @@ const OVERHEAD: Duration = Duration::from_millis(350);
 pub struct RunPlan {
     /// The rows.
     pub rows: Vec<Row>,
+    /// Those of them that were given on the command line, and not listed by a registry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
     /// The scenarios, in their order within a block.
     pub scenarios: Vec<Scenario>,
     /// Trials of each row under each scenario.
@@ -134,13 +137,17 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{registry::Registry, scenario::Scenarios};
+    use crate::{
+        registry::{Asked, Registry},
+        scenario::Scenarios,
+    };
 
     fn plan(seed: u64, trials: u32) -> RunPlan {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         RunPlan {
-            rows: Registry::read(&here.join("servers.toml")).unwrap().select(&[]).unwrap(),
-            scenarios: Scenarios::read(&here.join("scenarios")).unwrap().all().to_vec(),
+            rows: Registry::read(&here.join("servers.toml")).unwrap().select(Asked::Default).unwrap(),
+            with: Vec::new(),
+            scenarios: Scenarios::read(&here.join("scenarios")).unwrap().select(Asked::Default).unwrap(),
             trials,
             seed,
         }

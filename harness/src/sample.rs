@@ -62,6 +62,15 @@ impl TreeSample {
         sample
     }
 
+    /// All descendants of process `root`, without itself.
+    pub fn below(root: u32) -> Self {
+        let mut sample = Self::default();
+        for pid in processes::descendants(root) {
+            sample.add_process(pid);
+        }
+        sample
+    }
+
     /// Adds a process; one that ended in the meantime adds nothing.
     fn add_process(&mut self, pid: u32) {
         let Some(process) = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()) else { return };

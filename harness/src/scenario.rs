@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     duration,
     names::{Unknown, select},
-    registry::{OperationName, Row},
+    registry::{Asked, OperationName, Row},
 };
 
 /// One experiment.
@@ -19,6 +19,9 @@ pub struct Scenario {
     pub name: String,
     /// What a reader wants to know.
     pub question: String,
+    /// Whether the scenario is left out unless it is named.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_request: bool,
     /// Where server and generator run.
     pub placement: Placement,
     /// How many CPUs the server gets; all that the placement leaves where nothing is said.
@@ -80,7 +83,7 @@ pub struct Stream {
     pub name: String,
     /// What is asked for.
     pub operation: OperationName,
-    /// How long one operation should take at concurrency 1; the iterations are calibrated to it.
+    /// How long one operation should take at concurrency 1; its iterations or draws are calibrated to it.
     #[serde(with = "duration::optional", default)]
     pub service_time: Option<Duration>,
     /// How many connections it has.
@@ -196,12 +199,16 @@ impl Scenarios {
         &self.0
     }
 
-    /// Those that `names` ask for; all of them if `names` is empty.
+    /// Those that are asked for.
     ///
     /// # Errors
     /// A name that no scenario has.
-    pub fn select(&self, names: &[String]) -> Result<Vec<Scenario>, Unknown> {
-        select("scenario", &self.0, |scenario| &scenario.name, names)
+    pub fn select(&self, asked: Asked<'_>) -> Result<Vec<Scenario>, Unknown> {
+        match asked {
+            Asked::All => Ok(self.0.clone()),
+            Asked::Default => Ok(self.0.iter().filter(|scenario| !scenario.on_request).cloned().collect()),
+            Asked::Named(names) => select("scenario", &self.0, |scenario| &scenario.name, names),
+        }
     }
 }
 
@@ -231,8 +238,10 @@ impl Scenario {
             if stream.connections == 0 {
                 return Err(format!("stream `{name}` has no connection"));
             }
-            if (stream.operation == OperationName::Complex) != stream.service_time.is_some() {
-                return Err(format!("stream `{name}`: complex, and only complex, has a `service_time`"));
+            if (stream.operation != OperationName::Simple) != stream.service_time.is_some() {
+                return Err(format!(
+                    "stream `{name}`: complex and randoms, and only they, have a `service_time`"
+                ));
             }
             match stream.pacing.rate() {
                 Some(Rate::PerSecond(rate)) if !(rate.is_finite() && rate > 0.0) => {
@@ -296,7 +305,7 @@ mod tests {
     #[test]
     fn the_shipped_scenarios_are_read_in_the_order_of_a_run() {
         let names: Vec<_> = shipped().all().iter().map(|scenario| scenario.name.clone()).collect();
-        assert_eq!(names, ["simple-throughput", "simple-latency", "mixed"]);
+        assert_eq!(names, ["simple-throughput", "simple-latency", "randoms-beside-simple", "mixed"]);
     }
 
     #[test]
@@ -315,7 +324,7 @@ mod tests {
             (text("{ stream = 't', by = 'p99' }", closed), "no stream is called `t`"),
             (text("{ stream = 's', by = 'throughput' }", open), "throughput cannot rank"),
             (text(by_p99, "pacing = { kind = 'poisson', rate = { per_second = 0.0 } }"), "no rate"),
-            (text(by_p99, &format!("{closed}\nservice_time = '5ms'")), "only complex"),
+            (text(by_p99, &format!("{closed}\nservice_time = '5ms'")), "only they"),
             (text(by_p99, &format!("{closed}\nconnection = 3")), "connection"),
             (
                 text(by_p99, "pacing = { kind = 'poisson', rate = { to_reach_load = 7.0 } }"),

@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     cpu_plan::CpuPlan,
     drive::{self, Wanted},
-    instance::InstanceError,
+    instance::{InstanceError, Stopped},
     judge::judge,
     record::{Measured, SCHEMA, TrialRecord, Verdict},
     resolve::Resolved,
@@ -71,6 +71,6 @@ fn measure(context: &Context, which: &Which<'_>, load: &Resolved) -> Result<Meas
     drive::check_answers(&instance, row)?;
     let wanted = Wanted { load, cpus: &which.cpus, seed: which.seed };
     let measured = drive::drive(context, &instance, &wanted)?;
-    let exit = instance.stop()?;
-    Ok(Measured { server_life: exit.usage, load_average_before, ..measured })
+    let Stopped { usage, unclean } = instance.stop()?;
+    Ok(Measured { server_life: usage, unclean_end: unclean, load_average_before, ..measured })
 }

@@ -1,5 +1,9 @@
 //! Whole laps of the real harness against scripted servers, right and wrong ones.
 
+#[path = "support/rows.rs"]
+mod rows;
+mod support;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -8,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rows::FACTORS;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use support::finish;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,7 +35,7 @@ impl Lap {
             };
             format!(
                 "[[row]]\nname = '{name}'\nabout = 'scripted'\ntier = 'controlled'\ncommand = [{command}]\n\
-                 operations = ['simple']\nready_within = '500ms'\n"
+                 operations = ['simple']\nready_within = '500ms'\n{FACTORS}"
             )
         };
         fs::write(folder.path().join("servers.toml"), rows.iter().map(table).collect::<String>()).unwrap();
@@ -38,6 +44,18 @@ impl Lap {
         lap.scenario("closed", "split", "by = 'throughput'", "kind = 'closed'");
         lap.scenario("open", "shared", "by = 'p99'", "kind = 'poisson', rate = { per_second = 200.0 }");
         lap
+    }
+
+    /// Adds a row of tier reference: mode of the scripted server, and more keys.
+    fn and_reference(self, name: &str, mode: &str, more: &str) -> Self {
+        let path = self.folder.path().join("servers.toml");
+        let table = format!(
+            "[[row]]\nname = '{name}'\nabout = 'scripted'\ntier = 'reference'\ncommand = ['{}', '{mode}']\n\
+             operations = ['simple']\nready_within = '20s'\n{FACTORS}{more}\n",
+            scripted_server().display()
+        );
+        fs::write(&path, fs::read_to_string(&path).unwrap() + &table).unwrap();
+        self
     }
 
     fn scenario(&self, name: &str, placement: &str, by: &str, pacing: &str) {
@@ -71,7 +89,10 @@ impl Lap {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        finish(self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        finish(
+            self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(),
+            PATIENCE,
+        )
     }
 
     fn trials(&self) -> Vec<serde_json::Value> {
@@ -91,20 +112,6 @@ fn scripted_server() -> PathBuf {
     folder.join("examples/scripted_server")
 }
 
-/// Waits for a child, and fails the test rather than wait for ever.
-fn finish(child: Child) -> Output {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(output) => output.unwrap(),
-        Err(_) => {
-            let _gone = kill_process(pid, Signal::KILL);
-            panic!("the harness did not end within {PATIENCE:?}");
-        }
-    }
-}
-
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -112,7 +119,7 @@ fn stderr(output: &Output) -> String {
 fn harness(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-    finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), PATIENCE)
 }
 
 #[test]
@@ -281,7 +288,7 @@ fn ctrl_c_ends_what_was_started_and_keeps_the_finished_trials() {
     let (child, pid) = under_way(&lap);
     let processes = started_by(pid);
     kill_process(pid, Signal::INT).unwrap();
-    assert_eq!(finish(child).status.code(), Some(130));
+    assert_eq!(finish(child, PATIENCE).status.code(), Some(130));
     assert_they_end(&processes);
     assert!(!lap.trials().is_empty());
     assert!(lap.report().contains("interrupted"), "{}", lap.report());
@@ -308,4 +315,134 @@ fn a_folder_that_holds_something_is_not_written_to() {
     let output = lap.run(&["--trials", "1"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("not empty"), "{}", stderr(&output));
+}
+
+/// How a program is told everything that it must know.
+const BY_HTTP: &str = "ready = 'http'\nargs = ['--listen', '{address}', '--cpus', '{cpus}']\n";
+
+#[test]
+fn a_foreign_program_is_raced_by_its_answers_alone_and_nothing_is_invented_of_it() {
+    let lap = Lap::with_rows(&[("ours", "right")])
+        .and_reference("http", "foreign", BY_HTTP)
+        .and_reference("terse", "terse", "");
+    let output = lap.run(&["--trials", "1", "--scenario", "open"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for (row, workers) in [
+        ("ours", serde_json::json!(1)),
+        ("http", serde_json::Value::Null),
+        ("terse", serde_json::Value::Null),
+    ] {
+        let trial = lap.trials().into_iter().rfind(|trial| trial["row"] == row).unwrap();
+        let measured = &trial["measured"];
+        assert_eq!(measured["workers"], workers, "{row}: {trial}");
+        assert!(measured["streams"][0]["right"].as_u64() > Some(0), "{row}: {trial}");
+        assert!(measured["server"]["cpu_ns"].as_u64() > Some(0), "{row}: {trial}");
+        assert_eq!(measured["server"]["processes"], 1, "the guard is none of the server's: {trial}");
+        assert!(measured.get("unclean_end").is_none(), "{row}: {trial}");
+    }
+}
+
+#[test]
+fn a_foreign_program_that_fails_is_reported_with_its_last_words() {
+    let failures = [
+        ("dies", "ended before it was ready (exit code 3): no reason to live"),
+        ("mute", "gave no HTTP answer on 127.0.0.1:"),
+        ("into-the-background", "run it in the foreground"),
+    ];
+    let mut lap = Lap::with_rows(&[("fine", "right")]);
+    for (mode, _) in failures {
+        lap = lap.and_reference(mode, mode, BY_HTTP);
+    }
+    // Only one of them is waited for in vain.
+    let path = lap.folder.path().join("servers.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("'20s'", "'2s'")).unwrap();
+    let output = lap.run(&["--trials", "1", "--scenario", "open"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    for (row, expected) in failures {
+        let said = stderr(&output)
+            .lines()
+            .find(|line| line.starts_with(&format!("error: {row} ")))
+            .map(str::to_owned);
+        assert!(said.as_ref().is_some_and(|said| said.contains(expected)), "{row}: {}", stderr(&output));
+    }
+    assert!(lap.trials().iter().any(|trial| trial["row"] == "fine"));
+}
+
+#[test]
+fn a_foreign_program_that_cannot_be_stopped_is_ended_with_all_that_it_started_and_counts() {
+    let lap = Lap::with_rows(&[("ours", "right")]).and_reference("stubborn", "unstoppable", BY_HTTP);
+    let mut child = lap
+        .command(&["--trials", "1", "--scenario", "open"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Everything that was ever seen below the harness.
+    let mut seen = std::collections::BTreeSet::new();
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the harness does not end");
+        seen.extend(host::processes::descendants(child.id()));
+        std::thread::yield_now();
+    }
+    // The server's guard, the server, two shells with a sleep each; and the other row's two.
+    assert!(seen.len() >= 8, "{seen:?}");
+    assert_they_end(&seen.into_iter().collect::<Vec<_>>());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("warning: stubborn does not end cleanly: it outstayed SIGTERM by 5s"), "{said}");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+    let trial = lap.trials().into_iter().rfind(|trial| trial["row"] == "stubborn").unwrap();
+    assert!(trial["measured"]["unclean_end"].as_str().unwrap().contains("SIGTERM"), "{trial}");
+    assert_eq!(trial["measured"]["server"]["processes"], 5, "the daemon is the server's: {trial}");
+    assert!(lap.report().contains("did not end cleanly in "), "{}", lap.report());
+}
+
+#[test]
+fn a_row_that_lacks_something_is_skipped_with_what_installs_it_and_fails_only_who_named_it() {
+    let requires = "requires = [{ program = 'no-such-program-anywhere', install = 'get it' }]\n";
+    let lap = Lap::with_rows(&[("ours", "right")]).and_reference("lacking", "terse", requires);
+    let said = "skipped: lacking: no no-such-program-anywhere; install it with `get it`";
+    let output = lap.run(&["--trials", "1", "--scenario", "open"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("warning: {said}")), "{}", stderr(&output));
+    let run: serde_json::Value =
+        serde_json::from_slice(&fs::read(lap.out().join("run.json")).unwrap()).unwrap();
+    assert_eq!(run["skipped"][0]["row"], "lacking");
+    assert!(lap.report().contains("- Skipped: lacking: no no-such"), "{}", lap.report());
+    assert_eq!(harness(&["check", lap.out().to_str().unwrap()]).status.code(), Some(0));
+
+    let both = lap.run(&["--trials", "1", "--scenario", "open", "--only", "ours,lacking", "--replace"]);
+    assert_eq!(both.status.code(), Some(1), "{}", stderr(&both));
+    assert!(stderr(&both).contains(&format!("error: {said}")), "{}", stderr(&both));
+    let listed = lap.run(&["--list"]);
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(
+        listed.contains("cannot run here: no no-such-program-anywhere; install it with `get it`"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn a_server_of_the_command_line_is_raced_beside_what_is_selected() {
+    let lap = Lap::with_rows(&[("ours", "right"), ("other", "right")]);
+    let server = scripted_server();
+    let with = format!(
+        "name=mine,cmd='{}' foreign --listen {{address}} --cpus {{cpus}},ready=http,operations=simple",
+        server.display()
+    );
+    let arguments = ["--trials", "1", "--scenario", "open", "--only", "ours", "--with", &with];
+    let output = lap.run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let raced = |row: &str| lap.trials().iter().any(|trial| trial["row"] == row);
+    assert!(raced("ours") && raced("mine") && !raced("other"));
+    let taken = lap.run(&["--replace", "--with", &with.replace("mine", "ours")]);
+    assert_eq!(taken.status.code(), Some(2), "{}", stderr(&taken));
+    let wrong = lap.run(&["--with", "name=mine"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
+    assert!(
+        stderr(&wrong).contains("as in \"name=my,cmd=./my --port {port},ready=http\""),
+        "{}",
+        stderr(&wrong)
+    );
 }

@@ -1,5 +1,7 @@
 //! `harness quick` against scripted servers: what is counted, what is written, and how it ends.
 
+mod support;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -10,8 +12,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use host::processes;
+use rustix::process::Signal;
 use serde_json::Value;
+use support::finish;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -61,9 +65,9 @@ fn serve(mut stream: TcpStream, script: fn(u32) -> Does, asked: &Sender<Vec<Stri
     }
 }
 
-fn start(arguments: &[&str]) -> (Child, Pid) {
+fn start(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    let child = command
+    command
         .arg("quick")
         .args(arguments)
         .env("TZ", "UTC")
@@ -71,22 +75,7 @@ fn start(arguments: &[&str]) -> (Child, Pid) {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    (child, pid)
-}
-
-/// Waits for a child, and fails the test rather than wait for ever.
-fn finish((child, pid): (Child, Pid)) -> Output {
-    let (sender, receiver) = channel();
-    thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(output) => output.unwrap(),
-        Err(_) => {
-            let _gone = kill_process(pid, Signal::KILL);
-            panic!("the harness did not end within {PATIENCE:?}");
-        }
-    }
+        .unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -98,7 +87,8 @@ fn report(address: SocketAddr, count: &str, num: &str) -> (Value, Output) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
     let url = format!("http://{address}/simple?a=1");
-    let output = finish(start(&["--count", count, "--num", num, &url, "-o", file.to_str().unwrap()]));
+    let output =
+        finish(start(&["--count", count, "--num", num, &url, "-o", file.to_str().unwrap()]), PATIENCE);
     (serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap(), output)
 }
 
@@ -214,8 +204,8 @@ fn ctrl_c_keeps_what_was_measured_and_says_that_it_is_not_all() {
     let quick = start(&["-c", "2", "-n", "9", &url, "-o", file.to_str().unwrap()]);
     // Both users wait for their second answer.
     (0..4).for_each(|_| drop(requests.recv_timeout(PATIENCE).unwrap()));
-    kill_process(quick.1, Signal::INT).unwrap();
-    let output = finish(quick);
+    assert!(processes::send(quick.id(), Signal::INT));
+    let output = finish(quick, PATIENCE);
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
     let expected = "2 of 2 users had arrived, 2 not done";
     assert!(text(&output.stdout).contains(&format!("Interrupted: {expected}. Total time: ")));
@@ -234,7 +224,8 @@ fn quiet_prints_nothing_and_still_writes() {
     let file = folder.path().join("report.json");
     fs::write(&file, "an earlier and much longer report ".repeat(1000)).unwrap();
     let url = format!("{address}/simple");
-    let output = finish(start(&["-q", "-k", "-c", "2", "-n", "1", "-o", file.to_str().unwrap(), &url]));
+    let output =
+        finish(start(&["-q", "-k", "-c", "2", "-n", "1", "-o", file.to_str().unwrap(), &url]), PATIENCE);
     assert_eq!(
         (output.status.code(), text(&output.stdout), text(&output.stderr)),
         (Some(0), String::new(), String::new())
@@ -247,7 +238,7 @@ fn quiet_prints_nothing_and_still_writes() {
 #[test]
 fn what_cannot_be_done_is_refused_before_anything_is_sent() {
     let printed = |arguments: &[&str]| {
-        let output = finish(start(arguments));
+        let output = finish(start(arguments), PATIENCE);
         format!(
             "exit code {}\n{}{}",
             output.status.code().unwrap(),
@@ -272,7 +263,7 @@ fn what_cannot_be_done_is_refused_before_anything_is_sent() {
 
 #[test]
 fn more_users_than_descriptors_are_refused_with_the_command_that_helps() {
-    let output = finish(start(&["-c", "4294967295", "127.0.0.1:1/"]));
+    let output = finish(start(&["-c", "4294967295", "127.0.0.1:1/"]), PATIENCE);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("ulimit -n 4294967359"), "{}", text(&output.stderr));
 }

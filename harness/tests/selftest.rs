@@ -1,15 +1,17 @@
 //! The self-test as a whole: real processes, sockets and time. Both sides poll without pause, so that only one at a time
 //! may run, and what the machine's noise may excuse is not held against it.
 
+mod support;
+
 use std::{
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use host::cpus::CpuSet;
-use rustix::process::{Pid, Signal, kill_process};
+use support::finish;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -25,21 +27,7 @@ fn alone() -> MutexGuard<'static, ()> {
 fn selftest(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command.arg("selftest").args(arguments).stdin(Stdio::null());
-    finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-}
-
-/// Waits for a child, and fails the test rather than wait for ever.
-fn finish(child: Child) -> Output {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(output) => output.unwrap(),
-        Err(_) => {
-            let _gone = kill_process(pid, Signal::KILL);
-            panic!("the self-test did not end within {PATIENCE:?}");
-        }
-    }
+    finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), PATIENCE)
 }
 
 fn text(output: &Output) -> String {

@@ -1,15 +1,20 @@
 //! The real `harness verify`, and the gate before a race, against servers that keep the contract and one that does not.
 
+#[path = "support/rows.rs"]
+mod rows;
+mod support;
+
 use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rows::FACTORS;
 use serde_json::Value;
+use support::finish;
 
 /// A suite takes seconds, and up to eight are played on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -46,7 +51,7 @@ impl Checkout {
     fn list(&self, rows: &[RowOf<'_>]) {
         let table = |(name, tier, fault, deviations): &RowOf<'_>| {
             let mut table = format!(
-                "[[row]]\nname = '{name}'\nabout = 'a model'\ntier = '{tier}'\ncommand = ['{}', '{fault}']\n",
+                "[[row]]\nname = '{name}'\nabout = 'a model'\ntier = '{tier}'\ncommand = ['{}', '{fault}']\n{FACTORS}",
                 self.server.display()
             );
             if !deviations.is_empty() {
@@ -67,7 +72,7 @@ impl Checkout {
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
-        finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), PATIENCE)
     }
 
     /// Runs `verify`; its exit code and the JSON that it exports.
@@ -78,20 +83,6 @@ impl Checkout {
         let text = fs::read(&export).unwrap_or_else(|error| panic!("{error}: {}", all(&output)));
         fs::remove_file(&export).unwrap();
         (code, serde_json::from_slice(&text).unwrap())
-    }
-}
-
-/// Waits for a child, and fails the test rather than wait for ever.
-fn finish(child: Child) -> Output {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(output) => output.unwrap(),
-        Err(_) => {
-            let _gone = kill_process(pid, Signal::KILL);
-            panic!("the harness did not end within {PATIENCE:?}");
-        }
     }
 }
 
@@ -236,4 +227,34 @@ fn a_row_that_cannot_be_started_does_not_hold_and_the_export_is_whole() {
     let error = json["rows"][0]["error"].as_str().unwrap();
     assert!(error.contains("usage: faulty_server"), "{error}");
     assert!(!checkout.path("target/verified").exists(), "nothing was found that could be kept");
+}
+
+#[test]
+fn what_a_given_server_does_not_pass_is_found_and_a_wrong_answer_bars_it() {
+    let checkout = Checkout::with_rows(&[("row", "reference", "right", &[])]);
+    let given = |fault: &str| format!("name=mine,cmd='{}' {fault}", checkout.server.display());
+    let (code, json) = checkout.verify(&["row", "--with", &given("omits-allow")]);
+    assert_eq!((code, &json["rows"][1]["status"]), (0, &Value::from("holds")), "{json:#}");
+    let found = json["rows"][1]["judgement"]["deviations"][0]["cases"].as_array().unwrap();
+    assert!(found.contains(&Value::from("POST to simple is 405")), "{found:?}");
+    let (code, json) = checkout.verify(&["row", "--with", &given("adds-one-to-sums")]);
+    assert_eq!((code, &json["rows"][1]["status"]), (1, &Value::from("broken")));
+    assert!(json["rows"][1]["error"].as_str().unwrap().contains("answers wrongly"), "{json:#}");
+}
+
+#[test]
+fn failing_cases_are_printed_as_the_tables_that_list_them() {
+    let checkout = Checkout::with_rows(&[("row", "native", "omits-allow", &[])]);
+    let output = checkout.run(&["verify", "row", "--list-deviations"]);
+    assert_eq!(output.status.code(), Some(0), "{}", all(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("[[deviations]]") && text.contains("\"POST to simple is 405\", # MUST"), "{text}");
+
+    // With their reasons, they are what the row needs to hold.
+    fs::write(checkout.path("harness/row.toml"), text.replace("why = \"\"", "why = \"no Allow\"")).unwrap();
+    let registry = checkout.path("harness/servers.toml");
+    let rows = fs::read_to_string(&registry).unwrap();
+    fs::write(&registry, rows + "deviations_file = 'row.toml'\n").unwrap();
+    let (code, json) = checkout.verify(&["row"]);
+    assert_eq!((code, &json["rows"][0]["status"]), (0, &Value::from("holds")), "{json:#}");
 }

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::registry::Row;
+
 /// Shown below the help of `verify`.
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  harness verify                              every row of the registry
+  harness verify                              every row but those for request alone
   harness verify work-stealing --all-cases    one row, case by case
   harness verify --fresh                      play the suite again where its outcome is known
   harness verify --export-json verified.json  every case of every row, for programs
+  harness verify ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
+  harness verify may-minihttp --list-deviations > harness/deviations/may-minihttp.toml
 
 Controlled rows pass every MUST and at least 95% of SHOULD, and say the same as one another byte \
 for byte, apart from what must differ. Native and reference rows deviate exactly as the registry \
@@ -24,6 +28,16 @@ pub struct VerifyArgs {
     /// The rows (see `bench --list`); all of them where nothing is said
     #[arg(value_name = "ROW")]
     pub rows: Vec<String>,
+    /// Also a server of your own, such as "name=my,cmd=./my --port {port},ready=http" (repeatable); without ready=http it is
+    /// given --listen and --cpus and prints a ready line; operations=simple+complex where it has not all
+    #[arg(long, value_name = "ROW", value_parser = Row::from_command_line)]
+    pub with: Vec<Row>,
+    /// Also the rows that are for request alone
+    #[arg(long, conflicts_with = "rows")]
+    pub all: bool,
+    /// Print the cases that fail as tables for a file of deviations, with their reasons to be filled in
+    #[arg(long, requires = "rows", conflicts_with_all = ["all_cases", "export_json"])]
+    pub list_deviations: bool,
     /// Print every case, not only what is to be seen
     #[arg(long)]
     pub all_cases: bool,

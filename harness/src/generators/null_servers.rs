@@ -52,7 +52,7 @@ impl NullServers {
 
 /// nginx, where it is installed. Debian puts it where ordinary users do not look.
 pub fn nginx() -> Option<std::path::PathBuf> {
-    find_program(Path::new("nginx")).or_else(|| find_program(Path::new("/usr/sbin/nginx")))
+    find_program(Path::new("nginx"))
 }
 
 /// The version of a package that is linked, from the text of Cargo.lock.

@@ -112,11 +112,11 @@ mod tests {
     };
 
     use super::*;
-    use crate::scenario::Scenarios;
+    use crate::{registry::Asked, scenario::Scenarios};
 
     fn mixed() -> Scenario {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-        Scenarios::read(&folder).unwrap().select(&["mixed".to_owned()]).unwrap().remove(0)
+        Scenarios::read(&folder).unwrap().select(Asked::Named(&["mixed".to_owned()])).unwrap().remove(0)
     }
 
     fn series(name: &str, ranked: bool, values: [f64; 6]) -> Series {

@@ -2,8 +2,8 @@
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use super::{Report, conformance, section::Section};
-use crate::{environment::Environment, folder::Contents};
+use super::{Report, conformance, rows, section::Section};
+use crate::{environment::Environment, folder::Contents, prerequisites};
 
 /// Where the description of the host begins.
 pub(super) const HOST_HEADING: &str = "\n## The host";
@@ -20,7 +20,17 @@ pub(super) fn whole(report: &Report<'_>) -> String {
         text.push_str(&format!("\n## {}\n\n{}\n", section.name, section.question));
         text.push_str(&body(section));
     }
+    text.push_str(&rows::section("##", &run.plan.rows));
     text.push_str(&conformance::section("##", run.conformance.as_ref()));
+    if !run.skipped.is_empty() {
+        text.push_str("\n## Skipped\n\nWhat these rows need is not installed here.\n\n");
+        run.skipped.iter().for_each(|skipped| text.push_str(&format!("- Skipped: {skipped}\n")));
+    }
+    let versions = prerequisites::unexpected(&run.plan.rows, &environment.required);
+    if !versions.is_empty() {
+        text.push_str("\n## Unexpected versions\n\n");
+        versions.iter().for_each(|said| text.push_str(&format!("- {said}\n")));
+    }
     if !run.failures.is_empty() {
         text.push_str("\n## What could not be measured\n\n");
         for failure in &run.failures {
@@ -113,6 +123,9 @@ fn host(contents: &Contents) -> String {
     line("kernel", Some(kernel.clone()));
     for (name, value) in sysctls {
         line(&name.replace('/', "."), value.clone());
+    }
+    for (name, version) in &contents.environment.required {
+        line(&format!("version of {name}"), version.clone());
     }
     for (name, value) in limits {
         line(&format!("limit of {name}"), value.clone());

@@ -8,6 +8,7 @@ mod findings;
 mod instrument;
 mod markdown;
 mod pages;
+mod rows;
 mod section;
 
 use std::io;
@@ -83,7 +84,7 @@ mod tests {
         folder::{Failure, RunRecord, TimeSpent},
         judge::tests::{always, sound},
         record::{TrialRecord, Verdict, tests::failed},
-        registry::{Deviation, Registry, Tier},
+        registry::{Asked, Deviation, Registry, Tier},
         resolve::tests::calibration,
         run_plan::RunPlan,
         scenario::{Placement, Scenarios},
@@ -118,6 +119,7 @@ mod tests {
                 lock_sha256: None,
             },
             tools: [("rustc".to_owned(), Some("rustc 1.95.0".to_owned()))].into(),
+            required: BTreeMap::new(),
             programs: BTreeMap::new(),
         }
     }
@@ -127,10 +129,12 @@ mod tests {
     fn contents() -> Contents {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let names = ["work-stealing", "rayon-offload"].map(str::to_owned);
-        let rows = Registry::read(&here.join("servers.toml")).unwrap().select(&names).unwrap();
-        let scenarios =
-            Scenarios::read(&here.join("scenarios")).unwrap().select(&["mixed".to_owned()]).unwrap();
-        let plan = RunPlan { rows, scenarios, trials: 6, seed: 7 };
+        let rows = Registry::read(&here.join("servers.toml")).unwrap().select(Asked::Named(&names)).unwrap();
+        let scenarios = Scenarios::read(&here.join("scenarios"))
+            .unwrap()
+            .select(Asked::Named(&["mixed".to_owned()]))
+            .unwrap();
+        let plan = RunPlan { rows, with: Vec::new(), scenarios, trials: 6, seed: 7 };
         let mut trials = Vec::new();
         for block in 0..6 {
             for (row, twin, simple_us) in [
@@ -150,6 +154,7 @@ mod tests {
             environment: environment(),
             run: RunRecord {
                 plan,
+                skipped: Vec::new(),
                 conformance: Some(conformance()),
                 calibration: calibration(),
                 failures: vec![Failure { what: "fork-per-core".to_owned(), reason: "no program".to_owned() }],

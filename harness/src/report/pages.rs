@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Report, conformance, markdown};
+use super::{Report, conformance, markdown, rows};
 use crate::{
     folder::{Folder, FolderError, runs_below},
     workspace::Workspace,
@@ -42,6 +42,7 @@ pub fn pages(workspace: &Workspace) -> Result<Vec<Page>, FolderError> {
             markdown::body(section)
         ));
     }
+    tables.push_str(&rows::section("###", &contents.run.plan.rows));
     tables.push_str(&conformance::section("###", contents.run.conformance.as_ref()));
     index.push_str(&tables);
     index.push_str("\n## All runs, newest first\n\n");

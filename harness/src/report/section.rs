@@ -16,7 +16,7 @@ use super::{
 use crate::{
     folder::Contents,
     record::{Measured, StreamRecord, TrialRecord, Verdict, label},
-    registry::{Row, Tier},
+    registry::{OperationName, Row, Tier},
     run_plan::BLOCKS_FOR_RANKS,
     scenario::{Metric, Pacing, Rate, Scenario, Stream},
 };
@@ -51,8 +51,10 @@ struct Line<'a> {
 impl Section {
     pub(super) fn new(scenario: &Scenario, contents: &Contents) -> Self {
         let plan = &contents.run.plan;
-        let lines: Vec<Line<'_>> = plan
-            .entries(scenario)
+        // One tier after another: rows of different tiers are never ranked together, and are not read together either.
+        let mut entries = plan.entries(scenario);
+        entries.sort_by_key(|entry| entry.row.tier);
+        let lines: Vec<Line<'_>> = entries
             .into_iter()
             .map(|entry| {
                 let (row, twin) = (entry.row, entry.twin);
@@ -189,14 +191,23 @@ fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) 
         Pacing::Poisson { .. } => format!("open loop, Poisson{offered}"),
     };
     let why = match stream.pacing.rate() {
-        Some(Rate::OfSlowestCapacity(part)) => format!(" ({part} of the slowest row's capacity)"),
+        Some(Rate::OfSlowestCapacity(part)) => {
+            let controlled = if contents.run.calibration.tells_tiers_apart() { "controlled " } else { "" };
+            format!(" ({part} of the slowest {controlled}row's capacity)")
+        }
         Some(Rate::ToReachLoad(load)) => format!(" (which makes the load of the server's CPUs {load})"),
         _ => String::new(),
     };
-    let operation = match (stream.service_time, contents.run.calibration.complex_ns_per_iteration) {
+    let calibration = &contents.run.calibration;
+    let (ns, unit) = match stream.operation {
+        OperationName::Randoms => (calibration.randoms_ns_per_draw, "draws"),
+        OperationName::Simple | OperationName::Complex => {
+            (calibration.complex_ns_per_iteration, "iterations")
+        }
+    };
+    let operation = match (stream.service_time, ns) {
         (Some(time), Some(ns)) => {
-            let iterations = time.as_nanos() as f64 / ns;
-            format!(" of {} iterations, about {time:?}", thousands(iterations))
+            format!(" of {} {unit}, about {time:?}", thousands(time.as_nanos() as f64 / ns))
         }
         _ => String::new(),
     };
@@ -250,7 +261,8 @@ fn headings(scenario: &Scenario, unit: Unit, has_ceiling: bool) -> Vec<String> {
             headings.push(format!("{of}achieved"));
         }
     }
-    headings.extend(["server CPU", "CPU us/request", "errors", "notes"].map(str::to_owned));
+    headings
+        .extend(["server CPU", "CPU us/request", "RSS/worker, MiB", "errors", "notes"].map(str::to_owned));
     headings
 }
 
@@ -287,9 +299,24 @@ fn cells_of(scenario: &Scenario, line: &Line<'_>, unit: Unit, ceiling: &BTreeMap
     );
     let cpu: Vec<f64> = line.valid.iter().map(|measured| measured.server_cpu_per_request_us).collect();
     cells.push(median_interval(&cpu).map_or_else(|| "-".to_owned(), |cpu| three_digits(cpu.median)));
+    cells.push(resident_per_worker(line));
     let errors: u64 = line.valid.iter().map(|measured| measured.errors()).sum();
     cells.push(thousands(errors as f64));
     cells
+}
+
+/// Resident memory of the whole tree at the window's end by worker, MiB. Pages that processes share count once for each.
+fn resident_per_worker(line: &Line<'_>) -> String {
+    let of = |measured: &&Measured| {
+        let workers = measured.workers.filter(|&workers| workers > 0)?;
+        Some(measured.server.resident_kib as f64 / 1024.0 / workers as f64)
+    };
+    let mib: Vec<f64> = line.valid.iter().filter_map(of).collect();
+    match median_interval(&mib) {
+        Some(mib) => three_digits(mib.median),
+        None if line.valid.is_empty() => "-".to_owned(),
+        None => "unknown".to_owned(),
+    }
 }
 
 /// `median [low, high]`.
@@ -347,12 +374,18 @@ fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents) -> String {
     }) {
         notes.push(format!("failed: {reason}"));
     }
+    // In whichever trials: how a program ends says nothing of the instrument.
+    let ended: Vec<&Measured> = line.trials.iter().filter_map(|trial| trial.measured.as_ref()).collect();
+    let unclean: Vec<&String> = ended.iter().filter_map(|measured| measured.unclean_end.as_ref()).collect();
+    if let Some(reason) = unclean.first() {
+        notes.push(format!("did not end cleanly in {} of {}: {reason}", unclean.len(), ended.len()));
+    }
     let stolen =
         line.valid.iter().filter_map(|measured| Some(measured.machine.as_ref()?.stolen)).fold(0.0, f64::max);
     if stolen > 0.01 {
         notes.push(format!("up to {:.0}% of the CPUs stolen by the hypervisor", 100.0 * stolen));
     }
-    let asks_complex = scenario.streams.iter().any(|stream| stream.service_time.is_some());
+    let asks_complex = scenario.streams.iter().any(|stream| stream.operation == OperationName::Complex);
     if let Some((_, ratio)) =
         contents.run.calibration.operation_differs().iter().find(|(row, _)| *row == line.row.name)
         && asks_complex

@@ -4,7 +4,7 @@
 //! another program, is as good as none.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -22,7 +22,7 @@ const SCHEMA: u32 = 1;
 pub(crate) struct Key {
     schema: u32,
     row: String,
-    /// The binary, and each file that the arguments before the row's own name: an interpreter alone says little.
+    /// All files of [`files_of`].
     programs_sha256: BTreeMap<PathBuf, String>,
     arguments: Vec<String>,
     /// Each argument can also be an environment variable (kit), which the server inherits.
@@ -46,8 +46,8 @@ impl Key {
     /// # Errors
     /// The binary cannot be read.
     pub(crate) fn of(row: &Row, built: &Built, setting: &Setting, suite_sha256: &str) -> io::Result<Self> {
-        let mut programs_sha256 = BTreeMap::from([(built.program.clone(), sha256_of(&built.program)?)]);
-        for file in built.leading_args.iter().map(PathBuf::from).filter(|path| path.is_file()) {
+        let mut programs_sha256 = BTreeMap::new();
+        for file in files_of(built) {
             let sha256 = sha256_of(&file)?;
             programs_sha256.insert(file, sha256);
         }
@@ -65,6 +65,24 @@ impl Key {
             suite_sha256: suite_sha256.to_owned(),
         })
     }
+}
+
+/// The binary and those that it uses, each file that an argument names, and beside a script the others of its kind, which it
+/// may load: an interpreter alone says little.
+fn files_of(built: &Built) -> BTreeSet<PathBuf> {
+    let mut files: BTreeSet<PathBuf> = built.uses.values().cloned().collect();
+    files.insert(built.program.clone());
+    let folder = built.folder.as_deref().unwrap_or(Path::new(""));
+    let named = built.leading_args.iter().chain(&built.args).map(|argument| folder.join(argument));
+    for file in named.filter(|path| path.is_file()) {
+        let (kind, beside) = (file.extension(), file.parent().and_then(|folder| fs::read_dir(folder).ok()));
+        if kind.is_some() {
+            let beside = beside.into_iter().flatten().flatten().map(|entry| entry.path());
+            files.extend(beside.filter(|other| other.extension() == kind && other.is_file()));
+        }
+        files.insert(file);
+    }
+    files
 }
 
 /// One row's outcomes, as the file has them.

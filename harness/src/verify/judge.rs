@@ -112,14 +112,16 @@ pub fn judge(row: &Row, cases: &[PlayedCase]) -> Judgement {
             let too_few = should.passed * 100 < should.all * SHOULD_PERCENT;
             cases.iter().filter_map(|case| controlled(case, too_few)).collect()
         }
+        _ if row.is_given => as_found(cases).0,
         Tier::Native | Tier::Reference | Tier::Calibration => listed_exactly(row, cases),
     };
+    let deviations = if row.is_given { as_found(cases).1 } else { row.deviations.clone() };
     Judgement {
         must: score(Level::Must),
         should,
         may: score(Level::May),
         skipped: cases.iter().filter(|case| case.verdict == Verdict::Skip).count(),
-        deviations: row.deviations.clone(),
+        deviations,
         findings,
     }
 }
@@ -137,6 +139,18 @@ fn controlled(case: &PlayedCase, too_few: bool) -> Option<Finding> {
         Level::Should => Some(finding(kind, case, case.detail.clone(), kind == Kind::NotJudged)),
         Level::May => None,
     }
+}
+
+/// Of a row that nobody listed anything of: what breaks it whatever is listed, and what it does not pass.
+fn as_found(cases: &[PlayedCase]) -> (Vec<Finding>, Vec<Deviation>) {
+    let fails = |case: &&PlayedCase| {
+        matches!(kind_of(case), Some(Kind::Fail | Kind::Warn)) && case.level > Level::May
+    };
+    let found: Vec<String> = cases.iter().filter(fails).map(|case| case.name.clone()).collect();
+    let desyncs = cases.iter().filter(|case| kind_of(case) == Some(Kind::Desync));
+    let breaking = desyncs.map(|case| finding(Kind::Desync, case, case.detail.clone(), true)).collect();
+    let deviation = Deviation { why: "as found, not listed".to_owned(), cases: found };
+    (breaking, if deviation.cases.is_empty() { Vec::new() } else { vec![deviation] })
 }
 
 /// What does not pass at MUST or SHOULD is what is listed: not more, not less.

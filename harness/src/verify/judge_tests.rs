@@ -8,24 +8,15 @@ use super::{
     play::PlayedCase,
     verdict::{RowVerdict, Status},
 };
-use crate::registry::{Deviation, OperationName, Program, Row, Tier};
+use crate::registry::{Deviation, Row, Tier};
 
 fn row(name: &str, tier: Tier, deviations: &[(&str, &[&str])]) -> Row {
     let listed = |(why, cases): &(&str, &[&str])| Deviation {
         why: (*why).to_owned(),
         cases: cases.iter().map(|&case| case.to_owned()).collect(),
     };
-    Row {
-        name: name.to_owned(),
-        about: String::new(),
-        tier,
-        program: Program::Command(vec!["x".to_owned()]),
-        args: Vec::new(),
-        operations: OperationName::ALL.to_vec(),
-        ready_within: std::time::Duration::from_secs(1),
-        on_request: false,
-        deviations: deviations.iter().map(listed).collect(),
-    }
+    let deviations = deviations.iter().map(listed).collect();
+    Row { tier, deviations, is_given: false, ..Row::given(name.to_owned(), vec!["x".to_owned()]) }
 }
 
 fn case(name: &str, level: Level, verdict: Verdict) -> PlayedCase {

@@ -13,6 +13,7 @@ mod gate;
 mod judge;
 #[cfg(test)]
 mod judge_tests;
+mod listing;
 mod play;
 mod report;
 mod verdict;
@@ -28,8 +29,15 @@ pub use self::{
 pub(crate) use gate::{Gate, verify_rows};
 
 use crate::{
-    bench::Outcome, cli::VerifyArgs, context::Context, interrupt::Interrupt, output::Output,
-    programs::build_all, registry::Registry, workspace::Workspace,
+    bench::Outcome,
+    cli::VerifyArgs,
+    context::Context,
+    interrupt::Interrupt,
+    output::Output,
+    prerequisites,
+    programs::build_all,
+    registry::{Asked, Registry},
+    workspace::Workspace,
 };
 
 /// Runs `harness verify`.
@@ -39,7 +47,13 @@ use crate::{
 pub fn verify(args: &VerifyArgs) -> anyhow::Result<Outcome> {
     let workspace = Workspace::at_or_above(&std::env::current_dir()?)?;
     let registry = Registry::read(&args.registry.clone().unwrap_or_else(|| workspace.registry()))?;
-    let rows = registry.select(&args.rows)?;
+    let registry = registry.with(&args.with)?;
+    let mut rows = registry.select(Asked::of(&args.rows, args.all))?;
+    let skipped = prerequisites::skip(&mut rows, workspace.root(), &args.rows);
+    for skipped in &skipped {
+        let kind = if skipped.named { "error" } else { "warning" };
+        anstream::eprintln!("{kind}: skipped: {skipped}");
+    }
     let export = args.export_json.as_deref().map(Output::begin).transpose()?;
     let mut context = Context::new(Interrupt::listen("what was verified is kept")?)?;
 
@@ -52,13 +66,19 @@ pub fn verify(args: &VerifyArgs) -> anyhow::Result<Outcome> {
     let gate = Gate { folder, fresh: args.fresh };
     let verified = verify_rows(&rows, &unbuilt, &context, &gate)?;
 
+    if args.list_deviations {
+        anstream::print!("{}", listing::tables(&verified));
+        let is_played = !verified.interrupted && verified.rows.iter().all(|row| row.error.is_none());
+        return Ok(if is_played { Outcome::Done } else { Outcome::Partly });
+    }
     let table = report::table(&verified);
     let table = if std::io::stdout().is_terminal() { report::coloured(&table) } else { table };
     anstream::println!("{table}\n\n{}", report::remarks(&verified, args.all_cases).trim_end());
     if let Some(export) = export {
         export.finish_json(&report::Export::of(&verified))?;
     }
-    Ok(match (verified.interrupted, verified.holds()) {
+    let holds = verified.holds() && !skipped.iter().any(|skipped| skipped.named);
+    Ok(match (verified.interrupted, holds) {
         (true, _) => Outcome::Interrupted,
         (false, false) => Outcome::Partly,
         (false, true) => Outcome::Done,

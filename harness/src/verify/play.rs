@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     context::Context,
+    drive,
     instance::{Instance, InstanceError},
-    registry::{Program, Row, Tier},
+    registry::{Readiness, Row, Tier},
 };
 
 /// The suite takes seconds. A row that makes it wait so long would wait for hours.
@@ -97,12 +98,13 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// On all CPUs of this process; with limits that can be overstepped, where the row's program knows kit's arguments.
+    /// On all CPUs of this process; with limits that can be overstepped, where the row's program is this project's.
     ///
     /// # Errors
     /// The CPUs cannot be read.
     pub(crate) fn of(row: &Row) -> Result<Self, PlayError> {
-        let limits = matches!(row.program, Program::Package(_)) || row.tier == Tier::Controlled;
+        let is_ours = matches!(row.tier, Tier::Controlled | Tier::Native);
+        let limits = is_ours && row.ready == Readiness::Line;
         let timeout = format!("{}s", HEADER_TIMEOUT.as_secs());
         let arguments = ["--header-timeout", &timeout, "--max-body", &MAX_BODY.to_string()];
         let more = if limits { arguments.map(str::to_owned).to_vec() } else { Vec::new() };
@@ -126,10 +128,14 @@ impl Setting {
 pub(crate) fn play(row: &Row, setting: &Setting, context: &Context) -> Result<Vec<PlayedCase>, PlayError> {
     let built = &context.programs[&row.name];
     let instance = Instance::start_with(row, built, &setting.cpus, &context.guard, &setting.more)?;
+    if row.is_given {
+        // Nothing is listed of it that a wrong answer could contradict.
+        drive::check_answers(&instance, row)?;
+    }
     let options = Options {
         header_timeout: setting.limits.then_some(HEADER_TIMEOUT),
         max_body: setting.limits.then_some(MAX_BODY),
-        origin: Some(instance.said().server.clone()),
+        origin: instance.server().filter(|_| row.tier != Tier::Reference).map(str::to_owned),
         parallel: PARALLEL,
         ..Options::default()
     };

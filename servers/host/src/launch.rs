@@ -16,13 +16,14 @@ use std::{
 };
 
 use rustix::process::Signal;
+use serde::de::DeserializeOwned;
 
 use crate::{
     class::SchedulingClass,
     cpus::CpuSet,
     guard::{self, Ended, Usage},
     processes,
-    ready::Ready,
+    ready::{Announced, Ready},
 };
 
 /// How many of the last lines that a process wrote to stderr are kept for messages.
@@ -37,6 +38,7 @@ const STDERR_DEADLINE: Duration = Duration::from_millis(200);
 pub struct Launch {
     program: PathBuf,
     arguments: Vec<OsString>,
+    folder: Option<PathBuf>,
     cpus: Option<CpuSet>,
     class: SchedulingClass,
     guard: Option<Vec<OsString>>,
@@ -116,6 +118,7 @@ impl Launch {
         Self {
             program: program.into(),
             arguments: Vec::new(),
+            folder: None,
             cpus: None,
             class: SchedulingClass::Normal,
             guard: None,
@@ -126,6 +129,13 @@ impl Launch {
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Starts the process in `folder`, instead of the caller's. The program's own path must then be absolute.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
         self
     }
 
@@ -166,6 +176,9 @@ impl Launch {
             }
         };
         let guarded = self.guard.is_some();
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
         command
             .args(&self.arguments)
             .process_group(0)
@@ -261,6 +274,12 @@ impl Process {
         self.pid
     }
 
+    /// The process that was launched itself: the guard, where there is one, below which everything else is, children
+    /// that put themselves into the background included.
+    pub fn launched(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The last lines that the process wrote to stderr.
     pub fn stderr(&self) -> Vec<String> {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
@@ -271,12 +290,26 @@ impl Process {
     /// # Errors
     /// [`LaunchError::Died`] as soon as the process ends, [`LaunchError::NeverReady`] after `within`.
     pub fn ready(&mut self, within: Duration) -> Result<Ready, LaunchError> {
+        let ready: Ready = self.hear(within)?;
+        self.pid = ready.pid;
+        Ok(ready)
+    }
+
+    /// As [`Process::ready`], of a program that is not held to all of the ready line.
+    ///
+    /// # Errors
+    /// See [`Process::ready`].
+    pub fn announced(&mut self, within: Duration) -> Result<Announced, LaunchError> {
+        self.hear(within)
+    }
+
+    /// Waits for a line on stdout that is a `T`.
+    fn hear<T: DeserializeOwned>(&mut self, within: Duration) -> Result<T, LaunchError> {
         let deadline = Instant::now() + within;
         loop {
             match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
-                    if let Ok(ready) = serde_json::from_str::<Ready>(&line) {
-                        self.pid = ready.pid;
+                    if let Ok(ready) = serde_json::from_str(&line) {
                         return Ok(ready);
                     }
                     if let Ok(report) = serde_json::from_str::<guard::Report>(&line) {
@@ -419,11 +452,16 @@ impl Drop for Process {
     }
 }
 
-/// The path of a program: itself where it names a file, else the first match on `PATH`.
+/// Where distributions put servers, which the `PATH` of a person often lacks.
+const SYSTEM_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// The path of a program: itself where it names a file, else the first match on `PATH`, else in the folders of system
+/// programs.
 pub fn find_program(name: &Path) -> Option<PathBuf> {
     if name.components().count() > 1 {
         return name.is_file().then(|| name.to_owned());
     }
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(SYSTEM_FOLDERS.map(PathBuf::from));
+    folders.map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }

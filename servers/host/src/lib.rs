@@ -1,8 +1,10 @@
 //! What servers and harness both know of the machine.
 //!
 //! CPU lists and masks, scheduling classes, the ready line by which a server says that it accepts, and how a
-//! process is launched, watched and ended. This crate knows no HTTP, no runtime and no measurement.
+//! process is launched, watched and ended; of foreign programs, whether they answer. This crate knows no runtime and no
+//! measurement, and of HTTP nothing but how an answer begins.
 
+pub mod answering;
 pub mod class;
 pub mod cpus;
 pub mod footprint;

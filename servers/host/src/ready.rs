@@ -43,6 +43,38 @@ pub struct Ready {
     pub profile: Profile,
 }
 
+/// The ready line of a program that is not held to all of it: what it leaves out is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announced {
+    /// The server's name.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// Where it really listens.
+    pub address: SocketAddr,
+    /// How many workers own an event loop.
+    #[serde(default)]
+    pub workers: Option<usize>,
+    /// The CPUs that the server may use.
+    #[serde(default)]
+    pub cpus: Option<CpuSet>,
+    /// How it was built.
+    #[serde(default)]
+    pub profile: Option<Profile>,
+}
+
+impl From<Ready> for Announced {
+    fn from(ready: Ready) -> Self {
+        let Ready { server, address, pid: _, workers, cpus, profile } = ready;
+        Self {
+            server: Some(server),
+            address,
+            workers: Some(workers),
+            cpus: Some(cpus),
+            profile: Some(profile),
+        }
+    }
+}
+
 impl Ready {
     /// Prints the line on stdout and flushes it.
     ///
@@ -74,5 +106,15 @@ mod tests {
         let line = serde_json::to_string(&ready).unwrap();
         assert!(line.contains(r#""cpus":"0-1""#), "{line}");
         assert_eq!(serde_json::from_str::<Ready>(&line).unwrap(), ready);
+        assert_eq!(serde_json::from_str::<Announced>(&line).unwrap(), ready.into());
+    }
+
+    #[test]
+    fn what_a_foreign_line_leaves_out_is_not_known() {
+        let line = r#"{"address":"127.0.0.1:8080","framework":"x"}"#;
+        let announced: Announced = serde_json::from_str(line).unwrap();
+        assert_eq!((announced.address.port(), announced.workers, announced.cpus), (8080, None, None));
+        assert!(serde_json::from_str::<Ready>(line).is_err());
+        assert!(serde_json::from_str::<Announced>(r#"{"server":"x"}"#).is_err());
     }
 }

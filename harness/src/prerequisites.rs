@@ -1,0 +1,192 @@
+//! Whether what rows require is there, and in which version. A row that lacks something is skipped, never failed: the others
+//! are none the worse for it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use host::launch::{Heard, Launch, find_program};
+use serde::{Deserialize, Serialize};
+
+use crate::registry::{Requirement, Row};
+
+/// How long a program may take to say its version.
+const VERSION_WITHIN: Duration = Duration::from_secs(10);
+
+/// A row that cannot run here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The row.
+    pub row: String,
+    /// What is missing.
+    pub missing: String,
+    /// The command that installs it.
+    pub install: String,
+    /// Whether the row was asked for by name, so that its absence is a failure of the command.
+    pub named: bool,
+}
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { row, missing, install, .. } = self;
+        write!(f, "{row}: no {missing}; install it with `{install}`")
+    }
+}
+
+/// The first requirement of `row` that is not there; `root` is the checkout.
+pub fn missing<'a>(row: &'a Row, root: &Path) -> Option<&'a Requirement> {
+    row.requires.iter().find(|requirement| match (&requirement.program, &requirement.file) {
+        (Some(program), _) => located(root, program).is_none(),
+        (None, Some(file)) => !root.join(file).is_file(),
+        (None, None) => false,
+    })
+}
+
+/// Takes the rows that cannot run here out of `rows`. `named` are those that a person asked for by name.
+pub fn skip(rows: &mut Vec<Row>, root: &Path, named: &[String]) -> Vec<Skipped> {
+    let mut skipped = Vec::new();
+    rows.retain(|row| match missing(row, root) {
+        None => true,
+        Some(requirement) => {
+            skipped.push(Skipped {
+                row: row.name.clone(),
+                missing: requirement.to_string(),
+                install: requirement.install.clone(),
+                named: named.contains(&row.name),
+            });
+            false
+        }
+    });
+    skipped
+}
+
+/// The versions of all that `rows` require, by name; absent where it cannot be told.
+pub fn versions(rows: &[Row], root: &Path, guard: &[OsString]) -> BTreeMap<String, Option<String>> {
+    let mut versions = BTreeMap::new();
+    for requirement in rows.iter().flat_map(|row| &row.requires) {
+        versions.entry(requirement.to_string()).or_insert_with(|| match &requirement.file {
+            Some(file) => version_of_file(&root.join(file)),
+            None => version_of_program(requirement, root, guard),
+        });
+    }
+    versions
+}
+
+/// What must be said of the versions that `rows` require and that were `found`: those that begin otherwise.
+pub fn unexpected(rows: &[Row], found: &BTreeMap<String, Option<String>>) -> Vec<String> {
+    let mut said = Vec::new();
+    for row in rows {
+        for requirement in &row.requires {
+            let name = requirement.to_string();
+            // Records of before versions were looked for say nothing.
+            let (Some(found), Some(expected)) = (found.get(&name), &requirement.version) else { continue };
+            if !requirement.expects(found.as_deref()) {
+                let found = found.as_deref().unwrap_or("of an unknown version");
+                said.push(format!("{}: {name} is {found}, and {expected} was expected", row.name));
+            }
+        }
+    }
+    said
+}
+
+/// Of a `package.json`.
+fn version_of_file(path: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Package {
+        version: String,
+    }
+    let package: Package = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    Some(package.version)
+}
+
+/// The first version in what the program prints, on whichever stream.
+fn version_of_program(requirement: &Requirement, root: &Path, guard: &[OsString]) -> Option<String> {
+    let program = located(root, requirement.program.as_deref()?)?;
+    let default = [String::from("--version")];
+    let arguments = requirement.version_args.as_deref().unwrap_or(&default);
+    let mut process = Launch::new(program).args(arguments).guarded_by(guard).spawn().ok()?;
+    let deadline = Instant::now() + VERSION_WITHIN;
+    let mut printed = Vec::new();
+    loop {
+        match process.next_line(deadline).ok()? {
+            Heard::Line(line) => printed.push(line),
+            Heard::End(exit) => {
+                printed.extend(exit.stderr);
+                return printed.iter().find_map(|line| version_in(line));
+            }
+            // Dropping it ends it.
+            Heard::Nothing => return None,
+        }
+    }
+}
+
+/// The first numbers with a point between them: `1.22.1` in `nginx version: nginx/1.22.1 (Debian)`.
+fn version_in(line: &str) -> Option<String> {
+    let is_of_version = |letter: char| letter.is_ascii_alphanumeric() || ".-+".contains(letter);
+    line.split(|letter: char| !is_of_version(letter)).find_map(|word| {
+        let from = word.find(|letter: char| letter.is_ascii_digit())?;
+        let version = &word[from..];
+        let (major, rest) = version.split_once('.')?;
+        let is_number = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
+        (major.bytes().all(|byte| byte.is_ascii_digit()) && is_number(rest))
+            .then(|| version.trim_end_matches(['.', '-', '+']).to_owned())
+    })
+}
+
+/// Where a program is: a path is one within the checkout, a bare name is looked for.
+fn located(root: &Path, program: &str) -> Option<PathBuf> {
+    let program = Path::new(program);
+    let is_path = program.components().count() > 1;
+    find_program(&if is_path { root.join(program) } else { program.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_in_what_programs_print() {
+        for (line, version) in [
+            ("nginx version: nginx/1.22.1", Some("1.22.1")),
+            ("v20.11.0", Some("20.11.0")),
+            ("tool 1.4.0-rc.1 (2025)", Some("1.4.0-rc.1")),
+            ("Copyright 2024. All rights reserved.", None),
+            ("no number", None),
+        ] {
+            assert_eq!(version_in(line).as_deref(), version, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_skipped_and_another_version_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("package.json"), r#"{"name":"x","version":"5.1.0"}"#).unwrap();
+        let row = |name: &str, requirement: &str| Row {
+            requires: vec![toml::from_str(&format!("{requirement}\ninstall = 'get it'")).unwrap()],
+            ..Row::given(name.to_owned(), vec!["x".to_owned()])
+        };
+        let mut rows = vec![
+            row("program", "program = 'no-such-program-anywhere'"),
+            row("file", "file = 'node_modules/x/package.json'"),
+            row("other", "file = 'package.json'\nversion = '5.2'"),
+            row("right", "file = 'package.json'\nversion = '5.1'"),
+        ];
+        let skipped = skip(&mut rows, folder.path(), &["file".to_owned()]);
+        let shown: Vec<(String, bool)> =
+            skipped.iter().map(|skipped| (skipped.to_string(), skipped.named)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("program: no no-such-program-anywhere; install it with `get it`".to_owned(), false),
+                ("file: no node_modules/x/package.json; install it with `get it`".to_owned(), true)
+            ]
+        );
+        let found = versions(&rows, folder.path(), &[]);
+        assert_eq!(unexpected(&rows, &found), ["other: package.json is 5.1.0, and 5.2 was expected"]);
+        assert!(unexpected(&rows, &BTreeMap::new()).is_empty());
+    }
+}
