@@ -11,7 +11,7 @@ use crate::{
     drive::{self, Wanted},
     instance::InstanceError,
     progress::Progress,
-    registry::{OperationName, Row, Tier},
+    registry::{OperationName, Row, Tier, Workers},
     resolve::{Calibration, DRAWS_SEED, Resolved, ResolvedStream, RowCalibration},
 };
 
@@ -162,6 +162,7 @@ fn row_calibration(row: &Row, rounds: &[Round]) -> RowCalibration {
     RowCalibration {
         row: row.name.clone(),
         tier: Some(row.tier),
+        single: row.factors.is_some_and(|factors| factors.workers == Workers::Single),
         simple_per_second: of(|round| Some(round.simple_per_second)).unwrap_or(0.0),
         simple_cpu_us: of(|round| Some(round.simple_cpu_us)).unwrap_or(0.0),
         complex_cpu_us,

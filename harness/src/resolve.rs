@@ -32,6 +32,9 @@ pub struct RowCalibration {
     /// Its tier; absent in records of before there were others than controlled rows and the null server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
+    /// Whether it has one worker, however many CPUs there are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single: bool,
     /// Cheap requests per second in a closed loop, on the CPUs of a split.
     pub simple_per_second: f64,
     /// CPU time of the server's tree for one of them, microseconds.
@@ -176,12 +179,13 @@ impl Calibration {
     }
 
     /// The rows that absolute numbers are derived from: the controlled ones where there are any, since a load that suits another
-    /// stack would leave them idle or drown them; else all but the null server; else whatever there is.
+    /// stack, or one worker on many CPUs, would leave them idle; else all but the null server; else whatever there is.
     fn deciding(&self) -> impl Iterator<Item = &RowCalibration> + Clone {
         let rank = |row: &RowCalibration| match row.tier {
-            None | Some(Tier::Controlled) => 0,
-            Some(Tier::Native | Tier::Reference) => 1,
-            Some(Tier::Calibration) => 2,
+            None | Some(Tier::Controlled) if !row.single => 0,
+            None | Some(Tier::Controlled) => 1,
+            Some(Tier::Native | Tier::Reference) => 2,
+            Some(Tier::Calibration) => 3,
         };
         let best = self.rows.iter().map(rank).min();
         self.rows.iter().filter(move |row| Some(rank(row)) == best)
@@ -238,6 +242,7 @@ pub(crate) mod tests {
         let row = |name: &str, simple_per_second, complex_cpu_us| RowCalibration {
             row: name.to_owned(),
             tier: Some(Tier::Controlled),
+            single: false,
             simple_per_second,
             simple_cpu_us: 20.0,
             complex_cpu_us: Some(complex_cpu_us),
@@ -319,6 +324,10 @@ pub(crate) mod tests {
             }
             assert_eq!(beside.operation_differs(), calibration().operation_differs());
         }
+        // Nor does a controlled row of one worker, which would be the slowest wherever there are many CPUs.
+        let mut single = beside(Tier::Controlled);
+        single.rows.iter_mut().for_each(|row| row.single = row.row == "slow");
+        assert_eq!(rates(&single, "simple-latency"), rates(&calibration(), "simple-latency"));
         // Where there is no controlled row, the others decide, and the null server last.
         let mut others = beside(Tier::Reference);
         others.rows.retain(|row| row.tier == Some(Tier::Reference));
