@@ -63,6 +63,10 @@ selftest *arguments:
 contract *arguments:
     python3 servers/conformance/contract/contract.py {{arguments}}
 
+# What can be checked of the container files without a container engine; says what it skipped.
+containers *arguments:
+    python3 containers/check.py {{arguments}}
+
 # The published results are whole, and the pages made from them are up to date.
 published:
     cargo run --release --locked --package harness -- check
