@@ -2,10 +2,10 @@
 
 # One image with every server of this repository, chosen by command, and the harness:
 #
-#     docker build -t server-architectures .
-#     docker run --rm -p 127.0.0.1:8080:8080 server-architectures work-stealing
+#     docker build -t server-architectures:local .
+#     docker run --rm -p 127.0.0.1:8080:8080 server-architectures:local work-stealing
 #     docker run --rm -p 127.0.0.1:8080:8080 --security-opt seccomp=containers/seccomp.json --ulimit memlock=8388608 \
-#         server-architectures thread-per-core
+#         server-architectures:local thread-per-core
 #
 # A test (harness/tests/containers.rs) holds its packages and its compiler to the workspace's.
 

@@ -201,8 +201,8 @@ def in_flight(port, answer):
     raise RuntimeError("/metrics never showed the request that was under way")
 
 
-def serve(command, first):
-    with Server(command, first) as server:
+def serve(program, first):
+    with Server([program], first) as server:
         ready = server.ready()
         port = int(ready["address"].rsplit(":", 1)[1])
         expect("its process", ready["pid"] == 1, first)
@@ -211,7 +211,9 @@ def serve(command, first):
         if not null_server:
             answer = json.loads(ask(port, "/complex?iterations=100000")[1])
             expect("the answer to /complex", answer["payload"], 4999950000)
-        expect("the health check", run([HERE / "healthy", str(port)]).returncode, 0)
+        healthy = [*CONFINED, str(PROFILE), str(program.parent / "healthy")]
+        expect("the health check", run([*healthy, str(port)]).returncode, 0)
+        expect("the health check of a port where nobody listens", run([*healthy, "1"]).returncode, 1)
         answer = []
         thread = None if null_server else in_flight(port, answer)
         server.terminate()
@@ -232,15 +234,21 @@ def serve_all(findings, programs):
         if program is None:
             findings.skip(f"{package} under the profile", "it is not built")
             continue
-        for first in [False, True] if may_unshare else [False]:
-            what = f"{package} under the profile" + (", as process 1" if first else "")
-            try:
-                serve([program], first)
-                findings.report(what)
-            except (RuntimeError, OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError) as error:
-                findings.report(what, error)
-        if package == "thread-per-core":
-            without_rings(findings, program)
+        # Copied, as into an image: the image's user may not be allowed to look into this repository.
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            for file in [program, HERE / "healthy"]:
+                shutil.copy2(file, folder)
+            program = Path(folder) / package
+            for first in [False, True] if may_unshare else [False]:
+                what = f"{package} under the profile" + (", as process 1" if first else "")
+                try:
+                    serve(program, first)
+                    findings.report(what)
+                except (RuntimeError, OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError) as error:
+                    findings.report(what, error)
+            if package == "thread-per-core":
+                without_rings(findings, program)
 
 
 def without_rings(findings, program):
