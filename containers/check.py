@@ -101,7 +101,7 @@ def lint_nginx(findings):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "nginx.conf"
         file.write_text(text.replace("/tmp/", f"{folder}/"), encoding="utf-8")
-        lint(findings, "containers/nginx.conf (nginx -t)", ["nginx", "-t", "-q", "-p", folder, "-c", str(file)])
+        lint(findings, "containers/nginx.conf (nginx -t)", ["nginx", "-e", "stderr", "-t", "-q", "-p", folder, "-c", str(file)])
     findings.report("nginx.conf names four servers", None if len(set(names)) == 4 else f"it names {names}")
 
 
