@@ -32,7 +32,7 @@ fuzz-target target seconds:
     cargo +nightly fuzz run --sanitizer none {{target}} target/fuzz/{{target}} fuzz/corpus/{{target}} -- -create_missing_dirs=1 -max_total_time={{seconds}} -max_len=1024
 
 # Everything that CI checks.
-ci: fmt clippy doc test smoke (selftest "--short") published (contract "--if-possible")
+ci: fmt clippy doc test smoke (selftest "--short") published (contract "--if-possible") containers
 
 # The formatting.
 fmt:
