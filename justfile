@@ -32,7 +32,7 @@ fuzz-target target seconds:
     cargo +nightly fuzz run --sanitizer none {{target}} target/fuzz/{{target}} fuzz/corpus/{{target}} -- -create_missing_dirs=1 -max_total_time={{seconds}} -max_len=1024
 
 # Everything that CI checks.
-ci: fmt clippy doc test smoke (selftest "--short") published (contract "--if-possible")
+ci: fmt clippy doc test smoke (selftest "--short") published (contract "--if-possible") containers
 
 # The formatting.
 fmt:
@@ -62,6 +62,10 @@ selftest *arguments:
 # Generated requests against a real server, each answer held to openapi.yaml: `just contract thread-per-core --io epoll`.
 contract *arguments:
     python3 servers/conformance/contract/contract.py {{arguments}}
+
+# What can be checked of the container files without a container engine; says what it skipped.
+containers *arguments:
+    python3 containers/check.py {{arguments}}
 
 # The published results are whole, and the pages made from them are up to date.
 published:

@@ -5,6 +5,8 @@ use std::{fmt, io, str::FromStr};
 use rustix::thread::{CpuSet as Mask, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
+use crate::quota::Quota;
+
 /// A set of CPU numbers, in ascending order and without repetition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -75,10 +77,23 @@ impl CpuSet {
     }
 }
 
-/// How many workers to start where nothing is said: what the CPU mask and the cgroup quota (v1 or v2) of this
-/// process allow, at least one.
+/// How many workers to start where nothing is said: one for each CPU that this thread's mask allows, but no more than the
+/// whole CPUs in the CPU quota of this process's cgroups ([`Quota::whole_cpus`]); at least one.
+///
+/// It says what [`std::thread::available_parallelism`] says where that finds the quota; that one looks for v2 at one place only
+/// and under the whole name of the group, which a mount that shows a container its own group alone does not have. And here
+/// the rule can be tested on trees of files.
 pub fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    let mask = CpuSet::allowed().map_or_else(
+        |_unreadable| std::thread::available_parallelism().map_or(1, usize::from),
+        |allowed| allowed.len(),
+    );
+    workers_within(mask, Quota::of_this_process())
+}
+
+/// The rule of [`default_workers`] for a number of CPUs.
+pub fn workers_within(cpus: usize, quota: Option<Quota>) -> usize {
+    quota.map_or(cpus, |quota| quota.whole_cpus().min(cpus)).max(1)
 }
 
 impl FromIterator<usize> for CpuSet {

@@ -1,6 +1,6 @@
 //! What servers and harness both know of the machine.
 //!
-//! CPU lists and masks, scheduling classes, the ready line by which a server says that it accepts, and how a
+//! CPU lists, masks and quotas, scheduling classes, the ready line by which a server says that it accepts, and how a
 //! process is launched, watched and ended; of foreign programs, whether they answer. This crate knows no runtime and no
 //! measurement, and of HTTP nothing but how an answer begins.
 
@@ -12,4 +12,5 @@ pub mod guard;
 pub mod launch;
 pub mod open_files;
 pub mod processes;
+pub mod quota;
 pub mod ready;

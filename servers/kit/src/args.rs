@@ -5,7 +5,10 @@
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use clap::Args;
-use host::cpus::{CpuSet, default_workers};
+use host::{
+    cpus::{CpuSet, default_workers},
+    quota::Quota,
+};
 
 use crate::policy::Policy;
 
@@ -30,7 +33,8 @@ pub struct Shared {
     #[arg(long, env = "SERVER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
 
-    /// How many workers own or share event loops [default: the CPUs that this process may use]
+    /// How many workers own or share event loops [default: the CPUs that this process may use, or, where they are
+    /// fewer, the whole CPUs of its cgroup quota]
     #[arg(long, env = "SERVER_WORKERS", value_name = "N")]
     workers: Option<NonZeroUsize>,
 
@@ -161,8 +165,7 @@ impl Shared {
         };
         Ok(Config {
             listen: self.listen,
-            // A quota can allow fewer workers than there are CPUs in the mask.
-            workers: self.workers.map_or_else(|| cpus.len().min(default_workers()), NonZeroUsize::get),
+            workers: self.workers.map_or_else(|| workers_on(&cpus), NonZeroUsize::get),
             cpus,
             limits: Limits {
                 max_connections: self.max_connections.get(),
@@ -175,6 +178,20 @@ impl Shared {
             policy: self.policy,
         })
     }
+}
+
+/// One worker for each of `cpus`, unless a quota allows fewer; then that is said, since nobody sees a quota.
+fn workers_on(cpus: &CpuSet) -> usize {
+    let workers = default_workers().min(cpus.len());
+    if workers < cpus.len()
+        && let Some(quota) = Quota::of_this_process()
+    {
+        tracing::info!(
+            "the cgroup's quota of {quota} allows {workers} of {} workers (--workers overrides)",
+            cpus.len()
+        );
+    }
+    workers
 }
 
 /// Reads `10s`, `500ms` or `2m`.
@@ -224,6 +241,19 @@ mod tests {
         let shared = Arguments::try_parse_from(["server", "--cpus", "1000"]).unwrap().shared;
         let message = shared.into_config().unwrap_err().to_string();
         assert!(message.contains("1000") && message.contains("only CPUs"), "{message}");
+    }
+
+    #[test]
+    fn the_cpus_bound_the_workers_unless_their_number_is_given() {
+        let workers = |arguments: &[&str]| {
+            let arguments = [&["server"], arguments].concat();
+            Arguments::try_parse_from(arguments).unwrap().shared.into_config().unwrap().workers
+        };
+        let one = CpuSet::allowed().unwrap().nth_wrapping(0).to_string();
+        assert_eq!(workers(&[]), default_workers());
+        assert_eq!(workers(&["--cpus", &one]), 1);
+        assert_eq!(workers(&["--cpus", &one, "--workers", "3"]), 3);
+        assert_eq!(workers(&["--workers", "1000"]), 1000);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use glommio::{GlommioError, LocalExecutorBuilder, Placement, net::TcpListener, t
 use kit::{accept, execute::Inline, runtime::Runtime, service::Service, start::Error};
 use send_wrapper::SendWrapper;
 
-use crate::{Shard, glommio_io::Stream};
+use crate::{Shard, glommio_io::Stream, io_uring};
 
 /// Memory that each executor registers for storage I/O, of which this server does none: glommio's least. Its default of
 /// 10 MiB is more than the usual locked-memory limit of 8 MiB grants a whole process.
@@ -34,7 +34,7 @@ pub(crate) fn serve(shard: Shard) -> Result<(), Error> {
         .ring_depth(RING_DEPTH)
         .spin_before_park(Duration::ZERO)
         .make()
-        .map_err(|error| Error::Failed(format!("cannot start the io_uring executor t{index}: {error} (it needs Linux 5.8, io_uring allowed, and locked memory: `ulimit -l`)")))?;
+        .map_err(|error| io_uring::refused(error.into()))?;
     executor.run(async move {
         let listener = Glommio.listener(listener).map_err(Error::system("take the listener"))?;
         let stopping = site.stopping.clone();

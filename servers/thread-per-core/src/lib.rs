@@ -10,6 +10,7 @@
 mod epoll;
 mod glommio_executor;
 mod glommio_io;
+mod io_uring;
 
 use std::{net::TcpListener, sync::Arc, sync::mpsc, thread};
 
@@ -74,6 +75,9 @@ pub fn run(
         Some(first) => first.local_addr().map_err(Error::system("read the listener's address"))?,
         None => return Err(Error::Failed("there is no listener".to_owned())),
     };
+    if io == Io::Glommio {
+        io_uring::check()?;
+    }
     // Enumerated before any thread is pinned: afterwards a thread sees only its own CPU.
     let there: Vec<usize> =
         core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
