@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may depend on, among the members: for its code, and in addition for its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 15] = [
     ("app", &[], &[]),
     ("host", &[], &[]),
     ("stats", &[], &[]),
     ("kit", &["app", "host"], &[]),
     ("kit-tokio", &["app", "host", "kit"], &[]),
+    ("kit-glommio", &["kit"], &[]),
     ("kit-may", &["host", "kit"], &[]),
     ("kit-poll", &[], &[]),
     ("kit-rayon", &["app", "host", "kit"], &[]),

@@ -7,16 +7,13 @@
 //! Two reactors: glommio (io_uring), and as a control the same shape on tokio's current-thread runtime (epoll), so that
 //! what the shape does can be told from what io_uring does.
 
-mod epoll;
-mod glommio_executor;
-mod glommio_io;
-mod io_uring;
-
 use std::{net::TcpListener, sync::Arc, sync::mpsc, thread};
 
+use core_affinity::{CoreId, get_core_ids, set_for_current};
 use host::cpus::CpuSet;
 use kit::{
     args::Config,
+    execute::Inline,
     service::Site,
     shutdown::Shutdown,
     start::{self, Error},
@@ -35,18 +32,7 @@ pub enum Io {
     Epoll,
 }
 
-/// One executor's part of the server.
-struct Shard {
-    index: usize,
-    /// The CPU to stay on, if any.
-    cpu: Option<usize>,
-    listener: TcpListener,
-    max_connections: usize,
-    site: Arc<Site>,
-    ready: Readiness,
-}
-
-/// By what a shard tells that it accepts.
+/// By what an executor tells that it accepts.
 struct Readiness(mpsc::Sender<()>);
 
 impl Readiness {
@@ -76,11 +62,10 @@ pub fn run(
         None => return Err(Error::Failed("there is no listener".to_owned())),
     };
     if io == Io::Glommio {
-        io_uring::check()?;
+        kit_glommio::check()?;
     }
     // Enumerated before any thread is pinned: afterwards a thread sees only its own CPU.
-    let there: Vec<usize> =
-        core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
+    let there: Vec<usize> = get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
     if let Some(missing) = config.cpus.iter().find(|cpu| pin && !there.contains(cpu)) {
         return Err(Error::Failed(format!(
             "CPU {missing} is not there to pin an executor to: use --cpus or --no-pin"
@@ -94,12 +79,17 @@ pub fn run(
     for (index, listener) in listeners.into_iter().enumerate() {
         let cpu = pin.then(|| config.cpus.nth_wrapping(index));
         let (site, ready) = (Arc::clone(&site), Readiness(ready.clone()));
-        let shard = Shard { index, cpu, listener, max_connections, site, ready };
         let executor = thread::Builder::new().name(format!("executor-{index}")).spawn(move || {
-            Worker::new(Kind::Thread, shard.index).make_current();
+            Worker::new(Kind::Thread, index).make_current();
+            let ready = || ready.report(index);
             match io {
-                Io::Glommio => glommio_executor::serve(shard),
-                Io::Epoll => epoll::serve(shard),
+                Io::Glommio => {
+                    kit_glommio::serve(cpu, site, listener, max_connections, Inline, ready).map(drop)
+                }
+                Io::Epoll => {
+                    cpu.map_or(Ok(()), |cpu| pin_to(cpu, index))?;
+                    kit_tokio::front::current_thread(site, listener, max_connections, Inline, ready).map(drop)
+                }
             }
         });
         executors.push(executor.map_err(Error::system("start an executor's thread"))?);
@@ -125,4 +115,12 @@ pub fn run(
         outcome = outcome.and(ended);
     }
     outcome.and(announced)
+}
+
+/// glommio does this by itself.
+fn pin_to(cpu: usize, index: usize) -> Result<(), Error> {
+    if set_for_current(CoreId { id: cpu }) {
+        return Ok(());
+    }
+    Err(Error::Failed(format!("executor t{index} cannot be pinned to CPU {cpu}: use --cpus or --no-pin")))
 }

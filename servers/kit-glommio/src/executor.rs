@@ -7,15 +7,22 @@ use std::{
     os::fd::{FromRawFd, IntoRawFd},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use glommio::{GlommioError, LocalExecutorBuilder, Placement, net::TcpListener, timer::Timer};
-use kit::{accept, execute::Inline, runtime::Runtime, service::Service, start::Error};
+use kit::{
+    accept::{self, Drained},
+    execute::Execute,
+    runtime::Runtime,
+    service::{Service, Site},
+    start::Error,
+};
 use send_wrapper::SendWrapper;
 
-use crate::{Shard, glommio_io::Stream, io_uring};
+use crate::{available, io::Stream};
 
 /// Memory that each executor registers for storage I/O, of which this server does none: glommio's least. Its default of
 /// 10 MiB is more than the usual locked-memory limit of 8 MiB grants a whole process.
@@ -25,23 +32,33 @@ const IO_MEMORY_BYTES: usize = 64 << 10;
 /// own; glommio's default of 128 is also what this is, stated because it decides a measurement.
 const RING_DEPTH: usize = 128;
 
-/// Serves one shard on the calling thread.
-pub(crate) fn serve(shard: Shard) -> Result<(), Error> {
-    let Shard { index, cpu, listener, max_connections, site, ready } = shard;
+/// Serves `listener` on an executor that is the calling thread's alone, and keeps that to `cpu`, if one is given, until
+/// `stopping` is raised and the drain is over. `ready` is called when it accepts. Of the connections that the server may have,
+/// this executor takes `max_connections`.
+///
+/// # Errors
+/// The executor cannot be started, or `ready` failed.
+pub fn serve(
+    cpu: Option<usize>,
+    site: Arc<Site>,
+    listener: std::net::TcpListener,
+    max_connections: usize,
+    execute: impl Execute,
+    ready: impl FnOnce() -> Result<(), Error>,
+) -> Result<Drained, Error> {
     // No spinning before parking (glommio's default): a thread that spins takes its CPU from whoever shares it.
     let executor = LocalExecutorBuilder::new(cpu.map_or(Placement::Unbound, Placement::Fixed))
         .io_memory(IO_MEMORY_BYTES)
         .ring_depth(RING_DEPTH)
         .spin_before_park(Duration::ZERO)
         .make()
-        .map_err(|error| io_uring::refused(error.into()))?;
+        .map_err(|error| available::refused(error.into()))?;
     executor.run(async move {
         let listener = Glommio.listener(listener).map_err(Error::system("take the listener"))?;
         let stopping = site.stopping.clone();
-        let service = Service::new(site, Inline, GlommioTimer);
-        ready.report(index)?;
-        accept::serve(Glommio, listener, service, max_connections, stopping).await;
-        Ok(())
+        let service = Service::new(site, execute, GlommioTimer);
+        ready()?;
+        Ok(accept::serve(Glommio, listener, service, max_connections, stopping).await)
     })
 }
 

@@ -34,7 +34,10 @@ enum Unavailable {
 
 /// Fails where no executor could start, before one is tried. Raises the soft limit of locked memory to the hard one if that
 /// is what it takes.
-pub(crate) fn check() -> Result<(), Error> {
+///
+/// # Errors
+/// What is missing, and which setting provides it.
+pub fn check() -> Result<(), Error> {
     enough_locked_memory().and_then(|()| try_ring()).map_err(|reason| failed(&reason))
 }
 
