@@ -37,6 +37,7 @@ const STDERR_DEADLINE: Duration = Duration::from_millis(200);
 pub struct Launch {
     program: PathBuf,
     arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
     cpus: Option<CpuSet>,
     class: SchedulingClass,
     guard: Option<Vec<OsString>>,
@@ -116,6 +117,7 @@ impl Launch {
         Self {
             program: program.into(),
             arguments: Vec::new(),
+            environment: Vec::new(),
             cpus: None,
             class: SchedulingClass::Normal,
             guard: None,
@@ -126,6 +128,13 @@ impl Launch {
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable of the process's environment, which is otherwise the caller's.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -168,6 +177,7 @@ impl Launch {
         let guarded = self.guard.is_some();
         command
             .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .process_group(0)
             .stdin(if guarded { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
@@ -299,6 +309,14 @@ impl Process {
                 }
             }
         }
+    }
+
+    /// How the process ended, if it has; only for one without a guard, whose end is in its report.
+    ///
+    /// # Errors
+    /// It was already waited for by somebody else.
+    pub fn ended(&mut self) -> Result<Option<Ended>, LaunchError> {
+        self.wait_child(Instant::now())
     }
 
     /// Sends SIGTERM to the process, which a server takes as the order to drain.
