@@ -91,7 +91,9 @@ impl fmt::Display for Configuration<'_> {
 
         let mut locations = String::new();
         match &self.site {
-            Site::Constant(body) => writeln!(locations, "    location / {{\n      return 200 '{body}';\n    }}")?,
+            Site::Constant(body) => {
+                writeln!(locations, "    location / {{\n      return 200 '{body}';\n    }}")?;
+            }
             Site::Proxy { to, split } => {
                 to.fmt(f)?;
                 to.location(&mut locations, "/")?;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     pin::pin,
     sync::Arc,
     task::{Context, Wake, Waker},
@@ -12,6 +12,7 @@ use std::{
 use host::{
     launch::{Launch, Process},
     processes,
+    ready::Ready,
 };
 use kit::{shutdown::Shutdown, start::Error};
 use rustix::{
@@ -39,11 +40,18 @@ impl Part {
         Ok(Self { name, process })
     }
 
+    /// Waits for its ready line.
+    pub(crate) fn ready(&mut self, within: Duration) -> Result<Ready, Failure> {
+        self.process.ready(within).map_err(|error| Failure::of(format!("{}: {error}", self.name)))
+    }
+
     /// Fails with its last words if it has ended.
     pub(crate) fn check_alive(&mut self) -> Result<(), Failure> {
         match self.process.ended() {
             Ok(None) => Ok(()),
-            Ok(Some(ended)) => Err(Failure::of(format!("{} ended ({ended}){}", self.name, self.last_words()))),
+            Ok(Some(ended)) => {
+                Err(Failure::of(format!("{} ended ({ended}){}", self.name, self.last_words())))
+            }
             Err(error) => Err(Failure::of(format!("{}: {error}", self.name))),
         }
     }
@@ -103,12 +111,10 @@ pub(crate) fn watch(parts: &mut [&mut Part], stopping: &Shutdown) -> Result<(), 
     if stopped.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
         return Ok(());
     }
-    let mut watched = vec![stop.0.as_fd().try_clone_to_owned().map_err(Error::system("watch for the stop"))?];
-    for part in parts.iter() {
-        watched.push(pidfd_of(&part.process)?);
-    }
+    let pidfds = parts.iter().map(|part| pidfd_of(&part.process)).collect::<Result<Vec<_>, _>>()?;
     loop {
-        let mut ready: Vec<_> = watched.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        let watched = [&stop.0].into_iter().chain(&pidfds);
+        let mut ready: Vec<_> = watched.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
         match poll(&mut ready, None) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,

@@ -1,9 +1,9 @@
 //! A program that ends with whoever started it.
 //!
-//! `reference tied PARENT SIGNAL PROGRAM ARGUMENT...` has the kernel send it the signal when its parent ends, however that
+//! `reference tied PARENT SIGNAL -- PROGRAM ARGUMENT...` has the kernel send it the signal when its parent ends, however that
 //! ends, and then becomes the program. That takes no code between fork and exec, and no process more.
 
-use std::{ffi::OsString, io, os::unix::process::CommandExt, path::Path, process::Command};
+use std::{ffi::OsString, os::unix::process::CommandExt, path::Path, process::Command};
 
 use clap::{Args, ValueEnum};
 use host::launch::Launch;
@@ -24,21 +24,26 @@ pub enum LastSignal {
 pub struct Tied {
     parent: u32,
     signal: LastSignal,
-    program: OsString,
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<OsString>,
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
 }
+
+/// This very file, even where it was replaced on disk meanwhile.
+pub(crate) const SELF: &str = "/proc/self/exe";
 
 /// How to launch `program` so that it ends with this process.
 pub(crate) fn tied(program: &Path, signal: LastSignal) -> Launch {
+    Launch::new(SELF).args(tied_arguments(program, signal))
+}
+
+/// What [`SELF`] is told to become `program`; its arguments follow.
+pub(crate) fn tied_arguments(program: &Path, signal: LastSignal) -> [OsString; 5] {
     let signal = match signal {
         LastSignal::Term => "term",
         LastSignal::Kill => "kill",
     };
-    // This very file, even where it was replaced on disk meanwhile.
-    Launch::new("/proc/self/exe")
-        .args(["tied", &std::process::id().to_string(), signal])
-        .args([program])
+    let parent = std::process::id().to_string();
+    ["tied".into(), parent.into(), signal.into(), "--".into(), program.into()]
 }
 
 impl Tied {
@@ -61,7 +66,10 @@ impl Tied {
         // The launcher does without huge pages; what others wrote is measured as the system runs it.
         rustix::thread::disable_transparent_huge_pages(false)
             .map_err(|errno| Error::System { what: "restore huge pages", source: errno.into() })?;
-        let error: io::Error = Command::new(&self.program).args(self.arguments).exec();
-        Err(Error::Failed(format!("cannot start {}: {error}", self.program.display())))
+        let [program, arguments @ ..] = self.command.as_slice() else {
+            return Err(Error::Failed("there is no program to start".to_owned()));
+        };
+        let error = Command::new(program).args(arguments).exec();
+        Err(Error::Failed(format!("cannot start {}: {error}", program.display())))
     }
 }
