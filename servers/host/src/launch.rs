@@ -311,12 +311,17 @@ impl Process {
         }
     }
 
-    /// How the process ended, if it has; only for one without a guard, whose end is in its report.
+    /// How the process ended, if it has, and then its stderr is whole; only for one without a guard, whose end is in
+    /// its report.
     ///
     /// # Errors
     /// It was already waited for by somebody else.
     pub fn ended(&mut self) -> Result<Option<Ended>, LaunchError> {
-        self.wait_child(Instant::now())
+        let ended = self.wait_child(Instant::now())?;
+        if ended.is_some() {
+            self.final_stderr();
+        }
+        Ok(ended)
     }
 
     /// Sends SIGTERM to the process, which a server takes as the order to drain.

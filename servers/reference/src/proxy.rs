@@ -174,7 +174,7 @@ fn start_nginx(program: &Path, folder: &Path, configuration: &Configuration<'_>)
     let pid_file = folder.join("nginx.pid");
     retry(START_WITHIN, &format!("nginx did not answer at {address}"), || {
         if let Err(failure) = nginx.check_alive() {
-            let lost = nginx.process.stderr().iter().any(|line| line.contains("could not bind"));
+            let lost = nginx.process.stderr().iter().any(|line| line.contains("Address already in use"));
             return Err(if lost { Failure::PortLost(failure.to_string()) } else { failure });
         }
         let answers = pid_file.exists() && targets.iter().all(|target| ask(address, target).is_ok());

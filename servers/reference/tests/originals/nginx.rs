@@ -1,11 +1,9 @@
 //! nginx, alone and in front of instances.
 
-mod common;
-
 use std::{collections::BTreeSet, fs, process::Command, thread};
 
+use crate::common::{PATIENCE, Running, get, have, lives, reference, until, upstream};
 use app::Endpoint;
-use common::{PATIENCE, Running, get, have, reference, until, upstream};
 use host::{guard::Ended, processes};
 use rustix::process::Signal;
 
@@ -129,17 +127,17 @@ fn the_split_sends_randoms_to_the_cluster_and_everything_else_to_the_one() {
         })
         .collect();
     assert_eq!(cluster.len(), 4);
-    processes::send(one, Signal::STOP);
+    assert!(processes::send(one, Signal::STOP));
     for _ in 0..8 {
         assert_eq!(running.get("/api/randoms?count=1").0, 200);
     }
-    processes::send(one, Signal::CONT);
-    cluster.iter().for_each(|&pid| drop(processes::send(pid, Signal::STOP)));
+    assert!(processes::send(one, Signal::CONT));
+    assert!(cluster.iter().all(|&pid| processes::send(pid, Signal::STOP)));
     for target in ["/simple", "/complex?iterations=9", "/info", "/api/randoms/more"] {
         let status = if target == "/api/randoms/more" { 404 } else { 200 };
         assert_eq!(running.get(target).0, status, "{target}");
     }
-    cluster.iter().for_each(|&pid| drop(processes::send(pid, Signal::CONT)));
+    assert!(cluster.iter().all(|&pid| processes::send(pid, Signal::CONT)));
     running.stop();
 }
 
@@ -171,8 +169,8 @@ fn an_instance_that_dies_ends_the_launcher_with_its_name() {
     let exit = running.wait();
     assert_eq!(exit.ended, Ended::Code(1));
     let said = exit.stderr.join("\n");
-    assert!(said.contains("upstream") && said.contains("signal KILL"), "{said}");
-    assert!(!below.into_iter().any(common::lives));
+    assert!(said.contains("upstream") && said.contains("ended (signal "), "{said}");
+    assert!(!below.into_iter().any(lives));
 }
 
 #[test]
@@ -186,8 +184,8 @@ fn an_nginx_that_dies_ends_the_launcher_and_leaves_no_worker_of_nginx() {
     assert!(processes::send(below[0], Signal::KILL));
     let exit = running.wait();
     assert_eq!(exit.ended, Ended::Code(1));
-    assert!(exit.stderr.join("\n").contains("nginx ended (signal KILL)"), "{:?}", exit.stderr);
-    assert!(!below.into_iter().any(common::lives));
+    assert!(exit.stderr.join("\n").contains("nginx ended (signal "), "{:?}", exit.stderr);
+    assert!(!below.into_iter().any(lives));
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! What the tests of all originals need.
-#![expect(dead_code, reason = "each test file uses its part of it")]
 
 use std::{
     collections::BTreeMap,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -17,10 +16,10 @@ use host::{
 };
 
 /// For anything that must happen, on a machine that does much else.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether the programs are here; says so where they are not, and the test is no test then.
-pub fn have(programs: &[&str]) -> bool {
+pub(crate) fn have(programs: &[&str]) -> bool {
     let missing = programs.iter().find(|name| {
         let folders = ["", "/usr/sbin/"];
         !folders.iter().any(|folder| find_program(Path::new(&format!("{folder}{name}"))).is_some())
@@ -32,7 +31,7 @@ pub fn have(programs: &[&str]) -> bool {
 }
 
 /// Whether Node and what `just setup-reference` installs are here.
-pub fn have_node() -> bool {
+pub(crate) fn have_node() -> bool {
     let installed = node("node_modules/pm2").is_dir() && node("node_modules/express").is_dir();
     if !installed {
         println!("skipped: run `just setup-reference` first");
@@ -41,52 +40,52 @@ pub fn have_node() -> bool {
 }
 
 /// A file of the Node application.
-pub fn node(file: &str) -> PathBuf {
+pub(crate) fn node(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("node").join(file)
 }
 
 /// The server behind nginx; cargo builds it with the tests.
-pub fn upstream() -> String {
+pub(crate) fn upstream() -> String {
     let own = std::env::current_exe().unwrap();
     own.parent().and_then(Path::parent).unwrap().join("examples/upstream").display().to_string()
 }
 
-pub fn reference(arguments: &[&str]) -> Launch {
+pub(crate) fn reference(arguments: &[&str]) -> Launch {
     Launch::new(env!("CARGO_BIN_EXE_reference")).args(["--listen", "127.0.0.1:0"]).args(arguments)
 }
 
 /// A process that said that it is ready.
-pub struct Running {
-    pub process: Process,
-    pub ready: Ready,
+pub(crate) struct Running {
+    pub(crate) process: Process,
+    pub(crate) ready: Ready,
 }
 
 impl Running {
-    pub fn start(launch: Launch) -> Self {
+    pub(crate) fn start(launch: Launch) -> Self {
         let mut process = launch.spawn().unwrap();
         let ready = process.ready(PATIENCE).unwrap();
         assert_eq!(ready.pid, process.pid());
         Self { process, ready }
     }
 
-    pub fn check(&self, endpoints: &[Endpoint]) {
+    pub(crate) fn check(&self, endpoints: &[Endpoint]) {
         for &endpoint in endpoints {
             conformance::check_endpoint(self.ready.address, endpoint, Some(&self.ready.server)).unwrap();
         }
     }
 
-    pub fn get(&self, target: &str) -> (u16, String) {
+    pub(crate) fn get(&self, target: &str) -> (u16, String) {
         get(self.ready.address, target)
     }
 
-    pub fn info(&self) -> serde_json::Value {
+    pub(crate) fn info(&self) -> serde_json::Value {
         let (status, body) = self.get("/info");
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).unwrap()
     }
 
     /// How often each process answers of so many requests, each on a connection of its own.
-    pub fn spread(&self, requests: usize) -> BTreeMap<u32, usize> {
+    pub(crate) fn spread(&self, requests: usize) -> BTreeMap<u32, usize> {
         let mut counts = BTreeMap::new();
         for _ in 0..requests {
             let pid = self.info()["pid"].as_u64().unwrap();
@@ -96,7 +95,7 @@ impl Running {
     }
 
     /// Stops it with SIGTERM: it must end with code 0 and take everything below it with it.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         let below = processes::descendants(self.ready.pid);
         let exit = self.process.stop(PATIENCE).unwrap();
         assert!(exit.is_clean(), "{exit:?}");
@@ -105,31 +104,40 @@ impl Running {
     }
 
     /// Ends it with SIGKILL: everything below it must be gone soon.
-    pub fn kill(self) {
+    pub(crate) fn kill(self) {
         let below = processes::descendants(self.ready.pid);
         assert!(!below.is_empty());
         assert!(processes::send(self.ready.pid, rustix::process::Signal::KILL));
         until("nothing is left", || !below.iter().any(|&pid| lives(pid)));
     }
 
-    pub fn wait(self) -> Exit {
+    pub(crate) fn wait(self) -> Exit {
         self.process.wait(PATIENCE).unwrap()
     }
 }
 
 /// Status and body of an answer, on a connection of its own.
-pub fn get(address: SocketAddr, target: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+pub(crate) fn get(address: SocketAddr, target: &str) -> (u16, String) {
+    try_get(address, target, PATIENCE).unwrap_or_else(|error| panic!("{target}: {error}"))
+}
+
+/// The same where there may be no answer within a time.
+pub(crate) fn try_get(address: SocketAddr, target: &str, within: Duration) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&address, within)?;
+    stream.set_read_timeout(Some(within))?;
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{target}: {answer:?}"));
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    stream.read_to_string(&mut answer)?;
+    let parts = answer.split_once("\r\n\r\n");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    match (status, parts) {
+        (Some(status), Some((_, body))) => Ok((status, body.to_owned())),
+        _ => Err(io::Error::other(format!("{answer:?}"))),
+    }
 }
 
 /// Waits until `happened` says so.
-pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut happened: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !happened() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -138,7 +146,7 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
 }
 
 /// Whether a process is there and not merely unburied.
-pub fn lives(pid: u32) -> bool {
+pub(crate) fn lives(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     state.is_some_and(|state| !"ZX".contains(state))
