@@ -1,12 +1,13 @@
 'use strict';
 
-// The application of the exercise: one cheap and one expensive operation, random numbers, and what the process knows of
-// itself. How many processes serve it, and who starts them, is decided elsewhere.
+// The application of the exercise: one cheap and one expensive operation, random numbers, what the process knows of itself,
+// and an echo, by which it can be tested what becomes of bodies. How many processes serve it, and who starts them, is decided elsewhere.
 
 const os = require('node:os');
 const express = require('express');
 
 const { version } = require('./package.json');
+const { strict, afterBody, MAX_BODY_BYTES } = require('./strict');
 
 // Beyond this many steps the sum is no longer exact in a double: N(N-1)/2 must stay below 2^53.
 const MAX_ITERATIONS = 134_217_728;
@@ -58,6 +59,11 @@ function frequencies(count, seed) {
 module.exports = function application({ origin, worker, workers }) {
   const app = express();
 
+  app.use(strict);
+  // Whole, before anything is answered, whichever path it was sent to.
+  app.use(express.raw({ type: () => true, limit: MAX_BODY_BYTES }));
+  app.use(afterBody);
+
   app.get(['/simple', '/operacion-simple'], (request, response) => {
     response.json({ origin, worker, payload: sum(1000) });
   });
@@ -71,6 +77,11 @@ module.exports = function application({ origin, worker, workers }) {
     const count = number(request.query, 'count', { maximum: MAX_COUNT, preset: 100_000 });
     const seed = number(request.query, 'seed', { maximum: MAX_SEED, preset: 0 });
     response.json({ origin, worker, count, seed, frequencies: frequencies(count, seed) });
+  });
+
+  app.post('/echo', (request, response) => {
+    response.setHeader('Content-Type', request.get('content-type') ?? 'application/octet-stream');
+    response.send(request.body ?? Buffer.alloc(0));
   });
 
   app.get('/info', (request, response) => {

@@ -3,13 +3,25 @@
 // What both ways of starting the application share: the arguments, the listening, the ready line, and the end.
 
 const { parseArgs } = require('node:util');
-const application = require('./app');
+const application = load();
+const { checkContinue } = require('./strict');
 
 // As long as this project's servers keep a connection without a request; Node's own 5 s would cut a load generator's
 // connections between two requests of a low rate.
 const KEEP_ALIVE_MS = 75_000;
 // How long answers under way may take after a stop signal, as in this project's servers.
 const DRAIN_MS = 10_000;
+
+/** The application, where Express is there. */
+function load() {
+  try {
+    return require('./app');
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    console.error('error: Express is not here: install it with `just setup-reference`');
+    process.exit(1);
+  }
+}
 
 /** `--listen ADDRESS:PORT` and `--cpus LIST`. The list only counts: the mask is inherited from whoever starts this. */
 exports.parse = function parse(argv = process.argv.slice(2)) {
@@ -61,6 +73,7 @@ exports.serve = function serve({ origin, worker, workers, host, port }, ready) {
   const app = application({ origin, worker, workers });
   const server = app.listen(port, host);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.on('checkContinue', checkContinue);
   server.on('listening', () => ready(server.address()));
   server.on('error', (error) => {
     console.error(`error: cannot listen on ${host}:${port}: ${error.message}`);

@@ -95,6 +95,9 @@ impl fmt::Display for Configuration<'_> {
                 writeln!(locations, "    location / {{\n      return 200 '{body}';\n    }}")?;
             }
             Site::Proxy { to, split } => {
+                // nginx 1.22 takes a line feed alone for the end of a chunk's line, and answers what follows as a
+                // request even where it is body to the client: better no chunked requests than that.
+                writeln!(locations, "    if ($http_transfer_encoding) {{\n      return 501;\n    }}")?;
                 to.fmt(f)?;
                 to.location(&mut locations, "/")?;
                 for (path, upstream) in split {
@@ -104,7 +107,13 @@ impl fmt::Display for Configuration<'_> {
             }
         }
         let backlog = kit::listen::BACKLOG;
-        writeln!(f, "  server {{\n    listen {} backlog={backlog};\n{locations}  }}\n}}", self.listen)
+        // The name is what an instance is told that HTTP/1.0 clients without a Host asked for.
+        writeln!(
+            f,
+            "  server {{\n    listen {} backlog={backlog};\n    server_name localhost;",
+            self.listen
+        )?;
+        writeln!(f, "{locations}  }}\n}}")
     }
 }
 
@@ -131,5 +140,107 @@ impl fmt::Display for Upstream {
         }
         // After the rule, which it would otherwise replace.
         writeln!(f, "    keepalive {UPSTREAM_KEEPALIVE};\n    keepalive_requests {KEEPALIVE_REQUESTS};\n  }}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            max_connections: 16_384,
+            max_body_bytes: 1_048_576,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            drain_timeout: Duration::from_secs(9),
+        }
+    }
+
+    fn written(site: Site) -> String {
+        let listen = "127.0.0.1:8080".parse().unwrap();
+        Configuration { listen, workers: 2, limits: &limits(), site }.to_string()
+    }
+
+    fn upstream(name: &'static str, balance: Balance, ports: &[u16]) -> Upstream {
+        let instances = ports.iter().map(|&port| SocketAddr::from(([127, 0, 0, 1], port))).collect();
+        Upstream { name, balance, instances }
+    }
+
+    const HEAD: &str = "\
+daemon off;
+pid nginx.pid;
+error_log stderr warn;
+worker_processes 2;
+worker_shutdown_timeout 9000ms;
+events {
+  worker_connections 16384;
+}
+http {
+  access_log off;
+  default_type application/json;
+  client_body_temp_path client_body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  client_max_body_size 1048576;
+  client_header_timeout 10000ms;
+  client_body_timeout 30000ms;
+  keepalive_timeout 75000ms;
+  keepalive_requests 1000000000;
+";
+
+    const LOCATION: &str = "      proxy_http_version 1.1;
+      proxy_set_header Connection \"\";
+      proxy_set_header Host $host;
+      proxy_read_timeout 90s;
+    }
+";
+
+    #[test]
+    fn a_constant_is_returned_for_every_path() {
+        let server = "  server {
+    listen 127.0.0.1:8080 backlog=1024;
+    server_name localhost;
+    location / {
+      return 200 '{\"payload\":499500}';
+    }
+  }
+}
+";
+        let expected = format!("{HEAD}{server}");
+        assert_eq!(written(Site::Constant("{\"payload\":499500}".to_owned())), expected);
+    }
+
+    #[test]
+    fn a_split_names_both_upstreams_and_sends_one_path_to_the_second() {
+        let keepalive = "    keepalive 512;\n    keepalive_requests 1000000000;\n  }\n";
+        let expected = format!(
+            "{HEAD}  upstream one {{\n    server 127.0.0.1:1;\n{keepalive}  \
+             upstream cluster {{\n    server 127.0.0.1:2;\n    server 127.0.0.1:3;\n{keepalive}  \
+             server {{\n    listen 127.0.0.1:8080 backlog=1024;\n    server_name localhost;\n    \
+             if ($http_transfer_encoding) {{\n      return 501;\n    }}\n    \
+             location / {{\n      proxy_pass http://one;\n{LOCATION}    \
+             location = /api/randoms {{\n      proxy_pass http://cluster;\n{LOCATION}  }}\n}}\n"
+        );
+        let to = upstream("one", Balance::RoundRobin, &[1]);
+        let split = vec![("/api/randoms", upstream("cluster", Balance::RoundRobin, &[2, 3]))];
+        assert_eq!(written(Site::Proxy { to, split }), expected);
+    }
+
+    #[test]
+    fn the_balancing_rule_stands_before_what_it_would_replace() {
+        for (balance, rule) in [
+            (Balance::RoundRobin, "upstream u {\n    server"),
+            (Balance::LeastConn, "upstream u {\n    least_conn;\n    server"),
+            (Balance::IpHash, "upstream u {\n    ip_hash;\n    server"),
+        ] {
+            let text = written(Site::Proxy { to: upstream("u", balance, &[7]), split: Vec::new() });
+            assert!(text.contains(rule), "{balance:?}: {text}");
+        }
     }
 }
