@@ -99,6 +99,10 @@ impl fmt::Display for Configuration<'_> {
                 // request even where it is body to the client: better no chunked requests than that.
                 writeln!(locations, "    if ($http_transfer_encoding) {{\n      return 501;\n    }}")?;
                 to.fmt(f)?;
+                if to.instances.len() > 1 {
+                    // The counters are one instance's, and whose would be chance.
+                    writeln!(locations, "    location = /metrics {{\n      return 404;\n    }}")?;
+                }
                 to.location(&mut locations, "/")?;
                 for (path, upstream) in split {
                     upstream.fmt(f)?;
@@ -242,5 +246,14 @@ http {
             let text = written(Site::Proxy { to: upstream("u", balance, &[7]), split: Vec::new() });
             assert!(text.contains(rule), "{balance:?}: {text}");
         }
+    }
+
+    #[test]
+    fn counters_are_shown_only_where_they_are_of_the_one_instance() {
+        let shown = |ports: &[u16]| {
+            let to = upstream("u", Balance::RoundRobin, ports);
+            !written(Site::Proxy { to, split: Vec::new() }).contains("location = /metrics")
+        };
+        assert!(shown(&[1]) && !shown(&[1, 2]));
     }
 }
