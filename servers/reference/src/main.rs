@@ -31,7 +31,7 @@ Examples:
   reference nginx --in-front-of target/release/single-thread
   reference nginx --in-front-of target/release/single-thread --instances 4 --balance least-conn
   reference nginx-split --one target/release/single-thread --cluster target/release/single-thread
-  reference pm2 --app servers/reference/node/single.js
+  reference pm2 --listen 127.0.0.1:8080
 
 nginx comes from the distribution (apt-get install nginx), Node.js too; `just setup-reference` installs what Node needs.
 The first SIGTERM or SIGINT drains and ends everything that was started. Exit codes: 0 drained, 1 failure, 2 usage.";
@@ -77,10 +77,13 @@ struct Split {
     instances: NonZeroUsize,
 }
 
+/// The exercise's application, where this was built.
+const APP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node/single.js");
+
 #[derive(Args)]
 struct Pm2 {
     /// The application; PM2 is in the node_modules beside it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = APP)]
     app: PathBuf,
 }
 

@@ -97,7 +97,7 @@ impl fmt::Display for Configuration<'_> {
             Site::Proxy { to, split } => {
                 // nginx 1.22 takes a line feed alone for the end of a chunk's line, and answers what follows as a
                 // request even where it is body to the client: better no chunked requests than that.
-                writeln!(locations, "    if ($http_transfer_encoding) {{\n      return 501;\n    }}")?;
+                writeln!(locations, "    if ($http_transfer_encoding) {{\n      return 400;\n    }}")?;
                 to.fmt(f)?;
                 if to.instances.len() > 1 {
                     // The counters are one instance's, and whose would be chance.
@@ -227,7 +227,7 @@ http {
             "{HEAD}  upstream one {{\n    server 127.0.0.1:1;\n{keepalive}  \
              upstream cluster {{\n    server 127.0.0.1:2;\n    server 127.0.0.1:3;\n{keepalive}  \
              server {{\n    listen 127.0.0.1:8080 backlog=1024;\n    server_name localhost;\n    \
-             if ($http_transfer_encoding) {{\n      return 501;\n    }}\n    \
+             if ($http_transfer_encoding) {{\n      return 400;\n    }}\n    \
              location / {{\n      proxy_pass http://one;\n{LOCATION}    \
              location = /api/randoms {{\n      proxy_pass http://cluster;\n{LOCATION}  }}\n}}\n"
         );
