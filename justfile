@@ -20,6 +20,12 @@ bench-generator *arguments:
 serve server *arguments:
     cargo run --release --locked --package {{server}} -- {{arguments}}
 
+# What the reference rows on Node need: Express and PM2, as the lock file has them. nginx comes from the distribution.
+setup-reference:
+    @node --version || { echo "node is not here: install Node.js 20 or later (https://nodejs.org)"; exit 1; }
+    @nginx -v || /usr/sbin/nginx -v || echo "nginx is not here, its rows will be skipped: apt-get install nginx"
+    npm ci --prefix servers/reference/node --no-audit --no-fund
+
 # The tests, as the README says.
 test:
     cargo test --workspace

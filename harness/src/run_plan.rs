@@ -167,7 +167,9 @@ mod tests {
             let mut expected = names(&plan.entries(mixed));
             assert!(expected.iter().filter(|name| *name == "fork-per-core (again)").count() == 1);
             let suited = || plan.rows.iter().filter(|row| mixed.suits(row));
-            assert!(suited().all(|row| expected.contains(&row.name)) && expected.len() == suited().count() + 1);
+            assert!(
+                suited().all(|row| expected.contains(&row.name)) && expected.len() == suited().count() + 1
+            );
             expected.sort_unstable();
             assert_eq!(order, expected);
         }

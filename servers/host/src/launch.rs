@@ -39,6 +39,7 @@ pub struct Launch {
     program: PathBuf,
     arguments: Vec<OsString>,
     folder: Option<PathBuf>,
+    environment: Vec<(OsString, OsString)>,
     cpus: Option<CpuSet>,
     class: SchedulingClass,
     guard: Option<Vec<OsString>>,
@@ -119,6 +120,7 @@ impl Launch {
             program: program.into(),
             arguments: Vec::new(),
             folder: None,
+            environment: Vec::new(),
             cpus: None,
             class: SchedulingClass::Normal,
             guard: None,
@@ -136,6 +138,13 @@ impl Launch {
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
+        self
+    }
+
+    /// Sets a variable of the process's environment, which is otherwise the caller's.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -181,6 +190,7 @@ impl Launch {
         }
         command
             .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .process_group(0)
             .stdin(if guarded { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
@@ -332,6 +342,19 @@ impl Process {
                 }
             }
         }
+    }
+
+    /// How the process ended, if it has, and then its stderr is whole; only for one without a guard, whose end is in
+    /// its report.
+    ///
+    /// # Errors
+    /// It was already waited for by somebody else.
+    pub fn ended(&mut self) -> Result<Option<Ended>, LaunchError> {
+        let ended = self.wait_child(Instant::now())?;
+        if ended.is_some() {
+            self.final_stderr();
+        }
+        Ok(ended)
     }
 
     /// Sends SIGTERM to the process, which a server takes as the order to drain.

@@ -1,0 +1,155 @@
+//! The processes that make up an original: they are watched together and end together.
+
+use std::{
+    fmt,
+    os::fd::OwnedFd,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+use host::{
+    launch::{Launch, Process},
+    processes,
+    ready::Ready,
+};
+use kit::{shutdown::Shutdown, start::Error};
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, pidfd_open, set_child_subreaper},
+};
+
+use crate::Failure;
+
+/// How long killed processes may take to vanish.
+const KILL_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A process with the name that messages call it by.
+#[derive(Debug)]
+pub(crate) struct Part {
+    name: String,
+    pub(crate) process: Process,
+}
+
+impl Part {
+    pub(crate) fn start(name: impl Into<String>, launch: Launch) -> Result<Self, Failure> {
+        let name = name.into();
+        let process = launch.spawn().map_err(|error| Failure::of(format!("{name}: {error}")))?;
+        Ok(Self { name, process })
+    }
+
+    /// Waits for its ready line.
+    pub(crate) fn ready(&mut self, within: Duration) -> Result<Ready, Failure> {
+        self.process.ready(within).map_err(|error| Failure::of(format!("{}: {error}", self.name)))
+    }
+
+    /// Fails with its last words if it has ended.
+    pub(crate) fn check_alive(&mut self) -> Result<(), Failure> {
+        match self.process.ended() {
+            Ok(None) => Ok(()),
+            Ok(Some(ended)) => {
+                Err(Failure::of(format!("{} ended ({ended}){}", self.name, self.last_words())))
+            }
+            Err(error) => Err(Failure::of(format!("{}: {error}", self.name))),
+        }
+    }
+
+    /// Sends `signal`, waits for the end, and kills what outstays `deadline`.
+    pub(crate) fn stop(self, signal: Signal, deadline: Instant) {
+        processes::send(self.process.pid(), signal);
+        match self.process.wait(deadline.saturating_duration_since(Instant::now())) {
+            Ok(exit) if exit.forced => tracing::warn!("{} did not end in time and was killed", self.name),
+            Ok(_) => {}
+            Err(error) => tracing::warn!("{}: {error}", self.name),
+        }
+    }
+
+    fn last_words(&self) -> LastWords {
+        LastWords(self.process.stderr())
+    }
+}
+
+struct LastWords(Vec<String>);
+
+impl fmt::Display for LastWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.iter().rev().find(|line| !line.trim().is_empty()) {
+            Some(line) => write!(f, ": {}", line.trim()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes this process the parent of whatever loses its own below it, so that nothing can leave the tree.
+pub(crate) fn adopt_orphans() -> Result<(), Error> {
+    set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(|errno| Error::System { what: "adopt orphaned processes", source: errno.into() })
+}
+
+/// Kills whatever is still below this process, and waits until it is gone.
+pub(crate) fn end_the_rest() {
+    let deadline = Instant::now() + KILL_DEADLINE;
+    let own = std::process::id();
+    loop {
+        let left = processes::descendants(own);
+        if left.is_empty() || Instant::now() >= deadline {
+            return;
+        }
+        for pid in left {
+            processes::send(pid, Signal::KILL);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sleeps until the stop, or until one of `parts` has ended, which is an error.
+pub(crate) fn watch(parts: &mut [&mut Part], stopping: &Shutdown) -> Result<(), Error> {
+    let (stop, waker) = stop_event()?;
+    let mut stopped = pin!(stopping.wait());
+    if stopped.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+        return Ok(());
+    }
+    let pidfds = parts.iter().map(|part| pidfd_of(&part.process)).collect::<Result<Vec<_>, _>>()?;
+    loop {
+        let watched = [&stop.0].into_iter().chain(&pidfds);
+        let mut ready: Vec<_> = watched.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        match poll(&mut ready, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(Error::System { what: "watch processes", source: errno.into() }),
+        }
+        if !ready[0].revents().is_empty() {
+            return Ok(());
+        }
+        for part in parts.iter_mut() {
+            part.check_alive().map_err(Failure::into_error)?;
+        }
+    }
+}
+
+fn pidfd_of(process: &Process) -> Result<OwnedFd, Error> {
+    let pid = i32::try_from(process.pid()).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| Error::Failed(format!("{} is no process", process.pid())))?;
+    pidfd_open(pid, PidfdFlags::empty())
+        .map_err(|errno| Error::System { what: "watch a process", source: errno.into() })
+}
+
+/// Turns the shutdown's wake-up into something to poll for.
+struct Stop(OwnedFd);
+
+impl Wake for Stop {
+    fn wake(self: Arc<Self>) {
+        if let Err(errno) = rustix::io::write(&self.0, &1_u64.to_ne_bytes()) {
+            tracing::error!("cannot pass the stop on: {errno}");
+        }
+    }
+}
+
+fn stop_event() -> Result<(Arc<Stop>, Waker), Error> {
+    let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        .map_err(|errno| Error::System { what: "make an eventfd", source: errno.into() })?;
+    let stop = Arc::new(Stop(event));
+    Ok((Arc::clone(&stop), Waker::from(stop)))
+}

@@ -1,0 +1,103 @@
+//! The application under PM2.
+
+use crate::common::{PATIENCE, Running, have, have_node, lives, node, reference};
+use app::Endpoint;
+use host::{guard::Ended, launch::Launch, processes};
+use rustix::process::Signal;
+
+const SERVED: &[Endpoint] = &[Endpoint::Simple, Endpoint::Complex, Endpoint::Randoms, Endpoint::Info];
+
+/// With folders of its own for what it may and may not write.
+fn pm2(temporary: &tempfile::TempDir, home: &tempfile::TempDir) -> Launch {
+    let app = node("single.js").display().to_string();
+    reference(&["pm2", "--app", &app]).env("TMPDIR", temporary.path()).env("HOME", home.path())
+}
+
+fn is_empty(folder: &tempfile::TempDir) -> bool {
+    std::fs::read_dir(folder.path()).unwrap().next().is_none()
+}
+
+#[test]
+fn pm2_serves_with_an_instance_for_each_processor_and_leaves_no_process_and_no_file() {
+    if !have_node() {
+        return;
+    }
+    let (temporary, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let running = Running::start(pm2(&temporary, &home));
+    assert_eq!(running.ready.server, "pm2");
+    // Whatever the CPU mask: `max` is what Node says of the machine.
+    let info = running.info();
+    assert_eq!(info["processors"]["present"], running.ready.workers);
+    assert_eq!(info["workers"], running.ready.workers);
+    running.check(SERVED);
+    let counts = running.spread(8 * running.ready.workers);
+    assert_eq!(counts.len(), running.ready.workers, "{counts:?}");
+    // Its daemon and the instances, and nothing else.
+    assert_eq!(processes::descendants(running.ready.pid).len(), running.ready.workers + 1);
+    assert!(!is_empty(&temporary));
+    running.stop();
+    assert!(is_empty(&temporary), "the run folder is left");
+    assert!(is_empty(&home), "PM2 wrote outside its folder");
+}
+
+#[test]
+fn a_launcher_of_pm2_that_is_killed_leaves_no_daemon_and_no_instance() {
+    if !have_node() {
+        return;
+    }
+    let (temporary, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    Running::start(pm2(&temporary, &home)).kill();
+}
+
+#[test]
+fn a_daemon_that_dies_ends_the_launcher() {
+    if !have_node() {
+        return;
+    }
+    let (temporary, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let running = Running::start(pm2(&temporary, &home));
+    let below = processes::descendants(running.ready.pid);
+    assert!(processes::send(below[0], Signal::KILL));
+    let exit = running.wait();
+    assert_eq!(exit.ended, Ended::Code(1));
+    assert!(exit.stderr.join("\n").contains("the PM2 daemon ended (signal "), "{:?}", exit.stderr);
+    assert!(!below.into_iter().any(lives));
+    assert!(is_empty(&temporary), "the run folder is left");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_what_node_said() {
+    if !have_node() {
+        return;
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let app = node("single.js").display().to_string();
+    let launch =
+        Launch::new(env!("CARGO_BIN_EXE_reference")).args(["pm2", "--app", &app, "--listen", &listen]);
+    let exit = launch.spawn().unwrap().wait(PATIENCE).unwrap();
+    assert_eq!(exit.ended, Ended::Code(1));
+    let said = exit.stderr.join("\n");
+    assert!(said.contains("EADDRINUSE") && said.contains(&listen), "{said}");
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_installs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = folder.path().join("single.js");
+    std::fs::write(&app, "").unwrap();
+    let said = |launch: Launch| {
+        let exit = launch.spawn().unwrap().wait(PATIENCE).unwrap();
+        assert_eq!(exit.ended, Ended::Code(1));
+        exit.stderr.join("\n")
+    };
+    let app = app.display().to_string();
+    let without_node = said(reference(&["pm2", "--app", &app]).env("PATH", folder.path()));
+    assert!(without_node.contains("node is not here: install Node.js"), "{without_node}");
+    if have(&["node"]) {
+        let without_modules = said(reference(&["pm2", "--app", &app]));
+        assert!(without_modules.contains("just setup-reference"), "{without_modules}");
+        let without_app = said(reference(&["pm2", "--app", "/nowhere/single.js"]));
+        assert!(without_app.contains("/nowhere/single.js is not here"), "{without_app}");
+    }
+}
