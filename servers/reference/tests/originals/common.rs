@@ -50,8 +50,10 @@ pub(crate) fn upstream() -> String {
     own.parent().and_then(Path::parent).unwrap().join("examples/upstream").display().to_string()
 }
 
+/// The launcher, whose folders outlive it where it is killed, and so are put where the tests' own are.
 pub(crate) fn reference(arguments: &[&str]) -> Launch {
-    Launch::new(env!("CARGO_BIN_EXE_reference")).args(["--listen", "127.0.0.1:0"]).args(arguments)
+    let launcher = Launch::new(env!("CARGO_BIN_EXE_reference")).args(["--listen", "127.0.0.1:0"]);
+    launcher.args(arguments).env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
 }
 
 /// A process that said that it is ready.
