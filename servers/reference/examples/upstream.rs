@@ -1,6 +1,6 @@
 //! A small server for the tests to put behind nginx: one of this project's, with one worker.
 
-use std::process::ExitCode;
+use std::{num::NonZeroUsize, process::ExitCode};
 
 use clap::Parser;
 use kit::{args, execute::Inline, listen, signals, start};
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         let listener = listen::one(config.listen)?;
         let stopping = signals::install(Some(config.limits.drain_timeout))
             .map_err(start::Error::system("handle stop signals"))?;
-        kit_tokio::front::multi_thread("upstream", &config, listener, stopping, Inline)
+        let unused = NonZeroUsize::MIN;
+        kit_tokio::front::multi_thread("upstream", &config, listener, stopping, Inline, unused)
     })
 }
