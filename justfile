@@ -54,7 +54,7 @@ doc $RUSTDOCFLAGS="-D warnings":
 
 # A lap of about ten seconds of measuring, which must leave a valid results folder.
 smoke:
-    cargo run --release --locked --package harness -- bench --trials 1 --duration 500ms --out target/smoke --replace
+    cargo run --release --locked --package harness -- bench --only fork-per-core,rayon-offload,ceiling --trials 1 --duration 500ms --out target/smoke --replace
     cargo run --release --locked --package harness -- check target/smoke
 
 # Whether the rows keep the contract: the conformance suite against every row, or those named.

@@ -21,6 +21,16 @@ pub struct Deviation {
     pub cases: Vec<String>,
 }
 
+impl Deviation {
+    /// The cases as a person reads them: by name where they are few, else their number and the first.
+    pub fn cases_in_short(&self) -> String {
+        match self.cases.as_slice() {
+            few if few.len() <= 3 => few.join("; "),
+            many => format!("{} cases, such as {}", many.len(), many[0]),
+        }
+    }
+}
+
 /// A file of deviations.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -178,7 +178,15 @@ fn check(row: &Row) -> Result<(), String> {
         ));
     }
     row.requires.iter().try_for_each(Requirement::check)?;
-    placeholders::check(row)
+    placeholders::check(row)?;
+    if matches!(row.tier, Tier::Controlled | Tier::Native) && row.ready == Readiness::Http {
+        return Err(format!(
+            "it is of tier {} and has no ready line (ready = \"http\"): nothing would say that it is a release build and on the \
+             right CPUs",
+            row.tier
+        ));
+    }
+    Ok(())
 }
 
 /// What the TOML reader says, which has line and column, with the row that it is about.

@@ -147,10 +147,12 @@ fn a_row_for_request_alone_is_chosen_by_its_name_or_with_all() {
 
 #[test]
 fn a_whole_table_reads_back_from_a_record_as_it_was() {
-    let registry = native(
-        "args = ['--to', '{single-thread}', '{port}']\nuses = ['single-thread']\nready = 'http'\non_request = true\n\
-         requires = [{ program = 'nginx', version = '1.22', version_args = ['-v'], install = 'get nginx' }]\n",
-    )
+    let row = ROW.replace("controlled", "reference");
+    let registry = parse(&format!(
+        "{row}command = ['x']\n{FACTORS}\
+         args = ['--to', '{{single-thread}}', '{{port}}']\nuses = ['single-thread']\nready = 'http'\non_request = true\n\
+         requires = [{{ program = 'nginx', version = '1.22', version_args = ['-v'], install = 'get nginx' }}]\n",
+    ))
     .unwrap();
     let row = &registry.rows()[0];
     assert_eq!(row.packages().collect::<Vec<_>>(), ["single-thread"]);
@@ -227,6 +229,22 @@ fn deviations_that_say_nothing_or_too_much_are_refused() {
         let error = parse(&format!("{row}command = ['x']\n{FACTORS}{deviations}")).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn what_must_say_how_it_was_built_has_a_ready_line() {
+    let error = native("ready = 'http'\nargs = ['{port}']\n").unwrap_err();
+    assert!(error.contains("row `a`") && error.contains("ready line"), "{error}");
+}
+
+#[test]
+fn many_cases_are_counted_and_few_are_named() {
+    let of = |count: usize| Deviation {
+        why: "x".to_owned(),
+        cases: (1..=count).map(|number| format!("case {number}")).collect(),
+    };
+    assert_eq!(of(3).cases_in_short(), "case 1; case 2; case 3");
+    assert_eq!(of(4).cases_in_short(), "4 cases, such as case 1");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn line(row: &RowConformance) -> String {
     let broken = if *status == Status::Broken { "; **not raced, because it does not hold**" } else { "" };
     let mut text = format!("- {name}: MUST {must}, SHOULD {should}{skipped}{broken}\n");
     for deviation in deviations {
-        text.push_str(&format!("  - deviates, {}: {}\n", deviation.why, deviation.cases.join("; ")));
+        text.push_str(&format!("  - deviates, {}: {}\n", deviation.why, deviation.cases_in_short()));
     }
     text
 }

@@ -12,7 +12,7 @@ use super::{
     play::PlayedCase,
     verdict::{RowVerdict, Status},
 };
-use crate::registry::{Deviation, Tier};
+use crate::registry::Tier;
 
 /// Raised when a field of the JSON changes its meaning.
 const SCHEMA: u32 = 1;
@@ -98,8 +98,8 @@ fn remarks_on(row: &RowVerdict, all_cases: bool) -> String {
         let level = level.to_string().to_uppercase();
         let _ = writeln!(text, "  {kind} {level} {case} ({}): {detail}{mark}", shown_source(source));
     }
-    for Deviation { why, cases } in row.judgement.iter().flat_map(|judgement| &judgement.deviations) {
-        let _ = writeln!(text, "  deviates: {why}: {}", cases.join("; "));
+    for deviation in row.judgement.iter().flat_map(|judgement| &judgement.deviations) {
+        let _ = writeln!(text, "  deviates: {}: {}", deviation.why, deviation.cases_in_short());
     }
     if all_cases {
         let widest = row.cases.iter().map(|case| case.name.len()).max().unwrap_or(0);

@@ -115,6 +115,7 @@ const CAUGHT: &[(Fault, &str)] = &[
     (Fault::HasNoTrailerLimit, "a huge chunk extension is refused"),
     (Fault::ForgetsCutHeads, "a request may be cut at any place"),
     (Fault::ForgetsCutHeads, "pipelined requests may be cut at any place"),
+    (Fault::TakesNextForHead, "answers keep their bodies although a HEAD follows in the same write"),
     (Fault::ComparesWholeConnectionFields, "close is recognised before other options"),
     (Fault::ComparesWholeConnectionFields, "close prevails over keep-alive"),
     (Fault::KeepsHttp10Open, "nothing is answered behind a request of HTTP/1.0"),

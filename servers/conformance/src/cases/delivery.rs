@@ -36,6 +36,16 @@ pub(crate) fn cases() -> Vec<Case> {
             ],
         ),
         must(
+            "answers keep their bodies although a HEAD follows in the same write",
+            "9110 9.3.2",
+            vec![
+                Step::Send([get("/simple"), get("/simple"), request("HEAD", "/simple")].concat()),
+                simple().then(),
+                simple().then(),
+                answer(200).without_body().then(),
+            ],
+        ),
+        must(
             "a chunked body may arrive byte by byte",
             "9112 7.1",
             vec![Step::SendPieces(CHUNKED.into(), 1), answer(200).body("hello0123456789").then()],

@@ -88,7 +88,8 @@ impl Connection {
     fn serve_one(&mut self) -> Result<bool, Stop> {
         self.to_head = false;
         let mut head = self.read_head()?;
-        self.to_head = head.method == "HEAD";
+        self.to_head = head.method == "HEAD"
+            || self.fault == Fault::TakesNextForHead && self.buffer.starts_with(b"HEAD ");
         if self.fault == Fault::SaysNothing {
             thread::sleep(GIVE_UP);
             return Err(Stop::Gone);

@@ -31,6 +31,7 @@ pub(crate) enum Fault {
     ClosesAfterEachAnswer,
     ForgetsPipelinedBytes,
     ForgetsCutHeads,
+    TakesNextForHead,
     NeverClosesOnRequest,
     ComparesWholeConnectionFields,
     KeepsHttp10Open,
