@@ -89,8 +89,12 @@ impl RunPlan {
 
     /// How long they will take.
     pub fn expected_duration(&self) -> Duration {
-        let block =
-            |scenario: &Scenario| (scenario.trial_time() + OVERHEAD) * self.entries(scenario).len() as u32;
+        let trial = |scenario: &Scenario, row: &Row| {
+            scenario.trial_time() + OVERHEAD + row.warm_up.saturating_sub(scenario.warm_up)
+        };
+        let block = |scenario: &Scenario| {
+            self.entries(scenario).iter().map(|entry| trial(scenario, entry.row)).sum::<Duration>()
+        };
         self.scenarios.iter().map(block).sum::<Duration>() * self.trials
     }
 

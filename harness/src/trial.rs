@@ -69,7 +69,8 @@ fn measure(context: &Context, which: &Which<'_>, load: &Resolved) -> Result<Meas
     let row = which.entry.row;
     let instance = context.start(row, &which.cpus.server)?;
     drive::check_answers(&instance, row)?;
-    let wanted = Wanted { load, cpus: &which.cpus, seed: which.seed };
+    let load = Resolved { warm_up: load.warm_up.max(row.warm_up), ..load.clone() };
+    let wanted = Wanted { load: &load, cpus: &which.cpus, seed: which.seed };
     let measured = drive::drive(context, &instance, &wanted)?;
     let Stopped { usage, unclean } = instance.stop()?;
     Ok(Measured { server_life: usage, unclean_end: unclean, load_average_before, ..measured })

@@ -73,6 +73,9 @@ pub struct Row {
     pub ready: Readiness,
     /// How long it may take until it accepts.
     pub ready_within: Duration,
+    /// How long it is loaded before each window at least: longer than a scenario says for a program that compiles itself while
+    /// it runs.
+    pub warm_up: Duration,
     /// Whether the row is left out unless it is named.
     pub on_request: bool,
     /// What it is; absent in records of before that was asked, and for rows of the command line.
@@ -108,6 +111,7 @@ impl Row {
             operations: OperationName::ALL.to_vec(),
             ready: Readiness::Line,
             ready_within: DEFAULT_READY_WITHIN,
+            warm_up: Duration::ZERO,
             on_request: false,
             factors: None,
             requires: Vec::new(),

@@ -35,6 +35,8 @@ pub(super) struct Table {
     ready: Readiness,
     #[serde(with = "duration", default = "default_ready_within")]
     ready_within: Duration,
+    #[serde(with = "duration", default, skip_serializing_if = "Duration::is_zero")]
+    warm_up: Duration,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     on_request: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +67,7 @@ impl TryFrom<Table> for Row {
 
     fn try_from(table: Table) -> Result<Self, String> {
         let Table { name, about, tier, package, command, args, uses, operations, .. } = table;
-        let Table { ready, ready_within, on_request, factors, requires, deviations, .. } = table;
+        let Table { ready, ready_within, warm_up, on_request, factors, requires, deviations, .. } = table;
         let program = match (package, command) {
             (Some(package), None) => Program::Package(package),
             (None, Some(command)) if !command.is_empty() => Program::Command(command),
@@ -94,6 +96,7 @@ impl TryFrom<Table> for Row {
             operations,
             ready,
             ready_within,
+            warm_up,
             on_request,
             factors,
             requires,
@@ -108,7 +111,7 @@ impl From<Row> for Table {
         let Row {
             name, about, tier, program, args, uses, operations, ready, ready_within, on_request, ..
         } = row;
-        let Row { factors, requires, deviations, .. } = row;
+        let Row { factors, requires, deviations, warm_up, .. } = row;
         let (package, command) = match program {
             Program::Package(package) => (Some(package), None),
             Program::Command(command) => (None, Some(command)),
@@ -124,6 +127,7 @@ impl From<Row> for Table {
             operations,
             ready,
             ready_within,
+            warm_up,
             on_request,
             factors,
             requires,

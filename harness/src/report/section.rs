@@ -178,6 +178,10 @@ fn describe_load(scenario: &Scenario, contents: &Contents) -> Vec<String> {
             "{}; window {:?} after {:?} of warm-up",
             trial.cpus, scenario.window, scenario.warm_up
         ));
+        let longer = |row: &&Row| scenario.suits(row) && row.warm_up > scenario.warm_up;
+        for row in contents.run.plan.rows.iter().filter(longer) {
+            lines.push(format!("{} is warmed up for {:?}", row.name, row.warm_up));
+        }
     }
     lines
 }

@@ -7,7 +7,7 @@ const os = require('node:os');
 const express = require('express');
 
 const { version } = require('./package.json');
-const { strict, afterBody, MAX_BODY_BYTES } = require('./strict');
+const { strict } = require('./strict');
 
 // Beyond this many steps the sum is no longer exact in a double: N(N-1)/2 must stay below 2^53.
 const MAX_ITERATIONS = 134_217_728;
@@ -60,9 +60,6 @@ module.exports = function application({ origin, worker, workers }) {
   const app = express();
 
   app.use(strict);
-  // Whole, before anything is answered, whichever path it was sent to.
-  app.use(express.raw({ type: () => true, limit: MAX_BODY_BYTES }));
-  app.use(afterBody);
 
   app.get(['/simple', '/operacion-simple'], (request, response) => {
     response.json({ origin, worker, payload: sum(1000) });

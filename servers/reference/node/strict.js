@@ -3,6 +3,8 @@
 // What Node lets pass although two servers could read it differently, so that bytes of one request are taken for another:
 // refused here, and the connection closed.
 
+const express = require('express');
+
 const MAX_BODY_BYTES = 1_048_576;
 
 /** Why a request is not served, as a status and a message; nothing for all others. */
@@ -18,20 +20,25 @@ function refusal({ headers, httpVersion }) {
   return undefined;
 }
 
-/** The middleware. */
+// Bodies are read whole before anything is answered, whichever path they were sent to.
+const read = express.raw({ type: () => true, limit: MAX_BODY_BYTES });
+
+/** The middleware. What says nothing of bodies or of the connection, as nearly all requests do, it lets pass at once. */
 exports.strict = function strict(request, response, next) {
-  const { connection } = request.headers;
+  const { connection, expect, 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  if ((connection ?? expect ?? length ?? coding) === undefined) return next();
   // Node finds `close` only where nothing else surrounds it.
   if (connection !== undefined && /(^|,)\s*close\s*(,|$)/i.test(connection)) response.set('Connection', 'close');
   const refused = refusal(request);
-  if (refused !== undefined) response.set('Connection', 'close');
-  next(refused);
-};
-
-/** The middleware behind the one that reads bodies: Node's parser obeys `close` in a trailer without telling. */
-exports.afterBody = function afterBody(request, response, next) {
-  if (request.trailers.connection !== undefined) response.set('Connection', 'close');
-  next();
+  if (refused !== undefined) {
+    response.set('Connection', 'close');
+    return next(refused);
+  }
+  return read(request, response, (error) => {
+    // Node's parser obeys `close` in a trailer without telling.
+    if (request.trailers.connection !== undefined) response.set('Connection', 'close');
+    next(error);
+  });
 };
 
 /** For a server's `checkContinue`: only who will not be refused is told to send the body. */
@@ -39,5 +46,3 @@ exports.checkContinue = function checkContinue(request, response) {
   if (refusal(request) === undefined) response.writeContinue();
   this.emit('request', request, response);
 };
-
-exports.MAX_BODY_BYTES = MAX_BODY_BYTES;
