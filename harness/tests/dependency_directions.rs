@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 15] = [
 
 /// A server may know what every server shares, and the suite that it must pass; never another server or the harness.
 const SERVER: (&[&str], &[&str]) = (
-    &["app", "host", "kit", "kit-may", "kit-poll", "kit-rayon", "kit-tokio", "supervisor"],
+    &["app", "host", "kit", "kit-glommio", "kit-may", "kit-poll", "kit-rayon", "kit-tokio", "supervisor"],
     &["conformance"],
 );
 
