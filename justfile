@@ -4,7 +4,7 @@
 default:
     @just --list
 
-# Races every row under every scenario and leaves a results folder with tables.
+# Races the default rows and scenarios (--all for the whole field) and leaves a results folder with tables.
 bench-all *arguments:
     cargo bench-all {{arguments}}
 

@@ -123,7 +123,8 @@ fn round(
     let measure = |operation, connections| {
         let stream =
             ResolvedStream { name: "calibration".to_owned(), operation, connections, pacing: Pacing::Closed };
-        let load = Resolved { streams: vec![stream], warm_up: WARM_UP, window: WINDOW, timeout: TIMEOUT };
+        let warm_up = WARM_UP.max(row.warm_up);
+        let load = Resolved { streams: vec![stream], warm_up, window: WINDOW, timeout: TIMEOUT };
         let measured = drive::drive(context, &instance, &Wanted { load: &load, cpus, seed: 0 })?;
         let stream = &measured.streams[0];
         if stream.right == 0 || measured.errors() > 0 {

@@ -215,7 +215,10 @@ impl Start<'_> {
             Some(said) if said != *cpus => {
                 Err(InstanceError::WrongCpus { said: said.clone(), planned: (*cpus).clone() })
             }
-            _ => Ok(Instance { process, said, is_foreign }),
+            _ => {
+                process.stop_listening();
+                Ok(Instance { process, said, is_foreign })
+            }
         }
     }
 
@@ -233,6 +236,7 @@ impl Start<'_> {
             let arguments = self.built.leading_args.iter().chain(&self.built.args);
             let mut process = self.launch().args(arguments.map(|argument| fill(argument, value))).spawn()?;
             if self.wait_for_answer(&mut process, address)? {
+                process.stop_listening();
                 let said = Announced { server: None, address, workers: None, cpus: None, profile: None };
                 return Ok(Instance { process, said, is_foreign: self.row.tier == Tier::Reference });
             }

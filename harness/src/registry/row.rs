@@ -94,7 +94,8 @@ pub struct Row {
 pub enum Program {
     /// A package of this workspace, built alone in release.
     Package(String),
-    /// A program that is there already, with its leading arguments. It runs in the root of the checkout.
+    /// A program that is there already, with its leading arguments. It runs in the root of the checkout, or where the person is
+    /// who gave it on the command line.
     Command(Vec<String>),
 }
 

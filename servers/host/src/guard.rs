@@ -64,6 +64,9 @@ pub struct Report {
     pub left_behind: usize,
 }
 
+/// How a report's line begins.
+pub(crate) const REPORT_BEGINS: &str = "{\"guarded\":";
+
 /// What a launcher writes to the guard to have SIGTERM sent to the program.
 pub(crate) const TERMINATE: u8 = b't';
 /// What a launcher writes to the guard to end everything below it at once.

@@ -9,6 +9,7 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError, channel},
     },
     thread,
@@ -199,8 +200,13 @@ impl Launch {
         let mut child = spawn_on(self.cpus.as_ref(), self.class, &mut command).map_err(spawn_error)?;
 
         let (sender, stdout) = channel();
+        let deaf = Arc::<AtomicBool>::default();
         if let Some(pipe) = child.stdout.take() {
-            for_each_line(pipe, move |line| sender.send(line).is_ok());
+            let deaf = Arc::clone(&deaf);
+            for_each_line(pipe, move |line| {
+                let is_dropped = deaf.load(Relaxed) && !line.starts_with(guard::REPORT_BEGINS);
+                is_dropped || sender.send(line).is_ok()
+            });
         }
         let stderr = Arc::<Mutex<VecDeque<String>>>::default();
         let (closed, stderr_closed) = channel::<()>();
@@ -217,7 +223,7 @@ impl Launch {
             });
         }
         let control = child.stdin.take();
-        Ok(Process { pid: child.id(), child, control, stdout, stderr, stderr_closed, ended: false })
+        Ok(Process { pid: child.id(), child, control, stdout, deaf, stderr, stderr_closed, ended: false })
     }
 }
 
@@ -273,6 +279,8 @@ pub struct Process {
     /// The guard's pipe: closing it ends everything below the guard.
     control: Option<ChildStdin>,
     stdout: Receiver<String>,
+    /// Whether lines on stdout are dropped.
+    deaf: Arc<AtomicBool>,
     stderr: Arc<Mutex<VecDeque<String>>>,
     stderr_closed: Receiver<()>,
     ended: bool,
@@ -288,6 +296,12 @@ impl Process {
     /// that put themselves into the background included.
     pub fn launched(&self) -> u32 {
         self.child.id()
+    }
+
+    /// From now on drops what the process prints on stdout, as soon as it is there, so that one that prints for every request fills
+    /// no memory. Its end is still heard.
+    pub fn stop_listening(&self) {
+        self.deaf.store(true, Relaxed);
     }
 
     /// The last lines that the process wrote to stderr.

@@ -47,6 +47,17 @@ fn a_server_that_is_ready_and_obeys_sigterm_ends_clean() {
 }
 
 #[test]
+fn what_nobody_listens_to_is_dropped_and_the_end_is_heard() {
+    let chatty = "trap 'i=0; while [ $i -lt 2000 ]; do echo line; i=$((i+1)); done; exit 0' TERM; READY; while :; do sleep 0.01; done";
+    let mut process = script(chatty).guarded_by(guard()).spawn().unwrap();
+    process.ready(PATIENCE).unwrap();
+    process.stop_listening();
+    process.terminate();
+    let heard = process.next_line(Instant::now() + PATIENCE).unwrap();
+    assert!(matches!(&heard, Heard::End(exit) if exit.ended == Ended::Code(0)), "{heard:?}");
+}
+
+#[test]
 fn a_server_that_dies_first_is_reported_with_its_code_and_last_words() {
     for launch in both_ways("echo first >&2; echo 'port 80 is taken' >&2; exit 3") {
         let error = launch.spawn().unwrap().ready(PATIENCE).unwrap_err();

@@ -31,8 +31,8 @@ const PAGE_BYTES: usize = 4096;
 
 /// How many stacks are kept for connections to come. May makes them all at the start and writes to two pages of each, so
 /// this many cost eight times as many KiB before the first connection; beyond it a stack is mapped for its connection and
-/// unmapped after it. may's default, stated because it decides a measurement.
-const POOL_CAPACITY: usize = 1000;
+/// unmapped after it. may's own default is 1,000; these are as many as thread-pool has threads.
+const POOL_CAPACITY: usize = 256;
 
 /// How may is set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

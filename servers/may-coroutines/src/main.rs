@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, builder::RangedU64ValueParser};
 use kit::{args, listen, signals, start};
 use kit_may::{Coroutines, DEFAULT_STACK_BYTES, May};
 
@@ -16,8 +16,14 @@ struct Arguments {
     #[command(flatten)]
     pinning: args::Pinning,
 
-    /// The size of each coroutine's stack; a connection whose stack overflows is never answered
-    #[arg(long, env = "SERVER_STACK_SIZE", default_value_t = DEFAULT_STACK_BYTES, value_name = "BYTES")]
+    /// The size of each coroutine's stack, from 32 KiB to 1 GiB; a connection whose stack overflows is never answered
+    #[arg(
+        long,
+        env = "SERVER_STACK_SIZE",
+        default_value_t = DEFAULT_STACK_BYTES,
+        value_name = "BYTES",
+        value_parser = RangedU64ValueParser::<usize>::new().range(32 << 10..=1 << 30),
+    )]
     stack_size: usize,
 
     /// Who speaks HTTP

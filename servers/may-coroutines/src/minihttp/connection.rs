@@ -115,7 +115,8 @@ impl HttpService for Connection {
         };
         let mut body = Vec::new();
         if asked.length > 0 && !(asked.waits && asked.routed.is_err()) {
-            if asked.waits {
+            // Behind others the library's own answers may not be written yet: the client, as it must be able to, sends without leave.
+            if asked.waits && self.state == State::Fresh {
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
             body = read(request.body(), &asked)?;

@@ -79,7 +79,10 @@ pub fn run(config: &Config, may: May, stopping: Shutdown) -> Result<(), Error> {
     start::announce(SERVER, config, address)?;
     let draining = drain(shared, stopping, address);
     let drained = spawn(timer, draining).map_err(Error::system("start the coroutine that waits"))?;
-    drained.join().map(drop).map_err(|_| Error::Failed("the coroutine that waits panicked".to_owned()))
+    match drained.join() {
+        Ok(Some(())) => Ok(()),
+        _ => Err(Error::Failed("the coroutine that waits panicked".to_owned())),
+    }
 }
 
 /// Ends when the server was told to stop and its connections are closed, or nothing was asked for a while. Until then each
