@@ -30,7 +30,10 @@ fn the_self_test_says_what_its_verdicts_mean() {
 
 #[test]
 fn the_rows_and_scenarios_are_listed() {
-    insta::assert_snapshot!("list", printed(&["bench", "--list"]));
+    // What is not installed here is another thing on each machine.
+    let listed = printed(&["bench", "--list"]);
+    let lines: Vec<&str> = listed.lines().filter(|line| !line.contains("cannot run here")).collect();
+    insta::assert_snapshot!("list", lines.join("\n"));
 }
 
 #[test]
