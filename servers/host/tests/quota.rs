@@ -55,7 +55,7 @@ const V1: &str = "33 30 0:28 / /sys/fs/cgroup/cpuset rw,relatime shared:9 - cgro
 
 #[test]
 fn a_quota_of_the_own_group_counts() {
-    let v2 = Tree::new("0::/work\n", V2).file("sys/fs/cgroup/work/cpu.max", "150000 100000\n");
+    let v2 = Tree::new("0::/job\n", V2).file("sys/fs/cgroup/job/cpu.max", "150000 100000\n");
     assert_eq!(v2.says(), "1.5 CPUs");
     assert_eq!(workers_within(8, v2.quota()), 1);
 
@@ -85,7 +85,7 @@ fn the_tightest_group_from_the_own_one_upwards_counts() {
 #[test]
 fn no_limit_is_no_quota() {
     assert_eq!(Tree::new("0::/\n", V2).says(), "none", "the root group has no such file");
-    assert_eq!(Tree::new("0::/work\n", V2).file("sys/fs/cgroup/work/cpu.max", "max 100000\n").says(), "none");
+    assert_eq!(Tree::new("0::/job\n", V2).file("sys/fs/cgroup/job/cpu.max", "max 100000\n").says(), "none");
     let v1 = Tree::new("5:cpu,cpuacct:/work\n", V1).v1("sys/fs/cgroup/cpu,cpuacct/work", "-1\n", "100000\n");
     assert_eq!(v1.says(), "none");
     assert_eq!(workers_within(6, v1.quota()), 6);
@@ -152,12 +152,12 @@ fn a_hierarchy_is_found_wherever_it_is_mounted() {
 fn what_is_missing_or_makes_no_sense_limits_nothing() {
     let empty = TempDir::new().unwrap();
     assert!(Quota::below(empty.path()).is_none(), "no /proc at all");
-    assert_eq!(Tree::new("0::/work\n", "").says(), "none", "nothing mounted");
+    assert_eq!(Tree::new("0::/job\n", "").says(), "none", "nothing mounted");
     assert_eq!(Tree::new("", V2).file("sys/fs/cgroup/cpu.max", "1 1").says(), "none", "no group");
     for garbage in
         ["", "\n", "max", "100000", "x y", "-1 100000", "100000 0", "0 100000", "99999999999999999999 1"]
     {
-        let tree = Tree::new("0::/work\n", V2).file("sys/fs/cgroup/work/cpu.max", garbage);
+        let tree = Tree::new("0::/job\n", V2).file("sys/fs/cgroup/job/cpu.max", garbage);
         assert_eq!(tree.says(), "none", "{garbage:?}");
         // What stands above is not forgotten over it.
         assert_eq!(tree.file("sys/fs/cgroup/cpu.max", "200000 100000").says(), "2 CPUs", "{garbage:?}");
