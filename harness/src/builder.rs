@@ -9,7 +9,8 @@ use std::{
 
 use host::{
     guard::Ended,
-    launch::{Heard, Launch, LaunchError, find_program},
+    launch::{Heard, Launch, LaunchError},
+    program::find_program,
 };
 
 use crate::{

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use host::launch::{Heard, Launch, find_program};
+use host::{
+    launch::{Heard, Launch},
+    program::find_program,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::{Requirement, Row};

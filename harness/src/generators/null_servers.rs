@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use host::launch::find_program;
+use host::program::find_program;
 use serde::Serialize;
 
 use super::{

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use host::launch::find_program;
+use host::program::find_program;
 use serde::Serialize;
 
 /// A load generator.

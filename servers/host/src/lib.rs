@@ -12,5 +12,6 @@ pub mod guard;
 pub mod launch;
 pub mod open_files;
 pub mod processes;
+pub mod program;
 pub mod quota;
 pub mod ready;

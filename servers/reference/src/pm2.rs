@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use host::{launch::find_program, processes};
+use host::{processes, program::find_program};
 use kit::{
     args::Config,
     shutdown::Shutdown,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use app::Operation;
-use host::launch::{Launch, find_program};
+use host::{launch::Launch, program::find_program};
 use kit::{
     args::Config,
     shutdown::Shutdown,

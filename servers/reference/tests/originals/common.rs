@@ -10,8 +10,9 @@ use std::{
 
 use app::Endpoint;
 use host::{
-    launch::{Exit, Launch, Process, find_program},
+    launch::{Exit, Launch, Process},
     processes,
+    program::find_program,
     ready::Ready,
 };
 
