@@ -24,7 +24,7 @@ serve server *arguments:
 setup-reference:
     @node --version || { echo "node is not here: install Node.js 20 or later (https://nodejs.org)"; exit 1; }
     @nginx -v || /usr/sbin/nginx -v || echo "nginx is not here, its rows will be skipped: apt-get install nginx"
-    npm ci --prefix servers/reference/node --no-audit --no-fund
+    npm ci --prefix servers/foreign/node --no-audit --no-fund
 
 # The tests, as the README says.
 test:
@@ -67,7 +67,7 @@ selftest *arguments:
 
 # Generated requests against a real server, each answer held to openapi.yaml: `just contract thread-per-core --io epoll`.
 contract *arguments:
-    python3 servers/conformance/contract/contract.py {{arguments}}
+    python3 harness/conformance/contract/contract.py {{arguments}}
 
 # What can be checked of the container files without a container engine; says what it skipped.
 containers *arguments:

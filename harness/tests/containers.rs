@@ -10,7 +10,7 @@ use cargo_metadata::{MetadataCommand, TargetKind};
 use serde_json::Value;
 
 /// Has a program, but none for the image: it starts Node, nginx and PM2, which the image does not have.
-const NOT_IN_THE_IMAGE: [&str; 1] = ["reference"];
+const NOT_IN_THE_IMAGE: [&str; 1] = ["foreign"];
 
 const IMAGE: &str = "server-architectures:local";
 

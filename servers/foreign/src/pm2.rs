@@ -93,7 +93,7 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn start(installed: &'a Installed, listen: SocketAddr, config: &Config) -> Result<Self, Failure> {
-        let home = tempfile::Builder::new().prefix("reference-").tempdir();
+        let home = tempfile::Builder::new().prefix("foreign-").tempdir();
         let home = home.map_err(Error::system("make a home for PM2"))?;
         // Without it PM2 takes this for its first start on the machine, says so to its makers, and greets.
         fs::write(home.path().join("touch"), "").map_err(Error::system("write into PM2's home"))?;

@@ -8,7 +8,7 @@ use kit::{
     shutdown::Shutdown,
     signals, start,
 };
-use reference::{
+use foreign::{
     nginx::Balance,
     pm2,
     proxy::{self, Front, Instances},
@@ -27,11 +27,11 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  reference nginx-return --listen 127.0.0.1:8080
-  reference nginx --in-front-of target/release/single-thread
-  reference nginx --in-front-of target/release/single-thread --instances 4 --balance least-conn
-  reference nginx-split --one target/release/single-thread --cluster target/release/single-thread
-  reference pm2 --listen 127.0.0.1:8080
+  foreign nginx-return --listen 127.0.0.1:8080
+  foreign nginx --in-front-of target/release/single-thread
+  foreign nginx --in-front-of target/release/single-thread --instances 4 --balance least-conn
+  foreign nginx-split --one target/release/single-thread --cluster target/release/single-thread
+  foreign pm2 --listen 127.0.0.1:8080
 
 nginx comes from the distribution (apt-get install nginx), Node.js too; `just setup-reference` installs what Node needs.
 The first SIGTERM or SIGINT drains and ends everything that was started. Exit codes: 0 drained, 1 failure, 2 usage.";

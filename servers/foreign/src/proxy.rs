@@ -72,7 +72,7 @@ struct Started {
 /// Something did not start, or ended before the stop.
 pub fn run(config: &Config, front: &Front, stopping: &Shutdown) -> Result<(), Error> {
     parts::adopt_orphans()?;
-    let folder = tempfile::Builder::new().prefix("reference-").tempdir();
+    let folder = tempfile::Builder::new().prefix("foreign-").tempdir();
     let folder = folder.map_err(Error::system("make a folder for nginx"))?;
     let mut instances = Vec::new();
     let served = serve(config, front, &folder, &mut instances, stopping);

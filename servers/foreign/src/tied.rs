@@ -1,6 +1,6 @@
 //! A program that ends with whoever started it.
 //!
-//! `reference tied PARENT SIGNAL -- PROGRAM ARGUMENT...` has the kernel send it the signal when its parent ends, however that
+//! `foreign tied PARENT SIGNAL -- PROGRAM ARGUMENT...` has the kernel send it the signal when its parent ends, however that
 //! ends, and then becomes the program. That takes no code between fork and exec, and no process more.
 
 use std::{ffi::OsString, os::unix::process::CommandExt, path::Path, process::Command};

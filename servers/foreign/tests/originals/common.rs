@@ -52,8 +52,8 @@ pub(crate) fn upstream() -> String {
 }
 
 /// The launcher, whose folders outlive it where it is killed, and so are put where the tests' own are.
-pub(crate) fn reference(arguments: &[&str]) -> Launch {
-    let launcher = Launch::new(env!("CARGO_BIN_EXE_reference")).args(["--listen", "127.0.0.1:0"]);
+pub(crate) fn foreign(arguments: &[&str]) -> Launch {
+    let launcher = Launch::new(env!("CARGO_BIN_EXE_foreign")).args(["--listen", "127.0.0.1:0"]);
     launcher.args(arguments).env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
 }
 

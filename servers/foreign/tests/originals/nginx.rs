@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, process::Command, thread};
 
-use crate::common::{PATIENCE, Running, get, have, lives, reference, until, upstream};
+use crate::common::{PATIENCE, Running, get, have, lives, foreign, until, upstream};
 use app::Endpoint;
 use host::{guard::Ended, processes};
 use rustix::process::Signal;
@@ -13,7 +13,7 @@ const SERVED: &[Endpoint] = &[Endpoint::Simple, Endpoint::Complex, Endpoint::Ran
 fn in_front(more: &[&str]) -> Running {
     let upstream = upstream();
     let arguments = [&["nginx", "--workers", "1", "--in-front-of", &upstream], more].concat();
-    Running::start(reference(&arguments))
+    Running::start(foreign(&arguments))
 }
 
 fn have_nginx() -> bool {
@@ -25,7 +25,7 @@ fn nginx_alone_answers_the_ceilings_bytes() {
     if !have_nginx() {
         return;
     }
-    let running = Running::start(reference(&["nginx-return", "--workers", "2"]));
+    let running = Running::start(foreign(&["nginx-return", "--workers", "2"]));
     assert_eq!(running.ready.workers, 2);
     running.check(&[Endpoint::Simple]);
     let body = app::Operation::Simple.run().body("ceiling", "t0");
@@ -112,7 +112,7 @@ fn the_split_sends_randoms_to_the_cluster_and_everything_else_to_the_one() {
     }
     let upstream = upstream();
     let arguments = ["nginx-split", "--workers", "1", "--one", &upstream, "--cluster", &upstream];
-    let running = Running::start(reference(&arguments));
+    let running = Running::start(foreign(&arguments));
     assert_eq!(running.ready.workers, 6);
     running.check(SERVED);
     let one = running.spread(12);
@@ -178,7 +178,7 @@ fn an_nginx_that_dies_ends_the_launcher_and_leaves_no_worker_of_nginx() {
     if !have_nginx() {
         return;
     }
-    let running = Running::start(reference(&["nginx-return", "--workers", "2"]));
+    let running = Running::start(foreign(&["nginx-return", "--workers", "2"]));
     let below = processes::descendants(running.ready.pid);
     // Parents come first.
     assert!(processes::send(below[0], Signal::KILL));
@@ -203,7 +203,7 @@ fn a_port_that_is_taken_is_named_with_what_nginx_said() {
     }
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
-    let exit = host::launch::Launch::new(env!("CARGO_BIN_EXE_reference"))
+    let exit = host::launch::Launch::new(env!("CARGO_BIN_EXE_foreign"))
         .args(["nginx-return", "--listen", &listen])
         .spawn()
         .unwrap()
@@ -220,7 +220,7 @@ fn a_server_that_is_not_there_is_named() {
         return;
     }
     let exit =
-        reference(&["nginx", "--in-front-of", "/nowhere/server"]).spawn().unwrap().wait(PATIENCE).unwrap();
+        foreign(&["nginx", "--in-front-of", "/nowhere/server"]).spawn().unwrap().wait(PATIENCE).unwrap();
     assert_eq!(exit.ended, Ended::Code(1));
     assert!(exit.stderr.join("\n").contains("cannot start /nowhere/server"), "{:?}", exit.stderr);
 }
@@ -231,7 +231,7 @@ fn nginx_accepts_every_configuration_without_a_word() {
         return;
     }
     use clap::Parser;
-    use reference::nginx::{Balance, Configuration, Site, Upstream};
+    use foreign::nginx::{Balance, Configuration, Site, Upstream};
 
     #[derive(Parser)]
     struct Arguments {

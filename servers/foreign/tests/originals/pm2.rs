@@ -1,6 +1,6 @@
 //! The application under PM2.
 
-use crate::common::{PATIENCE, Running, have, have_node, lives, node, reference};
+use crate::common::{PATIENCE, Running, have, have_node, lives, node, foreign};
 use app::Endpoint;
 use host::{guard::Ended, launch::Launch, processes};
 use rustix::process::Signal;
@@ -10,7 +10,7 @@ const SERVED: &[Endpoint] = &[Endpoint::Simple, Endpoint::Complex, Endpoint::Ran
 /// With folders of its own for what it may and may not write.
 fn pm2(temporary: &tempfile::TempDir, home: &tempfile::TempDir) -> Launch {
     let app = node("single.js").display().to_string();
-    reference(&["pm2", "--app", &app]).env("TMPDIR", temporary.path()).env("HOME", home.path())
+    foreign(&["pm2", "--app", &app]).env("TMPDIR", temporary.path()).env("HOME", home.path())
 }
 
 fn is_empty(folder: &tempfile::TempDir) -> bool {
@@ -74,7 +74,7 @@ fn a_port_that_is_taken_is_named_with_what_node_said() {
     let listen = taken.local_addr().unwrap().to_string();
     let app = node("single.js").display().to_string();
     let launch =
-        Launch::new(env!("CARGO_BIN_EXE_reference")).args(["pm2", "--app", &app, "--listen", &listen]);
+        Launch::new(env!("CARGO_BIN_EXE_foreign")).args(["pm2", "--app", &app, "--listen", &listen]);
     let exit = launch.spawn().unwrap().wait(PATIENCE).unwrap();
     assert_eq!(exit.ended, Ended::Code(1));
     let said = exit.stderr.join("\n");
@@ -92,12 +92,12 @@ fn what_is_missing_is_named_with_what_installs_it() {
         exit.stderr.join("\n")
     };
     let app = app.display().to_string();
-    let without_node = said(reference(&["pm2", "--app", &app]).env("PATH", folder.path()));
+    let without_node = said(foreign(&["pm2", "--app", &app]).env("PATH", folder.path()));
     assert!(without_node.contains("node is not here: install Node.js"), "{without_node}");
     if have(&["node"]) {
-        let without_modules = said(reference(&["pm2", "--app", &app]));
+        let without_modules = said(foreign(&["pm2", "--app", &app]));
         assert!(without_modules.contains("just setup-reference"), "{without_modules}");
-        let without_app = said(reference(&["pm2", "--app", "/nowhere/single.js"]));
+        let without_app = said(foreign(&["pm2", "--app", "/nowhere/single.js"]));
         assert!(without_app.contains("/nowhere/single.js is not here"), "{without_app}");
     }
 }
