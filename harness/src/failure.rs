@@ -4,13 +4,12 @@ use std::process::ExitCode;
 
 use load::RunError;
 
-use crate::{
-    folder::FolderError, load_command::options::OptionError, merge::MergeError, names::Unknown,
-    registry::RegistryError, scenario::ScenarioError, target::TargetError,
-};
+use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
+use race::{plan::scenario::ScenarioError, records::folder::FolderError, registry::RegistryError};
+use terminal::names::Unknown;
 
 /// 2 where another command line, registry or scenario would help; 1 otherwise.
-pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     let is_usage = error.is::<Unknown>()
         || error.is::<RegistryError>()
         || error.is::<ScenarioError>()

@@ -1,15 +1,14 @@
 //! Parses the command line, runs one command, and turns how it ended into an exit code.
 
+mod cli;
+mod failure;
+
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
-use harness::{
-    bench::{Outcome, bench},
-    cli::{Cli, Command},
-    failure, generators, load_command, merge, published,
-    quick::quick,
-    selftest, verify,
-};
+use terminal::outcome::Outcome;
+
+use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let command = match Cli::parse().command {
@@ -23,18 +22,18 @@ fn main() -> ExitCode {
         command => command,
     };
     let ended = match command {
-        Command::Bench(arguments) => bench(&arguments, typed()),
-        Command::Verify(arguments) => verify::verify(&arguments),
-        Command::Load(arguments) => load_command::load(&arguments, typed()),
-        Command::Report(arguments) => published::report(&arguments),
-        Command::Check(arguments) => published::check(&arguments),
-        Command::Selftest(arguments) => selftest::selftest(&arguments),
-        Command::Scripted(arguments) => selftest::scripted(&arguments),
-        Command::Merge(arguments) => merge::merge(&arguments),
-        Command::Quick(arguments) => quick(&arguments),
-        Command::Generators(arguments) => generators::generators(&arguments, typed()),
+        Command::Bench(arguments) => cli::bench::bench(&arguments, typed()),
+        Command::Verify(arguments) => cli::verify::verify(&arguments),
+        Command::Load(arguments) => client::load_command::load(&(*arguments).into(), typed()),
+        Command::Report(arguments) => cli::report::report(&arguments),
+        Command::Check(arguments) => cli::report::check(&arguments),
+        Command::Selftest(arguments) => selftest::selftest(&arguments.into()),
+        Command::Scripted(arguments) => selftest::scripted(&arguments.into()),
+        Command::Merge(arguments) => client::merge::merge(&arguments.into()),
+        Command::Quick(arguments) => client::quick::quick(&arguments.into()),
+        Command::Generators(arguments) => selftest::beside::generators(&arguments.into(), typed()),
         Command::ArrivalLog { listen, cpus, log } => {
-            generators::arrival_log::serve(listen, &cpus, &log).map(|()| Outcome::Done)
+            selftest::beside::arrival_log::serve(listen, &cpus, &log).map(|()| Outcome::Done)
         }
         Command::Guard { .. } => Ok(Outcome::Done),
     };

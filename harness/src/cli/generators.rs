@@ -4,7 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use crate::duration;
+use selftest::beside::{GeneratorsOptions, Part};
+use terminal::duration;
 
 /// What `--help` ends with.
 pub(super) const EXAMPLES: &str = "\
@@ -19,7 +20,7 @@ Other tools are used where they are installed: `apt install wrk`, `cargo install
 
 /// Arguments of `generators`.
 #[derive(Debug, Args)]
-pub struct GeneratorsArgs {
+pub(crate) struct GeneratorsArgs {
     /// Pairs of windows of each comparison, and windows of whatever is not compared in pairs
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
     pub pairs: u32,
@@ -32,7 +33,7 @@ pub struct GeneratorsArgs {
     pub connections: Vec<u32>,
     /// Only these parts, separated by commas
     #[arg(long, value_name = "PART,...", value_delimiter = ',')]
-    pub only: Vec<Part>,
+    pub only: Vec<PartName>,
     /// Program that offers `load`: another build of this one
     #[arg(long, value_name = "PROGRAM")]
     pub own: Option<PathBuf>,
@@ -46,7 +47,7 @@ pub struct GeneratorsArgs {
 
 /// What can be measured by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
+pub(crate) enum PartName {
     /// The closed loop against wrk
     Wrk,
     /// The closed loop against oha
@@ -61,10 +62,11 @@ pub enum Part {
     Memory,
 }
 
-impl GeneratorsArgs {
-    /// Whether `part` is to be measured.
-    pub fn wants(&self, part: Part) -> bool {
-        self.only.is_empty() || self.only.contains(&part)
+impl From<GeneratorsArgs> for GeneratorsOptions {
+    fn from(arguments: GeneratorsArgs) -> Self {
+        let GeneratorsArgs { pairs, window, connections, only, own, export_json, markdown } = arguments;
+        let only = only.into_iter().map(Part::from).collect();
+        Self { pairs, window, connections, only, own, export_json, markdown }
     }
 }
 
@@ -77,5 +79,18 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
         Ok(window)
     } else {
         Err(format!("a window of {window:?} is not a whole number of seconds from 1 to 600"))
+    }
+}
+
+impl From<PartName> for Part {
+    fn from(name: PartName) -> Self {
+        match name {
+            PartName::Wrk => Self::Wrk,
+            PartName::Oha => Self::Oha,
+            PartName::Lag => Self::Lag,
+            PartName::Arrivals => Self::Arrivals,
+            PartName::NullServers => Self::NullServers,
+            PartName::Memory => Self::Memory,
+        }
     }
 }

@@ -9,13 +9,12 @@ use clap::{ArgGroup, Args};
 use host::cpus::CpuSet;
 use load::Verify;
 
-use crate::{
-    duration,
-    load_command::{
-        mix,
-        values::{self, Bursts, Field, LONGEST_WINDOW, Ramp},
-    },
+use client::load_command::{
+    mix,
+    values::{self, Bursts, Field, Ramp},
+    wanted::LoadOptions,
 };
+use terminal::duration;
 
 /// What follows the arguments in the help page.
 pub(super) const LOAD_EXAMPLES: &str = "\
@@ -45,7 +44,7 @@ Exit codes:
 /// Arguments of `load`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("arrivals").args(["rate", "ramp"]))]
-pub struct LoadArgs {
+pub(crate) struct LoadArgs {
     /// What to load; http:// may be left out
     #[arg(value_name = "URL")]
     pub url: String,
@@ -144,25 +143,70 @@ pub struct LoadArgs {
     pub quiet: bool,
 }
 
-impl LoadArgs {
-    /// Whether requests are due whether or not the server answers.
-    pub fn is_open(&self) -> bool {
-        self.rate.is_some() || self.ramp.is_some()
-    }
-
-    /// How long is measured: 10 s, or as long as so many requests take.
-    pub fn window(&self) -> Duration {
-        self.duration.unwrap_or(if self.requests.is_some() {
-            LONGEST_WINDOW
-        } else {
-            Duration::from_secs(10)
-        })
-    }
-
-    /// How long load is made before: 1 s, but nothing before what counts requests, or before a ramp, which is its own.
-    pub fn warm_up(&self) -> Duration {
-        let none = self.requests.is_some() || self.ramp.is_some();
-        self.warm_up.unwrap_or(if none { Duration::ZERO } else { Duration::from_secs(1) })
+impl From<LoadArgs> for LoadOptions {
+    fn from(arguments: LoadArgs) -> Self {
+        let LoadArgs {
+            url,
+            rate,
+            poisson,
+            ramp,
+            bursts,
+            mix,
+            connections,
+            duration,
+            requests,
+            warm_up,
+            start_at,
+            seed,
+            method,
+            body,
+            headers,
+            timeout,
+            requests_per_connection,
+            pipeline,
+            open_over,
+            slow_send,
+            slow_read,
+            verify,
+            expect_status,
+            expect_body,
+            cpus,
+            spin,
+            export_json,
+            export_hdr,
+            quiet,
+        } = arguments;
+        Self {
+            url,
+            rate,
+            poisson,
+            ramp,
+            bursts,
+            mix,
+            connections,
+            duration,
+            requests,
+            warm_up,
+            start_at,
+            seed,
+            method,
+            body,
+            headers,
+            timeout,
+            requests_per_connection,
+            pipeline,
+            open_over,
+            slow_send,
+            slow_read,
+            verify,
+            expect_status,
+            expect_body,
+            cpus,
+            spin,
+            export_json,
+            export_hdr,
+            quiet,
+        }
     }
 }
 
@@ -174,10 +218,10 @@ mod tests {
 
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Result<LoadArgs, String> {
+    fn parsed(arguments: &[&str]) -> Result<LoadOptions, String> {
         let all = ["harness", "load", "127.0.0.1:1"].into_iter().chain(arguments.iter().copied());
         match Cli::try_parse_from(all) {
-            Ok(Cli { command: Command::Load(arguments) }) => Ok(*arguments),
+            Ok(Cli { command: Command::Load(arguments) }) => Ok((*arguments).into()),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }
@@ -231,5 +275,121 @@ mod tests {
             let error = parsed(arguments).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod plans {
+    use std::fs;
+
+    use clap::Parser;
+
+    use client::load_command::options::Prepared;
+    use load::{Pacing, Rate};
+
+    use crate::cli::{Cli, Command};
+
+    fn prepared(arguments: &[&str]) -> anyhow::Result<Prepared> {
+        let all = ["harness", "load"].into_iter().chain(arguments.iter().copied());
+        match Cli::try_parse_from(all).unwrap().command {
+            Command::Load(arguments) => Prepared::new(&(*arguments).into()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(arguments: &[&str]) -> String {
+        prepared(arguments).err().expect("it is refused").to_string()
+    }
+
+    #[test]
+    fn a_url_alone_is_a_closed_loop() {
+        let prepared = prepared(&["127.0.0.1:9/simple"]).unwrap();
+        let [stream] = &prepared.plan.streams[..] else { panic!("one stream") };
+        assert_eq!(
+            (stream.name.as_str(), stream.pacing, stream.connections),
+            ("/simple", Pacing::Closed, 50)
+        );
+        assert_eq!(stream.request.bytes(), b"GET /simple HTTP/1.1\r\nhost: 127.0.0.1:9\r\n\r\n");
+    }
+
+    #[test]
+    fn a_mix_shares_the_rate_by_weight_and_the_connections_evenly() {
+        let arguments = ["127.0.0.1:9", "-q", "500", "-c", "5", "--mix", "simple=4,complex?iterations=1e6=1"];
+        let prepared = prepared(&arguments).unwrap();
+        let [simple, complex] = &prepared.plan.streams[..] else { panic!("two streams") };
+        assert_eq!(simple.pacing, Pacing::Constant { per_second: 400.0.into() });
+        assert_eq!(complex.pacing, Pacing::Constant { per_second: 100.0.into() });
+        assert_eq!((simple.connections, complex.connections), (3, 2));
+        assert_eq!(
+            (complex.name.as_str(), prepared.asked[1].target.as_str()),
+            ("complex?iterations=1e6", "/complex?iterations=1000000")
+        );
+    }
+
+    #[test]
+    fn a_closed_mix_shares_all_its_connections() {
+        let prepared = prepared(&["127.0.0.1:9", "-c", "5", "-n", "10", "--mix", "a=4,b=1"]).unwrap();
+        assert_eq!(prepared.plan.shared_connections, Some(5));
+        let streams: Vec<_> = prepared.plan.streams.iter().map(|s| (s.weight, s.requests)).collect();
+        assert_eq!(streams, [(0.8, Some(8)), (0.2, Some(2))]);
+    }
+
+    #[test]
+    fn a_rate_may_change_with_time() {
+        let pacing = |arguments: &[&str]| {
+            let mut all = vec!["127.0.0.1:9", "-z", "4s"];
+            all.extend(arguments);
+            prepared(&all).unwrap().plan.streams[0].pacing
+        };
+        let ramp = Rate::Ramp { from: 0.0, to: 90.0, over_s: 4.0 };
+        assert_eq!(pacing(&["--ramp", "0..90"]), Pacing::Constant { per_second: ramp });
+        assert_eq!(pacing(&["--ramp", "0..90", "--poisson"]), Pacing::Poisson { per_second: ramp });
+        let bursts = Rate::Bursts { per_second: 9.0, on_s: 0.5, off_s: 2.0 };
+        assert_eq!(pacing(&["-q", "9", "--bursts", "500ms,2s"]), Pacing::Constant { per_second: bursts });
+    }
+
+    #[test]
+    fn a_body_makes_a_post_unless_a_method_is_given() {
+        let bytes = |arguments: &[&str]| {
+            let mut all = vec!["127.0.0.1:9/echo"];
+            all.extend(arguments);
+            String::from_utf8(prepared(&all).unwrap().plan.streams[0].request.bytes().to_owned()).unwrap()
+        };
+        assert!(bytes(&["-d", "hello"]).starts_with("POST /echo HTTP/1.1\r\n"));
+        assert!(bytes(&["-d", "hello", "-m", "PUT"]).starts_with("PUT /echo HTTP/1.1\r\n"));
+        assert!(
+            bytes(&["-H", "Host: example.org", "-H", "x-a:b"])
+                .ends_with("host: example.org\r\nx-a: b\r\n\r\n")
+        );
+    }
+
+    #[test]
+    fn a_body_may_be_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("body");
+        fs::write(&path, b"from a file").unwrap();
+        let prepared = prepared(&["127.0.0.1:9/echo", "-d", &format!("@{}", path.display())]).unwrap();
+        assert!(prepared.plan.streams[0].request.bytes().ends_with(b"\r\n\r\nfrom a file"));
+        assert!(
+            refused(&["127.0.0.1:9", "-d", "@/nowhere/at-all"])
+                .starts_with("/nowhere/at-all cannot be read: ")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_named() {
+        assert!(refused(&["127.0.0.1:9", "-m", "G T"]).contains("`G T` is not a token"));
+        assert!(refused(&["127.0.0.1:9", "-H", "content-length: 3"]).contains("set by the generator"));
+        assert!(refused(&["127.0.0.1:9", "-H", "host: a", "-H", "host: b"]).contains("2 times"));
+        assert!(
+            refused(&["127.0.0.1:9", "--cpus", "1023"]).starts_with("--cpus 1023: this process may use ")
+        );
+        assert!(
+            refused(&["127.0.0.1:9", "--export-json", "x", "--export-hdr", "x"]).contains("the same file x")
+        );
+        assert!(refused(&["127.0.0.1:9", "-n", "2", "--mix", "a=9,b=1"]).contains("leave none for `b`"));
+        let few = ["127.0.0.1:9", "-c", "1", "-q", "9", "--mix", "a=1,b=1"];
+        assert!(refused(&few).contains("too few for the 2 parts"));
+        assert!(refused(&["127.0.0.1:9", "--mix", "//elsewhere/x=1"]).contains("another host"));
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use client::merge::MergeOptions;
+
 /// Shown below the help of `merge`.
 pub(super) const MERGE_EXAMPLES: &str = "\
 Examples:
@@ -17,11 +19,18 @@ stay in `NAME.response` as longer than that, and what lies among them is printed
 
 /// Arguments of `merge`.
 #[derive(Debug, Args)]
-pub struct MergeArgs {
+pub(crate) struct MergeArgs {
     /// The generators' logs
     #[arg(value_name = "LOG", required = true)]
     pub logs: Vec<PathBuf>,
     /// Also write the merged log here; an existing file is replaced
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+impl From<MergeArgs> for MergeOptions {
+    fn from(arguments: MergeArgs) -> Self {
+        let MergeArgs { logs, out } = arguments;
+        Self { logs, out }
+    }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use client::quick::QuickOptions;
+
 /// Shown below the help of `quick`.
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +31,7 @@ What differs:
 
 /// Arguments of `quick`.
 #[derive(Debug, Args)]
-pub struct QuickArgs {
+pub(crate) struct QuickArgs {
     /// What to load, such as http://127.0.0.1:8080/simple
     #[arg(value_name = "URL")]
     pub url: String,
@@ -48,4 +50,11 @@ pub struct QuickArgs {
     /// Accepted so that existing commands work; without effect, since TLS is not supported
     #[arg(short = 'k', long)]
     pub insecure: bool,
+}
+
+impl From<QuickArgs> for QuickOptions {
+    fn from(arguments: QuickArgs) -> Self {
+        let QuickArgs { url, count, num, output, quiet, insecure: _ } = arguments;
+        Self { url, count, num, output, quiet }
+    }
 }

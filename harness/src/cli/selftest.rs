@@ -7,7 +7,8 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use crate::selftest::{CaseName, Length};
+use selftest::{CaseName, Length};
+use selftest::{ScriptedOptions, SelftestOptions};
 
 /// What `selftest --help` ends with.
 pub(super) const SELFTEST_EXAMPLES: &str = "\
@@ -24,7 +25,7 @@ there is time, and is CANNOT TELL if it stays so. Exit code 1: a FAIL, or too fe
 
 /// Arguments of `selftest`.
 #[derive(Debug, Args)]
-pub struct SelftestArgs {
+pub(crate) struct SelftestArgs {
     /// Shorter windows, for continuous integration: at most 20 seconds in all
     #[arg(long)]
     pub short: bool,
@@ -44,7 +45,7 @@ pub struct SelftestArgs {
 
 /// Arguments of `scripted`.
 #[derive(Debug, Args)]
-pub struct ScriptedArgs {
+pub(crate) struct ScriptedArgs {
     /// The case whose script is followed
     #[arg(long, value_name = "NAME", value_parser = case_name())]
     pub script: CaseName,
@@ -65,17 +66,17 @@ pub struct ScriptedArgs {
     pub lie: f64,
 }
 
-impl SelftestArgs {
-    /// How much time there is.
-    pub fn length(&self) -> Length {
-        length(self.short)
+impl From<SelftestArgs> for SelftestOptions {
+    fn from(arguments: SelftestArgs) -> Self {
+        let SelftestArgs { case, seed, export_json, lie, short } = arguments;
+        Self { case, seed, export_json, lie, length: length(short) }
     }
 }
 
-impl ScriptedArgs {
-    /// Which script of the name is meant.
-    pub fn length(&self) -> Length {
-        length(self.short)
+impl From<ScriptedArgs> for ScriptedOptions {
+    fn from(arguments: ScriptedArgs) -> Self {
+        let ScriptedArgs { script, seed, log, spin, lie, short } = arguments;
+        Self { script, seed, log, spin, lie, length: length(short) }
     }
 }
 

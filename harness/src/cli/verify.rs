@@ -1,10 +1,18 @@
 //! Arguments of `verify`.
 
-use std::path::PathBuf;
+use std::{io::IsTerminal, path::PathBuf};
 
 use clap::Args;
 
-use crate::registry::Row;
+use race::{
+    programs::{build_all::build_all, context::Context, prerequisites, workspace::Workspace},
+    registry::{Asked, Registry, Row},
+    verify::{
+        gate::{Gate, cache_folder, verify_rows},
+        listing, table,
+    },
+};
+use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output};
 
 /// Shown below the help of `verify`.
 pub(super) const EXAMPLES: &str = "\
@@ -24,7 +32,7 @@ from an earlier time. Exit code 1: a row does not hold.";
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// The rows (see `bench --list`); all of them where nothing is said
     #[arg(value_name = "ROW")]
     pub rows: Vec<String>,
@@ -53,4 +61,49 @@ pub struct VerifyArgs {
     /// Where outcomes are kept, instead of target/verified
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
+}
+
+/// Runs `harness verify`.
+///
+/// # Errors
+/// The command line or the registry is wrong, or nothing can be written.
+pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<Outcome> {
+    let workspace = Workspace::at_or_above(&std::env::current_dir()?)?;
+    let registry = Registry::read(&args.registry.clone().unwrap_or_else(|| workspace.registry()))?;
+    let registry = registry.with(&args.with)?;
+    let mut rows = registry.select(Asked::of(&args.rows, args.all))?;
+    let skipped = prerequisites::skip(&mut rows, workspace.root(), &args.rows);
+    for skipped in &skipped {
+        let kind = if skipped.named { "error" } else { "warning" };
+        anstream::eprintln!("{kind}: skipped: {skipped}");
+    }
+    let export = args.export_json.as_deref().map(Output::begin).transpose()?;
+    let mut context = Context::new(Interrupt::listen("what was verified is kept")?)?;
+
+    let mut unbuilt = Vec::new();
+    build_all(&rows, &mut context, &workspace, |progress, row, reason| {
+        progress.say(&format!("error: {row}: {reason}"));
+        unbuilt.push((row.to_owned(), reason));
+    });
+    let folder = args.cache.clone().unwrap_or_else(|| cache_folder(&workspace));
+    let gate = Gate { folder, fresh: args.fresh };
+    let verified = verify_rows(&rows, &unbuilt, &context, &gate)?;
+
+    if args.list_deviations {
+        anstream::print!("{}", listing::tables(&verified));
+        let is_played = !verified.interrupted && verified.rows.iter().all(|row| row.error.is_none());
+        return Ok(if is_played { Outcome::Done } else { Outcome::Partly });
+    }
+    let table = table::table(&verified);
+    let table = if std::io::stdout().is_terminal() { table::coloured(&table) } else { table };
+    anstream::println!("{table}\n\n{}", table::remarks(&verified, args.all_cases).trim_end());
+    if let Some(export) = export {
+        export.finish_json(&table::Export::of(&verified))?;
+    }
+    let holds = verified.holds() && !skipped.iter().any(|skipped| skipped.named);
+    Ok(match (verified.interrupted, holds) {
+        (true, _) => Outcome::Interrupted,
+        (false, false) => Outcome::Partly,
+        (false, true) => Outcome::Done,
+    })
 }

@@ -1,0 +1,7 @@
+//! What is to be measured: scenarios, on which CPUs, in which order, under which load.
+
+pub mod scenario;
+
+pub mod cpu_plan;
+pub mod resolve;
+pub mod run_plan;

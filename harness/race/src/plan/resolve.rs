@@ -1,0 +1,345 @@
+//! From a scenario, which says what it wants, to absolute numbers, which are the same for every row.
+
+use std::time::Duration;
+
+use app::Operation;
+use load::Pacing as Arrivals;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    plan::scenario::{Pacing, Rate, Scenario},
+    registry::{OperationName, Tier},
+};
+
+/// What the rows of a run can do, measured before the first trial: absolute rates come from it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Every row that could be calibrated.
+    pub rows: Vec<RowCalibration>,
+    /// What one iteration of complex takes at concurrency 1 through the reference row, nanoseconds; absent if no
+    /// scenario asks for complex.
+    pub complex_ns_per_iteration: Option<f64>,
+    /// The same for one draw of randoms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randoms_ns_per_draw: Option<f64>,
+}
+
+/// What one row can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowCalibration {
+    /// The row.
+    pub row: String,
+    /// Its tier; absent in records of before there were others than controlled rows and the null server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    /// Whether it has one worker, however many CPUs there are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single: bool,
+    /// Cheap requests per second in a closed loop, on the CPUs of a split.
+    pub simple_per_second: f64,
+    /// CPU time of the server's tree for one of them, microseconds.
+    pub simple_cpu_us: f64,
+    /// CPU time of the server's tree for one complex request at concurrency 1, microseconds; absent if the
+    /// row does not serve it, or nothing asked for it.
+    pub complex_cpu_us: Option<f64>,
+    /// The iterations of that request.
+    pub complex_iterations: Option<u64>,
+    /// CPU time of the server's tree for one request of randoms at concurrency 1, microseconds, as for complex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randoms_cpu_us: Option<f64>,
+    /// The draws of that request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub randoms_count: Option<u32>,
+}
+
+/// A scenario in absolute numbers.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Its streams.
+    pub streams: Vec<ResolvedStream>,
+    /// Load before the window.
+    pub warm_up: Duration,
+    /// The window.
+    pub window: Duration,
+    /// How long a request may stay unanswered.
+    pub timeout: Duration,
+}
+
+/// A stream in absolute numbers.
+#[derive(Clone, Debug)]
+pub struct ResolvedStream {
+    /// Its name.
+    pub name: String,
+    /// What is asked for.
+    pub operation: Operation,
+    /// Its connections.
+    pub connections: usize,
+    /// When requests are due.
+    pub pacing: Arrivals,
+}
+
+/// A scenario whose numbers cannot be derived.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum ResolveError {
+    /// No row could be calibrated, or none that serves what is asked for.
+    #[error("scenario {0}: its rates come from a calibration, and no row could be calibrated")]
+    NoCalibration(String),
+    /// The other streams already make the load that was asked for.
+    #[error(
+        "scenario {scenario}: its other streams alone make a load of {others:.2}, and {wanted:.2} is asked for"
+    )]
+    NothingLeft {
+        /// The scenario.
+        scenario: String,
+        /// The load of the other streams.
+        others: f64,
+        /// The load that was asked for.
+        wanted: f64,
+    },
+}
+
+/// The seed of all draws: what they cost does not depend on it.
+pub(crate) const DRAWS_SEED: u32 = 1;
+
+/// Derives the absolute numbers of `scenario` for a server on `server_cpus` CPUs.
+///
+/// # Errors
+/// See [`ResolveError`].
+pub fn resolve(
+    scenario: &Scenario,
+    calibration: &Calibration,
+    server_cpus: usize,
+) -> Result<Resolved, ResolveError> {
+    let mut costs_us = Vec::new();
+    let mut streams = Vec::new();
+    for stream in &scenario.streams {
+        let operation = match (stream.operation, stream.service_time) {
+            (OperationName::Complex, Some(time)) => {
+                Operation::Complex { iterations: calibration.iterations(scenario, time)? }
+            }
+            (OperationName::Randoms, Some(time)) => {
+                Operation::Randoms { count: calibration.draws(scenario, time)?, seed: DRAWS_SEED }
+            }
+            _ => Operation::Simple,
+        };
+        costs_us.push(calibration.cpu_us(operation));
+        let (name, connections) = (stream.name.clone(), stream.connections);
+        streams.push(ResolvedStream { name, operation, connections, pacing: Arrivals::Closed });
+    }
+    // First the rates that stand by themselves, then the one that gets what is left of the load.
+    let mut others = 0.0;
+    for (index, stream) in scenario.streams.iter().enumerate() {
+        let per_second = match stream.pacing.rate() {
+            None | Some(Rate::ToReachLoad(_)) => continue,
+            Some(Rate::PerSecond(rate)) => rate,
+            Some(Rate::OfSlowestCapacity(part)) => part * calibration.slowest(scenario)?,
+        };
+        streams[index].pacing = arrivals(stream.pacing, per_second);
+        others += per_second * costs_us[index].unwrap_or(0.0) / 1e6 / server_cpus as f64;
+    }
+    for (index, stream) in scenario.streams.iter().enumerate() {
+        let Some(Rate::ToReachLoad(wanted)) = stream.pacing.rate() else { continue };
+        let cost = costs_us[index].ok_or_else(|| ResolveError::NoCalibration(scenario.name.clone()))?;
+        if others >= wanted {
+            return Err(ResolveError::NothingLeft { scenario: scenario.name.clone(), others, wanted });
+        }
+        let per_second = (wanted - others) * server_cpus as f64 / (cost / 1e6);
+        streams[index].pacing = arrivals(stream.pacing, per_second);
+    }
+    let Scenario { warm_up, window, timeout, .. } = *scenario;
+    Ok(Resolved { streams, warm_up, window, timeout })
+}
+
+fn arrivals(pacing: Pacing, per_second: f64) -> Arrivals {
+    let per_second = per_second.into();
+    match pacing {
+        Pacing::Closed => Arrivals::Closed,
+        Pacing::Constant { .. } => Arrivals::Constant { per_second },
+        Pacing::Poisson { .. } => Arrivals::Poisson { per_second },
+    }
+}
+
+impl Calibration {
+    /// The row's own figures.
+    pub fn of(&self, row: &str) -> Option<&RowCalibration> {
+        self.rows.iter().find(|calibrated| calibrated.row == row)
+    }
+
+    fn iterations(&self, scenario: &Scenario, time: Duration) -> Result<u64, ResolveError> {
+        let per_iteration = self
+            .complex_ns_per_iteration
+            .ok_or_else(|| ResolveError::NoCalibration(scenario.name.clone()))?;
+        Ok((time.as_nanos() as f64 / per_iteration).round().max(1.0) as u64)
+    }
+
+    fn draws(&self, scenario: &Scenario, time: Duration) -> Result<u32, ResolveError> {
+        let per_draw =
+            self.randoms_ns_per_draw.ok_or_else(|| ResolveError::NoCalibration(scenario.name.clone()))?;
+        Ok((time.as_nanos() as f64 / per_draw).round().max(1.0) as u32)
+    }
+
+    /// The rows that absolute numbers are derived from: the controlled ones where there are any, since a load that suits another
+    /// stack, or one worker on many CPUs, would leave them idle; else all but the null server; else whatever there is.
+    fn deciding(&self) -> impl Iterator<Item = &RowCalibration> + Clone {
+        let rank = |row: &RowCalibration| match row.tier {
+            None | Some(Tier::Controlled) if !row.single => 0,
+            None | Some(Tier::Controlled) => 1,
+            Some(Tier::Native | Tier::Reference) => 2,
+            Some(Tier::Calibration) => 3,
+        };
+        let best = self.rows.iter().map(rank).min();
+        self.rows.iter().filter(move |row| Some(rank(row)) == best)
+    }
+
+    /// Whether rows other than controlled ones were calibrated, and known as such.
+    pub fn tells_tiers_apart(&self) -> bool {
+        self.rows.iter().any(|row| row.tier.is_some_and(|tier| tier != Tier::Controlled))
+    }
+
+    fn slowest(&self, scenario: &Scenario) -> Result<f64, ResolveError> {
+        let capacities = self.deciding().map(|row| row.simple_per_second);
+        capacities.min_by(f64::total_cmp).ok_or_else(|| ResolveError::NoCalibration(scenario.name.clone()))
+    }
+
+    /// What an operation costs the median of the deciding rows, microseconds of CPU time.
+    fn cpu_us(&self, operation: Operation) -> Option<f64> {
+        let costs = self.deciding().filter_map(|row| match operation {
+            Operation::Complex { iterations } => {
+                Some(row.complex_cpu_us? * iterations as f64 / row.complex_iterations? as f64)
+            }
+            Operation::Randoms { count, .. } => {
+                Some(row.randoms_cpu_us? * f64::from(count) / f64::from(row.randoms_count?))
+            }
+            _ => Some(row.simple_cpu_us),
+        });
+        let mut costs: Vec<f64> = costs.collect();
+        costs.sort_by(f64::total_cmp);
+        costs.get(costs.len() / 2).copied()
+    }
+
+    /// The controlled rows whose complex costs over 3% more or less CPU time than the median one's, with the ratio.
+    pub fn operation_differs(&self) -> Vec<(&str, f64)> {
+        let cost = |row: &RowCalibration| Some(row.complex_cpu_us? / row.complex_iterations? as f64);
+        let comparable =
+            || self.rows.iter().filter(|row| row.tier.is_none_or(|tier| tier == Tier::Controlled));
+        let mut costs: Vec<f64> = comparable().filter_map(cost).collect();
+        costs.sort_by(f64::total_cmp);
+        let Some(&median) = costs.get(costs.len() / 2) else { return Vec::new() };
+        let ratios = comparable().filter_map(|row| Some((row.row.as_str(), cost(row)? / median)));
+        ratios.filter(|(_, ratio)| (ratio - 1.0).abs() > OPERATION_TOLERANCE).collect()
+    }
+}
+
+/// Controlled rows whose CPU time for complex differs by more are marked (rule 6).
+const OPERATION_TOLERANCE: f64 = 0.03;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixtures::calibration, plan::scenario::Scenarios, registry::Asked};
+
+    fn shipped(name: &str) -> Scenario {
+        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"));
+        Scenarios::read(folder).unwrap().select(Asked::Named(&[name.to_owned()])).unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_part_of_the_slowest_capacity_is_the_same_absolute_rate_for_all() {
+        let resolved = resolve(&shipped("simple-latency"), &calibration(), 1).unwrap();
+        assert_eq!(resolved.streams[0].pacing, Arrivals::Poisson { per_second: 20_000.0.into() });
+    }
+
+    #[test]
+    fn the_last_stream_gets_what_is_left_of_the_load() {
+        let resolved = resolve(&shipped("mixed"), &calibration(), 2).unwrap();
+        // 5 ms at 1.25 ns an iteration; 1,000/s of 20 us leave 0.6 - 0.01 of two CPUs for 5 ms each.
+        assert_eq!(resolved.streams[1].operation, Operation::Complex { iterations: 4_000_000 });
+        let Arrivals::Poisson { per_second } = resolved.streams[1].pacing else { panic!("not Poisson") };
+        let per_second = per_second.peak_per_second();
+        assert!((per_second - 0.59 * 2.0 / 0.005).abs() < 1e-6, "{per_second}");
+    }
+
+    #[test]
+    fn draws_are_calibrated_as_iterations_are() {
+        let resolved = resolve(&shipped("randoms-beside-simple"), &calibration(), 2).unwrap();
+        // 5 ms at 8 ns a draw, which cost as much CPU time; 1,000/s of 20 us leave 0.59 of two CPUs.
+        assert_eq!(resolved.streams[1].operation, Operation::Randoms { count: 625_000, seed: DRAWS_SEED });
+        let Arrivals::Poisson { per_second } = resolved.streams[1].pacing else { panic!("not Poisson") };
+        assert!((per_second.peak_per_second() - 0.59 * 2.0 / 0.005).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_load_that_the_other_streams_exceed_is_refused() {
+        let mut costly = calibration();
+        costly.rows.iter_mut().for_each(|row| row.simple_cpu_us = 1_300.0);
+        let error = resolve(&shipped("mixed"), &costly, 2).unwrap_err();
+        assert!(error.to_string().contains("0.65") && error.to_string().contains("0.60"), "{error}");
+    }
+
+    /// The controlled rows, and beside them one of another tier that is ten times as slow and as costly.
+    fn beside(tier: Tier) -> Calibration {
+        let mut calibration = calibration();
+        let first = calibration.rows[0].clone();
+        let slow = RowCalibration {
+            row: "slow".to_owned(),
+            tier: Some(tier),
+            simple_per_second: first.simple_per_second / 10.0,
+            simple_cpu_us: 10.0 * first.simple_cpu_us,
+            complex_cpu_us: first.complex_cpu_us.map(|us| 10.0 * us),
+            ..first
+        };
+        calibration.rows = [vec![slow.clone(), slow.clone(), slow], calibration.rows].concat();
+        calibration
+    }
+
+    #[test]
+    fn rows_of_other_tiers_change_no_load_and_are_no_measure_of_the_operation() {
+        let rates = |calibration: &Calibration, scenario: &str| {
+            let resolved = resolve(&shipped(scenario), calibration, 2).unwrap();
+            resolved.streams.into_iter().map(|stream| stream.pacing).collect::<Vec<_>>()
+        };
+        for tier in [Tier::Native, Tier::Reference, Tier::Calibration] {
+            let beside = beside(tier);
+            for scenario in ["simple-latency", "mixed"] {
+                assert_eq!(rates(&beside, scenario), rates(&calibration(), scenario), "{tier}");
+            }
+            assert_eq!(beside.operation_differs(), calibration().operation_differs());
+        }
+        // Nor does a controlled row of one worker, which would be the slowest wherever there are many CPUs.
+        let mut single = beside(Tier::Controlled);
+        single.rows.iter_mut().for_each(|row| row.single = row.row == "slow");
+        assert_eq!(rates(&single, "simple-latency"), rates(&calibration(), "simple-latency"));
+        // Where there is no controlled row, the others decide, and the null server last.
+        let mut others = beside(Tier::Reference);
+        others.rows.retain(|row| row.tier == Some(Tier::Reference));
+        others.rows.push(RowCalibration {
+            tier: Some(Tier::Calibration),
+            simple_per_second: 1.0,
+            ..others.rows[0].clone()
+        });
+        assert_eq!(rates(&others, "simple-latency"), [Arrivals::Poisson { per_second: 2_500.0.into() }]);
+    }
+
+    #[test]
+    fn a_calibration_of_before_rows_had_tiers_reads_as_it_did() {
+        let text = r#"{"row":"a","simple_per_second":1.0,"simple_cpu_us":1.0,"complex_cpu_us":null,"complex_iterations":null}"#;
+        let row: RowCalibration = serde_json::from_str(text).unwrap();
+        assert_eq!((row.tier, serde_json::to_string(&row).unwrap().as_str()), (None, text));
+    }
+
+    #[test]
+    fn without_a_calibration_only_absolute_scenarios_can_be_resolved() {
+        let none = Calibration::default();
+        assert!(resolve(&shipped("simple-throughput"), &none, 1).is_ok());
+        for name in ["simple-latency", "mixed"] {
+            assert!(matches!(resolve(&shipped(name), &none, 1), Err(ResolveError::NoCalibration(_))));
+        }
+    }
+
+    #[test]
+    fn a_row_whose_operation_costs_over_three_percent_more_is_named() {
+        let calibration = calibration();
+        let [(row, ratio)] = calibration.operation_differs()[..] else { panic!() };
+        assert!(row == "c" && (ratio - 1.04).abs() < 1e-9);
+    }
+}

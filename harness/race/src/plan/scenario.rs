@@ -1,0 +1,339 @@
+//! The experiments, as data: `scenarios/*.toml`. A scenario is a load shape with the question that it answers.
+
+use std::{path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::registry::{Asked, OperationName, Row};
+use terminal::{
+    duration,
+    names::{Unknown, select},
+};
+
+/// One experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// How it is called: the name of its file without `.toml`, whatever the file says.
+    #[serde(default)]
+    pub name: String,
+    /// What a reader wants to know.
+    pub question: String,
+    /// Whether the scenario is left out unless it is named.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_request: bool,
+    /// Where server and generator run.
+    pub placement: Placement,
+    /// How many CPUs the server gets; all that the placement leaves where nothing is said.
+    pub server_cpus: Option<usize>,
+    /// Fewer server CPUs than this and the table shows the cost of the stack only, without ranks.
+    #[serde(default = "one")]
+    pub min_server_cpus: usize,
+    /// Load without recording, before the window.
+    #[serde(with = "duration", default = "default_warm_up")]
+    pub warm_up: Duration,
+    /// The measuring window.
+    #[serde(with = "duration", default = "default_window")]
+    pub window: Duration,
+    /// How long a request may stay unanswered.
+    #[serde(with = "duration", default = "default_timeout")]
+    pub timeout: Duration,
+    /// What rows are compared by.
+    pub rank: RankBy,
+    /// The requests.
+    #[serde(rename = "stream")]
+    pub streams: Vec<Stream>,
+}
+
+/// Where server and generator run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Placement {
+    /// On CPU sets that share nothing.
+    Split,
+    /// On the same CPUs, the generator at raised priority and never spinning.
+    Shared,
+}
+
+/// The figure by which a scenario compares its rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RankBy {
+    /// The stream that it is a figure of.
+    pub stream: String,
+    /// Which figure.
+    pub by: Metric,
+}
+
+/// A figure of one stream of one trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Right answers per second of the window.
+    Throughput,
+    /// The 99th percentile of the response time.
+    P99,
+}
+
+/// One endpoint of a mix, with connections of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// How it is called in tables.
+    pub name: String,
+    /// What is asked for.
+    pub operation: OperationName,
+    /// How long one operation should take at concurrency 1; its iterations or draws are calibrated to it.
+    #[serde(with = "duration::optional", default)]
+    pub service_time: Option<Duration>,
+    /// How many connections it has.
+    pub connections: usize,
+    /// When requests are due.
+    pub pacing: Pacing,
+}
+
+/// When the requests of a stream are due.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Pacing {
+    /// The next one as soon as the last was answered, on every connection.
+    Closed,
+    /// Evenly spaced.
+    Constant {
+        /// How many.
+        rate: Rate,
+    },
+    /// Independent of each other, as the requests of many people are.
+    Poisson {
+        /// How many.
+        rate: Rate,
+    },
+}
+
+/// An arrival rate. Whatever it is derived from, it is the same absolute rate for every row.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Rate {
+    /// Requests per second.
+    PerSecond(f64),
+    /// This part of what the slowest row of the run served in its calibration.
+    OfSlowestCapacity(f64),
+    /// What makes the server's CPUs busy for this part of the time, together with the other streams.
+    ToReachLoad(f64),
+}
+
+fn one() -> usize {
+    1
+}
+
+fn default_warm_up() -> Duration {
+    Duration::from_millis(500)
+}
+
+/// As long as a run of all rows on two cores, built from nothing, can have and end within a quarter of an hour.
+fn default_window() -> Duration {
+    Duration::from_millis(3500)
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+/// Why the scenarios cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// A file or the folder cannot be read.
+    #[error("cannot read the scenario {path}")]
+    Read {
+        /// The file or folder.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not a scenario; the message names line and column.
+    #[error("the scenario {path} is wrong: {reason}")]
+    Parse {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No scenario has the name that was asked for.
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+}
+
+/// All scenarios of a folder, in the order in which a run takes them: throughput before what is derived from it.
+#[derive(Clone, Debug)]
+pub struct Scenarios(Vec<Scenario>);
+
+impl Scenarios {
+    /// Reads every `*.toml` of `folder`.
+    ///
+    /// # Errors
+    /// The folder has none, or one of them is wrong.
+    pub fn read(folder: &Path) -> Result<Self, ScenarioError> {
+        let read_error =
+            |path: &Path, source| ScenarioError::Read { path: path.display().to_string(), source };
+        let mut scenarios = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|error| read_error(folder, error))? {
+            let path = entry.map_err(|error| read_error(folder, error))?.path();
+            if path.extension().is_none_or(|extension| extension != "toml") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).map_err(|error| read_error(&path, error))?;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let scenario = Scenario::parse(&name, &text)
+                .map_err(|reason| ScenarioError::Parse { path: path.display().to_string(), reason })?;
+            scenarios.push(scenario);
+        }
+        if scenarios.is_empty() {
+            return Err(read_error(folder, std::io::Error::other("it holds no *.toml file")));
+        }
+        scenarios.sort_by(|a, b| (a.is_open_loop(), &b.name).cmp(&(b.is_open_loop(), &a.name)));
+        Ok(Self(scenarios))
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Scenario] {
+        &self.0
+    }
+
+    /// Those that are asked for.
+    ///
+    /// # Errors
+    /// A name that no scenario has.
+    pub fn select(&self, asked: Asked<'_>) -> Result<Vec<Scenario>, Unknown> {
+        match asked {
+            Asked::All => Ok(self.0.clone()),
+            Asked::Default => Ok(self.0.iter().filter(|scenario| !scenario.on_request).cloned().collect()),
+            Asked::Named(names) => select("scenario", &self.0, |scenario| &scenario.name, names),
+        }
+    }
+}
+
+impl Scenario {
+    fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let mut scenario: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        name.clone_into(&mut scenario.name);
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let ranked = self.streams.iter().find(|stream| stream.name == self.rank.stream);
+        let ranked =
+            ranked.ok_or_else(|| format!("no stream is called `{}`, as `rank` says", self.rank.stream))?;
+        if self.rank.by == Metric::Throughput && ranked.pacing != Pacing::Closed {
+            return Err("an open loop offers a fixed rate, so that throughput cannot rank it".to_owned());
+        }
+        if self.window.is_zero() || self.timeout.is_zero() {
+            return Err("window and timeout must be longer than nothing".to_owned());
+        }
+        for (index, stream) in self.streams.iter().enumerate() {
+            let name = &stream.name;
+            if self.streams[..index].iter().any(|earlier| earlier.name == *name) {
+                return Err(format!("two streams are called `{name}`"));
+            }
+            if stream.connections == 0 {
+                return Err(format!("stream `{name}` has no connection"));
+            }
+            if (stream.operation != OperationName::Simple) != stream.service_time.is_some() {
+                return Err(format!(
+                    "stream `{name}`: complex and randoms, and only they, have a `service_time`"
+                ));
+            }
+            match stream.pacing.rate() {
+                Some(Rate::PerSecond(rate)) if !(rate.is_finite() && rate > 0.0) => {
+                    return Err(format!("stream `{name}`: a rate of {rate} per second is no rate"));
+                }
+                Some(Rate::OfSlowestCapacity(part) | Rate::ToReachLoad(part))
+                    if !(part > 0.0 && part <= 1.5) =>
+                {
+                    return Err(format!("stream `{name}`: a load of {part} is not between 0 and 1.5"));
+                }
+                _ => {}
+            }
+        }
+        let derived = |stream: &&Stream| matches!(stream.pacing.rate(), Some(Rate::ToReachLoad(_)));
+        if self.streams.iter().filter(derived).count() > 1 {
+            return Err("only one stream can have what is left of a load".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether any stream's requests are due at times that do not wait for the server.
+    pub fn is_open_loop(&self) -> bool {
+        self.streams.iter().any(|stream| stream.pacing != Pacing::Closed)
+    }
+
+    /// Whether `row` serves all that this scenario asks for.
+    pub fn suits(&self, row: &Row) -> bool {
+        self.streams.iter().all(|stream| row.operations.contains(&stream.operation))
+    }
+
+    /// Whether a rate or an operation of it is derived from what the rows can do.
+    pub fn needs_calibration(&self) -> bool {
+        let derived = |rate| matches!(rate, Some(Rate::OfSlowestCapacity(_) | Rate::ToReachLoad(_)));
+        self.streams.iter().any(|stream| stream.service_time.is_some() || derived(stream.pacing.rate()))
+    }
+
+    /// The time that one trial takes beside starting and stopping the server.
+    pub fn trial_time(&self) -> Duration {
+        self.warm_up + self.window
+    }
+}
+
+impl Pacing {
+    /// The rate, where there is one.
+    pub fn rate(&self) -> Option<Rate> {
+        match *self {
+            Self::Closed => None,
+            Self::Constant { rate } | Self::Poisson { rate } => Some(rate),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> Scenarios {
+        Scenarios::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"))).unwrap()
+    }
+
+    #[test]
+    fn the_shipped_scenarios_are_read_in_the_order_of_a_run() {
+        let names: Vec<_> = shipped().all().iter().map(|scenario| scenario.name.clone()).collect();
+        assert_eq!(names, ["simple-throughput", "simple-latency", "randoms-beside-simple", "mixed"]);
+    }
+
+    #[test]
+    fn a_scenario_that_contradicts_itself_is_refused_with_the_reason() {
+        let text = |rank: &str, stream: &str| {
+            format!(
+                "question = ''\nplacement = 'split'\nrank = {rank}\n\
+                 [[stream]]\nname = 's'\noperation = 'simple'\nconnections = 1\n{stream}\n"
+            )
+        };
+        let by_p99 = "{ stream = 's', by = 'p99' }";
+        let closed = "pacing = { kind = 'closed' }";
+        let open = "pacing = { kind = 'poisson', rate = { per_second = 5.0 } }";
+        assert!(Scenario::parse("x", &text(by_p99, closed)).is_ok());
+        let refused = [
+            (text("{ stream = 't', by = 'p99' }", closed), "no stream is called `t`"),
+            (text("{ stream = 's', by = 'throughput' }", open), "throughput cannot rank"),
+            (text(by_p99, "pacing = { kind = 'poisson', rate = { per_second = 0.0 } }"), "no rate"),
+            (text(by_p99, &format!("{closed}\nservice_time = '5ms'")), "only they"),
+            (text(by_p99, &format!("{closed}\nconnection = 3")), "connection"),
+            (
+                text(by_p99, "pacing = { kind = 'poisson', rate = { to_reach_load = 7.0 } }"),
+                "between 0 and 1.5",
+            ),
+        ];
+        for (text, expected) in refused {
+            let error = Scenario::parse("x", &text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What every step of a run needs to know, gathered once.
+
+use std::{collections::HashMap, ffi::OsString};
+
+use host::{class::SchedulingClass, cpus::CpuSet};
+
+use crate::{
+    plan::cpu_plan::Topology,
+    programs::{
+        builder::Built,
+        instance::{Instance, InstanceError},
+    },
+    registry::Row,
+};
+use terminal::interrupt::Interrupt;
+
+/// The surroundings of a trial.
+#[derive(Debug)]
+pub struct Context {
+    /// The CPUs.
+    pub topology: Topology,
+    /// The programs of the rows, by the row's name.
+    pub programs: HashMap<String, Built>,
+    /// The command that guards a process: this program, under a hidden name.
+    pub guard: Vec<OsString>,
+    /// Whether a person wants to stop.
+    pub interrupt: Interrupt,
+    /// Whether this process may raise the priority of its generator threads.
+    pub may_raise_priority: bool,
+}
+
+impl Context {
+    /// Nothing is built yet.
+    ///
+    /// # Errors
+    /// This process cannot tell its own program or CPUs.
+    pub fn new(interrupt: Interrupt) -> std::io::Result<Self> {
+        Ok(Self {
+            topology: Topology::of_this_host()?,
+            programs: HashMap::new(),
+            guard: guard_command()?,
+            interrupt,
+            may_raise_priority: may_raise_priority(),
+        })
+    }
+
+    /// Starts the program of `row` on `cpus`.
+    ///
+    /// # Errors
+    /// See [`Instance::start`].
+    ///
+    /// # Panics
+    /// If the row was not built.
+    pub fn start(&self, row: &Row, cpus: &CpuSet) -> Result<Instance, InstanceError> {
+        Instance::start(row, &self.programs[&row.name], cpus, &self.guard)
+    }
+}
+
+/// The command that guards a process.
+///
+/// # Errors
+/// This process cannot tell its own program.
+pub fn guard_command() -> std::io::Result<Vec<OsString>> {
+    Ok(vec![std::env::current_exe()?.into_os_string(), "guard".into(), "--".into()])
+}
+
+/// Tried on a thread of its own, which then ends.
+fn may_raise_priority() -> bool {
+    std::thread::spawn(|| SchedulingClass::Fifo.apply_to_current_thread().is_ok()).join().unwrap_or(false)
+}

@@ -1,0 +1,12 @@
+//! The rows' programs: found or built, and started.
+
+pub mod workspace;
+
+pub mod builder;
+pub mod prerequisites;
+
+pub mod instance;
+
+pub mod context;
+
+pub mod build_all;

@@ -1,0 +1,286 @@
+//! A results folder: the files of one run, each in a consistent state at every instant.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    plan::{resolve::Calibration, run_plan::RunPlan},
+    programs::prerequisites::Skipped,
+    records::{
+        conformance::Conformance,
+        environment::Environment,
+        record::{TrialLog, TrialRecord, read_trials},
+    },
+};
+
+/// What a run was to do, and what became of it apart from its trials.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The plan.
+    pub plan: RunPlan,
+    /// Rows that were asked for and cannot run here; their plan is as if they had not been.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
+    /// Whether the rows keep the contract; absent in records of before that was asked, and where the run ended before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conformance: Option<Conformance>,
+    /// What the rows can do; empty until they were calibrated.
+    pub calibration: Calibration,
+    /// Rows and scenarios that could not be measured at all.
+    pub failures: Vec<Failure>,
+    /// Whether a person ended it early.
+    pub interrupted: bool,
+    /// Where the time went.
+    pub time: TimeSpent,
+}
+
+/// Something that could not be measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The row or the scenario.
+    pub what: String,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+/// Where the time of a run went, seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimeSpent {
+    /// Building the servers.
+    pub building_s: f64,
+    /// Playing the suite.
+    #[serde(default)]
+    pub verifying_s: f64,
+    /// Calibrating.
+    pub calibrating_s: f64,
+    /// All trials, with starting, warming up and stopping.
+    pub trials_s: f64,
+    /// The measuring windows alone.
+    pub windows_s: f64,
+}
+
+impl TimeSpent {
+    /// The part of the run, building and verifying apart, that was spent in measuring windows.
+    pub fn measuring_share(&self) -> f64 {
+        self.windows_s / (self.calibrating_s + self.trials_s).max(f64::MIN_POSITIVE)
+    }
+}
+
+/// The folder of one run.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// All that a folder holds.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// Host, tools and code.
+    pub environment: Environment,
+    /// Plan, calibration and failures.
+    pub run: RunRecord,
+    /// The trials.
+    pub trials: Vec<TrialRecord>,
+}
+
+/// A folder that is not to be written to.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// It holds something already.
+    #[error("{0} exists and is not empty: give another --out, or --replace to replace a run that is there")]
+    Taken(PathBuf),
+    /// It holds something that no run has written.
+    #[error("{0} holds files but no run: --replace replaces runs only, so give another --out")]
+    Foreign(PathBuf),
+    /// It cannot be created or read.
+    #[error("cannot use {path}")]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+const ENVIRONMENT: &str = "environment.json";
+const RUN: &str = "run.json";
+const TRIALS: &str = "trials.jsonl";
+const REPORT: &str = "report.md";
+
+impl Folder {
+    /// Creates an empty folder at `path`; with `replace`, removes the files of a run that is there.
+    ///
+    /// # Errors
+    /// It is not empty, and not to be replaced.
+    pub fn create(path: &Path, replace: bool) -> Result<Self, FolderError> {
+        let folder = Self { path: path.to_owned() };
+        let failed = |source| FolderError::Io { path: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(failed)?;
+        let is_empty = fs::read_dir(path).map_err(failed)?.next().is_none();
+        match (is_empty, replace) {
+            (true, _) => {}
+            (false, false) => return Err(FolderError::Taken(path.to_owned())),
+            (false, true) if !folder.file(RUN).is_file() => {
+                return Err(FolderError::Foreign(path.to_owned()));
+            }
+            (false, true) => {
+                for name in [REPORT, TRIALS, ENVIRONMENT, RUN] {
+                    match fs::remove_file(folder.file(name)) {
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(folder)
+    }
+
+    /// Creates `<parent>/<date>-<host>`, or the same with `-2`, `-3`... where that is taken.
+    ///
+    /// # Errors
+    /// The parent cannot be written to.
+    pub fn create_dated(parent: &Path, date: &str, host: &str) -> Result<Self, FolderError> {
+        let name = |number: u32| match number {
+            1 => format!("{date}-{host}"),
+            _ => format!("{date}-{host}-{number}"),
+        };
+        for number in 1.. {
+            match Self::create(&parent.join(name(number)), false) {
+                Err(FolderError::Taken(_)) => {}
+                created => return created,
+            }
+        }
+        Err(FolderError::Taken(parent.to_owned()))
+    }
+
+    /// A folder that is there.
+    pub fn open(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where trials are appended.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub fn trial_log(&self) -> io::Result<TrialLog> {
+        TrialLog::append_to(&self.file(TRIALS))
+    }
+
+    /// Writes the environment.
+    ///
+    /// # Errors
+    /// The disk is full, or the folder went away.
+    pub fn write_environment(&self, environment: &Environment) -> io::Result<()> {
+        write_whole(&self.file(ENVIRONMENT), &serde_json::to_vec_pretty(environment)?)
+    }
+
+    /// Writes what became of the run so far.
+    ///
+    /// # Errors
+    /// The disk is full, or the folder went away.
+    pub fn write_run(&self, run: &RunRecord) -> io::Result<()> {
+        write_whole(&self.file(RUN), &serde_json::to_vec_pretty(run)?)
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// The disk is full, or the folder went away.
+    pub fn write_report(&self, markdown: &str) -> io::Result<()> {
+        write_whole(&self.file(REPORT), markdown.as_bytes())
+    }
+
+    /// The report as it was written.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn report(&self) -> Result<String, FolderError> {
+        self.read(REPORT, |path| fs::read_to_string(path))
+    }
+
+    /// All that a report is made from.
+    ///
+    /// # Errors
+    /// A file is missing, or is not what a run writes; the message names it.
+    pub fn contents(&self) -> Result<Contents, FolderError> {
+        Ok(Contents {
+            environment: self.read(ENVIRONMENT, |path| Ok(serde_json::from_slice(&fs::read(path)?)?))?,
+            run: self.read(RUN, |path| Ok(serde_json::from_slice(&fs::read(path)?)?))?,
+            trials: self.read(TRIALS, read_trials)?,
+        })
+    }
+
+    fn read<T>(&self, name: &str, read: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, FolderError> {
+        let path = self.file(name);
+        read(&path).map_err(|source| FolderError::Io { path, source })
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+/// The run folders below `parent`, oldest first.
+pub fn runs_below(parent: &Path) -> Vec<Folder> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut runs: Vec<(String, Folder)> = entries
+        .filter(|path| path.join(RUN).is_file())
+        .map(|path| {
+            let folder = Folder { path };
+            let started = folder.contents().map(|contents| contents.environment.started).unwrap_or_default();
+            (started, folder)
+        })
+        .collect();
+    runs.sort_by(|(a, a_folder), (b, b_folder)| (a, &a_folder.path).cmp(&(b, &b_folder.path)));
+    runs.into_iter().map(|(_, folder)| folder).collect()
+}
+
+/// Replaces a file by way of another, so that it is never half written.
+///
+/// # Errors
+/// The disk is full, or the folder went away.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    fs::write(&unfinished, content)?;
+    fs::File::open(&unfinished)?.sync_all()?;
+    fs::rename(&unfinished, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_holds_something_is_never_overwritten_unless_it_is_a_run() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a");
+        Folder::create(&path, false).unwrap();
+        fs::write(path.join("precious"), "").unwrap();
+        assert!(matches!(Folder::create(&path, false), Err(FolderError::Taken(_))));
+        assert!(matches!(Folder::create(&path, true), Err(FolderError::Foreign(_))));
+        fs::write(path.join(RUN), "{}").unwrap();
+        Folder::create(&path, true).unwrap();
+        assert!(path.join("precious").exists() && !path.join(RUN).exists());
+    }
+
+    #[test]
+    fn a_second_run_of_a_day_gets_a_folder_of_its_own() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut names = Vec::new();
+        for _ in 0..3 {
+            let folder = Folder::create_dated(parent.path(), "2026-11-21", "host").unwrap();
+            fs::write(folder.path().join("x"), "").unwrap();
+            names.push(folder.path().file_name().unwrap().to_str().unwrap().to_owned());
+        }
+        assert_eq!(names, ["2026-11-21-host", "2026-11-21-host-2", "2026-11-21-host-3"]);
+    }
+}

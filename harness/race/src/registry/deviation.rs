@@ -1,0 +1,23 @@
+//! One reason for which a row does not pass cases of the suite.
+
+use serde::{Deserialize, Serialize};
+
+/// Cases of the suite that a row does not pass, all for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deviation {
+    /// The reason, as the reports print it.
+    pub why: String,
+    /// The cases, by name.
+    pub cases: Vec<String>,
+}
+
+impl Deviation {
+    /// The cases as a person reads them: by name where they are few, else their number and the first.
+    pub fn cases_in_short(&self) -> String {
+        match self.cases.as_slice() {
+            few if few.len() <= 3 => few.join("; "),
+            many => format!("{} cases, such as {}", many.len(), many[0]),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a row is, once its table was read.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{deviation::Deviation, factors::Factors, requirement::Requirement};
+
+/// What may be concluded from a row beside others: no rank is ever given across tiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// hyper 1 and kit: only the architecture differs.
+    Controlled,
+    /// A framework with its own HTTP, as shipped.
+    Native,
+    /// Not this project's code.
+    Reference,
+    /// The null server: it says what the machine and the generator allow, and never ranks.
+    Calibration,
+}
+
+/// What an endpoint computes, by the name that scenarios and rows use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationName {
+    /// The cheap sum.
+    Simple,
+    /// The expensive sum.
+    Complex,
+    /// The expensive draws.
+    Randoms,
+}
+
+impl OperationName {
+    /// Every operation that a scenario can ask for.
+    pub const ALL: [Self; 3] = [Self::Simple, Self::Complex, Self::Randoms];
+}
+
+/// How a server says that it accepts connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// By its ready line. It chooses its port, and is given `--listen` and `--cpus`.
+    #[default]
+    Line,
+    /// By answering HTTP on a port that the harness chooses. It is given nothing but what its arguments say.
+    Http,
+}
+
+/// How long a server may take until it accepts, where nothing is said.
+pub(super) const DEFAULT_READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// One measurable server configuration.
+/// Files and records have it as a `Table`, in the file of that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// How the row is called everywhere.
+    pub name: String,
+    /// Where connections live and where operations run, in one line.
+    pub about: String,
+    /// Who it may be ranked with.
+    pub tier: Tier,
+    /// The program: a workspace package that is built for it, or a command.
+    pub program: Program,
+    /// Its arguments, beside `--listen` and `--cpus` where it has a ready line.
+    pub args: Vec<String>,
+    /// Further packages that are built for it; `{package}` in its command and arguments is the path of the binary.
+    pub uses: Vec<String>,
+    /// The operations that it serves.
+    pub operations: Vec<OperationName>,
+    /// How it says that it accepts connections.
+    pub ready: Readiness,
+    /// How long it may take until it accepts.
+    pub ready_within: Duration,
+    /// How long it is loaded before each window at least: longer than a scenario says for a program that compiles itself while
+    /// it runs.
+    pub warm_up: Duration,
+    /// Whether the row is left out unless it is named.
+    pub on_request: bool,
+    /// What it is; absent in records of before that was asked, and for rows of the command line.
+    pub factors: Option<Factors>,
+    /// What must be there for it to run. A row that lacks it is skipped.
+    pub requires: Vec<Requirement>,
+    /// The cases of the suite that it does not pass, by reason. Exact: none other may fail, and none of these pass.
+    pub deviations: Vec<Deviation>,
+    /// Whether a person gave it on the command line, so that its deviations are found rather than listed. Not part of the row's
+    /// record: the plan's says which rows these are.
+    pub is_given: bool,
+}
+
+/// Where a row's program comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Program {
+    /// A package of this workspace, built alone in release.
+    Package(String),
+    /// A program that is there already, with its leading arguments. It runs in the root of the checkout, or where the person is
+    /// who gave it on the command line.
+    Command(Vec<String>),
+}
+
+impl Row {
+    /// A row that a person gave on the command line: nothing is known of it but its command, and nothing promised.
+    pub fn given(name: String, command: Vec<String>) -> Self {
+        Self {
+            name,
+            about: "given on the command line".to_owned(),
+            tier: Tier::Reference,
+            program: Program::Command(command),
+            args: Vec::new(),
+            uses: Vec::new(),
+            operations: OperationName::ALL.to_vec(),
+            ready: Readiness::Line,
+            ready_within: DEFAULT_READY_WITHIN,
+            warm_up: Duration::ZERO,
+            on_request: false,
+            factors: None,
+            requires: Vec::new(),
+            deviations: Vec::new(),
+            is_given: true,
+        }
+    }
+
+    /// All texts in which placeholders are filled in: the command, and the arguments.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &String> {
+        let command = match &self.program {
+            Program::Package(_) => &[],
+            Program::Command(command) => command.as_slice(),
+        };
+        command.iter().chain(&self.args)
+    }
+
+    /// The packages that are built for it.
+    pub fn packages(&self) -> impl Iterator<Item = &String> {
+        let own = match &self.program {
+            Program::Package(package) => Some(package),
+            Program::Command(_) => None,
+        };
+        own.into_iter().chain(&self.uses)
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Controlled => "controlled",
+            Self::Native => "native",
+            Self::Reference => "reference",
+            Self::Calibration => "calibration",
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! A row as files have it: the table of a registry, and the object of a record.
+//!
+//! Both have the same keys. A registry must say more than a record need: what rows are was not asked in earlier runs.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::{
+    deviation::Deviation,
+    factors::Factors,
+    requirement::Requirement,
+    row::{DEFAULT_READY_WITHIN, OperationName, Program, Readiness, Row, Tier},
+};
+use terminal::duration;
+
+/// A row as files have it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    pub(super) name: String,
+    about: String,
+    tier: Tier,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    package: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<String>>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    uses: Vec<String>,
+    #[serde(default = "every_operation")]
+    operations: Vec<OperationName>,
+    #[serde(default, skip_serializing_if = "is_line")]
+    ready: Readiness,
+    #[serde(with = "duration", default = "default_ready_within")]
+    ready_within: Duration,
+    #[serde(with = "duration", default, skip_serializing_if = "Duration::is_zero")]
+    warm_up: Duration,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    on_request: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    factors: Option<Factors>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    requires: Vec<Requirement>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    deviations: Vec<Deviation>,
+    /// Read into `deviations`; a record has it all in one.
+    #[serde(default, skip_serializing)]
+    pub(super) deviations_file: Option<PathBuf>,
+}
+
+fn default_ready_within() -> Duration {
+    DEFAULT_READY_WITHIN
+}
+
+fn every_operation() -> Vec<OperationName> {
+    OperationName::ALL.to_vec()
+}
+
+fn is_line(ready: &Readiness) -> bool {
+    *ready == Readiness::Line
+}
+
+impl TryFrom<Table> for Row {
+    type Error = String;
+
+    fn try_from(table: Table) -> Result<Self, String> {
+        let Table { name, about, tier, package, command, args, uses, operations, .. } = table;
+        let Table { ready, ready_within, warm_up, on_request, factors, requires, deviations, .. } = table;
+        let program = match (package, command) {
+            (Some(package), None) => Program::Package(package),
+            (None, Some(command)) if !command.is_empty() => Program::Command(command),
+            (None, Some(_)) => {
+                return Err(
+                    "its command is empty: name a program, as in command = [\"node\", \"app.js\"]".to_owned()
+                );
+            }
+            (Some(_), Some(_)) => {
+                return Err("it has a package and a command: it needs either of them".to_owned());
+            }
+            (None, None) => {
+                return Err("it has no program: it needs either a package of this workspace or a command, as in package = \
+                            \"work-stealing\""
+                    .to_owned());
+            }
+        };
+        let is_given = false;
+        Ok(Self {
+            name,
+            about,
+            tier,
+            program,
+            args,
+            uses,
+            operations,
+            ready,
+            ready_within,
+            warm_up,
+            on_request,
+            factors,
+            requires,
+            deviations,
+            is_given,
+        })
+    }
+}
+
+impl From<Row> for Table {
+    fn from(row: Row) -> Self {
+        let Row {
+            name, about, tier, program, args, uses, operations, ready, ready_within, on_request, ..
+        } = row;
+        let Row { factors, requires, deviations, warm_up, .. } = row;
+        let (package, command) = match program {
+            Program::Package(package) => (Some(package), None),
+            Program::Command(command) => (None, Some(command)),
+        };
+        Self {
+            name,
+            about,
+            tier,
+            package,
+            command,
+            args,
+            uses,
+            operations,
+            ready,
+            ready_within,
+            warm_up,
+            on_request,
+            factors,
+            requires,
+            deviations,
+            deviations_file: None,
+        }
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Table::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(Table::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}

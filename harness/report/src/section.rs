@@ -1,0 +1,405 @@
+//! One scenario's part of a report: a table of its rows, and what may be concluded from it.
+
+use std::collections::BTreeMap;
+
+use stats::{
+    Digest, Quantile,
+    compare::{self, Comparison, Series},
+    rank::Direction,
+    summary::{MedianInterval, median_interval},
+};
+
+use super::{
+    figures::{Unit, three_digits},
+    findings, instrument,
+};
+use race::{
+    plan::{
+        run_plan::BLOCKS_FOR_RANKS,
+        scenario::{Metric, Pacing, Rate, Scenario, Stream},
+    },
+    records::{
+        folder::Contents,
+        record::{Measured, StreamRecord, TrialRecord, Verdict, label},
+    },
+    registry::{OperationName, Row, Tier},
+};
+use terminal::numbers::thousands;
+
+/// One scenario's table and conclusions.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// The scenario's name.
+    pub name: String,
+    /// What a reader wants to know.
+    pub question: String,
+    /// The load, and on which CPUs.
+    pub load: Vec<String>,
+    /// Why there are no ranks, or what else must be known before reading the table.
+    pub caveats: Vec<String>,
+    /// Headings of the columns, with their units.
+    pub columns: Vec<String>,
+    /// The rows' cells.
+    pub rows: Vec<Vec<String>>,
+    /// What is true, and how surely.
+    pub findings: Vec<String>,
+}
+
+/// One line of the table before it is written: a row of the registry, or its twin, with its trials.
+struct Line<'a> {
+    row: &'a Row,
+    twin: bool,
+    trials: Vec<&'a TrialRecord>,
+    valid: Vec<&'a Measured>,
+}
+
+impl Section {
+    pub(super) fn new(scenario: &Scenario, contents: &Contents) -> Self {
+        let plan = &contents.run.plan;
+        // One tier after another: rows of different tiers are never ranked together, and are not read together either.
+        let mut entries = plan.entries(scenario);
+        entries.sort_by_key(|entry| entry.row.tier);
+        let lines: Vec<Line<'_>> = entries
+            .into_iter()
+            .map(|entry| {
+                let (row, twin) = (entry.row, entry.twin);
+                let own = |trial: &&TrialRecord| {
+                    trial.scenario == scenario.name && trial.row == row.name && trial.twin == twin
+                };
+                let trials: Vec<&TrialRecord> = contents.trials.iter().filter(own).collect();
+                let valid = trials.iter().filter_map(|trial| trial.valid()).collect();
+                Line { row, twin, trials, valid }
+            })
+            .collect();
+        let comparison = compare_lines(scenario, &lines);
+        let caveats = caveats(scenario, contents, plan.trials);
+        let ranked = caveats.is_empty();
+        let unit = unit_of(&lines);
+        let ceiling = ceiling_of(scenario, &lines);
+
+        let mut columns = vec!["row".to_owned(), "tier".to_owned()];
+        if ranked {
+            columns.push("rank".to_owned());
+        }
+        columns.extend(headings(scenario, unit, !ceiling.is_empty()));
+        let rows = lines
+            .iter()
+            .enumerate()
+            .map(|(index, line)| {
+                let mut cells = vec![label(&line.row.name, line.twin), line.row.tier.to_string()];
+                if ranked {
+                    cells.push(
+                        comparison.rank_of(index).map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
+                    );
+                }
+                cells.extend(cells_of(scenario, line, unit, &ceiling));
+                cells.push(notes(scenario, line, contents));
+                cells
+            })
+            .collect();
+        Self {
+            name: scenario.name.clone(),
+            question: scenario.question.clone(),
+            load: describe_load(scenario, contents),
+            findings: findings::draw(scenario, &comparison, ranked)
+                .into_iter()
+                .chain(instrument::findings(lines.iter().flat_map(|line| line.valid.iter().copied())))
+                .collect(),
+            caveats,
+            columns,
+            rows,
+        }
+    }
+}
+
+/// The figure by which the scenario compares rows.
+fn ranked_figure(scenario: &Scenario, measured: &Measured) -> Option<f64> {
+    let stream = measured.stream(&scenario.rank.stream)?;
+    Some(match scenario.rank.by {
+        Metric::Throughput => stream.achieved_per_second,
+        Metric::P99 => stream.p99()?.ns() as f64 / 1000.0,
+    })
+}
+
+fn compare_lines(scenario: &Scenario, lines: &[Line<'_>]) -> Comparison {
+    let series: Vec<Series> = lines
+        .iter()
+        .map(|line| {
+            let blocks = line.trials.iter().map(|trial| trial.block + 1).max().unwrap_or(0);
+            let of_block = |block| {
+                let trial =
+                    line.trials.iter().rfind(|trial| trial.block == block && trial.valid().is_some())?;
+                ranked_figure(scenario, trial.valid()?)
+            };
+            Series {
+                name: label(&line.row.name, line.twin),
+                ranked: line.row.tier == Tier::Controlled && !line.twin,
+                values: (0..blocks).map(of_block).collect(),
+            }
+        })
+        .collect();
+    let direction = match scenario.rank.by {
+        Metric::Throughput => Direction::HigherIsBetter,
+        Metric::P99 => Direction::LowerIsBetter,
+    };
+    let twin = lines.iter().position(|line| line.twin);
+    let original = twin
+        .and_then(|twin| lines.iter().position(|line| line.row.name == lines[twin].row.name && !line.twin));
+    compare::scenario(&series, direction, original.zip(twin))
+}
+
+fn caveats(scenario: &Scenario, contents: &Contents, trials: u32) -> Vec<String> {
+    let mut caveats = Vec::new();
+    let server_cpus =
+        contents.trials.iter().find(|t| t.scenario == scenario.name).map(|t| t.cpus.server.len());
+    match server_cpus {
+        Some(cpus) if cpus < scenario.min_server_cpus => {
+            let cpus = if cpus == 1 { "One server CPU".to_owned() } else { format!("{cpus} server CPUs") };
+            caveats.push(format!("{cpus}: cost of the stack only. No ranks."));
+        }
+        None => caveats.push("No trial was finished.".to_owned()),
+        _ => {}
+    }
+    if trials < BLOCKS_FOR_RANKS {
+        caveats.push(format!(
+            "Fewer than {BLOCKS_FOR_RANKS} trials of each row: values and intervals, no ranks."
+        ));
+    }
+    caveats
+}
+
+fn describe_load(scenario: &Scenario, contents: &Contents) -> Vec<String> {
+    let first = contents
+        .trials
+        .iter()
+        .filter(|trial| trial.scenario == scenario.name)
+        .find_map(|trial| Some((trial, trial.measured.as_ref()?)));
+    let mut lines = Vec::new();
+    if let Some((trial, measured)) = first {
+        for (stream, record) in scenario.streams.iter().zip(&measured.streams) {
+            lines.push(describe_stream(stream, record, contents));
+        }
+        lines.push(format!(
+            "{}; window {:?} after {:?} of warm-up",
+            trial.cpus, scenario.window, scenario.warm_up
+        ));
+        let longer = |row: &&Row| scenario.suits(row) && row.warm_up > scenario.warm_up;
+        for row in contents.run.plan.rows.iter().filter(longer) {
+            lines.push(format!("{} is warmed up for {:?}", row.name, row.warm_up));
+        }
+    }
+    lines
+}
+
+fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) -> String {
+    let offered =
+        record.offered_per_second.map_or_else(String::new, |rate| format!(" {}/s", three_digits(rate)));
+    let pacing = match stream.pacing {
+        Pacing::Closed => "closed loop".to_owned(),
+        Pacing::Constant { .. } => format!("open loop, constant{offered}"),
+        Pacing::Poisson { .. } => format!("open loop, Poisson{offered}"),
+    };
+    let why = match stream.pacing.rate() {
+        Some(Rate::OfSlowestCapacity(part)) => {
+            let controlled = if contents.run.calibration.tells_tiers_apart() { "controlled " } else { "" };
+            format!(" ({part} of the slowest {controlled}row's capacity)")
+        }
+        Some(Rate::ToReachLoad(load)) => format!(" (which makes the load of the server's CPUs {load})"),
+        _ => String::new(),
+    };
+    let calibration = &contents.run.calibration;
+    let (ns, unit) = match stream.operation {
+        OperationName::Randoms => (calibration.randoms_ns_per_draw, "draws"),
+        OperationName::Simple | OperationName::Complex => {
+            (calibration.complex_ns_per_iteration, "iterations")
+        }
+    };
+    let operation = match (stream.service_time, ns) {
+        (Some(time), Some(ns)) => {
+            format!(" of {} {unit}, about {time:?}", thousands(time.as_nanos() as f64 / ns))
+        }
+        _ => String::new(),
+    };
+    format!("{}{operation}: {pacing}{why}, {} connections", stream.name, stream.connections)
+}
+
+/// The null server's throughput in each block; empty where the scenario does not rank by throughput.
+fn ceiling_of(scenario: &Scenario, lines: &[Line<'_>]) -> BTreeMap<usize, f64> {
+    // A row that is for request alone is measured for its own sake.
+    let is_ceiling = |line: &&Line<'_>| line.row.tier == Tier::Calibration && !line.row.on_request;
+    let line = lines.iter().find(is_ceiling);
+    let line = line.filter(|_| scenario.rank.by == Metric::Throughput);
+    line.into_iter().flat_map(|line| by_block(scenario, line)).collect()
+}
+
+/// The figure that the scenario ranks by, of every valid trial, with its block.
+fn by_block(scenario: &Scenario, line: &Line<'_>) -> Vec<(usize, f64)> {
+    let figure = |trial: &&TrialRecord| Some((trial.block, ranked_figure(scenario, trial.valid()?)?));
+    line.trials.iter().filter_map(figure).collect()
+}
+
+/// A row's part of the ceiling: ratios within blocks, so that what a block did to both falls out.
+fn part_of_ceiling(scenario: &Scenario, line: &Line<'_>, ceiling: &BTreeMap<usize, f64>) -> String {
+    let ratio = |(block, figure)| ceiling.get(&block).map(|ceiling| figure / ceiling);
+    let ratios: Vec<f64> = by_block(scenario, line).into_iter().filter_map(ratio).collect();
+    interval_cell(&ratios, |ratio| format!("{ratio:.2}"))
+}
+
+fn unit_of(lines: &[Line<'_>]) -> Unit {
+    let p99s =
+        lines.iter().flat_map(|line| &line.valid).flat_map(|m| &m.streams).filter_map(StreamRecord::p99);
+    Unit::for_times_up_to(p99s.map(|p99| p99.ns() as f64 / 1000.0).fold(0.0, f64::max))
+}
+
+fn headings(scenario: &Scenario, unit: Unit, has_ceiling: bool) -> Vec<String> {
+    let mut headings = Vec::new();
+    let several = scenario.streams.len() > 1;
+    for stream in &scenario.streams {
+        let of = if several { format!("{} ", stream.name) } else { String::new() };
+        if stream.pacing == Pacing::Closed {
+            headings.push(format!("{of}requests/s"));
+            if has_ceiling {
+                headings.push("of the ceiling".to_owned());
+            }
+        }
+        let unit = unit.name();
+        headings.push(format!("{of}p50, {unit}"));
+        headings.push(format!("{of}p99, {unit}"));
+        if stream.pacing != Pacing::Closed {
+            headings.push(format!("{of}p99.9, {unit}"));
+            headings.push(format!("{of}achieved"));
+        }
+    }
+    headings
+        .extend(["server CPU", "CPU us/request", "RSS/worker, MiB", "errors", "notes"].map(str::to_owned));
+    headings
+}
+
+fn cells_of(scenario: &Scenario, line: &Line<'_>, unit: Unit, ceiling: &BTreeMap<usize, f64>) -> Vec<String> {
+    let mut cells = Vec::new();
+    for stream in &scenario.streams {
+        let records: Vec<&StreamRecord> = line.valid.iter().filter_map(|m| m.stream(&stream.name)).collect();
+        let quantile = |of: fn(&Digest) -> Quantile| quantile_cell(&records, of, unit);
+        if stream.pacing == Pacing::Closed {
+            let rates: Vec<f64> = records.iter().map(|record| record.achieved_per_second).collect();
+            cells.push(interval_cell(&rates, thousands));
+            if !ceiling.is_empty() {
+                cells.push(part_of_ceiling(scenario, line, ceiling));
+            }
+        }
+        cells.push(quantile(|response| response.p50));
+        cells.push(quantile(|response| response.p99));
+        if stream.pacing != Pacing::Closed {
+            cells.push(quantile(|response| response.p999));
+            // The worst trial, since a median would hide the one in which the server fell behind.
+            let parts = records.iter().map(|record| record.right as f64 / record.due.max(1) as f64);
+            let worst = parts.min_by(f64::total_cmp);
+            cells.push(worst.map_or_else(|| "-".to_owned(), |part| format!("{:.1}%", 100.0 * part)));
+        }
+    }
+    let cpus = line.trials.first().map_or(1, |trial| trial.cpus.server.len()) as f64;
+    let busy: Vec<f64> = line
+        .valid
+        .iter()
+        .map(|measured| measured.server.cpu_ns as f64 / 1e9 / measured.window_s / cpus)
+        .collect();
+    cells.push(
+        median_interval(&busy).map_or_else(|| "-".to_owned(), |busy| format!("{:.0}%", 100.0 * busy.median)),
+    );
+    let cpu: Vec<f64> = line.valid.iter().map(|measured| measured.server_cpu_per_request_us).collect();
+    cells.push(median_interval(&cpu).map_or_else(|| "-".to_owned(), |cpu| three_digits(cpu.median)));
+    cells.push(resident_per_worker(line));
+    let errors: u64 = line.valid.iter().map(|measured| measured.errors()).sum();
+    cells.push(thousands(errors as f64));
+    cells
+}
+
+/// Resident memory of the whole tree at the window's end by worker, MiB. Pages that processes share count once for each.
+fn resident_per_worker(line: &Line<'_>) -> String {
+    let of = |measured: &&Measured| {
+        let workers = measured.workers.filter(|&workers| workers > 0)?;
+        Some(measured.server.resident_kib as f64 / 1024.0 / workers as f64)
+    };
+    let mib: Vec<f64> = line.valid.iter().filter_map(of).collect();
+    match median_interval(&mib) {
+        Some(mib) => three_digits(mib.median),
+        None if line.valid.is_empty() => "-".to_owned(),
+        None => "unknown".to_owned(),
+    }
+}
+
+/// `median [low, high]`.
+fn interval_cell(values: &[f64], show: impl Fn(f64) -> String) -> String {
+    match median_interval(values) {
+        None => "-".to_owned(),
+        Some(_) if values.len() == 1 => show(values[0]),
+        Some(MedianInterval { median, low, high, .. }) => {
+            format!("{} [{}, {}]", show(median), show(low), show(high))
+        }
+    }
+}
+
+fn quantile_cell(records: &[&StreamRecord], of: fn(&Digest) -> Quantile, unit: Unit) -> String {
+    let mut quantiles: Vec<Quantile> =
+        records.iter().filter_map(|record| record.response.as_ref()).map(of).collect();
+    quantiles.sort_by_key(|quantile| (quantile.is_bound(), quantile.ns()));
+    match (quantiles.first(), quantiles.last()) {
+        // Where the largest is only a lower bound, so is every figure that depends on it.
+        (Some(&first), Some(&last)) if last.is_bound() => {
+            let middle = quantiles[quantiles.len() / 2];
+            let [middle, first, last] = [middle, first, last].map(|quantile| unit.show_quantile(quantile));
+            format!("{middle} [{first}, {last}]")
+        }
+        _ => {
+            let us: Vec<f64> = quantiles.iter().map(|quantile| quantile.ns() as f64 / 1000.0).collect();
+            interval_cell(&us, |us| unit.show(us))
+        }
+    }
+}
+
+/// What a reader must know of a row beside its figures.
+fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents) -> String {
+    let mut notes = Vec::new();
+    let count =
+        |wanted: fn(&Verdict) -> bool| line.trials.iter().filter(|trial| wanted(&trial.verdict)).count();
+    let valid = line.valid.len();
+    let mut say = |number: usize, what: &str| {
+        if number > 0 {
+            notes.push(format!("{what} {number} of {valid}"));
+        }
+    };
+    say(count(|v| matches!(v, Verdict::Valid { saturated: true, .. })), "saturated in");
+    say(
+        count(|v| matches!(v, Verdict::Valid { generator_bound: true, .. })),
+        "lower bound (generator busy) in",
+    );
+    let invalid = count(|verdict| matches!(verdict, Verdict::Invalid { .. }));
+    if invalid > 0 {
+        notes.push(format!("{invalid} invalid, repeated"));
+    }
+    if let Some(reason) = line.trials.iter().find_map(|trial| match &trial.verdict {
+        Verdict::Failed { reason } => Some(reason),
+        _ => None,
+    }) {
+        notes.push(format!("failed: {reason}"));
+    }
+    // In whichever trials: how a program ends says nothing of the instrument.
+    let ended: Vec<&Measured> = line.trials.iter().filter_map(|trial| trial.measured.as_ref()).collect();
+    let unclean: Vec<&String> = ended.iter().filter_map(|measured| measured.unclean_end.as_ref()).collect();
+    if let Some(reason) = unclean.first() {
+        notes.push(format!("did not end cleanly in {} of {}: {reason}", unclean.len(), ended.len()));
+    }
+    let stolen =
+        line.valid.iter().filter_map(|measured| Some(measured.machine.as_ref()?.stolen)).fold(0.0, f64::max);
+    if stolen > 0.01 {
+        notes.push(format!("up to {:.0}% of the CPUs stolen by the hypervisor", 100.0 * stolen));
+    }
+    let asks_complex = scenario.streams.iter().any(|stream| stream.operation == OperationName::Complex);
+    if let Some((_, ratio)) =
+        contents.run.calibration.operation_differs().iter().find(|(row, _)| *row == line.row.name)
+        && asks_complex
+    {
+        notes.push(format!("operation differs: complex costs {ratio:.2} of the median row's CPU time"));
+    }
+    notes.join("; ")
+}

@@ -1,0 +1,207 @@
+//! `harness bench`: a whole run, from the data that describes it to the tables that it leaves.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::bail;
+use clap::Args;
+
+use super::list;
+use race::{
+    plan::{
+        run_plan::RunPlan,
+        scenario::{Placement, Scenarios},
+    },
+    programs::{context::Context, prerequisites, workspace::Workspace},
+    records::{
+        conformance::Conformance,
+        environment::{Environment, host_name, sha256_of},
+        folder::{Folder, TimeSpent},
+    },
+    registry::{Asked, Registry, Row},
+    run::Run,
+    verify::gate::{Gate, cache_folder},
+};
+use terminal::{duration, interrupt::Interrupt, outcome::Outcome, progress::about};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  cargo bench-all                                     the usual rows, about a quarter of an hour
+  cargo bench-all --all                               every row and every scenario
+  cargo bench-all --list                              the rows and scenarios that there are
+  cargo bench-all --dry-run                           the plan, and how long it would take
+  cargo bench-all --scenario mixed --only work-stealing,rayon-offload
+  cargo bench-all --only ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
+  cargo bench-all --trials 1 --duration 1s --out /tmp/lap     a quick look, without ranks
+  cargo bench-all --seed 42                           the same order and the same arrivals again";
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Only these rows (see --list), separated by commas
+    #[arg(long, value_name = "ROW,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Only these scenarios (see --list), separated by commas
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub scenario: Vec<String>,
+    /// Also a server of your own, such as "name=my,cmd=./my --port {port},ready=http" (repeatable); without ready=http it is
+    /// given --listen and --cpus and prints a ready line; operations=simple+complex where it has not all
+    #[arg(long, value_name = "ROW", value_parser = Row::from_command_line)]
+    pub with: Vec<Row>,
+    /// Also the rows and scenarios that are for request alone
+    #[arg(long, conflicts_with = "only")]
+    pub all: bool,
+    /// Trials of each row under each scenario: one a block
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub trials: u32,
+    /// Measuring window of a trial (such as 500ms or 4s), instead of what the scenario says
+    #[arg(long, value_name = "S", value_parser = window)]
+    pub duration: Option<Duration>,
+    /// Seed of the order of rows and of all arrivals; a new one each time where nothing is said
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Results folder, instead of results/DATE-HOST
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace the run that is in the results folder
+    #[arg(long, requires = "out")]
+    pub replace: bool,
+    /// Registry of rows, instead of harness/servers.toml
+    #[arg(long, value_name = "FILE")]
+    pub registry: Option<PathBuf>,
+    /// Folder of scenarios, instead of harness/scenarios
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Option<PathBuf>,
+    /// Race the rows without asking whether they keep the contract; the report says so
+    #[arg(long)]
+    pub unverified: bool,
+    /// Print the plan and measure nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the rows and scenarios that there are
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// Runs `harness bench`. `command` is what the person typed.
+///
+/// # Errors
+/// The command line, the registry or the scenarios are wrong, or nothing can be written.
+pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome> {
+    let workspace = Workspace::at_or_above(&std::env::current_dir()?)?;
+    let registry = Registry::read(&args.registry.clone().unwrap_or_else(|| workspace.registry()))?;
+    let registry = registry.with(&args.with)?;
+    let scenarios = Scenarios::read(&args.scenarios.clone().unwrap_or_else(|| workspace.scenarios()))?;
+    if args.list {
+        list::print(&registry, &scenarios, workspace.root());
+        return Ok(Outcome::Done);
+    }
+    let mut rows = registry.select(Asked::of(&args.only, args.all))?;
+    let skipped = prerequisites::skip(&mut rows, workspace.root(), &args.only);
+    for skipped in &skipped {
+        let kind = if skipped.named { "error" } else { "warning" };
+        anstream::eprintln!("{kind}: skipped: {skipped}");
+    }
+    if rows.is_empty() {
+        bail!("no row is left to race: what they need is missing");
+    }
+    let plan = plan(args, rows, &scenarios)?;
+    let mut context = Context::new(Interrupt::listen("finished trials are kept")?)?;
+    let mut run = Run::new(plan, skipped, &context)?;
+    anstream::print!("{}", run.record.plan.describe(&context.topology)?);
+    if args.dry_run {
+        return Ok(run.outcome());
+    }
+    if !context.may_raise_priority
+        && run.record.plan.scenarios.iter().any(|s| s.placement == Placement::Shared)
+    {
+        anstream::eprintln!(
+            "warning: the generator cannot raise its priority on shared CPUs; run as root, or allow real-time \
+             priority (ulimit -r), or its own lag may make trials invalid"
+        );
+    }
+
+    let folder = create_folder(args, &workspace)?;
+    let mut environment = Environment::capture(&workspace, command)?;
+    environment.required = prerequisites::versions(&run.record.plan.rows, workspace.root(), &context.guard);
+    for said in prerequisites::unexpected(&run.record.plan.rows, &environment.required) {
+        anstream::eprintln!("warning: {said}");
+    }
+    run.build(&mut context, &workspace);
+    for (row, built) in &context.programs {
+        environment.programs.insert(row.clone(), sha256_of(&built.program)?);
+        for (package, binary) in &built.uses {
+            environment.programs.insert(format!("{row} uses {package}"), sha256_of(binary)?);
+        }
+    }
+    folder.write_environment(&environment)?;
+    folder.write_run(&run.record)?;
+    if args.unverified {
+        run.record.conformance = Some(Conformance::Unverified);
+    } else {
+        run.verify(&mut context, &Gate { folder: cache_folder(&workspace), fresh: false })?;
+    }
+    folder.write_run(&run.record)?;
+    let mut log = folder.trial_log()?;
+    if run.can_race(&context) {
+        run.calibrate(&context)?;
+        folder.write_run(&run.record)?;
+        run.trials(&context, &mut log)?;
+    } else if !context.interrupt.asked() {
+        anstream::eprintln!("error: no row is left to race");
+    }
+    run.record.interrupted = context.interrupt.asked();
+    folder.write_run(&run.record)?;
+
+    let markdown = report::write(&folder)?;
+    if args.out.is_none() && !run.record.interrupted {
+        report::publish(&workspace)?;
+    }
+    anstream::println!("\n{}", report::for_terminal(&markdown));
+    let TimeSpent { building_s, verifying_s, calibrating_s, trials_s, .. } = run.record.time;
+    anstream::println!(
+        "{} in all, {} of it building and verifying; {:.0}% of the rest was spent in measuring windows",
+        about(Duration::from_secs_f64((building_s + verifying_s + calibrating_s + trials_s).round())),
+        about(Duration::from_secs_f64((building_s + verifying_s).round())),
+        100.0 * run.record.time.measuring_share(),
+    );
+    anstream::println!("The records are in {}", folder.path().display());
+    Ok(run.outcome())
+}
+
+fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Result<RunPlan> {
+    let mut scenarios = scenarios.select(Asked::of(&args.scenario, args.all))?;
+    if let Some(window) = args.duration {
+        scenarios.iter_mut().for_each(|scenario| scenario.window = window);
+    }
+    scenarios.retain(|scenario| rows.iter().any(|row| scenario.suits(row)));
+    if scenarios.is_empty() {
+        bail!("none of these rows serves what these scenarios ask for");
+    }
+    let seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
+    let with = rows.iter().filter(|row| row.is_given).map(|row| row.name.clone()).collect();
+    Ok(RunPlan { rows, with, scenarios, trials: args.trials, seed })
+}
+
+fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Folder> {
+    match &args.out {
+        Some(path) => Ok(Folder::create(path, args.replace)?),
+        None => {
+            let date = jiff::Zoned::now().strftime("%Y-%m-%d").to_string();
+            Ok(Folder::create_dated(&workspace.results(), &date, &host_name())?)
+        }
+    }
+}
+
+/// A window shorter than this holds too few requests to say anything, and is mostly edges.
+const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
+/// A window longer than this is a typing error.
+const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
+
+fn window(text: &str) -> Result<Duration, String> {
+    let window = duration::parse(text)?;
+    if (SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&window) {
+        Ok(window)
+    } else {
+        Err(format!("a window of {window:?} is not between {SHORTEST_WINDOW:?} and {LONGEST_WINDOW:?}"))
+    }
+}

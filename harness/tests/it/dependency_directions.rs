@@ -1,0 +1,145 @@
+//! Who may know whom, as ARCHITECTURE.md draws it. A crate that grows a dependency in the wrong direction fails here.
+
+use std::collections::BTreeSet;
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+/// What a member may depend on, among the members: for its code, and in addition for its tests.
+const ALLOWED: [(&str, &[&str], &[&str]); 20] = [
+    // What servers share.
+    ("app", &[], &[]),
+    ("host", &[], &[]),
+    ("kit", &["app", "host"], &[]),
+    ("kit-tokio", &["app", "host", "kit"], &[]),
+    ("kit-glommio", &["kit"], &[]),
+    ("kit-may", &["host", "kit"], &[]),
+    ("kit-poll", &[], &[]),
+    ("kit-rayon", &["app", "host", "kit"], &[]),
+    ("supervisor", &["kit"], &[]),
+    // The harness, from the ground up.
+    ("stats", &[], &[]),
+    ("load", &["stats"], &[]),
+    ("conformance", &["app", "host"], &[]),
+    ("terminal", &["load"], &[]),
+    ("race", &["app", "conformance", "host", "load", "stats", "terminal"], &[]),
+    ("report", &["race", "stats", "terminal"], &[]),
+    ("client", &["host", "load", "race", "stats", "terminal"], &[]),
+    ("selftest", &["app", "host", "load", "race", "stats", "terminal"], &[]),
+    ("harness", &["client", "host", "load", "race", "report", "selftest", "terminal"], &["app", "stats"]),
+    // Beside both.
+    ("benches", &["app", "host", "kit", "kit-tokio", "load", "stats"], &[]),
+    ("properties", &["app", "kit", "load"], &[]),
+];
+
+/// A server may know what every server shares, and the suite that it must pass; never another server or the harness.
+const SERVER: (&[&str], &[&str]) = (
+    &["app", "host", "kit", "kit-glommio", "kit-may", "kit-poll", "kit-rayon", "kit-tokio", "supervisor"],
+    &["conformance"],
+);
+
+/// Runtimes, which only the crates that are about them may name.
+const RUNTIMES: [&str; 5] = ["actix-web", "glommio", "may", "rayon", "tokio"];
+
+fn metadata() -> Metadata {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap()
+}
+
+fn is_server(package: &Package) -> bool {
+    let folder = package.manifest_path.parent().and_then(|folder| folder.parent());
+    folder.is_some_and(|folder| folder.ends_with("servers"))
+        && !ALLOWED.iter().any(|(name, ..)| *name == package.name.as_str())
+}
+
+fn dependencies(package: &Package, kind: DependencyKind) -> BTreeSet<&str> {
+    package.dependencies.iter().filter(|d| d.kind == kind).map(|d| d.name.as_str()).collect()
+}
+
+#[test]
+fn every_member_depends_only_on_what_it_may_know() {
+    let metadata = metadata();
+    let members: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        let (code, tests) = match ALLOWED.iter().find(|(member, ..)| *member == name) {
+            Some((_, code, tests)) => (*code, *tests),
+            None if is_server(package) => SERVER,
+            None => panic!("{name} is neither a server nor listed: say what it may know"),
+        };
+        for (kind, allowed) in [
+            (DependencyKind::Normal, code.to_vec()),
+            (DependencyKind::Build, Vec::new()),
+            (DependencyKind::Development, [code, tests].concat()),
+        ] {
+            for dependency in dependencies(package, kind).intersection(&members) {
+                assert!(allowed.contains(dependency), "{name} must not depend on {dependency} ({kind:?})");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_served_and_what_all_servers_share_name_no_runtime() {
+    for package in
+        metadata().packages.iter().filter(|package| ["app", "host", "kit"].contains(&package.name.as_str()))
+    {
+        let dependencies = dependencies(package, DependencyKind::Normal);
+        let named: Vec<_> = RUNTIMES.iter().filter(|runtime| dependencies.contains(*runtime)).collect();
+        assert!(named.is_empty(), "{} depends on {named:?}", package.name);
+    }
+}
+
+#[test]
+fn the_ceiling_knows_another_null_server_only_in_an_example() {
+    let metadata = metadata();
+    let ceiling = metadata.packages.iter().find(|package| package.name.as_str() == "ceiling").unwrap();
+    assert!(dependencies(ceiling, DependencyKind::Development).contains("may_minihttp"));
+    let linked = dependencies(ceiling, DependencyKind::Normal);
+    let named: Vec<_> =
+        linked.iter().filter(|name| RUNTIMES.contains(name) || name.starts_with("may")).collect();
+    assert!(named.is_empty(), "the null server itself depends on {named:?}");
+}
+
+#[test]
+fn the_harness_names_no_runtime_and_links_no_server() {
+    let metadata = metadata();
+    let servers: BTreeSet<&str> =
+        metadata.packages.iter().filter(|p| is_server(p)).map(|p| p.name.as_str()).collect();
+    assert!(servers.contains("work-stealing"), "{servers:?}");
+    for package in metadata
+        .packages
+        .iter()
+        .filter(|package| package.manifest_path.components().any(|part| part.as_str() == "harness"))
+    {
+        for dependency in &package.dependencies {
+            let name = dependency.name.as_str();
+            assert!(
+                !RUNTIMES.contains(&name) && !servers.contains(name),
+                "{} depends on {name}",
+                package.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_member_inherits_the_lints_and_states_no_version_of_its_own() {
+    for package in metadata().packages {
+        let manifest = std::fs::read_to_string(&package.manifest_path).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{} has lints of its own", package.name);
+        let own_version = manifest.lines().find(|line| line.contains("version = \""));
+        assert_eq!(own_version, None, "{} states a version: the workspace states them once", package.name);
+    }
+}
+
+#[test]
+fn only_the_command_line_and_what_is_started_by_one_know_clap() {
+    for package in metadata().packages {
+        let below_the_command_line =
+            package.manifest_path.ancestors().skip(2).any(|folder| folder.ends_with("harness"));
+        if below_the_command_line || ["app", "host"].contains(&package.name.as_str()) {
+            let linked = dependencies(&package, DependencyKind::Normal);
+            assert!(!linked.contains("clap"), "{} knows clap: it gets plain values", package.name);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The harness from outside: its program, run as a person or a script runs it, and what must hold of the whole workspace.
+
+mod rows;
+mod support;
+
+mod containers;
+mod dependency_directions;
+mod generators;
+mod laps;
+mod load_command;
+mod merge;
+mod printed;
+mod quick;
+mod selftest;
+mod verify;
