@@ -19,9 +19,12 @@
 
 mod chunked;
 mod fields;
+mod grammar;
 mod line;
+mod stop;
 
-use fields::Fields;
+use fields::{Fields, Framing, Persistence};
+pub use stop::Stop;
 
 /// A whole, valid message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,25 +45,6 @@ pub struct Message<'a> {
     pub refusable: bool,
 }
 
-/// Why there is no further message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// There are no further bytes.
-    End,
-    /// There are no further bytes but empty lines.
-    EmptyLines,
-    /// The last message asked to close, so what follows, if anything does, is not a request.
-    Closed,
-    /// Nobody can say what becomes of what follows: the last message asks to close in a way that is no list of options.
-    Unclear,
-    /// The head of the next message has no end.
-    IncompleteHead,
-    /// The content of the next message has no end.
-    IncompleteContent,
-    /// The next message is not one.
-    Invalid(&'static str),
-}
-
 /// What some bytes are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading<'a> {
@@ -79,19 +63,6 @@ struct Head<'a> {
     persistence: Persistence,
     /// Where the content begins.
     end: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
-    Length(u64),
-    Chunked,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Persistence {
-    Persists,
-    Closes,
-    Unclear,
 }
 
 /// Reads `bytes` as what a client sent on one connection.
@@ -180,56 +151,6 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, Stop> {
         refusable: line.refusable || fields.refusable,
     };
     Ok(Head { message, framing: fields.framing, persistence: fields.persistence, end })
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty()
-        && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
-/// RFC 9110 section 5.5: what may stand in a line besides its end.
-fn is_text(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
-}
-
-/// RFC 9110 section 7.2 and RFC 3986 section 3.2: `host [":" port]`, the host not empty.
-fn is_authority(bytes: &[u8]) -> bool {
-    let (host, port) = match bytes.iter().rposition(|&byte| byte == b':') {
-        Some(colon) if !bytes[colon..].contains(&b']') => (&bytes[..colon], &bytes[colon + 1..]),
-        _ => (bytes, &b""[..]),
-    };
-    port.iter().all(u8::is_ascii_digit)
-        && match host {
-            [b'[', literal @ .., b']'] => is_literal(literal),
-            name => !name.is_empty() && is_registered_name(name),
-        }
-}
-
-fn is_literal(literal: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(literal) else { return false };
-    match text.strip_prefix(['v', 'V']).and_then(|text| text.split_once('.')) {
-        Some((version, address)) => {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:".contains(c);
-            !version.is_empty()
-                && version.chars().all(|c| c.is_ascii_hexdigit())
-                && !address.is_empty()
-                && address.chars().all(is_plain)
-        }
-        None => text.parse::<std::net::Ipv6Addr>().is_ok(),
-    }
-}
-
-fn is_registered_name(mut name: &[u8]) -> bool {
-    loop {
-        name = match name {
-            [] => return true,
-            [b'%', a, b, rest @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest,
-            // Without the comma, of which the contract takes a list to be made.
-            [byte, rest @ ..] if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(byte) => rest,
-            _ => return false,
-        }
-    }
 }
 
 #[cfg(test)]

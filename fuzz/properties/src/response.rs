@@ -4,17 +4,13 @@
 //! same for every cutting; it is that of a decoder of whole bytes; nothing exceeds the limits. Where bytes are incomplete that
 //! decoder does not look whether they can still become a response, so the parser may have refused them already.
 
+mod answer;
 mod whole;
 
-use load::{
-    Limits,
-    response::{Progress, ResponseError, ResponseParser},
-};
+pub use answer::{Answer, LIMITS};
+use load::response::{Progress, ResponseError, ResponseParser};
 
 use crate::{Violation, delivery::Delivery, violation};
-
-/// Small, so that short inputs reach them.
-pub const LIMITS: Limits = Limits { max_head_bytes: 512, max_body_bytes: 1_000 };
 
 /// What a parser made of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,21 +19,6 @@ pub struct Transcript {
     pub answers: Vec<Answer>,
     /// What came after the last.
     pub end: End,
-}
-
-/// One final answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Its status.
-    pub status: u16,
-    /// Another can follow on the connection.
-    pub keep_alive: bool,
-    /// How long its head is.
-    pub head_bytes: usize,
-    /// Its content.
-    pub body: Vec<u8>,
-    /// Where it ends, counted from the first byte of the connection.
-    pub end: usize,
 }
 
 /// How a connection ends.

@@ -3,32 +3,10 @@
 use std::fmt;
 
 use app::{Expectation, Operation};
-use serde::{Deserialize, Serialize};
 
-use crate::play::{Context, Finding};
+use crate::context::Context;
 use crate::response::Response;
-
-/// How binding a requirement is (RFC 2119).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Good, but nobody is owed it.
-    May,
-    /// To be met unless there is a reason, which the registry then states.
-    Should,
-    /// A row that fails it is not raced.
-    Must,
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::May => "may",
-            Self::Should => "should",
-            Self::Must => "must",
-        })
-    }
-}
+use crate::verdict::{Finding, Level};
 
 /// One requirement with the conversation that shows whether it is met, on a connection of its own.
 pub struct Case {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use host::launch::Launch;
 
-use crate::case::Level;
+use crate::options::Options;
 use crate::report::Outcome;
-use crate::suite::{Options, run};
+use crate::suite::run;
+use crate::verdict::Level;
 
 /// How long a server may take to accept, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);

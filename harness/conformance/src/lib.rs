@@ -8,12 +8,15 @@
 //! What it refuses to know: how a server is built, and any HTTP client library, which would mend or hide
 //! exactly what is to be judged. Every wait has a deadline.
 
+mod options;
 mod response;
 mod transcript;
+mod verdict;
 mod wire;
 
 mod case;
 mod cases;
+mod context;
 mod play;
 
 mod differences;
@@ -26,8 +29,10 @@ mod launched;
 pub mod attacks;
 
 pub use answers::{WrongAnswer, check_answers, check_endpoint};
-pub use case::{Case, Level};
+pub use case::Case;
 pub use differences::{Difference, differences};
 pub use launched::{HEADER_TIMEOUT, MAX_BODY, PARALLEL, assert_conforms};
-pub use report::{DESYNC, Outcome, Report, Verdict};
-pub use suite::{Options, run, run_cases, suite};
+pub use options::Options;
+pub use report::{Outcome, Report};
+pub use suite::{run, run_cases, suite};
+pub use verdict::{DESYNC, Level, Verdict};

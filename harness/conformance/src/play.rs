@@ -4,14 +4,12 @@
 //! the end of the conversation, is a desync and fails it: after every last step the client makes one more request, and
 //! the server either answers this one or closes.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::case::{Case, Expected, Script, Step, answers_smuggled, get, simple};
-use crate::report::{DESYNC, Verdict};
+use crate::context::Context;
 use crate::response::Response;
-use crate::suite::Options;
-use crate::transcript::Transcript;
+use crate::verdict::{DESYNC, Finding, Verdict};
 use crate::wire::{After, Broken, Client};
 
 /// How long a connection is watched for a close that the answer did not announce.
@@ -21,36 +19,6 @@ const UNANNOUNCED: Duration = Duration::from_secs(1);
 const MORE_ANSWERS: usize = 4;
 const MORE_WITHIN: Duration = Duration::from_millis(300);
 
-/// A verdict with what led to it; empty for a pass.
-pub(crate) type Finding = (Verdict, String);
-
-/// Whom to play against, and how; one for each case.
-pub(crate) struct Context<'a> {
-    pub(crate) address: SocketAddr,
-    pub(crate) options: &'a Options,
-    pub(crate) transcript: Transcript,
-}
-
-impl<'a> Context<'a> {
-    pub(crate) fn new(address: SocketAddr, options: &'a Options) -> Self {
-        Self { address, options, transcript: Transcript::default() }
-    }
-
-    /// A new connection.
-    pub(crate) fn connect(&self) -> Result<Client, String> {
-        Client::connect(self.address, self.options.patience)
-            .map(|client| client.recording(&self.transcript))
-            .map_err(|error| format!("cannot connect: {error}"))
-    }
-
-    /// One exchange on a new connection.
-    pub(crate) fn exchange(&self, request: &[u8], to_head: bool) -> Result<Response, String> {
-        let mut client = self.connect()?;
-        client.send(request).map_err(|error| error.to_string())?;
-        client.receive(to_head).map_err(|broken| broken.to_string())
-    }
-}
-
 /// The verdict on one case.
 pub(crate) fn play(case: &Case, context: &Context<'_>) -> Finding {
     match &case.script {
@@ -59,14 +27,6 @@ pub(crate) fn play(case: &Case, context: &Context<'_>) -> Finding {
             Ok(finding) => finding,
             Err(detail) => (Verdict::Fail, detail),
         },
-    }
-}
-
-/// A pass or a failure.
-pub(crate) fn finding(result: Result<(), String>) -> Finding {
-    match result {
-        Ok(()) => (Verdict::Pass, String::new()),
-        Err(detail) => (Verdict::Fail, detail),
     }
 }
 

@@ -3,38 +3,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::case::Level;
-
-/// The word that begins the detail of every desync.
-pub const DESYNC: &str = "desync";
-
-/// The judgement on one case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// As required.
-    Pass,
-    /// Otherwise than the contract says, but safe: for example an invalid request refused with another
-    /// error status.
-    Warn,
-    /// Not as required.
-    Fail,
-    /// Not judged, because the options lack what it needs.
-    Skip,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pass => "pass",
-            Self::Warn => "WARN",
-            Self::Fail => "FAIL",
-            Self::Skip => "skip",
-        })
-    }
-}
+use crate::verdict::{DESYNC, Level, Verdict};
 
 /// One case with its verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -2,7 +2,7 @@
 //!
 //! Any split of the input gives the same content, the same end and the same error.
 
-use crate::response::ResponseError;
+use crate::response_error::ResponseError;
 
 /// The most bytes of one chunk-size line with its extensions, and of all trailer fields together.
 const MAX_LINE_BYTES: usize = 8 * 1024;

@@ -6,48 +6,23 @@
 use std::{
     cell::RefCell,
     panic,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError},
-    },
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
-use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::{
     engine::{self, Assignment, Board, LiveCounts, ThreadReport},
     outcome::{Outcome, StreamOutcome},
     plan::{Plan, PlanError},
+    run_error::RunError,
+    stop::{StopHandle, wait_for},
 };
 
 /// How long before its start a run is announced to the engine threads, so that all begin at one instant.
 const LEAD: Duration = Duration::from_millis(5);
-
-/// Ends a run early. Clones stop the same run; it can be used from a signal thread.
-#[derive(Clone, Debug, Default)]
-pub struct StopHandle(Arc<AtomicBool>);
-
-impl StopHandle {
-    /// A handle that has not been used.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Asks the run to end. It does within 100 ms, with what it has.
-    pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the run was asked to end.
-    #[inline]
-    pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// Is told about a run by the thread that called [`run`], never by an engine thread. `()` is one that ignores it all.
 pub trait Observer {
@@ -113,41 +88,6 @@ pub enum Phase {
     Window,
     /// No new requests; those of the window are waited for.
     Drain,
-}
-
-/// Why a run gave no outcome.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The plan makes no sense.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// An engine thread could not be bound to its CPU.
-    #[error("generator thread cannot be pinned to CPU {cpu}; choose among the CPUs this process may use")]
-    Pin {
-        /// The CPU.
-        cpu: usize,
-        /// Why not.
-        #[source]
-        error: std::io::Error,
-    },
-    /// The system refused something that the generator cannot do without.
-    #[error("generator cannot {action}")]
-    System {
-        /// What was to be done.
-        action: &'static str,
-        /// Why not.
-        #[source]
-        error: std::io::Error,
-    },
-    /// Another engine thread failed, and the run was given up before it started.
-    #[error("generator thread was not started because another failed")]
-    Abandoned,
-}
-
-impl RunError {
-    pub(crate) fn system(action: &'static str) -> impl Fn(Errno) -> RunError {
-        move |error| RunError::System { action, error: error.into() }
-    }
 }
 
 /// Runs `plan` and returns what it found. Errors of the server are part of the outcome, never of the result.
@@ -308,18 +248,6 @@ fn instant_of(start: SystemTime) -> Result<Instant, PlanError> {
     match start.duration_since(SystemTime::now()) {
         Ok(ahead) => Ok(Instant::now() + ahead),
         Err(past) => Err(PlanError::Past(past.duration())),
-    }
-}
-
-/// Sleeps until `start`, or until stopped.
-pub(crate) fn wait_for(start: Instant, stop: &StopHandle) {
-    /// How soon a stop is seen.
-    const NAP: Duration = Duration::from_millis(50);
-    while !stop.is_stopped() {
-        match start.checked_duration_since(Instant::now()) {
-            Some(left) if !left.is_zero() => thread::sleep(left.min(NAP)),
-            _ => return,
-        }
     }
 }
 

@@ -50,9 +50,12 @@ mod connection;
 mod control;
 mod engine;
 pub mod response;
+mod response_error;
+mod run_error;
+mod stop;
 
 pub use check::{AnySuccess, Check, Exactly, Mismatch};
-pub use control::{Observer, Phase, Progress, RunError, StopHandle, run};
+pub use control::{Observer, Phase, Progress, run};
 pub use departures::{DepartureSummary, Departures, Gaps};
 pub use errors::{ErrorKind, Errors};
 pub use outcome::{
@@ -66,6 +69,8 @@ pub use population::LittlesLaw;
 pub use rate::Rate;
 pub use request::{Request, RequestError};
 pub use response::Limits;
+pub use run_error::RunError;
 pub use statuses::Statuses;
+pub use stop::StopHandle;
 pub use unexpected::{Unexpected, UnexpectedKind};
 pub use witness::{End, Event, WholeAnswer, Witness};

@@ -6,6 +6,7 @@
 use std::mem::MaybeUninit;
 
 use crate::chunked::ChunkDecoder;
+pub use crate::response_error::ResponseError;
 
 /// The most header fields of one response.
 const MAX_HEADERS: usize = 64;
@@ -23,23 +24,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { max_head_bytes: 16 * 1024, max_body_bytes: 16 * 1024 * 1024 }
     }
-}
-
-/// Why bytes are not a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ResponseError {
-    /// Not HTTP/1.x, or framed in a way that RFC 9112 forbids.
-    #[error("malformed response: {0}")]
-    Malformed(&'static str),
-    /// The head, a chunk-size line or the trailer is longer than allowed.
-    #[error("response head exceeds its limit")]
-    HeadTooLarge,
-    /// The content is longer than allowed.
-    #[error("response content exceeds its limit")]
-    BodyTooLarge,
-    /// The connection was closed before the response was complete.
-    #[error("connection closed before the response was complete")]
-    ClosedEarly,
 }
 
 /// What the bytes so far amount to.

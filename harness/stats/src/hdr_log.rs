@@ -8,6 +8,7 @@
 //! neither streams of requests nor files.
 
 mod decode;
+mod problem;
 mod read;
 
 #[cfg(test)]
@@ -21,16 +22,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crate::censored::Censored;
 use crate::histogram::Histogram;
 
-pub use read::{LogError, Problem};
+pub use problem::{LogError, MOST_TAGS, Problem};
 
 /// The kind of tag under which the times of answered requests stand, see [`HdrLog::tag`].
 pub const RESPONSE: &str = "response";
 
 /// The kind of tag under which the ages stand at which requests were given up, see [`HdrLog::tag`].
 pub const UNANSWERED: &str = "unanswered";
-
-/// More tags than are read from one log: each one takes some 220 kB of memory.
-pub const MOST_TAGS: usize = 1_024;
 
 const UNIT_COMMENT: &str = "values in nanoseconds; Interval_Max in milliseconds";
 

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Failure;
+use crate::failure::Failure;
+
+/// How long one program may take until it accepts: Node on a busy machine takes seconds.
+pub(crate) const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// Between two questions to something that does not answer yet.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);

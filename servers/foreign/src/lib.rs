@@ -13,35 +13,5 @@ pub mod proxy;
 pub mod tied;
 
 mod answering;
+mod failure;
 mod port;
-
-use std::time::Duration;
-
-use kit::start::Error;
-
-/// How long one program may take until it accepts: Node on a busy machine takes seconds.
-const START_WITHIN: Duration = Duration::from_secs(30);
-
-/// Why an original did not start.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// Somebody else took the port between the choice and the start: worth another port.
-    #[error("{0}")]
-    PortLost(String),
-    /// Anything else.
-    #[error(transparent)]
-    Final(#[from] Error),
-}
-
-impl Failure {
-    fn of(message: impl Into<String>) -> Self {
-        Self::Final(Error::Failed(message.into()))
-    }
-
-    fn into_error(self) -> Error {
-        match self {
-            Self::PortLost(message) => Error::Failed(message),
-            Self::Final(error) => error,
-        }
-    }
-}

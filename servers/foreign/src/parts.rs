@@ -21,7 +21,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, pidfd_open, set_child_subreaper},
 };
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// How long killed processes may take to vanish.
 const KILL_DEADLINE: Duration = Duration::from_secs(5);

@@ -23,8 +23,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
-    Failure, START_WITHIN,
-    answering::{ask, retry},
+    answering::{START_WITHIN, ask, retry},
+    failure::Failure,
     parts::{self, Part},
     port,
     tied::{LastSignal, SELF, tied, tied_arguments},

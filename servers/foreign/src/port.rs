@@ -7,7 +7,7 @@ use std::{
 
 use kit::start::Error;
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// How many ports are tried before the machine is thought to be out of them.
 const ATTEMPTS: usize = 5;

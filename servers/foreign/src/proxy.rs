@@ -21,8 +21,8 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
-    Failure, START_WITHIN,
-    answering::{ask, retry},
+    answering::{START_WITHIN, ask, retry},
+    failure::Failure,
     nginx::{Balance, Configuration, Site, Upstream},
     parts::{self, Part},
     port,

@@ -1,6 +1,6 @@
 //! The chunked coding (RFC 9112 section 7.1).
 
-use super::{Stop, fields::field, is_text};
+use super::{fields::field, grammar::is_text, stop::Stop};
 
 pub(super) struct Decoded {
     pub(super) content: Vec<u8>,

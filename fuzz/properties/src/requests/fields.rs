@@ -1,6 +1,22 @@
 //! The header fields that decide where a message ends and what becomes of the connection (RFC 9112 sections 3.2, 6 and 9).
 
-use super::{Framing, Persistence, Stop, is_authority, is_text, is_token};
+use super::{
+    grammar::{is_authority, is_text, is_token},
+    stop::Stop,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    Length(u64),
+    Chunked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Persistence {
+    Persists,
+    Closes,
+    Unclear,
+}
 
 #[derive(Debug)]
 pub(super) struct Fields<'a> {

@@ -1,6 +1,9 @@
 //! The request line (RFC 9112 section 3).
 
-use super::{Stop, is_authority, is_token};
+use super::{
+    grammar::{is_authority, is_token},
+    stop::Stop,
+};
 
 pub(super) struct Line<'a> {
     pub(super) method: &'a str,

@@ -1,6 +1,6 @@
 //! A decoder of responses that are all there (RFC 9112 sections 6 and 7): httparse for heads, and for the rest no state at all.
 
-use super::{Answer, LIMITS};
+use super::answer::{Answer, LIMITS};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decoded {

@@ -12,7 +12,9 @@ use std::{
 use host::{guard::Ended, launch::Exit};
 
 use super::{
-    Attack, Failure, Row, Seen,
+    attack::Attack,
+    failure::{Failure, Seen},
+    row::Row,
     server::{Server, receive_200, send_get},
 };
 use crate::wire::{Broken, Client};

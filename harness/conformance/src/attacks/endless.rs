@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Attack, Failure,
+    attack::Attack,
+    failure::Failure,
     server::{Kib, Server},
 };
 use crate::wire::Client;

@@ -8,7 +8,9 @@ use std::{
 use host::{footprint::tree, open_files};
 
 use super::{
-    Attack, Failure, Row, Seen,
+    attack::Attack,
+    failure::{Failure, Seen},
+    row::Row,
     server::{Server, exchange, receive_200, send_get},
 };
 use crate::wire::Client;

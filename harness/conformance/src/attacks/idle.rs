@@ -8,7 +8,9 @@ use std::{
 use host::{footprint::Footprint, open_files};
 
 use super::{
-    Attack, Failure, Row, Seen,
+    attack::Attack,
+    failure::{Failure, Seen},
+    row::Row,
     server::{Server, exchange, receive_200, send_get, settled},
 };
 use crate::wire::Client;
@@ -21,12 +23,6 @@ const SPARE_FILES: usize = 500;
 const LEAST: usize = 1_000;
 /// Less than the backlog, so that no connection waits for a retransmission.
 const BATCH: usize = 256;
-/// The most that one idle connection may cost in resident memory where a row does not say more. Debug builds have larger futures.
-pub(super) const BYTES_EACH: u64 = if cfg!(debug_assertions) { 32 << 10 } else { 16 << 10 };
-
-/// The same where each occupies a thread, of which there are not many: what one takes when it first serves, the pages of its stack and
-/// of its part of the allocator, comes with it (84 KiB were seen, and 60 KiB in a release build).
-pub(super) const BYTES_EACH_WITH_THREAD: u64 = if cfg!(debug_assertions) { 128 << 10 } else { 96 << 10 };
 /// A window in which a server that serves no more than it declares answers nobody else.
 const WINDOW: Duration = Duration::from_millis(200);
 

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Attack, Cheap, Failure, Row, Seen,
+    attack::Attack,
+    failure::{Failure, Seen},
+    row::{Cheap, Row},
     server::{Kib, Server, exchange, send_get},
 };
 use crate::wire::Client;

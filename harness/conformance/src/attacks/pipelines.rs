@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{
-    Attack, Failure, Row, Seen,
+    attack::Attack,
+    failure::{Failure, Seen},
+    row::Row,
     server::{Server, exchange},
 };
 use crate::wire::Client;

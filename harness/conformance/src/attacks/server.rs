@@ -13,7 +13,7 @@ use host::{
     open_files,
 };
 
-use super::{Failure, Row};
+use super::{failure::Failure, row::Row};
 use crate::{response::Response, wire::Client};
 
 /// How often a condition is looked at again.

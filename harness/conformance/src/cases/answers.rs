@@ -3,9 +3,10 @@
 use app::Operation::{Complex, Delay, Randoms, Simple};
 use app::{Endpoint, Operation};
 
-use crate::case::{Case, Level, Step, code, get, must, result_of};
-use crate::play::{Context, finding};
+use crate::case::{Case, Step, code, get, must, result_of};
+use crate::context::Context;
 use crate::response::Response;
+use crate::verdict::{Level, finding};
 
 /// What must hold, the target, and the operation whose answer it gives.
 const ANSWERS: &[(&str, &str, Operation)] = &[

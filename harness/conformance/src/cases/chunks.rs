@@ -1,8 +1,9 @@
 //! Chunked bodies: sizes, extensions, data, the last chunk and the trailer section (RFC 9112 section 7.1).
 
-use crate::case::{Case, Level, SMUGGLED, Step, answer, code, get, must, send, simple};
+use crate::case::{Case, SMUGGLED, Step, answer, code, get, must, send, simple};
 use crate::cases::lengths::truncated;
 use crate::cases::{BAD, Refused, refused};
+use crate::verdict::Level;
 
 const CHUNKED: &str = "POST /echo HTTP/1.1\r\nHost: c\r\nTransfer-Encoding: chunked\r\n\r\n";
 

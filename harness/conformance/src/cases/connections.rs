@@ -2,9 +2,10 @@
 
 use app::Operation;
 
-use crate::case::{Case, Check, Level, Step, answer, code, get, may, must, result_of, send, should, simple};
+use crate::case::{Case, Check, Step, answer, code, get, may, must, result_of, send, should, simple};
 use crate::cases::{SIMPLE, and_smuggled};
-use crate::play::{Context, finding};
+use crate::context::Context;
+use crate::verdict::{Level, finding};
 
 /// What must hold, who says so, and the fields of a request after which the connection stays.
 const KEPT: &[(&str, &str, &str)] = &[

@@ -2,8 +2,10 @@
 
 use app::Operation;
 
-use crate::case::{Case, Expected, Level, Step, answer, code, get, must, request, result_of, simple};
-use crate::play::{Context, finding, usable_or_closed};
+use crate::case::{Case, Expected, Step, answer, code, get, must, request, result_of, simple};
+use crate::context::Context;
+use crate::play::usable_or_closed;
+use crate::verdict::{Level, finding};
 use crate::wire::Client;
 
 /// How many connections are cut at the same time, so that a suite of several threads stays far below 1,024 descriptors.

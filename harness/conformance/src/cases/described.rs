@@ -3,9 +3,10 @@
 use app::Endpoint;
 use serde_json::Value;
 
-use crate::case::{Case, Level, Step, answer, code, get, must};
-use crate::play::{Context, finding};
+use crate::case::{Case, Step, answer, code, get, must};
+use crate::context::Context;
 use crate::response::Response;
+use crate::verdict::{Level, finding};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![

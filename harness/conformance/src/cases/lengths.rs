@@ -1,9 +1,9 @@
 //! Content-Length: one number, or nothing that a server may guess at.
 
-use crate::case::{Case, Level, SMUGGLED, Step, answer, code, get, must, send, simple};
+use crate::case::{Case, SMUGGLED, Step, answer, code, get, must, send, simple};
 use crate::cases::{BAD, ECHO, Refused, and_smuggled, around_smuggled, refused};
-use crate::play::{Context, Finding};
-use crate::report::Verdict;
+use crate::context::Context;
+use crate::verdict::{Finding, Level, Verdict};
 use crate::wire::Broken;
 
 /// Fields of a POST to `/echo` after which the end of the body cannot be known. `hello` and a hidden request follow.

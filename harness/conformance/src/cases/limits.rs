@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, Level, SMUGGLED, Step, answer, code, get, must, request, send, should, simple};
+use crate::case::{Case, SMUGGLED, Step, answer, code, get, must, request, send, should, simple};
 use crate::cases::bodies::post;
 use crate::cases::{ECHO, SIMPLE, and_smuggled};
-use crate::play::{Context, Finding, refusal};
-use crate::report::Verdict;
+use crate::context::Context;
+use crate::play::refusal;
+use crate::verdict::{Finding, Level, Verdict};
 use crate::wire::{Broken, Client};
 
 /// More than any server needs to accept in a head.

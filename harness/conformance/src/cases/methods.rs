@@ -2,9 +2,10 @@
 
 use app::Endpoint;
 
-use crate::case::{Case, Check, Level, Step, answer, code, get, must, request, simple};
-use crate::play::{Context, finding};
+use crate::case::{Case, Check, Step, answer, code, get, must, request, simple};
+use crate::context::Context;
 use crate::response::Response;
+use crate::verdict::{Level, finding};
 
 /// The methods of every path that only reads.
 const READ: Option<&str> = Some("GET, HEAD, OPTIONS");

@@ -28,7 +28,6 @@ pub(crate) use live::{Board, LiveCounts, Shown};
 use crate::{
     clock::{Clock, nanoseconds},
     connection::{Connection, IoCalls, State},
-    control::{RunError, StopHandle, wait_for},
     errors::ErrorKind,
     lane::Lane,
     outcome::{StreamOutcome, ThreadOutcome},
@@ -36,6 +35,8 @@ use crate::{
     plan::{LINGER_NS, Plan, Wait},
     policy::ConnectionPolicy,
     pool::Pool,
+    run_error::RunError,
+    stop::{StopHandle, wait_for},
     window::Window,
     witness::{Event, Witness},
 };

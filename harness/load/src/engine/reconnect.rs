@@ -10,9 +10,9 @@ use super::{
 use crate::{
     clock::nanoseconds,
     connection::State,
-    control::RunError,
     outcome::ConnectionCounts,
     policy::{Afterwards, Opening},
+    run_error::RunError,
     witness::{End, Event},
 };
 

@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::ZlibDecoder;
 use hdrhistogram::serialization::Deserializer;
 
-use super::read::Problem;
+use super::problem::Problem;
 use crate::histogram::{HIGHEST_NS, Histogram, check_frame};
 
 /// The first four bytes of a compressed V2 histogram.

@@ -2,7 +2,8 @@
 //!
 //! Intervals with the same tag are added up: a log of seconds becomes the distribution of its whole time.
 
-use super::{HdrLog, MOST_TAGS, TimeRange, decode, unescaped};
+use super::problem::{LogError, MOST_TAGS, Problem};
+use super::{HdrLog, TimeRange, decode, unescaped};
 
 /// Timestamps that are smaller than the start time by more than this are counted from it; others are dates themselves.
 /// It is the rule of the format's reference implementation.
@@ -10,97 +11,6 @@ const YEAR_S: f64 = 365.0 * 24.0 * 3600.0;
 
 /// No date or length is beyond this, some 3,000 years in seconds.
 const LONGEST_S: f64 = 1e11;
-
-/// Why a text is no log that can be used.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum LogError {
-    /// There is no line with a histogram.
-    #[error("holds no histogram: give a log in HdrHistogram's V2 format, such as --export-hdr writes")]
-    Empty,
-    /// A line cannot be used.
-    #[error("line {line}: {problem}")]
-    Line {
-        /// Its number, from 1.
-        line: usize,
-        /// What is wrong with it.
-        problem: Problem,
-    },
-}
-
-/// What can be wrong with a line of a log.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Problem {
-    /// It is not UTF-8.
-    #[error("is no text: is this a log in HdrHistogram's V2 format?")]
-    NotText,
-    /// It has not the fields of an interval.
-    #[error("has {found} of the 4 fields timestamp,length,max,histogram: is it cut short?")]
-    Fields {
-        /// How many there are.
-        found: usize,
-    },
-    /// A field is no number that it could be.
-    #[error("`{text}` is no {field}")]
-    Number {
-        /// What it should be.
-        field: &'static str,
-        /// What it is, or its beginning.
-        text: String,
-    },
-    /// The histogram is not in base64.
-    #[error("the histogram is not in base64 ({0}): copy the log again")]
-    Base64(String),
-    /// The histogram has fewer or more bytes than it says.
-    #[error("the histogram is cut short or runs on: copy the log again")]
-    Cut,
-    /// The histogram starts with an unknown number.
-    #[error("the histogram starts with {0:#010x}, which is no histogram in HdrHistogram's V2 encoding")]
-    Cookie(u32),
-    /// The histogram is in an older encoding.
-    #[error("the histogram is in an encoding before V2: write the log with a newer HdrHistogram")]
-    OlderEncoding,
-    /// The histogram cannot be decompressed.
-    #[error("the histogram cannot be decompressed ({0}): copy the log again")]
-    Deflate(String),
-    /// The histogram takes more memory than any real one.
-    #[error("the histogram is larger than any real one")]
-    TooLarge,
-    /// The histogram cannot be decoded.
-    #[error("the histogram's counts cannot be used: {0}")]
-    Counts(String),
-    /// The histogram's cells are wider than those of this crate.
-    #[error(
-        "values from {low} to {high} ns were not told apart, which is coarser than 0.1%: record with 3 significant digits and a unit of 1 ns"
-    )]
-    Resolution {
-        /// The lowest value of such a cell.
-        low: u64,
-        /// Its highest value.
-        high: u64,
-    },
-    /// The histogram holds a value that this crate does not tell from others.
-    #[error("holds a value of {ns} ns, and times beyond 60 s are not told apart here")]
-    TooLong {
-        /// The value.
-        ns: u64,
-    },
-    /// The unit of the values is not known.
-    #[error(
-        "nothing says that values are nanoseconds: there is no comment `values in nanoseconds` above, and the largest value, {max}, is not {interval_max} ms; record in nanoseconds, or add the comment where they are"
-    )]
-    Unit {
-        /// The histogram's largest value.
-        max: u64,
-        /// What the line says of it.
-        interval_max: f64,
-    },
-    /// There are more tags than are kept.
-    #[error("has another tag, after {MOST_TAGS} others: split the log")]
-    TooManyTags,
-    /// A comment of this crate is damaged.
-    #[error("`{0}` does not say how many values of which tag were clamped")]
-    Clamped(String),
-}
 
 /// What the lines so far say of the ones to come.
 #[derive(Default)]

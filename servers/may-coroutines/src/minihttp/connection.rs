@@ -32,8 +32,8 @@ use rustix::{
 };
 
 use super::{
-    Shared,
     asked::{Asked, Echo, Refusal},
+    shared::Shared,
 };
 
 /// How often a full socket is tried again.

@@ -8,6 +8,7 @@
 
 mod asked;
 mod connection;
+mod shared;
 
 use std::{
     net::SocketAddr,
@@ -27,28 +28,16 @@ use kit::{
     shutdown::Shutdown,
     start::{self, Error},
 };
-use kit_may::{May, Timer, spawn};
+use kit_may::{May, spawn};
 use may_minihttp::HttpServiceFactory as _;
 
 use crate::SERVER;
+use shared::Shared;
 
 /// While the server drains: how often is looked, and for how long nothing must have been asked. The library writes an answer
 /// after the service gave it, without a word to anybody.
 const LOOK: Duration = Duration::from_millis(10);
 const QUIET: Duration = Duration::from_millis(200);
-
-/// What all connections have in common.
-#[derive(Debug)]
-struct Shared {
-    site: Arc<Site>,
-    timer: Timer,
-    /// Open connections.
-    open: AtomicUsize,
-    /// Requests that are being answered.
-    busy: AtomicUsize,
-    /// Requests in all.
-    asked: AtomicUsize,
-}
 
 /// Serves with may_minihttp until `stopping` is raised and its connections are closed or quiet. Says when it accepts.
 ///

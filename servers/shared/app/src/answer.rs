@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::json;
+use crate::json::json;
 use crate::randoms::Frequencies;
 
 /// The answer to an [`crate::Operation`].

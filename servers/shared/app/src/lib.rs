@@ -21,10 +21,12 @@ mod answer;
 mod description;
 mod endpoint;
 mod expect;
+mod json;
 mod method;
 mod operation;
 mod query;
 mod randoms;
+mod rejection;
 mod route;
 mod sum;
 
@@ -32,14 +34,8 @@ pub use answer::Answer;
 pub use description::{Info, OPENAPI, Processors, index_body};
 pub use endpoint::{Endpoint, Parameter};
 pub use expect::Expectation;
-pub use method::Method;
+pub use method::{ALLOW_ANY, Method};
 pub use operation::{Operation, Part, Partial};
-pub use query::Expected;
 pub use randoms::Frequencies;
-pub use route::{ALLOW_ANY, Rejection, Request, route};
-
-/// `value` as JSON. Only for this crate's own types, whose keys are strings or integers, so that writing
-/// them to memory has no way to fail.
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("own types with string keys always serialize")
-}
+pub use rejection::{Expected, Rejection};
+pub use route::{Request, route};

@@ -1,5 +1,8 @@
 //! The request methods that exist, so that one that does not can be told from one that is not allowed here.
 
+/// The methods that some path allows: the answer to `OPTIONS *`.
+pub const ALLOW_ANY: &str = "GET, HEAD, POST, OPTIONS";
+
 /// A method of RFC 9110 section 9.3, PATCH (RFC 5789), or QUERY (the HTTP working group's "The HTTP QUERY Method"),
 /// which clients have begun to send. Anything else is answered 501.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,44 +3,8 @@
 //!
 //! Values are plain decimal digits: no sign, blank, exponent or percent-encoding.
 
-use std::fmt;
-
 use crate::endpoint::Parameter;
-use crate::route::Rejection;
-
-/// What a bad parameter should have been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    /// A decimal integer within these bounds, both included.
-    Range {
-        /// The smallest value accepted.
-        minimum: u64,
-        /// The largest value accepted.
-        maximum: u64,
-    },
-    /// The parameter may appear only once.
-    Once,
-    /// There is no parameter of that name; these are the ones that there are.
-    OneOf(&'static [Parameter]),
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Range { minimum, maximum } => write!(f, "an integer from {minimum} to {maximum}"),
-            Self::Once => f.write_str("to be given only once"),
-            Self::OneOf([]) => f.write_str("no parameters here"),
-            Self::OneOf(parameters) => {
-                f.write_str("only ")?;
-                for (position, parameter) in parameters.iter().enumerate() {
-                    f.write_str(if position == 0 { "" } else { " and " })?;
-                    f.write_str(parameter.name)?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
+use crate::rejection::{Expected, Rejection};
 
 /// The values of `parameters`, in their order. An empty query, and empty pairs within one, are accepted.
 pub(crate) fn values<const N: usize>(

@@ -1,15 +1,10 @@
 //! From a method and a target to what must be done, or to the reason why nothing is.
 
-use serde::Serialize;
-
 use crate::endpoint::{DRAWS, Endpoint, ITERATIONS, MILLISECONDS, NONE};
-use crate::json;
-use crate::method::Method;
+use crate::method::{ALLOW_ANY, Method};
 use crate::operation::Operation;
-use crate::query::{self, Expected};
-
-/// The methods that some path allows: the answer to `OPTIONS *`.
-pub const ALLOW_ANY: &str = "GET, HEAD, POST, OPTIONS";
+use crate::query;
+use crate::rejection::Rejection;
 
 /// A request that was understood. HEAD gives the same value as GET: whoever writes the answer leaves the
 /// body out.
@@ -49,94 +44,6 @@ impl Request {
             Self::OpenApi => Endpoint::OpenApi,
             Self::Options { .. } => return None,
         })
-    }
-}
-
-/// Why a request is not served.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// Nothing is at that path: 404.
-    #[error("no such path, GET / lists the ones that there are")]
-    NotFound,
-    /// The path does not allow that method: 405.
-    #[error("method not allowed here, use one of {allow}")]
-    MethodNotAllowed {
-        /// The value of the `Allow` header, which the answer must carry (RFC 9110 section 15.5.6).
-        allow: &'static str,
-    },
-    /// No path knows that method: 501.
-    #[error("method not known, use one of {ALLOW_ANY}")]
-    NotImplemented,
-    /// A query parameter is missing, unknown, repeated or out of range: 400.
-    #[error("bad parameter {name}: expected {expected}{}", given_text(given.as_deref()))]
-    BadParameter {
-        /// Its name, as the client wrote it.
-        name: String,
-        /// What would have been right.
-        expected: Expected,
-        /// What the client wrote; `None` if the parameter is missing.
-        given: Option<String>,
-    },
-}
-
-fn given_text(given: Option<&str>) -> String {
-    given.map_or_else(|| ", but it is missing".to_owned(), |given| format!(", not {given:?}"))
-}
-
-impl Rejection {
-    /// The status code of the answer.
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::NotFound => 404,
-            Self::MethodNotAllowed { .. } => 405,
-            Self::NotImplemented => 501,
-            Self::BadParameter { .. } => 400,
-        }
-    }
-
-    /// The value of the `Allow` header, where there must be one.
-    pub fn allow(&self) -> Option<&'static str> {
-        match self {
-            Self::MethodNotAllowed { allow } => Some(allow),
-            _ => None,
-        }
-    }
-
-    /// The JSON body: `error` says what to do; a bad parameter adds its name (`parameter`), what was
-    /// `expected`, its `minimum` and `maximum` where it has a range, and what was `given`.
-    pub fn body(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            error: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            parameter: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            expected: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            minimum: Option<u64>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            maximum: Option<u64>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            given: Option<&'a str>,
-        }
-
-        let mut body = Body {
-            error: self.to_string(),
-            parameter: None,
-            expected: None,
-            minimum: None,
-            maximum: None,
-            given: None,
-        };
-        if let Self::BadParameter { name, expected, given } = self {
-            body.parameter = Some(name);
-            body.expected = Some(expected.to_string());
-            body.given = given.as_deref();
-            if let Expected::Range { minimum, maximum } = *expected {
-                (body.minimum, body.maximum) = (Some(minimum), Some(maximum));
-            }
-        }
-        json(&body)
     }
 }
 
@@ -265,20 +172,6 @@ mod tests {
         assert!(body_of(&missing).contains("from 0 to 60000, but it is missing"), "{}", body_of(&missing));
         let unknown = route("GET", "/api/randoms", Some("cuont=1")).unwrap_err();
         assert!(body_of(&unknown).contains("only count and seed"), "{}", body_of(&unknown));
-    }
-
-    #[test]
-    fn rejections_know_their_status_and_allow_header() {
-        let cases = [
-            (Rejection::NotFound, 404, None),
-            (Rejection::NotImplemented, 501, None),
-            (Rejection::MethodNotAllowed { allow: "GET" }, 405, Some("GET")),
-        ];
-        for (rejection, status, allow) in cases {
-            assert_eq!((rejection.status(), rejection.allow()), (status, allow));
-            let body: serde_json::Value = serde_json::from_slice(&rejection.body()).unwrap();
-            assert!(body["error"].is_string() && body.get("parameter").is_none(), "{body}");
-        }
     }
 
     proptest! {

@@ -32,7 +32,7 @@ use std::{
 
 use may::coroutine::{self, Builder, Coroutine, JoinHandle};
 
-use crate::{socket::Readiness, timer::Timer, worker};
+use crate::{readiness::Readiness, timer::Timer, worker};
 
 /// How often a future that wakes itself is polled before its worker looks for events: 16 requests each of hyper's.
 const POLLS_IN_A_ROW: u32 = 4;

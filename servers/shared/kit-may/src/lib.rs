@@ -4,6 +4,7 @@
 //! without it. An idle worker looks for work to steal when an event or its poll timeout of 10 ms wakes it.
 
 mod coroutine;
+mod readiness;
 mod socket;
 mod timer;
 mod worker;

@@ -9,68 +9,26 @@ use std::{
     cell::RefCell,
     io::{self, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    os::fd::{AsRawFd, RawFd},
+    os::fd::AsRawFd,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll},
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use may::io::{CoIo, WaitIo as _, WaitIoWaker};
-use rustix::event::epoll::EventFlags;
 
-use crate::coroutine::Place;
+use crate::{coroutine::Place, readiness::Readiness};
 
 /// The most that one read takes.
 const SCRATCH_BYTES: usize = 16 * 1024;
-
-/// What may leave unread bytes or an end of the stream behind.
-const READABLE: EventFlags = EventFlags::IN.union(ENDED);
-const ENDED: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR);
 
 thread_local! {
     /// hyper's buffer is not initialised, and `std` reads into initialised memory only: to copy the hundred bytes of a request
     /// out of this, which stays in the cache, costs less than to zero some 8 KiB before every read.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
-}
-
-/// A socket's registration with may, by its number alone: dropped before the socket is closed, or may would take the next
-/// socket with that number out of its epoll.
-#[derive(Debug)]
-pub(crate) struct Readiness {
-    registered: CoIo<RawFd>,
-    readable: AtomicBool,
-    ended: AtomicBool,
-}
-
-impl Readiness {
-    fn of(socket: &impl AsRawFd) -> io::Result<Arc<Self>> {
-        let registered = CoIo::new(socket.as_raw_fd())?;
-        Ok(Arc::new(Self { registered, readable: AtomicBool::new(true), ended: AtomicBool::new(false) }))
-    }
-
-    /// Suspends the calling coroutine until something happened at the socket since the last wait, or its waker was used.
-    pub(crate) fn wait(&self) {
-        let happened = EventFlags::from_bits_truncate(self.registered.wait_io() as u32);
-        if happened.intersects(READABLE) {
-            self.readable.store(true, Relaxed);
-        }
-        if happened.intersects(ENDED) {
-            self.ended.store(true, Relaxed);
-        }
-    }
-
-    pub(crate) fn waker(&self) -> WaitIoWaker {
-        self.registered.waker()
-    }
-
-    /// A read found less than it had room for. What came since has set its own event.
-    fn emptied(&self) {
-        self.readable.store(self.ended.load(Relaxed), Relaxed);
-    }
 }
 
 /// A socket with its place in the coroutine that polls it. The fields are dropped in this order: nobody waits for it any
@@ -137,7 +95,7 @@ impl Read for Stream {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let Socket { readiness, socket, .. } = &self.0;
-        if !readiness.readable.load(Relaxed) {
+        if !readiness.may_be_readable() {
             return self.0.or_wait(Err(io::ErrorKind::WouldBlock.into()));
         }
         SCRATCH.with_borrow_mut(|scratch| {

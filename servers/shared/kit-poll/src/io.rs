@@ -7,12 +7,8 @@
 use std::{
     io,
     mem::MaybeUninit,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -23,33 +19,12 @@ use rustix::{
     net::{RecvFlags, SendFlags, Shutdown, SocketFlags, accept_with, recv, send, shutdown},
 };
 
-use crate::park;
+use crate::{park, source::Source};
 
 /// The most that one read takes: what hyper has room for at first.
 const SCRATCH_BYTES: usize = 8 * 1024;
 
-/// A socket and what is known of it.
-#[derive(Debug)]
-pub struct Source {
-    socket: OwnedFd,
-    /// The last read emptied it. Used by one thread at a time; atomic because a connection may move.
-    empty: AtomicBool,
-}
-
 impl Source {
-    /// `socket` must not block.
-    pub fn new(socket: OwnedFd) -> Arc<Self> {
-        Arc::new(Self { socket, empty: AtomicBool::new(false) })
-    }
-
-    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-
-    pub(crate) fn may_have_more(&self) {
-        self.empty.store(false, Relaxed);
-    }
-
     /// The outcome of a try; has the thread wait until the socket is ready for `wanted` where it would block.
     fn or_wait<T>(self: &Arc<Self>, wanted: PollFlags, tried: Result<T, Errno>) -> Poll<io::Result<T>> {
         if let Err(Errno::AGAIN) = tried {
@@ -78,14 +53,14 @@ impl Read for Stream {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let source = &self.0;
-        if source.empty.load(Relaxed) {
+        if source.is_empty() {
             return source.or_wait(PollFlags::IN, Err(Errno::AGAIN));
         }
         // A copy of the hundred bytes of a request costs less than to zero hyper's buffer, and needs no unsafe code.
         let mut scratch = [MaybeUninit::<u8>::uninit(); SCRATCH_BYTES];
         let room = buffer.remaining().min(SCRATCH_BYTES);
         let read = recv(source.as_fd(), &mut scratch[..room], RecvFlags::empty()).map(|((bytes, _), _)| {
-            source.empty.store((1..room).contains(&bytes.len()), Relaxed);
+            source.set_empty((1..room).contains(&bytes.len()));
             buffer.put_slice(bytes);
         });
         source.or_wait(PollFlags::IN, read)

@@ -4,11 +4,13 @@
 
 mod io;
 mod park;
+mod source;
 mod timer;
 
 #[cfg(test)]
 mod tests;
 
-pub use io::{Source, Stream};
+pub use io::Stream;
 pub use park::Parker;
+pub use source::Source;
 pub use timer::Timer;

@@ -33,7 +33,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::io::Source;
+use crate::source::Source;
 
 const AWAKE: u8 = 0;
 const NOTIFIED: u8 = 1;

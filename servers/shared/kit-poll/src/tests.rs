@@ -17,11 +17,7 @@ use std::{
 
 use hyper::rt::{Read, ReadBuf, Timer as _};
 
-use crate::{
-    io::{Source, Stream},
-    park::Parker,
-    timer::Timer,
-};
+use crate::{io::Stream, park::Parker, source::Source, timer::Timer};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -3,20 +3,13 @@
 //! Accepts until the server stops; pauses at the limit of connections; survives what `accept` can report; and at the
 //! end takes what is queued, closes the listener, tells its connections and waits for them. Knows neither how
 //! connections are spawned nor what they serve.
-//!
-//! The open connections are counted in one atomic per loop. A connection that ends wakes the loop only if the loop
-//! said that it waits for that (`awaited`): it first says so, then looks at the count; a connection first
-//! counts itself out, then looks whether anybody waits. Both in sequentially consistent order, so one sees the other.
 
 use std::{
     future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -25,6 +18,7 @@ use hyper::rt::{Executor, Timer};
 use crate::{
     connection::Connection,
     execute::Execute,
+    members::{Members, Membership},
     runtime::Runtime,
     service::Service,
     shutdown::{Shutdown, Wait},
@@ -72,7 +66,7 @@ where
     let mut stopped = stopping.wait();
     let mut failures = Failures::default();
     loop {
-        if members.open.load(SeqCst) >= max_connections {
+        if members.open() >= max_connections {
             let room = poll_fn(|context| members.poll_below(max_connections, context));
             if unless(&mut stopped, room).await.is_none() {
                 break;
@@ -124,7 +118,7 @@ where
         Poll::Ready(()) => Poll::Ready(()),
     })
     .await;
-    let cut = members.open.load(SeqCst);
+    let cut = members.open();
     if cut > 0 {
         tracing::warn!("{cut} connections were still open after --drain-timeout, and are cut");
     }
@@ -186,49 +180,6 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// The open connections of one accept loop.
-#[derive(Debug, Default)]
-struct Members {
-    open: AtomicUsize,
-    awaited: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-}
-
-impl Members {
-    fn poll_below(&self, limit: usize, context: &mut Context<'_>) -> Poll<()> {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
-        self.awaited.store(true, SeqCst);
-        if self.open.load(SeqCst) < limit {
-            self.awaited.store(false, SeqCst);
-            return Poll::Ready(());
-        }
-        Poll::Pending
-    }
-}
-
-/// Counts one connection while it lives.
-#[derive(Debug)]
-pub(crate) struct Membership(Arc<Members>);
-
-impl Membership {
-    fn of(members: &Arc<Members>) -> Self {
-        members.open.fetch_add(1, SeqCst);
-        Self(Arc::clone(members))
-    }
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, SeqCst);
-        if self.0.awaited.load(SeqCst) {
-            let waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,19 +208,5 @@ mod tests {
             said += usize::from(failures.said != before);
         }
         assert_eq!(said, 3);
-    }
-
-    #[test]
-    fn the_last_connection_to_end_wakes_the_one_who_waits() {
-        let members = Arc::new(Members::default());
-        let first = Membership::of(&members);
-        let second = Membership::of(&members);
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(members.poll_below(1, &mut context).is_pending());
-        drop(first);
-        assert!(members.poll_below(1, &mut context).is_pending());
-        assert!(members.poll_below(2, &mut context).is_ready());
-        drop(second);
-        assert!(members.poll_below(1, &mut context).is_ready());
     }
 }

@@ -31,6 +31,9 @@ pub enum Refused {
     Panicked,
 }
 
+/// What becomes of an operation.
+pub type Outcome = Result<Done, Refused>;
+
 /// Runs operations somewhere.
 pub trait Execute: Send + Sync + 'static {
     /// Ends when the operation did. Polled once before the connection waits for it, so what is ready at once costs

@@ -12,6 +12,7 @@ pub mod start;
 
 pub mod accept;
 pub mod listen;
+mod members;
 pub mod runtime;
 
 mod class;
@@ -21,6 +22,7 @@ pub mod page;
 pub mod policy;
 pub mod service;
 pub mod site;
+pub mod strict;
 
 pub mod execute;
 pub mod offload;

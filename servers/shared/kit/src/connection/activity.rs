@@ -19,8 +19,8 @@ use hyper::{
 
 use crate::{
     execute::Execute,
-    framing::Strict,
     service::{Answer, ResponseFuture, Service},
+    strict::Strict,
 };
 
 /// How often the stream may be read in one poll of the connection before the others have their turn. A client that

@@ -33,7 +33,7 @@ use hyper::{
 };
 
 use crate::{
-    accept::Membership, execute::Execute, framing::Strict, policy::Policy, service::Service, shutdown::Wait,
+    execute::Execute, members::Membership, policy::Policy, service::Service, shutdown::Wait, strict::Strict,
 };
 
 /// The longest head: request line and header fields. Within it any number of long fields is refused alike (431).

@@ -6,17 +6,15 @@
 //! (section 7.1.1), a line after the last chunk that ends in LF alone, behind which it swallows the next request
 //! (section 7.1.2). Each is a place where two readers of the same bytes may disagree, which is how requests are smuggled.
 //!
-//! [`Framing`] reads along and names the first byte that may not be there; [`Strict`] is the stream that then makes hyper
+//! [`Framing`] reads along and names the first byte that may not be there; [`Strict`](crate::strict::Strict) is the stream that then makes hyper
 //! refuse: it lets the bytes before it through, and in its place `REFUSED`, which no part of a message may hold. So
 //! there is one parser whose verdict counts, answers keep their order, and this one only has to agree with it on where
 //! messages end. That is tested against hyper byte by byte (`fuzz/properties`) and fuzzed. What hyper refuses anyway is
 //! not looked at here.
 
 mod chunk;
-mod strict;
 
 use chunk::{ChunkLine, Next};
-pub use strict::Strict;
 
 /// What hyper is given in the place of a byte that may not be there: a byte that no head and no trailer may hold, one that
 /// no chunk's line may hold, and the end of whatever it waits for.

@@ -20,11 +20,9 @@ use std::{
 
 use app::Operation;
 
-use crate::execute::{Done, Execute, Refused, run_here};
+use crate::execute::{Execute, Outcome, Refused, run_here};
 use queue::{Enqueued, Queue, Ticket};
 use reply::{Receiver, Sender};
-
-type Outcome = Result<Done, Refused>;
 
 /// When a client that was refused for want of room should come back.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);

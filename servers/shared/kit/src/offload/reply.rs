@@ -9,8 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::Outcome;
-use crate::execute::Refused;
+use crate::execute::{Outcome, Refused};
 
 #[derive(Debug, Default)]
 struct State {

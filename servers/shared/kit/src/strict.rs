@@ -9,13 +9,13 @@ use std::{
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
-use super::{Framing, REFUSED};
+use crate::framing::{Framing, REFUSED};
 
 /// The most that is read at once: as much as hyper offers until bodies make it offer more. Bytes pass through a buffer on the
 /// stack, since there is no safe way to look at what was read into the room that hyper offers.
 const READ_BYTES: usize = 8 * 1024;
 
-/// A stream whose reads are checked; see the [module's documentation](super).
+/// A stream whose reads are checked; see [`crate::framing`].
 #[derive(Debug)]
 pub struct Strict<Io> {
     io: Io,
