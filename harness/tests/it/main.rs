@@ -3,6 +3,7 @@
 mod rows;
 mod support;
 
+mod circles;
 mod containers;
 mod dependency_directions;
 mod generators;
