@@ -153,9 +153,6 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     folder.write_run(&run.record)?;
 
     let markdown = report::write(&folder)?;
-    if args.out.is_none() && !run.record.interrupted {
-        report::publish(&workspace)?;
-    }
     anstream::println!("\n{}", report::for_terminal(&markdown));
     let TimeSpent { building_s, verifying_s, calibrating_s, trials_s, .. } = run.record.time;
     anstream::println!(

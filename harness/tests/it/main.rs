@@ -11,6 +11,8 @@ mod laps;
 mod load_command;
 mod merge;
 mod printed;
+mod publish;
 mod quick;
 mod selftest;
+mod servers_page;
 mod verify;
