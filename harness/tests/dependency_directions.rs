@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 15] = [
     ("kit-may", &["host", "kit"], &[]),
     ("kit-poll", &[], &[]),
     ("kit-rayon", &["app", "host", "kit"], &[]),
-    ("supervisor", &["kit"], &[]),
+    ("supervisor", &["host", "kit"], &[]),
     ("conformance", &["app", "host"], &[]),
     ("load", &["stats"], &[]),
     ("harness", &["app", "conformance", "host", "load", "stats"], &[]),

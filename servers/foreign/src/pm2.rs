@@ -139,6 +139,7 @@ impl<'a> Running<'a> {
         let file = |name: &str| self.home.path().join(name);
         let output = file("command.out");
         let open = |path: &Path| fs::File::create(path).map_err(Error::system("write into PM2's home"));
+        #[expect(clippy::disallowed_methods, reason = "it is tied")]
         let mut command = Command::new(SELF);
         command
             .args(tied_arguments(&self.installed.node, LastSignal::Kill))
