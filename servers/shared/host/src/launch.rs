@@ -469,7 +469,7 @@ impl Process {
                 self.ended = true;
                 let ended =
                     report.guarded.map_err(|ended| LaunchError::Died { ended, stderr: Vec::new() })?;
-                let (usage, left_behind) = (Some(report.usage), report.left_behind);
+                let (usage, left_behind) = (report.usage, report.left_behind);
                 let stderr = self.final_stderr();
                 Ok(Heard::End(Exit { ended, forced: false, usage, left_behind, stderr }))
             }
