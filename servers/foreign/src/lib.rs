@@ -14,6 +14,7 @@ pub mod tied;
 
 mod answering;
 mod port;
+mod run_folder;
 
 use std::time::Duration;
 
