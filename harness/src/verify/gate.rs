@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{
     agree::{Compared, compare},
-    cache::{Cache, Key, suite_sha256},
+    cache::{Cache, Key, Surroundings, suite_sha256},
     judge::judge,
     play::{PlayError, Setting, play},
     verdict::{Conformance, RowVerdict, Status},
@@ -22,6 +22,8 @@ use crate::{
 pub(crate) struct Gate {
     /// Where outcomes are kept.
     pub(crate) folder: PathBuf,
+    /// The checkout.
+    pub(crate) root: PathBuf,
     /// Whether the suite is played even where its outcome is known.
     pub(crate) fresh: bool,
 }
@@ -102,7 +104,12 @@ struct One<'a> {
 impl One<'_> {
     fn verify(&self, row: &Row) -> Result<RowVerdict, PlayError> {
         let setting = Setting::of(row)?;
-        let key = Key::of(row, &self.context.programs[&row.name], &setting, self.suite_sha256)
+        let surroundings = Surroundings {
+            root: &self.gate.root,
+            guard: &self.context.guard,
+            suite_sha256: self.suite_sha256,
+        };
+        let key = Key::of(row, &self.context.programs[&row.name], &setting, surroundings)
             .map_err(PlayError::Program)?;
         let cache = Cache::at(self.gate.folder.clone());
         if !self.gate.fresh
