@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_tree_includes_the_descendants_and_ended_tasks_are_counted() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = host::tether::command("sleep").arg("60").spawn().unwrap();
         let before = TreeSample::of_tree(std::process::id());
         assert!(before.tasks.contains_key(&i32::try_from(child.id()).unwrap()));
         child.kill().unwrap();

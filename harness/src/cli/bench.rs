@@ -138,7 +138,8 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     if args.unverified {
         run.record.conformance = Some(Conformance::Unverified);
     } else {
-        run.verify(&mut context, &Gate { folder: cache_folder(&workspace), fresh: false })?;
+        let root = workspace.root().to_owned();
+        run.verify(&mut context, &Gate { folder: cache_folder(&workspace), root, fresh: false })?;
     }
     folder.write_run(&run.record)?;
     let mut log = folder.trial_log()?;

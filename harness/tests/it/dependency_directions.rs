@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 20] = [
     ("kit-may", &["host", "kit"], &[]),
     ("kit-poll", &[], &[]),
     ("kit-rayon", &["app", "host", "kit"], &[]),
-    ("supervisor", &["kit"], &[]),
+    ("supervisor", &["host", "kit"], &[]),
     // The harness, from the ground up.
     ("stats", &[], &[]),
     ("load", &["stats"], &[]),

@@ -27,6 +27,7 @@ use crate::{
     failure::Failure,
     parts::{self, Part},
     port,
+    run_folder::RunFolder,
     tied::{LastSignal, SELF, tied, tied_arguments},
 };
 
@@ -86,15 +87,14 @@ impl Installed {
 struct Running<'a> {
     installed: &'a Installed,
     /// `PM2_HOME`: the daemon's sockets, logs and process list. Removed with this value.
-    home: tempfile::TempDir,
+    home: RunFolder,
     daemon: Part,
     instances: usize,
 }
 
 impl<'a> Running<'a> {
     fn start(installed: &'a Installed, listen: SocketAddr, config: &Config) -> Result<Self, Failure> {
-        let home = tempfile::Builder::new().prefix("foreign-").tempdir();
-        let home = home.map_err(Error::system("make a home for PM2"))?;
+        let home = RunFolder::create()?;
         // Without it PM2 takes this for its first start on the machine, says so to its makers, and greets.
         fs::write(home.path().join("touch"), "").map_err(Error::system("write into PM2's home"))?;
         let launch = tied(&installed.node, LastSignal::Kill).args([installed.pm2.join("lib/Daemon.js")]);
@@ -139,6 +139,7 @@ impl<'a> Running<'a> {
         let file = |name: &str| self.home.path().join(name);
         let output = file("command.out");
         let open = |path: &Path| fs::File::create(path).map_err(Error::system("write into PM2's home"));
+        #[expect(clippy::disallowed_methods, reason = "it is tied")]
         let mut command = Command::new(SELF);
         command
             .args(tied_arguments(&self.installed.node, LastSignal::Kill))

@@ -201,6 +201,7 @@ fn line(path: impl AsRef<Path>) -> Option<String> {
 
 /// What a command prints, if it succeeds.
 fn output(folder: &Path, program: &str, arguments: &[&str]) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "it only says something, and is waited for")]
     let command =
         Command::new(program).args(arguments).current_dir(folder).stderr(Stdio::null()).output().ok()?;
     command.status.success().then(|| String::from_utf8_lossy(&command.stdout).trim().to_owned())

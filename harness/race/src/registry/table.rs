@@ -42,6 +42,8 @@ pub(super) struct Table {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     factors: Option<Factors>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    made_of: Vec<PathBuf>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     requires: Vec<Requirement>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     deviations: Vec<Deviation>,
@@ -67,7 +69,9 @@ impl TryFrom<Table> for Row {
 
     fn try_from(table: Table) -> Result<Self, String> {
         let Table { name, about, tier, package, command, args, uses, operations, .. } = table;
-        let Table { ready, ready_within, warm_up, on_request, factors, requires, deviations, .. } = table;
+        let Table {
+            ready, ready_within, warm_up, on_request, factors, made_of, requires, deviations, ..
+        } = table;
         let program = match (package, command) {
             (Some(package), None) => Program::Package(package),
             (None, Some(command)) if !command.is_empty() => Program::Command(command),
@@ -99,6 +103,7 @@ impl TryFrom<Table> for Row {
             warm_up,
             on_request,
             factors,
+            made_of,
             requires,
             deviations,
             is_given,
@@ -111,7 +116,7 @@ impl From<Row> for Table {
         let Row {
             name, about, tier, program, args, uses, operations, ready, ready_within, on_request, ..
         } = row;
-        let Row { factors, requires, deviations, warm_up, .. } = row;
+        let Row { factors, made_of, requires, deviations, warm_up, .. } = row;
         let (package, command) = match program {
             Program::Package(package) => (Some(package), None),
             Program::Command(command) => (None, Some(command)),
@@ -130,6 +135,7 @@ impl From<Row> for Table {
             warm_up,
             on_request,
             factors,
+            made_of,
             requires,
             deviations,
             deviations_file: None,

@@ -25,6 +25,7 @@ use crate::{
     guard::{self, Ended, Usage},
     processes,
     ready::{Announced, Ready},
+    tether,
 };
 
 /// How many of the last lines that a process wrote to stderr are kept for messages.
@@ -43,7 +44,18 @@ pub struct Launch {
     environment: Vec<(OsString, OsString)>,
     cpus: Option<CpuSet>,
     class: SchedulingClass,
-    guard: Option<Vec<OsString>>,
+    ends_by: EndsBy,
+}
+
+/// What ends a process whose launcher was killed.
+#[derive(Clone, Debug)]
+enum EndsBy {
+    /// The watcher of this process.
+    Tether,
+    /// A guard above it: the program with its leading arguments.
+    Guard(Vec<OsString>),
+    /// Itself.
+    Itself,
 }
 
 /// Why a process did not become what it should be.
@@ -99,7 +111,7 @@ pub struct Exit {
     pub ended: Ended,
     /// Whether it had to be killed because it outstayed its deadline.
     pub forced: bool,
-    /// What the whole tree used; only a guard can tell.
+    /// What the whole tree used; only a guard can tell, where the system tells it.
     pub usage: Option<Usage>,
     /// How many descendants outlived it and were killed by the guard.
     pub left_behind: usize,
@@ -124,7 +136,7 @@ impl Launch {
             environment: Vec::new(),
             cpus: None,
             class: SchedulingClass::Normal,
-            guard: None,
+            ends_by: EndsBy::Tether,
         }
     }
 
@@ -167,7 +179,15 @@ impl Launch {
     /// runs [`guard::run`]; the launched program and its arguments are appended.
     #[must_use]
     pub fn guarded_by<S: AsRef<OsStr>>(mut self, guard: impl IntoIterator<Item = S>) -> Self {
-        self.guard = Some(guard.into_iter().map(|part| part.as_ref().to_owned()).collect());
+        self.ends_by = EndsBy::Guard(guard.into_iter().map(|part| part.as_ref().to_owned()).collect());
+        self
+    }
+
+    /// Says that the process ends with this one by its own doing (see [`parent`](crate::parent)). Any other that has no guard
+    /// is [tethered](tether) to this one.
+    #[must_use]
+    pub fn ends_by_itself(mut self) -> Self {
+        self.ends_by = EndsBy::Itself;
         self
     }
 
@@ -176,16 +196,24 @@ impl Launch {
     /// # Errors
     /// [`LaunchError::Spawn`]; with a guard, a program that cannot be started is reported by the first wait.
     pub fn spawn(self) -> Result<Process, LaunchError> {
-        let mut command = match self.guard.as_deref() {
-            None => Command::new(&self.program),
-            Some([]) => return Err(LaunchError::Io(io::ErrorKind::InvalidInput.into())),
-            Some([guard, leading @ ..]) => {
+        #[expect(clippy::disallowed_methods, reason = "each arm says what ends it")]
+        let mut command = match &self.ends_by {
+            EndsBy::Itself => Command::new(&self.program),
+            EndsBy::Tether => {
+                let mut command = Command::new(&self.program);
+                command.env(tether::MARK, tether::mark()?);
+                command
+            }
+            EndsBy::Guard(guard) => {
+                let [guard, leading @ ..] = guard.as_slice() else {
+                    return Err(LaunchError::Io(io::ErrorKind::InvalidInput.into()));
+                };
                 let mut command = Command::new(guard);
-                command.args(leading).arg(&self.program);
+                command.args(leading).arg(&self.program).env_remove(tether::MARK);
                 command
             }
         };
-        let guarded = self.guard.is_some();
+        let guarded = matches!(self.ends_by, EndsBy::Guard(_));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
@@ -441,7 +469,7 @@ impl Process {
                 self.ended = true;
                 let ended =
                     report.guarded.map_err(|ended| LaunchError::Died { ended, stderr: Vec::new() })?;
-                let (usage, left_behind) = (Some(report.usage), report.left_behind);
+                let (usage, left_behind) = (report.usage, report.left_behind);
                 let stderr = self.final_stderr();
                 Ok(Heard::End(Exit { ended, forced: false, usage, left_behind, stderr }))
             }

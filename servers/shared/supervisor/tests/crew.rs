@@ -6,7 +6,7 @@ use std::{
     cell::{Cell, RefCell},
     io::{self, Read, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
-    process::{Command, ExitCode, Output, exit},
+    process::{ExitCode, Output, exit},
     rc::Rc,
     thread,
     time::Duration,
@@ -122,7 +122,7 @@ fn lead(behaviour: Behaviour) -> Result<(), Error> {
 
 fn primary_of(workers: Behaviour) -> (Option<i32>, String, String) {
     let workers = workers.to_possible_value().unwrap();
-    let Output { status, stdout, stderr } = Command::new(std::env::current_exe().unwrap())
+    let Output { status, stdout, stderr } = host::tether::command(std::env::current_exe().unwrap())
         .args([WORKERS, workers.get_name()])
         .env_remove("RUST_LOG")
         .output()
