@@ -15,3 +15,4 @@ pub mod processes;
 pub mod program;
 pub mod quota;
 pub mod ready;
+pub mod waker;
