@@ -58,7 +58,7 @@ pub(super) fn figure(scenario: &Scenario, valid: &[&Measured]) -> String {
     match scenario.rank.by {
         Metric::Throughput => thousands(interval.median),
         Metric::P99 => {
-            let bound = if valid.iter().any(|measured| is_bound(measured)) { "> " } else { "" };
+            let bound = if valid.iter().any(is_bound) { "> " } else { "" };
             format!("{bound}{}", three_digits(interval.median / 1000.0))
         }
     }

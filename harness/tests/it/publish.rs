@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
 use serde_json::Value;
@@ -52,7 +52,7 @@ impl Checkout {
     }
 
     fn harness(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
         command.args(arguments).current_dir(self.folder.path()).output().unwrap()
     }
 
@@ -130,25 +130,28 @@ fn a_published_report_stays_as_it_is() {
     assert_eq!(fs::read_to_string(&report).unwrap(), kept);
 }
 
+/// Makes a run one that something speaks against.
+type Change = fn(&Checkout);
+
 #[test]
 fn what_speaks_against_a_run_is_said_and_can_be_overruled_by_name() {
-    let changes: [(&str, &str, &str, fn(&Checkout)); 4] = [
-        ("only", "environment.json", "it was narrowed by --only", |checkout| {
+    let changes: [(&str, &str, Change); 4] = [
+        ("only", "it was narrowed by --only", |checkout| {
             checkout
                 .edit("environment.json", |it| it["command"] = "cargo bench-all --only work-stealing".into());
         }),
-        ("few-trials", "run.json", "it has 5 trials of each row, and places need 6", |checkout| {
+        ("few-trials", "it has 5 trials of each row, and places need 6", |checkout| {
             checkout.edit("run.json", |it| it["plan"]["trials"] = 5.into());
         }),
-        ("unverified", "run.json", "nobody asked whether its rows keep the contract", |checkout| {
+        ("unverified", "nobody asked whether its rows keep the contract", |checkout| {
             checkout.edit("run.json", |it| it["conformance"] = serde_json::json!({ "kind": "unverified" }));
         }),
-        ("dirty-tree", "environment.json", "it was made from a tree with local changes", |checkout| {
+        ("dirty-tree", "it was made from a tree with local changes", |checkout| {
             checkout.edit("environment.json", |it| it["code"]["modified"] = true.into());
         }),
     ];
     let all = Checkout::new();
-    for (name, _, reason, change) in changes {
+    for (name, reason, change) in changes {
         let checkout = Checkout::new();
         change(&checkout);
         change(&all);

@@ -17,3 +17,4 @@ pub mod program;
 pub mod quota;
 pub mod ready;
 pub mod tether;
+pub mod waker;
