@@ -21,7 +21,7 @@ use race::{
     run::Run,
     verify::gate::{Gate, cache_folder},
 };
-use terminal::{duration, interrupt::Interrupt, outcome::Outcome, progress::about};
+use terminal::{interrupt::Interrupt, outcome::Outcome, progress::about};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

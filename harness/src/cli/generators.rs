@@ -5,7 +5,6 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use selftest::beside::{GeneratorsOptions, Part};
-use terminal::duration;
 
 /// What `--help` ends with.
 pub(super) const EXAMPLES: &str = "\

@@ -14,7 +14,6 @@ use client::load_command::{
     values::{self, Bursts, Field, Ramp},
     wanted::LoadOptions,
 };
-use terminal::duration;
 
 /// What follows the arguments in the help page.
 pub(super) const LOAD_EXAMPLES: &str = "\

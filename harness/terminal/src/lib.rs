@@ -1,9 +1,8 @@
-//! What the person at the terminal says and sees: names and durations as they are typed, numbers as they are read, progress,
+//! What the person at the terminal says and sees: names as they are typed, numbers as they are read, progress,
 //! interrupts, files that are named on the command line, and how a command ended.
 //!
 //! It knows nothing of what is measured.
 
-pub mod duration;
 pub mod names;
 
 pub mod numbers;

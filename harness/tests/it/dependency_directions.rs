@@ -5,11 +5,12 @@ use std::{collections::BTreeSet, path::Path};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may depend on, among the members: for its code, and in addition for its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 21] = [
     // What servers share.
     ("app", &[], &[]),
+    ("duration", &[], &[]),
     ("host", &[], &[]),
-    ("kit", &["app", "host"], &[]),
+    ("kit", &["app", "duration", "host"], &[]),
     ("kit-tokio", &["app", "host", "kit"], &[]),
     ("kit-glommio", &["kit"], &[]),
     ("kit-may", &["host", "kit"], &[]),
@@ -21,11 +22,15 @@ const ALLOWED: [(&str, &[&str], &[&str]); 20] = [
     ("load", &["stats"], &[]),
     ("conformance", &["app", "host"], &[]),
     ("terminal", &["load"], &[]),
-    ("race", &["app", "conformance", "host", "load", "stats", "terminal"], &[]),
+    ("race", &["app", "conformance", "duration", "host", "load", "stats", "terminal"], &[]),
     ("report", &["race", "stats", "terminal"], &[]),
-    ("client", &["host", "load", "race", "stats", "terminal"], &[]),
+    ("client", &["duration", "host", "load", "race", "stats", "terminal"], &[]),
     ("selftest", &["app", "host", "load", "race", "stats", "terminal"], &[]),
-    ("harness", &["client", "host", "load", "race", "report", "selftest", "terminal"], &["app", "stats"]),
+    (
+        "harness",
+        &["client", "duration", "host", "load", "race", "report", "selftest", "terminal"],
+        &["app", "stats"],
+    ),
     // Beside both.
     ("benches", &["app", "host", "kit", "kit-tokio", "load", "stats"], &[]),
     ("properties", &["app", "kit", "load"], &[]),
@@ -80,8 +85,10 @@ fn every_member_depends_only_on_what_it_may_know() {
 
 #[test]
 fn what_is_served_and_what_all_servers_share_name_no_runtime() {
-    for package in
-        metadata().packages.iter().filter(|package| ["app", "host", "kit"].contains(&package.name.as_str()))
+    for package in metadata()
+        .packages
+        .iter()
+        .filter(|package| ["app", "duration", "host", "kit"].contains(&package.name.as_str()))
     {
         let dependencies = dependencies(package, DependencyKind::Normal);
         let named: Vec<_> = RUNTIMES.iter().filter(|runtime| dependencies.contains(*runtime)).collect();
@@ -137,7 +144,7 @@ fn only_the_command_line_and_what_is_started_by_one_know_clap() {
     for package in metadata().packages {
         let below_the_command_line =
             package.manifest_path.ancestors().skip(2).any(|folder| folder.ends_with("harness"));
-        if below_the_command_line || ["app", "host"].contains(&package.name.as_str()) {
+        if below_the_command_line || ["app", "duration", "host"].contains(&package.name.as_str()) {
             let linked = dependencies(&package, DependencyKind::Normal);
             assert!(!linked.contains("clap"), "{} knows clap: it gets plain values", package.name);
         }

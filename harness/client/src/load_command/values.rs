@@ -4,8 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use load::Verify;
 
-use terminal::duration;
-
 /// What `load::Plan` can schedule, in requests per second.
 const HIGHEST_RATE: f64 = 1e9;
 

@@ -5,10 +5,7 @@ use std::{path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::registry::{Asked, OperationName, Row};
-use terminal::{
-    duration,
-    names::{Unknown, select},
-};
+use terminal::names::{Unknown, select};
 
 /// One experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,6 @@ use super::{
     requirement::Requirement,
     row::{DEFAULT_READY_WITHIN, OperationName, Program, Readiness, Row, Tier},
 };
-use terminal::duration;
 
 /// A row as files have it.
 #[derive(Serialize, Deserialize)]
