@@ -115,12 +115,19 @@ fn what_a_test_process_launched_ends_with_it_however_it_ends() {
             let _launched = launch(Launch::new("sh").args(["-c", SERVER]));
             for_ever();
         }
-        // The mark would not reach the server: it is the guard that must not be killed before it has done its work.
+        // As a test does the harness, which has guards: its own mark must not be theirs, or they would be killed before
+        // they have ended what carries none.
+        Some("commands a launcher with a guard") => {
+            let mut launcher = tether::command(std::env::current_exe().unwrap());
+            launcher.args([THIS, "--exact", "--nocapture"]).env(PART, "launches under a guard");
+            // Which ends later than this.
+            launcher.status().unwrap();
+            return;
+        }
         Some("launches under a guard") => {
             let path = format!("PATH={}", std::env::var("PATH").unwrap());
             let bare = Launch::new("env").args(["-i", &path, "sh", "-c", SERVER]);
-            // The watcher is there as well.
-            let _launched = (launch(bare.guarded_by(guard())), tether::command("true").status().unwrap());
+            let _launched = launch(bare.guarded_by(guard()));
             for_ever();
         }
         Some("commands") => {
@@ -134,7 +141,13 @@ fn what_a_test_process_launched_ends_with_it_however_it_ends() {
         }
         None => {}
     }
-    for part in ["launches", "launches under a guard", "commands", "ends by itself"] {
+    for part in [
+        "launches",
+        "launches under a guard",
+        "commands",
+        "commands a launcher with a guard",
+        "ends by itself",
+    ] {
         let mut test = Played::new(THIS, part);
         let pids = test.pids();
         assert_eq!(pids.len(), 3, "{part}: {pids:?}");
