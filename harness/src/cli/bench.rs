@@ -11,7 +11,12 @@ use race::{
         run_plan::RunPlan,
         scenario::{Placement, Scenarios},
     },
-    programs::{context::Context, prerequisites, workspace::Workspace},
+    programs::{
+        context::Context,
+        prerequisites,
+        start_environment::{self, StartRecord},
+        workspace::Workspace,
+    },
     records::{
         conformance::Conformance,
         environment::{Environment, host_name, sha256_of},
@@ -126,6 +131,7 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     for said in prerequisites::unexpected(&run.record.plan.rows, &environment.required) {
         anstream::eprintln!("warning: {said}");
     }
+    environment.start = Some(StartRecord::of(&run.record.plan.rows, &start_environment::own()));
     run.build(&mut context, &workspace);
     for (row, built) in &context.programs {
         environment.programs.insert(row.clone(), sha256_of(&built.program)?);

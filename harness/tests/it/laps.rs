@@ -102,7 +102,7 @@ impl Lap {
 }
 
 /// The example of this package, which cargo builds beside its tests.
-fn scripted_server() -> PathBuf {
+pub(crate) fn scripted_server() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().and_then(Path::parent).unwrap();
     folder.join("examples/scripted_server")

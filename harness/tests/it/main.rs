@@ -15,4 +15,5 @@ mod publish;
 mod quick;
 mod selftest;
 mod servers_page;
+mod start_environment;
 mod verify;

@@ -12,7 +12,7 @@ use procfs::Current;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::programs::workspace::Workspace;
+use crate::programs::{start_environment::StartRecord, workspace::Workspace};
 
 /// Everything about a run that is not a measurement. Unknown is `null`, never left out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct Environment {
     /// Versions of what the rows require, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub required: BTreeMap<String, Option<String>>,
+    /// What the rows' programs started with; absent in records of before that was stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartRecord>,
     /// SHA-256 of every measured program, by row; of each package that it uses, by both.
     pub programs: BTreeMap<String, String>,
 }
@@ -142,6 +145,7 @@ impl Environment {
             .map(|(name, version)| (name.to_owned(), version))
             .into(),
             required: BTreeMap::new(),
+            start: None,
             programs: BTreeMap::new(),
         })
     }
@@ -191,7 +195,12 @@ pub fn host_name() -> String {
 /// # Errors
 /// The file cannot be read.
 pub fn sha256_of(path: &Path) -> std::io::Result<String> {
-    Ok(Sha256::digest(fs::read(path)?).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256_of_bytes(&fs::read(path)?))
+}
+
+/// The SHA-256 of bytes, in hexadecimal digits.
+pub fn sha256_of_bytes(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The first line of a file of the kernel.

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::play::{PlayedCase, Setting};
 use crate::{
-    programs::{builder::Built, prerequisites},
-    records::environment::sha256_of,
+    programs::{builder::Built, prerequisites, start_environment},
+    records::environment::{sha256_of, sha256_of_bytes},
     registry::Row,
 };
 use terminal::output::Output;
@@ -34,7 +34,7 @@ pub(crate) struct Key {
     /// What the programs and packages that it requires say that they are: an interpreter may be a few lines around a library.
     versions: BTreeMap<String, Option<String>>,
     arguments: Vec<String>,
-    /// Each argument can also be an environment variable (kit), which the server inherits.
+    /// What it starts with. Of the caller's variables, which may be secrets, the hash.
     environment: BTreeMap<String, String>,
     /// This very program, which the suite is linked into.
     suite_sha256: String,
@@ -77,10 +77,12 @@ impl Key {
             let sha256 = sha256_of(&file).map_err(|error| naming(&file, &error))?;
             files_sha256.insert(file, sha256);
         }
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok().filter(|name| name.starts_with("SERVER_"))?;
-            Some((name, value.to_string_lossy().into_owned()))
-        });
+        let variables = start_environment::of(row, &start_environment::own());
+        let shown = |text: &OsString| text.to_string_lossy().into_owned();
+        let kept = |value: &OsString| match row.is_given {
+            true => sha256_of_bytes(value.as_encoded_bytes()),
+            false => shown(value),
+        };
         let leading = built.leading_args.iter().cloned();
         Ok(Self {
             schema: SCHEMA,
@@ -88,7 +90,7 @@ impl Key {
             files_sha256,
             versions: prerequisites::versions(slice::from_ref(row), root, guard),
             arguments: leading.chain(setting.arguments(row)).collect(),
-            environment: variables.collect(),
+            environment: variables.iter().map(|(name, value)| (shown(name), kept(value))).collect(),
             suite_sha256: suite_sha256.to_owned(),
         })
     }
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn the_rows_of_node_are_made_of_their_scripts_and_of_what_npm_installed() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         let names = ["node-cluster", "node-single", "pm2", "nginx-return"].map(str::to_owned);
         let registry = Registry::read(&root.join("harness/servers.toml")).unwrap();
         for row in registry.select(Asked::Named(&names)).unwrap() {

@@ -42,6 +42,7 @@ pub struct Launch {
     arguments: Vec<OsString>,
     folder: Option<PathBuf>,
     environment: Vec<(OsString, OsString)>,
+    inherits: bool,
     cpus: Option<CpuSet>,
     class: SchedulingClass,
     ends_by: EndsBy,
@@ -134,6 +135,7 @@ impl Launch {
             arguments: Vec::new(),
             folder: None,
             environment: Vec::new(),
+            inherits: true,
             cpus: None,
             class: SchedulingClass::Normal,
             ends_by: EndsBy::Tether,
@@ -151,6 +153,13 @@ impl Launch {
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
+        self
+    }
+
+    /// Empties the process's environment of what is the caller's, so that it has the variables that are set here alone.
+    #[must_use]
+    pub fn inherits_nothing(mut self) -> Self {
+        self.inherits = false;
         self
     }
 
@@ -216,6 +225,9 @@ impl Launch {
         let guarded = matches!(self.ends_by, EndsBy::Guard(_));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
+        }
+        if !self.inherits {
+            command.env_clear();
         }
         command
             .args(&self.arguments)
