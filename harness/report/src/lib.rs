@@ -103,6 +103,7 @@ mod tests {
             tools: [("rustc".to_owned(), Some("rustc 1.95.0".to_owned()))].into(),
             required: BTreeMap::new(),
             start: None,
+            rehearsal: false,
             programs: BTreeMap::new(),
         }
     }

@@ -31,6 +31,9 @@ pub enum Refused {
     /// It is published already.
     #[error("{0} is published already; its report stays as it is")]
     Already(String),
+    /// Its servers are debug builds.
+    #[error("{0} is a rehearsal with debug builds: its figures mean nothing")]
+    Rehearsal(String),
     /// A person ended it.
     #[error("{0} was interrupted: a part of a run is not published")]
     Partial(String),
@@ -58,6 +61,9 @@ pub fn publish(workspace: &Workspace, given: &Path, despite: &[Reservation]) -> 
         return Err(Refused::Already(name).into());
     }
     let contents = folder.contents().with_context(|| format!("{name} is damaged and not published"))?;
+    if contents.environment.rehearsal {
+        return Err(Refused::Rehearsal(name).into());
+    }
     if contents.run.interrupted {
         return Err(Refused::Partial(name).into());
     }

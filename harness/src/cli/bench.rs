@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::bail;
 use clap::Args;
+use host::ready::Profile;
 
 use super::list;
 use race::{
@@ -79,6 +80,9 @@ pub(crate) struct BenchArgs {
     /// Race the rows without asking whether they keep the contract; the report says so
     #[arg(long)]
     pub unverified: bool,
+    /// Race debug builds, to see that a race works: the figures mean nothing, and are never published
+    #[arg(long, hide = true)]
+    pub rehearsal: bool,
     /// Print the plan and measure nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -111,6 +115,9 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     }
     let plan = plan(args, rows, &scenarios)?;
     let mut context = Context::new(Interrupt::listen("finished trials are kept")?)?;
+    if args.rehearsal {
+        context.profile = Profile::Debug;
+    }
     let mut run = Run::new(plan, skipped, &context)?;
     anstream::print!("{}", run.record.plan.describe(&context.topology)?);
     if args.dry_run {
@@ -131,6 +138,7 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     for said in prerequisites::unexpected(&run.record.plan.rows, &environment.required) {
         anstream::eprintln!("warning: {said}");
     }
+    environment.rehearsal = args.rehearsal;
     environment.start = Some(StartRecord::of(&run.record.plan.rows, &start_environment::own()));
     run.build(&mut context, &workspace);
     for (row, built) in &context.programs {

@@ -188,6 +188,8 @@ fn what_is_damaged_partial_or_of_another_schema_is_not_published() {
     assert!(said.contains("damaged") && said.contains("trials.jsonl"), "{said}");
     let said = refused(|checkout| checkout.edit("run.json", |it| it["interrupted"] = true.into()));
     assert!(said.contains("interrupted"), "{said}");
+    let said = refused(|checkout| checkout.edit("environment.json", |it| it["rehearsal"] = true.into()));
+    assert!(said.contains("rehearsal"), "{said}");
     let said = refused(|checkout| {
         let path = checkout.run().join("trials.jsonl");
         let trials = fs::read_to_string(&path).unwrap();

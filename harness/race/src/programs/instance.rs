@@ -212,7 +212,7 @@ impl Start<'_> {
         } else {
             process.ready(row.ready_within)?.into()
         };
-        if !is_foreign && said.profile != Some(Profile::Release) {
+        if !is_foreign && built.profile == Profile::Release && said.profile != Some(Profile::Release) {
             return Err(InstanceError::Debug);
         }
         match &said.cpus {

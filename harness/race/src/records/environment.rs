@@ -33,6 +33,9 @@ pub struct Environment {
     pub sysctls: BTreeMap<String, Option<String>>,
     /// Limits of this process, soft value.
     pub limits: BTreeMap<String, Option<String>>,
+    /// Whether the programs were built as the tests are, to see that a race works: such figures mean nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
     /// The code that was measured.
     pub code: Code,
     /// Tool versions.
@@ -146,6 +149,7 @@ impl Environment {
             .into(),
             required: BTreeMap::new(),
             start: None,
+            rehearsal: false,
             programs: BTreeMap::new(),
         })
     }

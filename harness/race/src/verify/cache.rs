@@ -189,6 +189,8 @@ mod tests {
 
     use conformance::{Level, Verdict};
 
+    use host::ready::Profile;
+
     use super::*;
     use crate::registry::{Asked, Registry};
 
@@ -236,7 +238,7 @@ mod tests {
         let itself = std::env::current_exe().unwrap();
         let binaries: HashMap<String, PathBuf> =
             row.packages().map(|package| (package.clone(), itself.clone())).collect();
-        let built = Built::of(row, root, &binaries).unwrap();
+        let built = Built::of(row, root, &binaries, Profile::Release).unwrap();
         // What prints its version and ends needs no more of a guard than its report.
         let report = r#"{"guarded":{"Ok":{"code":0}},"usage":null,"left_behind":0}"#;
         let guard = ["sh", "-c", &format!("\"$0\" \"$@\"; echo; echo '{report}'")].map(OsString::from);
@@ -316,6 +318,7 @@ mod tests {
                 args: Vec::new(),
                 folder: None,
                 uses: BTreeMap::new(),
+                profile: Profile::Release,
             };
             let files = files_of(&row, &built, root).unwrap();
             for file in [
