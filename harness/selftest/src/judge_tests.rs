@@ -172,6 +172,19 @@ fn a_single_request_that_is_miscounted_is_noticed() {
 }
 
 #[test]
+fn requests_that_a_server_never_read_are_excused_by_an_absence_as_long_as_the_timeout_and_by_nothing_shorter()
+{
+    let unread = |longest_ns| {
+        failed_after(CaseName::Errors, errors(), |run| {
+            run.reported.sent += 3;
+            run.disturbance.longest_ns = longest_ns;
+        })
+    };
+    assert_eq!(unread(100 * MS), ["requests"]);
+    assert_eq!(unread(200 * MS), [""; 0]);
+}
+
+#[test]
 fn an_error_filed_under_another_kind_is_noticed_under_both() {
     let names = ["closed early", "reset", "wrong answer"];
     for kind in [ErrorKind::ClosedEarly, ErrorKind::Reset, ErrorKind::WrongAnswer, ErrorKind::Timeout] {
