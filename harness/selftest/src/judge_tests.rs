@@ -110,6 +110,39 @@ fn times_that_are_five_percent_off_are_noticed_at_every_percentile() {
     }
 }
 
+/// What is seen of the case `constant` when the server waits 5% longer than it logs, as `--lie 0.05` makes it: 1500 requests
+/// with the spread of a quiet machine, some of them written late, which the log does say.
+fn lied_to() -> Observed {
+    const LIE: u64 = 250 * US;
+    let written_late = |k: u64| if k.is_multiple_of(97) { 400 * US } else { 2 * US * (k % 7) };
+    let mut run = honest(log_of((0..1_500).map(|k| (Act::Answer, 5 * MS + written_late(k)))));
+    let seen: Vec<u64> = run.log.service_ns().iter().map(|ns| ns + LIE + TRANSPORT).collect();
+    run.reported.service = histogram(seen.iter().copied());
+    run.reported.response = histogram(seen.iter().map(|ns| ns + 5 * US));
+    run
+}
+
+#[test]
+fn a_server_that_waits_longer_than_it_says_fails_at_every_percentile_and_nothing_excuses_its_median() {
+    let wrong = failed(CaseName::Constant, &[lied_to()], None);
+    let expected =
+        ["response", "service"].map(|time| PERCENTILES.map(|q| format!("{time} p{}, log", percent(q))));
+    assert_eq!(wrong, expected.concat());
+    // A quarter of the time on each side can have touched nearly every request once, and not moved half of them.
+    for disturbance in [
+        Disturbance { server_starved: 0.2, longest_ns: 5 * MS, ..Disturbance::default() },
+        Disturbance { generator_starved: 0.2, late: 0.2, ..Disturbance::default() },
+        Disturbance { stolen: 0.1, ..Disturbance::default() },
+    ] {
+        let wrong = failed_after(CaseName::Constant, lied_to(), |run| run.disturbance = disturbance);
+        assert!(wrong.contains(&"service p50, log".to_owned()), "{disturbance:?}: {wrong:?}");
+    }
+    // Without the lie the same run passes.
+    let honest = honest(lied_to().log);
+    let judgement = judge(&Case::new(CaseName::Constant, Length::Short), &[honest], None);
+    assert!(judgement.checks.iter().all(|check| check.verdict == Verdict::Pass), "{:?}", judgement.checks);
+}
+
 #[test]
 fn a_tail_that_is_left_out_is_noticed_at_the_tail() {
     let run = honest(log_of((0..2_000).map(|k| (Act::Answer, if k < 1_940 { MS } else { 50 * MS }))));
@@ -136,6 +169,19 @@ fn a_single_request_that_is_miscounted_is_noticed() {
         run.disturbance.generator_starved = 0.01;
     });
     assert_eq!(excused, [""; 0]);
+}
+
+#[test]
+fn requests_that_a_server_never_read_are_excused_by_an_absence_as_long_as_the_timeout_and_by_nothing_shorter()
+{
+    let unread = |longest_ns| {
+        failed_after(CaseName::Errors, errors(), |run| {
+            run.reported.sent += 3;
+            run.disturbance.longest_ns = longest_ns;
+        })
+    };
+    assert_eq!(unread(100 * MS), ["requests"]);
+    assert_eq!(unread(200 * MS), [""; 0]);
 }
 
 #[test]

@@ -60,8 +60,10 @@ fn services() -> serde_json::Map<String, Value> {
     compose["services"].as_object().unwrap().clone()
 }
 
+/// A list of words; none where there is no such key.
 fn words(list: &Value) -> Vec<&str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    let words = list.as_array().into_iter().flatten();
+    words.map(|word| word.as_str().unwrap_or_else(|| panic!("{word} is no word"))).collect()
 }
 
 /// What a service of this project's image runs; none of another image.

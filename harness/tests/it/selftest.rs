@@ -1,5 +1,5 @@
 //! The self-test as a whole: real processes, sockets and time. Both sides poll without pause, so that only one at a time
-//! may run, and what the machine's noise may excuse is not held against it.
+//! may run, and what is asserted of them holds however busy the machine is.
 
 use std::{
     path::Path,
@@ -12,9 +12,6 @@ use crate::support::finish;
 use host::cpus::CpuSet;
 
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A run that was disturbed for more than this part of its time can be excused any median.
-const QUIET: f64 = 0.1;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -32,15 +29,31 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 
-/// Whether this machine has a CPU for each side. Where it has not, the self-test must say so.
-fn can_be_judged() -> bool {
-    if CpuSet::allowed().unwrap().len() > 1 {
-        return true;
+/// Runs one case and reads what it exports. `None`, and said, where the machine has no CPU for each side: then the self-test
+/// must refuse, which is checked.
+fn judged(arguments: &[&str]) -> Option<(Output, serde_json::Value)> {
+    if CpuSet::allowed().unwrap().len() < 2 {
+        let output = selftest(arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(text(&output).contains("cannot be judged on one CPU"), "{}", text(&output));
+        println!("skipped: there is one CPU, and server and generator need one each");
+        return None;
     }
-    let output = selftest(&["--short", "--case", "errors"]);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    assert!(text(&output).contains("cannot be judged on one CPU"), "{}", text(&output));
-    false
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("selftest.json");
+    let output = selftest(&[arguments, &["--export-json", json.to_str().unwrap()]].concat());
+    let report = read(&json);
+    // Code 1 is for what is wrong, and for nothing that cannot be told.
+    let checks = report["cases"][0]["checks"].as_array().unwrap();
+    let is_wrong = checks.iter().any(|check| check["verdict"] == "fail");
+    assert_eq!(output.status.code(), Some(i32::from(is_wrong)), "{}", text(&output));
+    assert_eq!(text(&output).contains("| FAIL"), is_wrong, "{}", text(&output));
+    Some((output, report))
+}
+
+fn check<'a>(report: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    let checks = report["cases"][0]["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["check"] == name).unwrap_or_else(|| panic!("no {name} in {report:#}"))
 }
 
 fn read(path: &Path) -> serde_json::Value {
@@ -50,49 +63,51 @@ fn read(path: &Path) -> serde_json::Value {
 #[test]
 fn every_error_is_counted_under_its_kind() {
     let _alone = alone();
-    if !can_be_judged() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let json = folder.path().join("selftest.json");
-    let output = selftest(&["--short", "--case", "errors", "--export-json", json.to_str().unwrap()]);
+    let Some((output, report)) = judged(&["--short", "--case", "errors"]) else { return };
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    let report = read(&json);
-    let checks = report["cases"][0]["checks"].as_array().unwrap();
+    let case = &report["cases"][0];
+    let checks = case["checks"].as_array().unwrap();
     assert_eq!(checks.len(), 9, "{report:#}");
+    // Only what lasted about as long as the timeout can have changed what became of a request.
+    let longest_ns = case["disturbances"][0]["longest_ns"].as_u64().unwrap();
+    for check in checks {
+        let differs = check["found"] != check["expected"];
+        assert!(!differs || longest_ns >= TIMEOUT_NS / 2, "{check:#} after {longest_ns} ns at most");
+        assert_eq!(check["verdict"] != "pass", differs, "{check:#}");
+    }
     for name in ["right answers", "timeout or in flight at the end", "closed early", "reset", "wrong answer"]
     {
-        let check = checks.iter().find(|check| check["check"] == name).unwrap();
-        assert!(check["expected"].as_f64().unwrap() >= 10.0, "too few to show anything: {check:#}");
+        let expected = check(&report, name)["expected"].as_f64().unwrap();
+        assert!(expected >= 10.0, "too few to show anything: {report:#}");
     }
 }
+
+/// The timeout of the case `errors`.
+const TIMEOUT_NS: u64 = 300_000_000;
+
+/// The delay of the case `constant`, in nanoseconds, and the part of it by which the server here waits longer than it says: so
+/// much that no delay of a busy machine can hide it. That a lie of a twentieth is found out where nothing disturbs is
+/// shown to the judge itself (`judge_tests.rs`).
+const DELAY_NS: f64 = 5e6;
+const LIE: f64 = 0.5;
 
 #[test]
 fn a_server_that_waits_longer_than_it_says_is_not_believed() {
     let _alone = alone();
-    if !can_be_judged() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let json = folder.path().join("selftest.json");
-    let arguments =
-        ["--short", "--case", "constant", "--lie", "0.05", "--export-json", json.to_str().unwrap()];
-    for _ in 0..5 {
-        let output = selftest(&arguments);
-        let report = read(&json);
-        let case = &report["cases"][0];
-        let checks = case["checks"].as_array().unwrap();
-        let median = checks.iter().find(|check| check["check"] == "service p50, log").unwrap();
-        assert_ne!(median["verdict"], "pass", "{report:#}");
-        let disturbance = case["disturbances"][0].as_object().unwrap();
-        let shares = ["stolen", "generator_starved", "server_starved", "late"];
-        if shares.iter().all(|share| disturbance[*share].as_f64().unwrap() < QUIET) {
-            assert_eq!(median["verdict"], "fail", "{report:#}");
-            assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-            assert!(text(&output).contains("| FAIL"), "{}", text(&output));
-            return;
-        }
-    }
+    let lie = LIE.to_string();
+    let Some((_, report)) = judged(&["--short", "--case", "constant", "--lie", &lie]) else { return };
+    let median = check(&report, "service p50, log");
+    let figure = |name: &str| median[name].as_f64().unwrap();
+    // Every request met the lie, on any machine. The histogram rounds by a thousandth.
+    assert!(figure("found") >= 0.999 * (figure("expected") + LIE * DELAY_NS), "{median:#}");
+    assert!(figure("found") > figure("high") && median["verdict"] != "pass", "{median:#}");
+    // A wrong median is excused by nothing less than a disturbance of half of all requests, each of which meets each side
+    // twice.
+    let disturbance = &report["cases"][0]["disturbances"][0];
+    let share = |name: &str| disturbance[name].as_f64().unwrap();
+    let generator = share("generator_starved").max(share("late"));
+    let of_the_time = 2.0 * share("stolen") + generator + share("server_starved");
+    assert!(median["verdict"] == "fail" || of_the_time > 0.1, "{report:#}");
 }
 
 #[test]
