@@ -21,6 +21,8 @@ mod report;
 mod suite;
 
 mod answers;
+mod room;
+
 mod launched;
 
 pub mod attacks;
@@ -28,6 +30,6 @@ pub mod attacks;
 pub use answers::{WrongAnswer, check_answers, check_endpoint};
 pub use case::{Case, Level};
 pub use differences::{Difference, differences};
-pub use launched::{HEADER_TIMEOUT, MAX_BODY, PARALLEL, assert_conforms};
+pub use launched::{HEADER_TIMEOUT, MAX_BODY, PARALLEL, assert_conforms, limits, play_launched};
 pub use report::{DESYNC, Outcome, Report, Verdict};
 pub use suite::{Options, run, run_cases, suite};

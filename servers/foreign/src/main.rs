@@ -3,16 +3,16 @@
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use kit::{
-    args::{self, Config},
-    shutdown::Shutdown,
-    signals, start,
-};
 use foreign::{
     nginx::Balance,
     pm2,
     proxy::{self, Front, Instances},
     tied::Tied,
+};
+use kit::{
+    args::{self, Config},
+    shutdown::Shutdown,
+    signals, start,
 };
 
 /// Starts a program that cannot speak this project's contract, and speaks for it

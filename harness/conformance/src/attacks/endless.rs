@@ -9,7 +9,7 @@ use super::{
     Attack, Failure,
     server::{Kib, Server},
 };
-use crate::wire::Client;
+use crate::{room::Takes, wire::Client};
 
 /// The most that all of these together may cost.
 const MEMORY_BYTES: u64 = 16 << 20;
@@ -87,6 +87,7 @@ pub(super) const MESSAGES: Attack = Attack {
     name: "messages that never end are refused and their connections closed",
     arguments: &["--max-body", "100000", "--header-timeout", "3s", "--body-timeout", "3s", "--workers", "2"],
     short_queue: false,
+    takes: |_| Takes::Much,
     run: |_row, server| {
         let outcomes = all(&server)?;
         let failures: Vec<String> =

@@ -11,7 +11,7 @@ use super::{
     Attack, Failure, Row, Seen,
     server::{Server, exchange, receive_200, send_get, settled},
 };
-use crate::wire::Client;
+use crate::{room::Takes, wire::Client};
 
 /// How many connections the attack keeps.
 const CONNECTIONS_WANTED: usize = 10_000;
@@ -88,8 +88,10 @@ pub fn idle_connections(
         })?;
     }
     if idle == Idle::AfterRequest {
-        for client in &mut clients {
-            exchange(client, "/simple")?;
+        // Not one after the other: the server is to answer one while this side takes the answer of another.
+        for batch in clients.chunks_mut(BATCH) {
+            batch.iter_mut().try_for_each(|client| send_get(client, "/simple"))?;
+            batch.iter_mut().try_for_each(|client| receive_200(client, "/simple").map(drop))?;
         }
     }
     let rss_after = Footprint::of_tree(pid).rss_bytes;
@@ -133,6 +135,7 @@ pub(super) const CONNECTIONS: Attack = Attack {
         "20000",
     ],
     short_queue: false,
+    takes: |_| Takes::All,
     run: connections,
 };
 

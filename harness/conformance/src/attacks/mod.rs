@@ -19,13 +19,15 @@ mod slow;
 
 use std::{
     io,
+    panic::resume_unwind,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 pub use idle::{Idle, IdleCost, idle_connections};
 
+use crate::room::{Takes, enter};
 use server::Server;
 
 /// What becomes of cheap requests while CPU-bound operations occupy all workers.
@@ -138,6 +140,8 @@ pub struct Attack {
     arguments: &'static [&'static str],
     /// Whether the row's queue, where it has one, is to be a short one ([`Row::short_queue`]).
     short_queue: bool,
+    /// How much of the machine it takes from the attacks beside it.
+    takes: fn(&Row) -> Takes,
     run: fn(&Row, Server) -> Seen,
 }
 
@@ -148,13 +152,22 @@ impl std::fmt::Debug for Attack {
 }
 
 impl Attack {
-    /// Launches `row` and attacks it.
+    /// Launches `row` and attacks it, beside as many other attacks of this process as the machine bears: waits until there
+    /// is room for one more.
     ///
     /// # Errors
     /// [`Failure`]; the server is killed.
     pub fn on(&self, row: &Row) -> Seen {
-        let server = Server::launch(row, self.arguments, self.short_queue)?;
-        (self.run)(row, server)
+        self.timed(row).0
+    }
+
+    /// The same with how long it took, without the wait for room.
+    fn timed(&self, row: &Row) -> (Seen, Duration) {
+        let _room = enter((self.takes)(row));
+        let started = Instant::now();
+        let server = Server::launch(row, self.arguments, self.short_queue);
+        let seen = server.and_then(|server| (self.run)(row, server));
+        (seen, started.elapsed())
     }
 }
 
@@ -182,22 +195,22 @@ pub const STOPS: &[Attack] = &[
     drain::SECOND_SIGNAL,
 ];
 
-/// One at a time in a process: an attacker's own descriptors and CPU are what runs short first.
-static FIELD: Mutex<()> = Mutex::new(());
-
-/// Carries out `attacks` one after the other: the body of a server's test.
+/// Carries out `attacks`, at the same time as far as the machine bears it: the body of a server's test.
 ///
 /// # Panics
 /// If one of them fails: names each that did, and says why.
 pub fn assert_withstands(row: &Row, attacks: &[Attack]) {
+    let outcomes: Vec<(Seen, Duration)> = thread::scope(|scope| {
+        let attackers: Vec<_> = attacks.iter().map(|attack| scope.spawn(move || attack.timed(row))).collect();
+        let joined = attackers.into_iter().map(|attacker| attacker.join());
+        joined.map(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
     let mut failures = String::new();
-    for attack in attacks {
-        let _alone = FIELD.lock().unwrap_or_else(PoisonError::into_inner);
-        let started = std::time::Instant::now();
-        match attack.on(row) {
-            Ok(seen) => println!("ok    {} ({:.1?}): {seen}", attack.name, started.elapsed()),
+    for (attack, (seen, took)) in attacks.iter().zip(outcomes) {
+        match seen {
+            Ok(seen) => println!("ok    {} ({took:.1?}): {seen}", attack.name),
             Err(failure) => {
-                println!("FAIL  {} ({:.1?}): {failure}", attack.name, started.elapsed());
+                println!("FAIL  {} ({took:.1?}): {failure}", attack.name);
                 failures.push_str(&format!("\n  {}: {failure}", attack.name));
             }
         }

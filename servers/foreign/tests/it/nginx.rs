@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, process::Command, thread};
 
-use crate::common::{PATIENCE, Running, get, have, lives, foreign, until, upstream};
+use crate::common::{PATIENCE, Running, foreign, get, have, lives, until, upstream};
 use app::Endpoint;
 use host::{guard::Ended, processes};
 use rustix::process::Signal;

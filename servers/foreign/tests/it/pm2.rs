@@ -1,6 +1,6 @@
 //! The application under PM2.
 
-use crate::common::{PATIENCE, Running, have, have_node, lives, node, foreign};
+use crate::common::{PATIENCE, Running, foreign, have, have_node, lives, node};
 use app::Endpoint;
 use host::{guard::Ended, launch::Launch, processes};
 use rustix::process::Signal;
@@ -73,8 +73,7 @@ fn a_port_that_is_taken_is_named_with_what_node_said() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
     let app = node("single.js").display().to_string();
-    let launch =
-        Launch::new(env!("CARGO_BIN_EXE_foreign")).args(["pm2", "--app", &app, "--listen", &listen]);
+    let launch = Launch::new(env!("CARGO_BIN_EXE_foreign")).args(["pm2", "--app", &app, "--listen", &listen]);
     let exit = launch.spawn().unwrap().wait(PATIENCE).unwrap();
     assert_eq!(exit.ended, Ended::Code(1));
     let said = exit.stderr.join("\n");
