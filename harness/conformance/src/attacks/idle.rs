@@ -15,8 +15,8 @@ use crate::{room::Takes, wire::Client};
 
 /// How many connections the attack keeps.
 const CONNECTIONS_WANTED: usize = 10_000;
-/// Descriptors of this process, and of a server, that are no connections of the attack.
-const SPARE_FILES: usize = 500;
+/// Descriptors of this process, and of a server, that are no connections of the attack, but of others that go on beside it.
+const SPARE_FILES: usize = 1_000;
 /// With fewer, a figure for each would be that of something else.
 const LEAST: usize = 1_000;
 /// Less than the backlog, so that no connection waits for a retransmission.
@@ -135,7 +135,7 @@ pub(super) const CONNECTIONS: Attack = Attack {
         "20000",
     ],
     short_queue: false,
-    takes: |_| Takes::All,
+    takes: |_| Takes::MuchAndFiles,
     run: connections,
 };
 

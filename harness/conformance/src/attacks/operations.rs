@@ -14,14 +14,14 @@ const LONGEST: [&str; 2] = ["/complex?iterations=5000000000", "/api/randoms?coun
 const GREEDY_CLIENTS: usize = 40;
 /// The most that they may cost while they wait.
 const MEMORY_BYTES: u64 = 16 << 20;
-/// How long the one operation computes about that cheap requests are held against. Long beside whatever else keeps a busy
-/// machine from answering.
-const HELD: Duration = Duration::from_secs(1);
+/// How much CPU time the one operation takes about that cheap requests are held against: a thousand times what an answer
+/// takes, however the CPUs are divided.
+const HELD: Duration = Duration::from_millis(500);
 /// The same where twice as many clients as the queue has room for must come and go meanwhile.
-const HELD_LONG: Duration = Duration::from_secs(3);
-/// An operation that took this much CPU time is long enough to tell from it how long others take: ten ticks of the clock
-/// that the kernel counts with.
-const CALIBRATED: Duration = Duration::from_millis(100);
+const HELD_LONG: Duration = Duration::from_secs(2);
+/// An operation that took this much CPU time is long enough to tell from it about how much others take: five ticks of the
+/// clock that the kernel counts with.
+const CALIBRATED: Duration = Duration::from_millis(50);
 /// Operations that may wait, with [`Row::short_queue`].
 const QUEUE: usize = 8;
 
@@ -50,11 +50,11 @@ fn occupying(server: &Server, held: Duration) -> Result<String, Failure> {
             return Err(Failure::weak(format!("GET {path}: status {}", response.status)));
         }
         let took = server.footprint().cpu.saturating_sub(before);
-        if took > CALIBRATED {
+        if took >= CALIBRATED {
             let wanted = iterations as f64 * held.as_secs_f64() / took.as_secs_f64();
             return Ok(format!("/complex?iterations={}", (wanted as u64).min(5_000_000_000)));
         }
-        iterations *= 4;
+        iterations *= 2;
     }
 }
 
