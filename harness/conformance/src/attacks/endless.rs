@@ -85,7 +85,7 @@ const ENDLESS: &[Endless] = &[
 
 pub(super) const MESSAGES: Attack = Attack {
     name: "messages that never end are refused and their connections closed",
-    arguments: &["--max-body", "100000", "--header-timeout", "3s", "--body-timeout", "3s", "--workers", "2"],
+    arguments: &["--max-body", "100000", "--header-timeout", "10s", "--body-timeout", "10s", "--workers", "2"],
     short_queue: false,
     takes: |_| Takes::Much,
     run: |_row, server| {
