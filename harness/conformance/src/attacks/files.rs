@@ -16,7 +16,7 @@ use super::{
     row::Row,
     server::{Server, exchange, receive_200, send_get},
 };
-use crate::wire::Client;
+use crate::{room::Takes, wire::Client};
 
 /// How many clients attack at once.
 const CLIENTS: usize = 64;
@@ -29,6 +29,7 @@ pub(super) const FLOOD: Attack = Attack {
     name: "connections beyond --max-connections wait in the backlog, and all are served in turn",
     arguments: &["--max-connections", "8", "--workers", "2"],
     short_queue: false,
+    takes: |_| Takes::Little,
     run: flood,
 };
 
@@ -110,6 +111,7 @@ pub(super) const STARVATION: Attack = Attack {
     name: "out of file descriptors a server pauses without spinning, serves whom it has, and recovers",
     arguments: &["--workers", "2"],
     short_queue: false,
+    takes: |_| Takes::Little,
     run: starvation,
 };
 

@@ -1,6 +1,6 @@
 //! What a primary does for workers that are no servers: here they get one end of a socket pair each.
 //!
-//! This program is the test, the primaries that it starts, and their workers.
+//! A program of its own, since it is all three: the test, the primaries that it starts, and their workers.
 
 use std::{
     cell::{Cell, RefCell},
