@@ -6,7 +6,9 @@ mod model;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use conformance::{Difference, Level, Options, Verdict, check_answers, differences, run, run_cases, suite};
+use conformance::{
+    Difference, Level, Options, Report, Verdict, check_answers, differences, run, run_cases, suite,
+};
 use model::{Fault, HEADER_TIMEOUT, MAX_BODY, start};
 
 /// A fault, and a case that must not pass because of it.
@@ -178,15 +180,30 @@ fn a_server_that_does_everything_right_passes_every_case() {
     assert!(!broken, "{report}");
 }
 
+/// How often a case is played before it has missed a fault. Whether a server sees a request in pieces is up to the kernel and
+/// to how busy the machine is; a case that cannot find a fault misses it every time.
+const TRIES: usize = 20;
+
 #[test]
 fn every_fault_is_caught_by_the_case_that_is_about_it() {
     let missed: Vec<String> = CAUGHT
         .iter()
         .filter_map(|&(fault, name)| {
-            let cases = suite().into_iter().filter(|case| case.name == name);
-            let report = run_cases(cases, start(fault), &impatient());
-            assert_eq!(report.outcomes.len(), 1, "there is no case named {name:?}");
-            (report.outcomes[0].verdict != Verdict::Fail).then(|| format!("{fault:?}\n{report}"))
+            let address = start(fault);
+            let play = || {
+                let cases = suite().into_iter().filter(|case| case.name == name);
+                let report = run_cases(cases, address, &impatient());
+                assert_eq!(report.outcomes.len(), 1, "there is no case named {name:?}");
+                report
+            };
+            let misses = |report: &Report| report.outcomes[0].verdict != Verdict::Fail;
+            let mut report = play();
+            for _ in 1..TRIES {
+                if misses(&report) {
+                    report = play();
+                }
+            }
+            misses(&report).then(|| format!("{fault:?}\n{report}"))
         })
         .collect();
     assert!(missed.is_empty(), "{}", missed.join("\n"));
