@@ -16,8 +16,8 @@ use crate::{
     unexpected::Unexpected,
 };
 
-/// A send is late when its schedule lag exceeds this, in nanoseconds: the least lag for which METHODOLOGY's rule 2
-/// calls a trial invalid.
+/// A send is late when its schedule lag exceeds this, in nanoseconds: the least lag for which a trial may be invalid
+/// (METHODOLOGY.md, "When a trial does not count").
 pub const LATE_AFTER_NS: u64 = 100_000;
 
 /// Into how many parts the window is cut, to see whether they differ: enough for batch means, and each of them long.
@@ -213,7 +213,7 @@ pub struct Accounting {
     pub littles_law_difference: f64,
 }
 
-/// The most that the two sides of Little's law may differ: design rule 2.
+/// The most that the two sides of Little's law may differ: METHODOLOGY.md, "When a trial does not count".
 pub const LITTLES_LAW_TOLERANCE: f64 = 0.05;
 
 impl Accounting {

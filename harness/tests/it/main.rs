@@ -8,6 +8,7 @@ mod containers;
 mod dependency_directions;
 mod generators;
 mod laps;
+mod links;
 mod load_command;
 mod merge;
 mod printed;

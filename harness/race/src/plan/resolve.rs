@@ -230,7 +230,8 @@ impl Calibration {
     }
 }
 
-/// Controlled rows whose CPU time for complex differs by more are marked (rule 6).
+/// Controlled rows whose CPU time for complex differs by more are marked: METHODOLOGY.md, "What is the same in every
+/// controlled row".
 const OPERATION_TOLERANCE: f64 = 0.03;
 
 #[cfg(test)]
