@@ -15,7 +15,7 @@ use std::{
 use host::ready::{Profile, Ready};
 
 #[expect(dead_code, reason = "rows need a few of the faults that the suite's own tests need")]
-#[path = "../conformance/tests/model/mod.rs"]
+#[path = "../conformance/tests/it/model/mod.rs"]
 mod model;
 
 use model::Fault;

@@ -3,6 +3,11 @@
 //! `scripted_server MODE --listen ADDRESS --cpus LIST`. It obeys the contract between servers and harness as far as MODE
 //! does not say otherwise; it is no row, and no architecture.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what it leaves behind is for the guard above it to end, and untethered"
+)]
+
 use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},

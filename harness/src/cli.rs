@@ -61,7 +61,8 @@ pub(crate) enum Command {
     /// Add up what several generators recorded, and take percentiles from the sum.
     #[command(after_help = merge::MERGE_EXAMPLES)]
     Merge(MergeArgs),
-    /// Render the tables of a results folder again, from its records.
+    /// Render the tables of a results folder again, from its records; publish a run.
+    #[command(after_help = report::EXAMPLES)]
     Report(ReportArgs),
     /// Check that a results folder is whole and that its tables are what its records say.
     Check(CheckArgs),

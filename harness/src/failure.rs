@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use load::RunError;
+use report::publish::Refused;
 
 use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
 use race::{plan::scenario::ScenarioError, records::folder::FolderError, registry::RegistryError};
@@ -15,6 +16,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
         || error.is::<ScenarioError>()
         || error.downcast_ref().is_some_and(MergeError::is_usage)
         || error.is::<OptionError>()
+        || error.is::<Refused>()
         || matches!(error.downcast_ref(), Some(RunError::Plan(_)))
         || error.downcast_ref().is_some_and(TargetError::is_usage)
         || matches!(error.downcast_ref(), Some(FolderError::Taken(_) | FolderError::Foreign(_)));

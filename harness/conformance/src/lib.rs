@@ -24,6 +24,8 @@ mod report;
 mod suite;
 
 mod answers;
+mod room;
+
 mod launched;
 
 pub mod attacks;
@@ -31,7 +33,7 @@ pub mod attacks;
 pub use answers::{WrongAnswer, check_answers, check_endpoint};
 pub use case::Case;
 pub use differences::{Difference, differences};
-pub use launched::{HEADER_TIMEOUT, MAX_BODY, PARALLEL, assert_conforms};
+pub use launched::{HEADER_TIMEOUT, MAX_BODY, PARALLEL, assert_conforms, limits, play_launched};
 pub use options::Options;
 pub use report::{Outcome, Report};
 pub use suite::{run, run_cases, suite};

@@ -54,7 +54,7 @@ impl Report {
         self.of(Verdict::Warn, level)
     }
 
-    /// What the server said, by the cases' names, as [`crate::differences`] compares it.
+    /// What the server said, by the cases' names, as [`crate::differences()`] compares it.
     pub fn said(&self) -> impl Iterator<Item = (&str, &str)> {
         self.outcomes.iter().map(|outcome| (outcome.name, outcome.said.as_str()))
     }

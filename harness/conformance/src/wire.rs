@@ -11,7 +11,7 @@ use crate::transcript::{End, Transcript};
 
 /// How long the pieces of a request are held apart, so that a server reads them one by one. Nothing is
 /// synchronised by it: a server that reads several at once is only tested less.
-const PIECE_GAP: Duration = Duration::from_millis(1);
+pub(crate) const PIECE_GAP: Duration = Duration::from_millis(1);
 
 /// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]

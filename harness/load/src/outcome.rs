@@ -16,7 +16,7 @@ use crate::{
     unexpected::Unexpected,
 };
 
-/// A send is late when its schedule lag exceeds this, in nanoseconds: the least lag for which a trial may be invalid
+/// A send is late when its schedule lag exceeds this, in nanoseconds: the least lag for which a trial is invalid
 /// (METHODOLOGY.md, "When a trial does not count").
 pub const LATE_AFTER_NS: u64 = 100_000;
 
@@ -213,7 +213,7 @@ pub struct Accounting {
     pub littles_law_difference: f64,
 }
 
-/// The most that the two sides of Little's law may differ: METHODOLOGY.md, "When a trial does not count".
+/// The most that the two sides of Little's law may differ (METHODOLOGY.md, "What it checks of itself, in every run").
 pub const LITTLES_LAW_TOLERANCE: f64 = 0.05;
 
 impl Accounting {

@@ -2,26 +2,32 @@
 //!
 //! A report is a pure function of a results folder; nothing is ever computed from a report.
 
-pub mod conclusions;
-mod conformance;
-pub(crate) mod figures;
+mod figures;
 mod findings;
+mod headlines;
 mod instrument;
-mod markdown;
-mod pages;
-pub mod published;
-mod rows;
 pub mod section;
+
+pub mod conclusions;
+
+mod conformance;
+mod rows;
+
+mod markdown;
+mod summary;
+
+pub mod published;
+pub mod reservation;
+
+pub mod pages;
+
+pub mod check;
+pub mod publish;
 
 use std::io;
 
-pub use pages::{Page, pages};
-
 use conclusions::Report;
-use race::{
-    programs::workspace::Workspace,
-    records::folder::{Contents, Folder, FolderError},
-};
+use race::records::folder::{Contents, Folder, FolderError};
 
 /// The whole report of a run in Markdown.
 pub fn markdown(contents: &Contents) -> String {
@@ -37,18 +43,6 @@ pub fn write(folder: &Folder) -> Result<String, FolderError> {
     let failed = |source: io::Error| FolderError::Io { path: folder.path().to_owned(), source };
     folder.write_report(&text).map_err(failed)?;
     Ok(text)
-}
-
-/// Writes the pages that are made from the published runs.
-///
-/// # Errors
-/// A run cannot be read, or a page not written.
-pub fn publish(workspace: &Workspace) -> Result<(), FolderError> {
-    for page in pages(workspace)? {
-        let failed = |source| FolderError::Io { path: page.path.clone(), source };
-        race::records::folder::write_whole(&page.path, page.content.as_bytes()).map_err(failed)?;
-    }
-    Ok(())
 }
 
 /// The part of a report that a person at a terminal wants: the tables, without the description of the host.
@@ -108,6 +102,8 @@ mod tests {
             },
             tools: [("rustc".to_owned(), Some("rustc 1.95.0".to_owned()))].into(),
             required: BTreeMap::new(),
+            start: None,
+            rehearsal: false,
             programs: BTreeMap::new(),
         }
     }

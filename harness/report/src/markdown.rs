@@ -11,6 +11,10 @@ use race::{
 /// Where the description of the host begins.
 pub(super) const HOST_HEADING: &str = "\n## The host";
 
+/// What stands above the tables of a run that nobody should read figures from.
+const REHEARSAL: &str =
+    "\n**A rehearsal:** the servers are debug builds, to see that a race works. The figures mean nothing.\n";
+
 /// The whole report.
 pub(super) fn whole(report: &Report<'_>) -> String {
     let Contents { environment, run, .. } = report.contents;
@@ -103,7 +107,7 @@ pub(super) fn provenance(contents: &Contents) -> String {
         run.plan.seed,
         run.plan.trials,
         conformance::caveat(run.conformance.as_ref()),
-    )
+    ) + if environment.rehearsal { REHEARSAL } else { "" }
 }
 
 fn host(contents: &Contents) -> String {

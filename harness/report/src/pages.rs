@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::{conclusions::Report, conformance, markdown, rows};
 use race::{
     programs::workspace::Workspace,
-    records::folder::{Folder, FolderError, runs_below},
+    records::folder::{FolderError, write_whole},
+};
+
+use super::{
+    conclusions::Report,
+    published::{Published, PublishedRun},
+    summary::{self, wrapped},
 };
 
 /// A file, and what it should hold.
@@ -20,61 +25,77 @@ pub struct Page {
 const BEGIN: &str = "<!-- results: made by `cargo harness report --publish` -->";
 const END: &str = "<!-- end of results -->";
 
-/// All pages, made from the runs in results/; none if there is no run.
+/// All pages, made from the published runs; none if there is no run.
 ///
 /// # Errors
-/// A run cannot be read, or README.md has no place for results.
-pub fn pages(workspace: &Workspace) -> Result<Vec<Page>, FolderError> {
-    let runs = runs_below(&workspace.results());
-    let Some(newest) = runs.last() else { return Ok(Vec::new()) };
-    let contents = newest.contents()?;
+/// The newest run cannot be read, or README.md has no place for results.
+pub fn pages(workspace: &Workspace, published: &Published) -> Result<Vec<Page>, FolderError> {
+    let Some(newest) = published.runs.last() else { return Ok(Vec::new()) };
+    let contents = published.folder(newest).contents()?;
     let report = Report::new(&contents);
+    let results = workspace.results();
+    Ok(vec![
+        Page { path: results.join(".gitignore"), content: ignored(published) },
+        Page { path: results.join("README.md"), content: index(&report, published, newest) },
+        readme(workspace, &summary::of(&report, &format!("results/{}/report.md", newest.folder)))?,
+    ])
+}
 
-    let mut index =
-        String::from("# Results\n\nMade from the records; not written by hand.\n\n## The newest run\n\n");
-    index.push_str(&markdown::provenance(&contents));
-    let mut tables = String::new();
-    for section in &report.sections {
-        tables.push_str(&format!(
-            "\n### {}\n\n{}\n{}",
-            section.name,
-            section.question,
-            markdown::body(section)
-        ));
+/// Writes the pages.
+///
+/// # Errors
+/// A page cannot be made or written.
+pub fn write_pages(workspace: &Workspace, published: &Published) -> Result<(), FolderError> {
+    for page in pages(workspace, published)? {
+        let failed = |source| FolderError::Io { path: page.path.clone(), source };
+        write_whole(&page.path, page.content.as_bytes()).map_err(failed)?;
     }
-    tables.push_str(&rows::section("###", &contents.run.plan.rows));
-    tables.push_str(&conformance::section("###", contents.run.conformance.as_ref()));
-    index.push_str(&tables);
-    index.push_str("\n## All runs, newest first\n\n");
-    for run in runs.iter().rev() {
-        index.push_str(&line_of(run)?);
-    }
+    Ok(())
+}
 
-    let readme = workspace.readme();
-    let failed = |source| FolderError::Io { path: readme.clone(), source };
-    let text = std::fs::read_to_string(&readme).map_err(failed)?;
+fn index(report: &Report<'_>, published: &Published, newest: &PublishedRun) -> String {
+    let mut text = String::from("# Results\n\n");
+    text.push_str(&wrapped(
+        "Made from the records by `cargo harness report --publish`; not written by hand. Runs that `cargo bench-all` leaves \
+         here are nobody's but yours until they are published.",
+    ));
+    text.push_str("\n## The newest published run\n\n");
+    text.push_str(&summary::of(report, &format!("{}/report.md", newest.folder)));
+    text.push_str("\n## All published runs, newest first\n\n");
+    published.runs.iter().rev().for_each(|run| text.push_str(&line_of(run)));
+    text
+}
+
+fn line_of(run: &PublishedRun) -> String {
+    let PublishedRun { folder, scenarios, command, despite, .. } = run;
+    let despite: Vec<&str> = despite.iter().map(|reservation| reservation.name()).collect();
+    let despite = if despite.is_empty() {
+        String::new()
+    } else {
+        format!(" (published despite: {})", despite.join(", "))
+    };
+    wrapped(&format!("- [{folder}]({folder}/report.md): {}; `{command}`{despite}", scenarios.join(", ")))
+}
+
+/// What git is not to see of results/: everything that is not published.
+fn ignored(published: &Published) -> String {
+    let mut text =
+        String::from("# Made by `cargo harness report --publish`: what is not published stays here.\n/*\n");
+    let kept = ["published.toml", "README.md", ".gitignore"].into_iter().map(str::to_owned);
+    let folders = published.runs.iter().map(|run| format!("{}/", run.folder));
+    kept.chain(folders).for_each(|name| text.push_str(&format!("!/{name}\n")));
+    text
+}
+
+fn readme(workspace: &Workspace, results: &str) -> Result<Page, FolderError> {
+    let path = workspace.readme();
+    let failed = |source| FolderError::Io { path: path.clone(), source };
+    let text = std::fs::read_to_string(&path).map_err(failed)?;
     let around = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let Some((before, after)) = around else {
         return Err(failed(std::io::Error::other(format!(
             "it has no place for results between {BEGIN} and {END}"
         ))));
     };
-    let provenance = markdown::provenance(&contents);
-    let content = format!("{before}{BEGIN}\n\n{provenance}{tables}\n{END}{after}");
-    Ok(vec![
-        Page { path: workspace.results().join("README.md"), content: index },
-        Page { path: readme, content },
-    ])
-}
-
-fn line_of(run: &Folder) -> Result<String, FolderError> {
-    let contents = run.contents()?;
-    let name = run.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let scenarios: Vec<&str> =
-        contents.run.plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-    Ok(format!(
-        "- [{name}]({name}/report.md): {}; `{}`\n",
-        scenarios.join(", "),
-        contents.environment.command
-    ))
+    Ok(Page { content: format!("{before}{BEGIN}\n\n{results}\n{END}{after}"), path })
 }

@@ -1,40 +1,139 @@
-//! Whether a results folder is whole, and its report what its records say.
+//! Which runs are published: `results/published.toml`. Nothing is published by being there.
 
-use std::collections::BTreeSet;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use anyhow::bail;
+use race::{
+    programs::workspace::Workspace,
+    records::{
+        environment::sha256_of,
+        folder::{Contents, Folder, write_whole},
+    },
+};
+use serde::{Deserialize, Serialize};
 
-use crate::conclusions::Report;
-use race::records::{folder::Folder, record::label};
+use crate::reservation::Reservation;
 
-/// Checks one folder.
-///
-/// # Errors
-/// It is not what its records say; the message names the first thing.
-pub fn check_folder(folder: &Folder) -> anyhow::Result<()> {
-    let contents = folder.contents()?;
-    let path = folder.path().display();
-    let plan = &contents.run.plan;
-    let failed = |name: &str| contents.run.failures.iter().any(|failure| failure.what == name);
-    for scenario in plan.scenarios.iter().filter(|scenario| !failed(&scenario.name)) {
-        for entry in plan.entries(scenario).iter().filter(|entry| !failed(&entry.row.name)) {
-            let label = label(&entry.row.name, entry.twin);
-            let trials = contents.trials.iter().filter(|t| t.scenario == scenario.name && t.label() == label);
-            let blocks: BTreeSet<usize> = trials.map(|trial| trial.block).collect();
-            let expected = plan.trials as usize;
-            let given_up = failed(&format!("{} under {}", entry.row.name, scenario.name));
-            if blocks.len() < expected && !given_up && !contents.run.interrupted {
-                bail!(
-                    "{path}: {label} has {} of {expected} trials under {}, and nothing says why",
-                    blocks.len(),
-                    scenario.name
-                );
-            }
-        }
+/// The file's name, in results/.
+const FILE: &str = "published.toml";
+
+/// What stands at the head of the file.
+const HEAD: &str = "\
+# The runs that results/README.md and README.md are made from, oldest first. `cargo harness report --publish RUN` adds one,
+# and `cargo harness check` holds each to its report.
+";
+
+/// The published runs.
+#[derive(Clone, Debug)]
+pub struct Published {
+    results: PathBuf,
+    /// Oldest first.
+    pub runs: Vec<PublishedRun>,
+}
+
+/// One published run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedRun {
+    /// The name of its folder in results/.
+    pub folder: String,
+    /// SHA-256 of its report.md, which is not rendered again: later versions of this program draw other tables.
+    pub report_sha256: String,
+    /// When it began, RFC 3339: the list is in this order.
+    pub started: String,
+    /// The command that made it.
+    pub command: String,
+    /// The scenarios that it holds.
+    pub scenarios: Vec<String>,
+    /// What spoke against publishing it, and was overruled by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub despite: Vec<Reservation>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    run: Vec<PublishedRun>,
+}
+
+/// The list of published runs cannot be read, or not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use {}", path.display())]
+pub struct ListError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Published {
+    /// Reads the list; it is empty where there is none.
+    ///
+    /// # Errors
+    /// It is not what [`Published::write`] writes.
+    pub fn read(workspace: &Workspace) -> Result<Self, ListError> {
+        let results = workspace.results();
+        let path = results.join(FILE);
+        let failed = |source| ListError { path: path.clone(), source };
+        let file: File = match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).map_err(|error| failed(io::Error::other(error)))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => File::default(),
+            Err(error) => return Err(failed(error)),
+        };
+        Ok(Self { results, runs: file.run })
     }
-    if folder.report()? != crate::markdown::whole(&Report::new(&contents)) {
-        bail!("{path}/report.md is not what the records say: run `cargo harness report {path}`");
+
+    /// Writes the list.
+    ///
+    /// # Errors
+    /// The disk is full, or results/ may not be written to.
+    pub fn write(&self) -> Result<(), ListError> {
+        let path = self.results.join(FILE);
+        let failed = |source| ListError { path: path.clone(), source };
+        let file = File { run: self.runs.clone() };
+        let text = toml::to_string(&file).map_err(|error| failed(io::Error::other(error)))?;
+        write_whole(&path, format!("{HEAD}\n{text}").as_bytes()).map_err(failed)
     }
-    anstream::println!("{path}: {} trials, and the report is what they say", contents.trials.len());
-    Ok(())
+
+    /// Adds a run, at its place in time.
+    pub fn add(&mut self, run: PublishedRun) {
+        self.runs.push(run);
+        self.runs.sort_by(|a, b| a.started.cmp(&b.started));
+    }
+
+    /// The folder of a published run.
+    pub fn folder(&self, run: &PublishedRun) -> Folder {
+        Folder::open(&self.results.join(&run.folder))
+    }
+
+    /// The published run whose folder is at `path`.
+    pub fn find(&self, path: &Path) -> Option<&PublishedRun> {
+        let path = path.canonicalize().ok()?;
+        self.runs
+            .iter()
+            .find(|run| self.results.join(&run.folder).canonicalize().is_ok_and(|own| own == path))
+    }
+}
+
+impl PublishedRun {
+    /// A run as it is now.
+    ///
+    /// # Errors
+    /// It has no report.
+    pub fn of(
+        name: String,
+        folder: &Folder,
+        contents: &Contents,
+        despite: Vec<Reservation>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            folder: name,
+            report_sha256: sha256_of(&folder.report_path())?,
+            started: contents.environment.started.clone(),
+            command: contents.environment.command.clone(),
+            scenarios: contents.run.plan.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
+            despite,
+        })
+    }
 }

@@ -11,7 +11,9 @@ use stats::{
 
 use super::{
     figures::{Unit, three_digits},
-    findings, instrument,
+    findings,
+    headlines::{self, Headline, Headlines, ranked_figure},
+    instrument,
 };
 use race::{
     plan::{
@@ -43,6 +45,8 @@ pub struct Section {
     pub rows: Vec<Vec<String>>,
     /// What is true, and how surely.
     pub findings: Vec<String>,
+    /// Each row in one figure, without the second entry of the row that is compared with itself.
+    pub headlines: Headlines,
 }
 
 /// One line of the table before it is written: a row of the registry, or its twin, with its trials.
@@ -97,7 +101,16 @@ impl Section {
                 cells
             })
             .collect();
+        let headline = |(index, line): (usize, &Line<'_>)| Headline {
+            row: line.row.name.clone(),
+            figure: headlines::figure(scenario, &line.valid),
+            place: comparison.rank_of(index).filter(|_| ranked).map(ToString::to_string),
+        };
+        let rows_once = lines.iter().enumerate().filter(|(_, line)| !line.twin);
+        let headlines =
+            Headlines { of: headlines::heading(scenario), rows: rows_once.map(headline).collect() };
         Self {
+            headlines,
             name: scenario.name.clone(),
             question: scenario.question.clone(),
             load: describe_load(scenario, contents),
@@ -110,15 +123,6 @@ impl Section {
             rows,
         }
     }
-}
-
-/// The figure by which the scenario compares rows.
-fn ranked_figure(scenario: &Scenario, measured: &Measured) -> Option<f64> {
-    let stream = measured.stream(&scenario.rank.stream)?;
-    Some(match scenario.rank.by {
-        Metric::Throughput => stream.achieved_per_second,
-        Metric::P99 => stream.p99()?.ns() as f64 / 1000.0,
-    })
 }
 
 fn compare_lines(scenario: &Scenario, lines: &[Line<'_>]) -> Comparison {

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::bail;
 use clap::Args;
+use host::ready::Profile;
 
 use super::list;
 use race::{
@@ -11,7 +12,12 @@ use race::{
         run_plan::RunPlan,
         scenario::{Placement, Scenarios},
     },
-    programs::{context::Context, prerequisites, workspace::Workspace},
+    programs::{
+        context::Context,
+        prerequisites,
+        start_environment::{self, StartRecord},
+        workspace::Workspace,
+    },
     records::{
         conformance::Conformance,
         environment::{Environment, host_name, sha256_of},
@@ -74,6 +80,9 @@ pub(crate) struct BenchArgs {
     /// Race the rows without asking whether they keep the contract; the report says so
     #[arg(long)]
     pub unverified: bool,
+    /// Race debug builds, to see that a race works: the figures mean nothing, and are never published
+    #[arg(long, hide = true)]
+    pub rehearsal: bool,
     /// Print the plan and measure nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -106,6 +115,9 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     }
     let plan = plan(args, rows, &scenarios)?;
     let mut context = Context::new(Interrupt::listen("finished trials are kept")?)?;
+    if args.rehearsal {
+        context.profile = Profile::Debug;
+    }
     let mut run = Run::new(plan, skipped, &context)?;
     anstream::print!("{}", run.record.plan.describe(&context.topology)?);
     if args.dry_run {
@@ -126,6 +138,8 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     for said in prerequisites::unexpected(&run.record.plan.rows, &environment.required) {
         anstream::eprintln!("warning: {said}");
     }
+    environment.rehearsal = args.rehearsal;
+    environment.start = Some(StartRecord::of(&run.record.plan.rows, &start_environment::own()));
     run.build(&mut context, &workspace);
     for (row, built) in &context.programs {
         environment.programs.insert(row.clone(), sha256_of(&built.program)?);
@@ -138,7 +152,8 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     if args.unverified {
         run.record.conformance = Some(Conformance::Unverified);
     } else {
-        run.verify(&mut context, &Gate { folder: cache_folder(&workspace), fresh: false })?;
+        let root = workspace.root().to_owned();
+        run.verify(&mut context, &Gate { folder: cache_folder(&workspace), root, fresh: false })?;
     }
     folder.write_run(&run.record)?;
     let mut log = folder.trial_log()?;
@@ -153,9 +168,6 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     folder.write_run(&run.record)?;
 
     let markdown = report::write(&folder)?;
-    if args.out.is_none() && !run.record.interrupted {
-        report::publish(&workspace)?;
-    }
     anstream::println!("\n{}", report::for_terminal(&markdown));
     let TimeSpent { building_s, verifying_s, calibrating_s, trials_s, .. } = run.record.time;
     anstream::println!(

@@ -1,44 +1,79 @@
 //! `harness report` and `harness check`: tables from records, again, and whether the published ones are true.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use clap::Args;
-
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use race::{
     programs::workspace::Workspace,
     records::folder::{Folder, runs_below},
 };
+use report::{pages::write_pages, published::Published, reservation::Reservation};
 use terminal::outcome::Outcome;
+
+/// Shown below the help of `report`.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  harness report                                       the tables of the newest run again
+  harness report results/2026-11-21-host               those of another
+  harness report --publish results/2026-11-21-host     add it to results/published.toml, README.md and results/README.md
+  harness report --publish                             those pages again, from what is published
+
+A run is published on purpose: one that was narrowed (--only and the like), has fewer trials than places need, was not
+verified or was made from a tree with local changes is refused, unless that is overruled by name (--despite). A published
+run's report stays as it is; results/published.toml holds it to its hash.";
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     /// The results folder; the newest one of results/ where nothing is said
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "RUN")]
     pub folder: Option<PathBuf>,
-    /// Also write the tables of the newest run into results/README.md and README.md
+    /// Publish the run: add it to results/published.toml, and make README.md and results/README.md anew
     #[arg(long)]
     pub publish: bool,
+    /// What may speak against publishing it all the same, separated by commas
+    #[arg(long, value_name = "REASON,...", value_delimiter = ',', requires = "publish", value_parser = reservation())]
+    pub despite: Vec<Reservation>,
 }
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// The results folder; where nothing is said, every one of results/ and the pages made from them
-    #[arg(value_name = "DIR")]
+    /// The results folder; where nothing is said, every published one and the pages made from them
+    #[arg(value_name = "RUN")]
     pub folder: Option<PathBuf>,
+}
+
+fn reservation() -> impl TypedValueParser<Value = Reservation> {
+    PossibleValuesParser::new(Reservation::ALL.map(Reservation::name)).try_map(|name| {
+        Reservation::ALL.into_iter().find(|reservation| reservation.name() == name).ok_or("no such reason")
+    })
 }
 
 fn workspace() -> anyhow::Result<Workspace> {
     Ok(Workspace::at_or_above(&std::env::current_dir()?)?)
 }
 
-/// Renders a folder's report again and prints it.
+/// The list of published runs of the checkout around, if there is one.
+fn published() -> anyhow::Result<Option<Published>> {
+    match workspace() {
+        Ok(workspace) => Ok(Some(Published::read(&workspace)?)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Renders a folder's report again and prints it, or publishes it.
 ///
 /// # Errors
-/// The folder is no results folder, or cannot be written.
+/// The folder is no results folder, is not to be published, or cannot be written.
 pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
+    if arguments.publish {
+        return publish(arguments);
+    }
     let folder = match &arguments.folder {
         Some(path) => Folder::open(path),
         None => match runs_below(&workspace()?.results()).pop() {
@@ -46,12 +81,35 @@ pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
             None => bail!("results/ holds no run yet: `cargo bench-all` makes one"),
         },
     };
-    let markdown = report::write(&folder)?;
-    if arguments.publish {
-        report::publish(&workspace()?)?;
-    }
+    let is_published = published()?.is_some_and(|published| published.find(folder.path()).is_some());
+    let markdown = if is_published { folder.report()? } else { report::write(&folder)? };
     anstream::println!("{}", report::for_terminal(&markdown));
+    if is_published {
+        anstream::eprintln!(
+            "{} is published: this is its report as it was, and not made again",
+            folder.path().display()
+        );
+    }
     Ok(Outcome::Done)
+}
+
+fn publish(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
+    let workspace = workspace()?;
+    if let Some(given) = &arguments.folder {
+        report::publish::publish(&workspace, given, &arguments.despite)?;
+        say_published(given);
+    } else {
+        write_pages(&workspace, &Published::read(&workspace)?)?;
+        anstream::println!("README.md and results/README.md are made again from what is published");
+    }
+    Ok(Outcome::Done)
+}
+
+fn say_published(given: &Path) {
+    anstream::println!(
+        "{} is published: README.md, results/README.md and results/published.toml name it; commit them with its folder",
+        given.display()
+    );
 }
 
 /// Checks one folder, or all published ones and the pages that are made from them.
@@ -59,26 +117,20 @@ pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
 /// # Errors
 /// A folder or page is not what its records say; the message names the first one.
 pub(crate) fn check(arguments: &CheckArgs) -> anyhow::Result<Outcome> {
-    if let Some(path) = &arguments.folder {
-        report::published::check_folder(&Folder::open(path))?;
-        return Ok(Outcome::Done);
-    }
-    let workspace = workspace()?;
-    let runs = runs_below(&workspace.results());
-    for run in &runs {
-        report::published::check_folder(run)?;
-    }
-    for page in report::pages(&workspace)? {
-        if std::fs::read_to_string(&page.path).ok().as_ref() != Some(&page.content) {
-            bail!(
-                "{} is not what the records say: run `cargo harness report --publish`",
-                page.path.display()
-            );
+    match &arguments.folder {
+        Some(path) => {
+            let said = match published()? {
+                Some(published) => report::check::folder(&Folder::open(path), &published)?,
+                None => report::check::alone(&Folder::open(path))?,
+            };
+            anstream::println!("{said}");
+        }
+        None => {
+            let workspace = workspace()?;
+            for said in report::check::all(&workspace, &Published::read(&workspace)?)? {
+                anstream::println!("{said}");
+            }
         }
     }
-    anstream::println!(
-        "published runs: {}; they and the pages made from them are what their records say",
-        runs.len()
-    );
     Ok(Outcome::Done)
 }

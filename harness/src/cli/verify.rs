@@ -86,7 +86,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<Outcome> {
         unbuilt.push((row.to_owned(), reason));
     });
     let folder = args.cache.clone().unwrap_or_else(|| cache_folder(&workspace));
-    let gate = Gate { folder, fresh: args.fresh };
+    let gate = Gate { folder, root: workspace.root().to_owned(), fresh: args.fresh };
     let verified = verify_rows(&rows, &unbuilt, &context, &gate)?;
 
     if args.list_deviations {

@@ -1,6 +1,6 @@
 //! Who may know whom, as ARCHITECTURE.md draws it. A crate that grows a dependency in the wrong direction fails here.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
@@ -14,9 +14,9 @@ const ALLOWED: [(&str, &[&str], &[&str]); 21] = [
     ("kit-tokio", &["app", "host", "kit"], &[]),
     ("kit-glommio", &["kit"], &[]),
     ("kit-may", &["host", "kit"], &[]),
-    ("kit-poll", &[], &[]),
+    ("kit-poll", &["host"], &[]),
     ("kit-rayon", &["app", "host", "kit"], &[]),
-    ("supervisor", &["kit"], &[]),
+    ("supervisor", &["host", "kit"], &[]),
     // The harness, from the ground up.
     ("stats", &[], &[]),
     ("load", &["stats"], &[]),
@@ -157,4 +157,27 @@ fn only_the_command_line_and_what_is_started_by_one_know_clap() {
         let linked = dependencies(package, DependencyKind::Normal);
         assert!(!linked.contains("clap"), "{} knows clap: it gets plain values", package.name);
     }
+}
+
+#[test]
+fn the_waker_of_a_thread_in_poll_is_made_in_one_place() {
+    let home = Path::new("servers/shared/host/src/waker.rs");
+    let (mut makers, mut seen) = (Vec::new(), 0);
+    for package in metadata().packages {
+        let mut folders = vec![package.manifest_path.with_file_name("src").into_std_path_buf()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if std::fs::read_to_string(&path).is_ok_and(|text| text.contains("eventfd(")) {
+                    makers.push(path);
+                } else {
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 100, "only {seen} files were read");
+    assert!(makers.len() == 1 && makers[0].ends_with(home), "only {} makes one: {makers:?}", home.display());
 }

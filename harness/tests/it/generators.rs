@@ -7,7 +7,7 @@ use std::{
     net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
@@ -150,7 +150,7 @@ fn a_tool_that_is_not_there_is_no_error_and_one_that_cannot_be_run_is() {
 
 /// The command in a PATH in which no tool is but those that building needs, which are refused as well.
 fn command(arguments: &[&str], path: &Path) -> (Option<i32>, String) {
-    let output = Command::new(HARNESS)
+    let output = host::tether::command(HARNESS)
         .args(["generators"])
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -71,7 +71,7 @@ impl Lap {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
         command
             .arg("bench")
             // Scripted servers are about racing; `verify.rs` is about which rows may be raced.
@@ -105,7 +105,7 @@ impl Lap {
 }
 
 /// The example of this package, which cargo builds beside its tests.
-fn scripted_server() -> PathBuf {
+pub(crate) fn scripted_server() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().and_then(Path::parent).unwrap();
     folder.join("examples/scripted_server")
@@ -116,7 +116,7 @@ fn stderr(output: &Output) -> String {
 }
 
 fn harness(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
     finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), PATIENCE)
 }

@@ -67,7 +67,7 @@ fn nobody() -> SocketAddr {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
     command.arg("load").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

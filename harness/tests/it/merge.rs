@@ -1,10 +1,6 @@
 //! `harness merge` on real files: what it prints, what it writes, and how it refuses.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use stats::{
     Histogram, Quantile,
@@ -23,7 +19,7 @@ const FOREIGN: &str = "\
 
 /// Runs `harness merge` in the folder and returns what it printed, the errors last.
 fn merged(folder: &TempDir, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_harness"))
+    let output = host::tether::command(env!("CARGO_BIN_EXE_harness"))
         .arg("merge")
         .args(arguments)
         .current_dir(folder)

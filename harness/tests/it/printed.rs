@@ -1,9 +1,9 @@
 //! What is printed for people, as it is: a change of it is a change to look at.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 fn printed(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_harness"))
+    let output = host::tether::command(env!("CARGO_BIN_EXE_harness"))
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Output, Stdio},
     sync::mpsc::{Receiver, Sender, channel},
     thread,
     time::Duration,
@@ -64,7 +64,7 @@ fn serve(mut stream: TcpStream, script: fn(u32) -> Does, asked: &Sender<Vec<Stri
 }
 
 fn start(arguments: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
     command
         .arg("quick")
         .args(arguments)

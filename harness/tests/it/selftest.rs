@@ -3,7 +3,7 @@
 
 use std::{
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -20,7 +20,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn selftest(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
     command.arg("selftest").args(arguments).stdin(Stdio::null());
     finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), PATIENCE)
 }

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
     time::Duration,
 };
 
@@ -66,7 +66,7 @@ impl Checkout {
 
     /// Runs the harness in this checkout.
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), PATIENCE)
     }

@@ -10,14 +10,15 @@ use std::{
     os::fd::OwnedFd,
     pin::pin,
     sync::Arc,
-    task::{Context, Wake, Waker},
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
+use host::waker::Bell;
 use kit::shutdown::Shutdown;
 use rustix::{
     buffer::spare_capacity,
-    event::{EventfdFlags, Timespec, epoll, eventfd},
+    event::{Timespec, epoll},
 };
 use slab::Slab;
 
@@ -44,19 +45,9 @@ pub(crate) struct EventLoop {
     connections: Slab<Connection>,
     max_connections: usize,
     drain_timeout: Duration,
-    stop: Arc<Stop>,
+    /// Rung by the shutdown.
+    stop: Arc<Bell>,
     stopping: Shutdown,
-}
-
-/// Turns the shutdown's wake-up into an event.
-struct Stop(OwnedFd);
-
-impl Wake for Stop {
-    fn wake(self: Arc<Self>) {
-        if let Err(error) = rustix::io::write(&self.0, &1_u64.to_ne_bytes()) {
-            tracing::error!("cannot tell an event loop to stop: {error}");
-        }
-    }
 }
 
 impl EventLoop {
@@ -67,7 +58,7 @@ impl EventLoop {
         stopping: &Shutdown,
     ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let stop = Bell::new()?;
         epoll::add(&epoll, &stop, epoll::EventData::new_u64(STOP), epoll::EventFlags::IN)?;
         epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
         Ok(Self {
@@ -77,7 +68,7 @@ impl EventLoop {
             connections: Slab::new(),
             max_connections,
             drain_timeout,
-            stop: Arc::new(Stop(stop)),
+            stop: Arc::new(stop),
             stopping: stopping.clone(),
         })
     }
@@ -158,7 +149,7 @@ impl EventLoop {
 
     fn stop_listening(&mut self) -> io::Result<()> {
         // Not `IN` any more: the count stays as it is, and would be reported for ever.
-        epoll::delete(&self.epoll, &self.stop.0)?;
+        epoll::delete(&self.epoll, &self.stop)?;
         self.listener = None;
         Ok(())
     }

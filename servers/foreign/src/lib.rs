@@ -15,3 +15,4 @@ pub mod tied;
 mod answering;
 mod failure;
 mod port;
+mod run_folder;

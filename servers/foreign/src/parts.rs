@@ -5,7 +5,7 @@ use std::{
     os::fd::OwnedFd,
     pin::pin,
     sync::Arc,
-    task::{Context, Wake, Waker},
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -13,10 +13,11 @@ use host::{
     launch::{Launch, Process},
     processes,
     ready::Ready,
+    waker::Bell,
 };
 use kit::{shutdown::Shutdown, start::Error};
 use rustix::{
-    event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
+    event::{PollFd, PollFlags, poll},
     io::Errno,
     process::{Pid, PidfdFlags, Signal, pidfd_open, set_child_subreaper},
 };
@@ -106,15 +107,17 @@ pub(crate) fn end_the_rest() {
 
 /// Sleeps until the stop, or until one of `parts` has ended, which is an error.
 pub(crate) fn watch(parts: &mut [&mut Part], stopping: &Shutdown) -> Result<(), Error> {
-    let (stop, waker) = stop_event()?;
+    let bell = Bell::new().map_err(Error::system("make an eventfd"))?;
+    let bell = Arc::new(bell);
+    let waker = Waker::from(Arc::clone(&bell));
     let mut stopped = pin!(stopping.wait());
     if stopped.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
         return Ok(());
     }
     let pidfds = parts.iter().map(|part| pidfd_of(&part.process)).collect::<Result<Vec<_>, _>>()?;
     loop {
-        let watched = [&stop.0].into_iter().chain(&pidfds);
-        let mut ready: Vec<_> = watched.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        let mut ready = vec![PollFd::new(&bell, PollFlags::IN)];
+        ready.extend(pidfds.iter().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         match poll(&mut ready, None) {
             Ok(_) => {}
             Err(Errno::INTR) => continue,
@@ -134,22 +137,4 @@ fn pidfd_of(process: &Process) -> Result<OwnedFd, Error> {
     let pid = pid.ok_or_else(|| Error::Failed(format!("{} is no process", process.pid())))?;
     pidfd_open(pid, PidfdFlags::empty())
         .map_err(|errno| Error::System { what: "watch a process", source: errno.into() })
-}
-
-/// Turns the shutdown's wake-up into something to poll for.
-struct Stop(OwnedFd);
-
-impl Wake for Stop {
-    fn wake(self: Arc<Self>) {
-        if let Err(errno) = rustix::io::write(&self.0, &1_u64.to_ne_bytes()) {
-            tracing::error!("cannot pass the stop on: {errno}");
-        }
-    }
-}
-
-fn stop_event() -> Result<(Arc<Stop>, Waker), Error> {
-    let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-        .map_err(|errno| Error::System { what: "make an eventfd", source: errno.into() })?;
-    let stop = Arc::new(Stop(event));
-    Ok((Arc::clone(&stop), Waker::from(stop)))
 }

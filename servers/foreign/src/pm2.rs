@@ -27,6 +27,7 @@ use crate::{
     failure::Failure,
     parts::{self, Part},
     port,
+    run_folder::RunFolder,
     tied::{LastSignal, SELF, tied, tied_arguments},
 };
 
@@ -36,6 +37,8 @@ const SERVER: &str = "pm2";
 const NAME: &str = "original";
 /// How many of a log's last lines are looked at for the reason why nothing answers.
 const LOG_LINES: usize = 20;
+/// How Node says that somebody else has the port.
+const PORT_TAKEN: &str = "EADDRINUSE";
 
 /// Has PM2 start `app`, a file of JavaScript beside whose folder's `node_modules` PM2 is, says when all its instances
 /// answer, and ends all of it when `stopping` is raised.
@@ -86,15 +89,14 @@ impl Installed {
 struct Running<'a> {
     installed: &'a Installed,
     /// `PM2_HOME`: the daemon's sockets, logs and process list. Removed with this value.
-    home: tempfile::TempDir,
+    home: RunFolder,
     daemon: Part,
     instances: usize,
 }
 
 impl<'a> Running<'a> {
     fn start(installed: &'a Installed, listen: SocketAddr, config: &Config) -> Result<Self, Failure> {
-        let home = tempfile::Builder::new().prefix("foreign-").tempdir();
-        let home = home.map_err(Error::system("make a home for PM2"))?;
+        let home = RunFolder::create()?;
         // Without it PM2 takes this for its first start on the machine, says so to its makers, and greets.
         fs::write(home.path().join("touch"), "").map_err(Error::system("write into PM2's home"))?;
         let launch = tied(&installed.node, LastSignal::Kill).args([installed.pm2.join("lib/Daemon.js")]);
@@ -124,6 +126,10 @@ impl<'a> Running<'a> {
         self.instances = silent.len();
         retry(START_WITHIN, &format!("not all {} instances answered at {listen}", self.instances), || {
             self.daemon.check_alive()?;
+            // Whoever has the port may take connections and never answer: what the instances say is known sooner.
+            if self.last_words().iter().any(|line| line.contains(PORT_TAKEN)) {
+                return Err(Failure::of(format!("an instance could not listen at {listen}")));
+            }
             // Connections are handed round, so that every instance has its turn.
             let info = ask(listen, "/info").ok().and_then(|body| serde_json::from_str::<Value>(&body).ok());
             if let Some(pid) = info.and_then(|info| info["pid"].as_u64()) {
@@ -139,6 +145,7 @@ impl<'a> Running<'a> {
         let file = |name: &str| self.home.path().join(name);
         let output = file("command.out");
         let open = |path: &Path| fs::File::create(path).map_err(Error::system("write into PM2's home"));
+        #[expect(clippy::disallowed_methods, reason = "it is tied")]
         let mut command = Command::new(SELF);
         command
             .args(tied_arguments(&self.installed.node, LastSignal::Kill))
@@ -166,15 +173,20 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Adds to `failure` what the instances said last, and whether another port may help.
-    fn explain(&self, failure: Failure) -> Failure {
+    /// What the instances said last on stderr, the newest line first.
+    fn last_words(&self) -> Vec<String> {
         let log = fs::read(self.home.path().join(format!("logs/{NAME}-error.log"))).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        let last: Vec<&str> =
-            log.lines().rev().take(LOG_LINES).filter(|line| !line.trim().is_empty()).collect();
+        let last = log.lines().rev().take(LOG_LINES).filter(|line| !line.trim().is_empty());
+        last.map(str::to_owned).collect()
+    }
+
+    /// Adds to `failure` what the instances said last, and whether another port may help.
+    fn explain(&self, failure: Failure) -> Failure {
+        let last = self.last_words();
         match last.first() {
             None => failure,
-            Some(line) if last.iter().any(|line| line.contains("EADDRINUSE")) => {
+            Some(line) if last.iter().any(|line| line.contains(PORT_TAKEN)) => {
                 Failure::PortLost(format!("{failure}: {line}"))
             }
             Some(line) => Failure::of(format!("{failure}: {line}")),

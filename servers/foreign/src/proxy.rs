@@ -18,7 +18,6 @@ use kit::{
     start::{self, Error},
 };
 use rustix::process::Signal;
-use tempfile::TempDir;
 
 use crate::{
     answering::{START_WITHIN, ask, retry},
@@ -26,6 +25,7 @@ use crate::{
     nginx::{Balance, Configuration, Site, Upstream},
     parts::{self, Part},
     port,
+    run_folder::RunFolder,
     tied::{LastSignal, tied},
 };
 
@@ -72,8 +72,7 @@ struct Started {
 /// Something did not start, or ended before the stop.
 pub fn run(config: &Config, front: &Front, stopping: &Shutdown) -> Result<(), Error> {
     parts::adopt_orphans()?;
-    let folder = tempfile::Builder::new().prefix("foreign-").tempdir();
-    let folder = folder.map_err(Error::system("make a folder for nginx"))?;
+    let folder = RunFolder::create().map_err(Failure::into_error)?;
     let mut instances = Vec::new();
     let served = serve(config, front, &folder, &mut instances, stopping);
     parts::end_the_rest();
@@ -83,7 +82,7 @@ pub fn run(config: &Config, front: &Front, stopping: &Shutdown) -> Result<(), Er
 fn serve(
     config: &Config,
     front: &Front,
-    folder: &TempDir,
+    folder: &RunFolder,
     instances: &mut Vec<Part>,
     stopping: &Shutdown,
 ) -> Result<(), Error> {
@@ -91,7 +90,7 @@ fn serve(
         Error::Failed("nginx is not here: install it (apt-get install nginx) and start again".to_owned())
     })?;
     // Started by root, nginx's workers are somebody else, and must reach their folders in this one.
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o711))
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))
         .map_err(Error::system("open the run folder to nginx"))?;
     let (server, site) = site(front, instances).map_err(Failure::into_error)?;
     let (address, mut nginx) = port::with_address(config.listen, |listen| {

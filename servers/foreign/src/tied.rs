@@ -6,9 +6,12 @@
 use std::{ffi::OsString, os::unix::process::CommandExt, path::Path, process::Command};
 
 use clap::{Args, ValueEnum};
-use host::launch::Launch;
+use host::{
+    launch::Launch,
+    parent::{self, Untied},
+};
 use kit::start::Error;
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use rustix::process::Signal;
 
 /// What a program is sent when its parent is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,7 +36,7 @@ pub(crate) const SELF: &str = "/proc/self/exe";
 
 /// How to launch `program` so that it ends with this process.
 pub(crate) fn tied(program: &Path, signal: LastSignal) -> Launch {
-    Launch::new(SELF).args(tied_arguments(program, signal))
+    Launch::new(SELF).args(tied_arguments(program, signal)).ends_by_itself()
 }
 
 /// What [`SELF`] is told to become `program`; its arguments follow.
@@ -56,19 +59,20 @@ impl Tied {
             LastSignal::Term => Signal::TERM,
             LastSignal::Kill => Signal::KILL,
         };
-        set_parent_process_death_signal(Some(signal))
-            .map_err(|errno| Error::System { what: "tie a program to its launcher", source: errno.into() })?;
-        // The parent may have ended before the line above.
-        let parent = getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs());
-        if parent != Some(self.parent) {
-            return Err(Error::Failed("the launcher is gone".to_owned()));
-        }
+        parent::end_with(self.parent, signal).map_err(|untied| match untied {
+            Untied::Orphaned(_) => Error::Failed("the launcher is gone".to_owned()),
+            Untied::Refused(source) => Error::System { what: "tie a program to its launcher", source },
+        })?;
         // The launcher does without huge pages; what others wrote is measured as the system runs it.
         rustix::thread::disable_transparent_huge_pages(false)
             .map_err(|errno| Error::System { what: "restore huge pages", source: errno.into() })?;
         let [program, arguments @ ..] = self.command.as_slice() else {
             return Err(Error::Failed("there is no program to start".to_owned()));
         };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this very process, which is tied, becomes the program"
+        )]
         let error = Command::new(program).args(arguments).exec();
         Err(Error::Failed(format!("cannot start {}: {error}", program.display())))
     }

@@ -5,8 +5,10 @@
 //! closes before the first byte of an answer. Never half an answer, never a wrong one.
 
 use std::{
+    ops::RangeInclusive,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     thread,
+    time::{Duration, Instant},
 };
 
 use host::{guard::Ended, launch::Exit};
@@ -14,10 +16,14 @@ use host::{guard::Ended, launch::Exit};
 use super::{
     attack::Attack,
     failure::{Failure, Seen},
+    operations::computing,
     row::Row,
     server::{Server, receive_200, send_get},
 };
-use crate::wire::{Broken, Client};
+use crate::{
+    room::Takes,
+    wire::{Broken, Client},
+};
 
 /// Clients that send one request after the other, what they ask for in turns, and what each answer must contain.
 const CLIENTS: usize = 16;
@@ -27,8 +33,13 @@ const ASKED: [(&str, &str); 4] = [
     ("/delay?ms=5", "\"payload\":5"),
     ("/healthz", ""),
 ];
-/// Answers between all of them before the signal is sent.
-const WARM_UP: usize = 400;
+/// Answers between all of them before the delays begin, and as many again until the signal is sent: by then every worker
+/// has read the delays.
+const WARM_UP: usize = 200;
+/// The delays are this many times as long as the first answers took, so that they are under way at the signal on a busy machine
+/// too, and at least and at most so long.
+const TIMES_THE_WARM_UP: u32 = 8;
+const DELAY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(10);
 /// Connections that wait out a delay when the signal comes, and such that do nothing.
 const WAITING: usize = 8;
 const IDLE: usize = 8;
@@ -37,6 +48,7 @@ pub(super) const UNDER_LOAD: Attack = Attack {
     name: "a stop under load loses no request and answers what is under way",
     arguments: &["--workers", "2", "--drain-timeout", "20s"],
     short_queue: false,
+    takes: |_| Takes::Much,
     run: under_load,
 };
 
@@ -51,14 +63,11 @@ fn under_load(_row: &Row, mut server: Server) -> Seen {
     let mut waiting = (0..WAITING).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
     let mut idle = (0..IDLE).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
     let loaders = (0..CLIENTS).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
-    for client in &mut waiting {
-        send_get(client, "/delay?ms=1500")?;
-    }
     let (signalled, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     let outcomes = thread::scope(|scope| {
         let clients: Vec<_> =
             loaders.into_iter().map(|client| scope.spawn(|| load(client, &signalled, &answered))).collect();
-        let warm = server.until("the load is answered", || Ok(answered.load(SeqCst) >= WARM_UP));
+        let warm = begin_delays(&server, &mut waiting, &answered);
         // Raised first: whoever still finds it down has written before the signal is sent.
         signalled.store(true, SeqCst);
         server.terminate();
@@ -82,6 +91,18 @@ fn under_load(_row: &Row, mut server: Server) -> Seen {
     ends_with(server, 0)?;
     let sum = |of: fn(&Fared) -> usize| fared.iter().map(of).sum::<usize>();
     Ok(format!("{} answers, {} of them after the signal", sum(|f| f.answered), sum(|f| f.after_the_signal)))
+}
+
+/// Has `waiting` ask for delays in the middle of the load, and returns when they are under way.
+fn begin_delays(server: &Server, waiting: &mut [Client], answered: &AtomicUsize) -> Result<(), Failure> {
+    let started = Instant::now();
+    server.until("the load is answered", || Ok(answered.load(SeqCst) >= WARM_UP))?;
+    let delay = (started.elapsed() * TIMES_THE_WARM_UP).clamp(*DELAY.start(), *DELAY.end());
+    for client in waiting {
+        send_get(client, &format!("/delay?ms={}", delay.as_millis()))?;
+    }
+    let begun = answered.load(SeqCst);
+    server.until("the load is answered beside the delays", || Ok(answered.load(SeqCst) >= begun + WARM_UP))
 }
 
 /// One request after the other until the server ends the connection, which it may do only after the signal.
@@ -133,6 +154,7 @@ pub(super) const BACKLOG: Attack = Attack {
     name: "connections that wait in the backlog at a stop are served",
     arguments: &["--workers", "1", "--max-connections", "1", "--drain-timeout", "20s"],
     short_queue: false,
+    takes: |_| Takes::Little,
     run: backlog,
 };
 
@@ -158,6 +180,7 @@ pub(super) const CLOSES: Attack = Attack {
     name: "at a stop nobody listens any more while requests under way are answered",
     arguments: &["--workers", "2", "--drain-timeout", "20s"],
     short_queue: false,
+    takes: |_| Takes::Little,
     run: |_row, mut server| {
         let mut client = stopped_during_a_delay(&mut server, 1_500)?;
         server.until("connections are refused", || Ok(server.refuses_connections()))?;
@@ -184,8 +207,9 @@ fn stopped_during_a_delay(server: &mut Server, milliseconds: u32) -> Result<Clie
 
 pub(super) const DEADLINE: Attack = Attack {
     name: "requests that outlast --drain-timeout are cut with a warning",
-    arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    arguments: &["--workers", "1", "--drain-timeout", "300ms"],
     short_queue: false,
+    takes: |_| Takes::Little,
     run: |_row, mut server| {
         let mut client = stopped_during_a_delay(&mut server, 60_000)?;
         warned(&ends_with(server, 0)?)?;
@@ -196,8 +220,9 @@ pub(super) const DEADLINE: Attack = Attack {
 
 pub(super) const COMPUTING: Attack = Attack {
     name: "operations that compute beyond --drain-timeout do not keep a server from ending",
-    arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    arguments: &["--workers", "1", "--drain-timeout", "300ms"],
     short_queue: false,
+    takes: computing,
     run: |_row, mut server| {
         // Several, one behind the other: together they take longer than anybody's patience in any build.
         let mut clients = (0..CLIENTS).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
@@ -206,7 +231,7 @@ pub(super) const COMPUTING: Attack = Attack {
             send_get(client, "/complex?iterations=5000000000")?;
         }
         server.until("an operation begins", || {
-            Ok(server.footprint().cpu.saturating_sub(cpu) >= std::time::Duration::from_millis(50))
+            Ok(server.footprint().cpu.saturating_sub(cpu) >= Duration::from_millis(50))
         })?;
         server.terminate();
         warned(&ends_with(server, 0)?)?;
@@ -225,6 +250,7 @@ pub(super) const SECOND_SIGNAL: Attack = Attack {
     name: "a second stop signal ends a draining server at once, with 128 and its number",
     arguments: &["--workers", "1", "--drain-timeout", "2m"],
     short_queue: false,
+    takes: |_| Takes::Little,
     run: |_row, mut server| {
         let mut client = stopped_during_a_delay(&mut server, 60_000)?;
         server.until("connections are refused", || Ok(server.refuses_connections()))?;

@@ -10,7 +10,7 @@ use super::{
     failure::Failure,
     server::{Kib, Server},
 };
-use crate::wire::Client;
+use crate::{room::Takes, wire::Client};
 
 /// The most that all of these together may cost.
 const MEMORY_BYTES: u64 = 16 << 20;
@@ -86,8 +86,18 @@ const ENDLESS: &[Endless] = &[
 
 pub(super) const MESSAGES: Attack = Attack {
     name: "messages that never end are refused and their connections closed",
-    arguments: &["--max-body", "100000", "--header-timeout", "3s", "--body-timeout", "3s", "--workers", "2"],
+    arguments: &[
+        "--max-body",
+        "100000",
+        "--header-timeout",
+        "10s",
+        "--body-timeout",
+        "10s",
+        "--workers",
+        "2",
+    ],
     short_queue: false,
+    takes: |_| Takes::Much,
     run: |_row, server| {
         let outcomes = all(&server)?;
         let failures: Vec<String> =

@@ -13,12 +13,12 @@ use super::{
     row::Row,
     server::{Server, exchange, receive_200, send_get, settled},
 };
-use crate::wire::Client;
+use crate::{room::Takes, wire::Client};
 
 /// How many connections the attack keeps.
 const CONNECTIONS_WANTED: usize = 10_000;
-/// Descriptors of this process, and of a server, that are no connections of the attack.
-const SPARE_FILES: usize = 500;
+/// Descriptors of this process, and of a server, that are no connections of the attack, but of others that go on beside it.
+const SPARE_FILES: usize = 1_000;
 /// With fewer, a figure for each would be that of something else.
 const LEAST: usize = 1_000;
 /// Less than the backlog, so that no connection waits for a retransmission.
@@ -84,8 +84,10 @@ pub fn idle_connections(
         })?;
     }
     if idle == Idle::AfterRequest {
-        for client in &mut clients {
-            exchange(client, "/simple")?;
+        // Not one after the other: the server is to answer one while this side takes the answer of another.
+        for batch in clients.chunks_mut(BATCH) {
+            batch.iter_mut().try_for_each(|client| send_get(client, "/simple"))?;
+            batch.iter_mut().try_for_each(|client| receive_200(client, "/simple").map(drop))?;
         }
     }
     let rss_after = Footprint::of_tree(pid).rss_bytes;
@@ -129,6 +131,7 @@ pub(super) const CONNECTIONS: Attack = Attack {
         "20000",
     ],
     short_queue: false,
+    takes: |_| Takes::MuchAndFiles,
     run: connections,
 };
 

@@ -20,7 +20,7 @@ mod operations;
 mod pipelines;
 mod slow;
 
-use std::sync::{Mutex, PoisonError};
+use std::{panic::resume_unwind, thread, time::Duration};
 
 pub use attack::Attack;
 pub use failure::{Failure, Seen};
@@ -51,22 +51,22 @@ pub const STOPS: &[Attack] = &[
     drain::SECOND_SIGNAL,
 ];
 
-/// One at a time in a process: an attacker's own descriptors and CPU are what runs short first.
-static FIELD: Mutex<()> = Mutex::new(());
-
-/// Carries out `attacks` one after the other: the body of a server's test.
+/// Carries out `attacks`, at the same time as far as the machine bears it: the body of a server's test.
 ///
 /// # Panics
 /// If one of them fails: names each that did, and says why.
 pub fn assert_withstands(row: &Row, attacks: &[Attack]) {
+    let outcomes: Vec<(Seen, Duration)> = thread::scope(|scope| {
+        let attackers: Vec<_> = attacks.iter().map(|attack| scope.spawn(move || attack.timed(row))).collect();
+        let joined = attackers.into_iter().map(|attacker| attacker.join());
+        joined.map(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
     let mut failures = String::new();
-    for attack in attacks {
-        let _alone = FIELD.lock().unwrap_or_else(PoisonError::into_inner);
-        let started = std::time::Instant::now();
-        match attack.on(row) {
-            Ok(seen) => println!("ok    {} ({:.1?}): {seen}", attack.name, started.elapsed()),
+    for (attack, (seen, took)) in attacks.iter().zip(outcomes) {
+        match seen {
+            Ok(seen) => println!("ok    {} ({took:.1?}): {seen}", attack.name),
             Err(failure) => {
-                println!("FAIL  {} ({:.1?}): {failure}", attack.name, started.elapsed());
+                println!("FAIL  {} ({took:.1?}): {failure}", attack.name);
                 failures.push_str(&format!("\n  {}: {failure}", attack.name));
             }
         }

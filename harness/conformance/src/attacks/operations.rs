@@ -1,6 +1,6 @@
 //! Clients that ask for as much work as they may, and clients that leave while it is done.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{
     attack::Attack,
@@ -8,7 +8,7 @@ use super::{
     row::{Cheap, Row},
     server::{Kib, Server, exchange, send_get},
 };
-use crate::wire::Client;
+use crate::{room::Takes, wire::Client};
 
 /// What the endpoints take at most.
 const LONGEST: [&str; 2] = ["/complex?iterations=5000000000", "/api/randoms?count=100000000"];
@@ -16,37 +16,47 @@ const LONGEST: [&str; 2] = ["/complex?iterations=5000000000", "/api/randoms?coun
 const GREEDY_CLIENTS: usize = 40;
 /// The most that they may cost while they wait.
 const MEMORY_BYTES: u64 = 16 << 20;
-/// How long the one operation takes about that cheap requests are held against. Long beside whatever
-/// else keeps a busy machine from answering.
-const HELD: Duration = Duration::from_millis(1500);
+/// How much CPU time the one operation takes about that cheap requests are held against: a thousand times what an answer
+/// takes, however the CPUs are divided.
+const HELD: Duration = Duration::from_millis(500);
 /// The same where twice as many clients as the queue has room for must come and go meanwhile.
-const HELD_LONG: Duration = Duration::from_secs(4);
+const HELD_LONG: Duration = Duration::from_secs(2);
+/// An operation that took this much CPU time is long enough to tell from it about how much others take: five ticks of the
+/// clock that the kernel counts with.
+const CALIBRATED: Duration = Duration::from_millis(50);
 /// Operations that may wait, with [`Row::short_queue`].
 const QUEUE: usize = 8;
 
 pub(super) const GREEDY: Attack = Attack {
     name: "the longest operations from many clients cost little, and cheap requests fare as declared",
-    arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    arguments: &["--workers", "1", "--drain-timeout", "300ms"],
     short_queue: true,
+    takes: computing,
     run: greedy,
 };
 
-/// A target that keeps one worker busy for about `held`, whatever the build: calibrated through the server.
+/// How much of the machine dozens of operations take: where they run side by side each is a thread.
+pub(super) fn computing(row: &Row) -> Takes {
+    if row.cheap == Cheap::Shares { Takes::All } else { Takes::Much }
+}
+
+/// A target that keeps one worker computing for `held`, whatever the build: calibrated through the server, in the CPU time
+/// that it takes, which is no longer where other programs compute too. So the operation never ends sooner than that.
 fn occupying(server: &Server, held: Duration) -> Result<String, Failure> {
     let mut iterations = 1_000_000_u64;
     loop {
-        let started = Instant::now();
+        let before = server.footprint().cpu;
         let path = format!("/complex?iterations={iterations}");
         let response = server.get(&path)?;
         if response.status != 200 {
             return Err(Failure::weak(format!("GET {path}: status {}", response.status)));
         }
-        let took = started.elapsed();
-        if took > HELD / 10 {
+        let took = server.footprint().cpu.saturating_sub(before);
+        if took >= CALIBRATED {
             let wanted = iterations as f64 * held.as_secs_f64() / took.as_secs_f64();
             return Ok(format!("/complex?iterations={}", (wanted as u64).min(5_000_000_000)));
         }
-        iterations *= 4;
+        iterations *= 2;
     }
 }
 
@@ -164,8 +174,9 @@ fn is_refused(client: &mut Client) -> Result<(), Failure> {
 
 pub(super) const ABANDONED: Attack = Attack {
     name: "work whose client is gone is dropped, where it has not begun",
-    arguments: &["--workers", "1", "--drain-timeout", "1s"],
+    arguments: &["--workers", "1", "--drain-timeout", "300ms"],
     short_queue: true,
+    takes: |row| if row.cheap == Cheap::Answered { Takes::Much } else { Takes::Little },
     run: abandoned,
 };
 

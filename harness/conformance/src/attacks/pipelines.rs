@@ -12,7 +12,7 @@ use super::{
     row::Row,
     server::{Server, exchange},
 };
-use crate::wire::Client;
+use crate::{room::Takes, wire::Client};
 
 /// What the flood sends in one write: pipelined requests of some 4 KiB.
 const REQUEST: &[u8] = b"GET /simple HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -24,6 +24,7 @@ pub(super) const FLOOD: Attack = Attack {
     name: "a flood of pipelined requests does not starve the other connections of its worker",
     arguments: &["--workers", "1"],
     short_queue: false,
+    takes: |_| Takes::Much,
     run: flood,
 };
 

@@ -12,7 +12,7 @@ use super::{
     row::Row,
     server::{Kib, Server},
 };
-use crate::wire::Client;
+use crate::{room::Takes, wire::Client};
 
 /// How many clients attack at once.
 const CLIENTS: usize = 64;
@@ -25,6 +25,7 @@ pub(super) const HEADS: Attack = Attack {
     name: "clients that trickle their heads get 408 at the header timeout, and others are served",
     arguments: &["--header-timeout", "1s", "--workers", "2"],
     short_queue: false,
+    takes: |_| Takes::Little,
     run: |_row, server| {
         let openings: [&[u8]; 4] = [
             b"G",
@@ -40,6 +41,7 @@ pub(super) const BODIES: Attack = Attack {
     name: "clients that trickle their bodies get 408 at the body timeout, and others are served",
     arguments: &["--body-timeout", "1s", "--workers", "2"],
     short_queue: false,
+    takes: |_| Takes::Little,
     run: |_row, server| {
         let openings: [&[u8]; 3] = [
             b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n",
@@ -106,8 +108,9 @@ const LARGE_BYTES: usize = 60_000;
 
 pub(super) const READERS: Attack = Attack {
     name: "clients that do not take their pipelined answers cost little, are cut, and others are served",
-    arguments: &["--idle-timeout", "2s", "--header-timeout", "2s", "--workers", "2"],
+    arguments: &["--idle-timeout", "1s", "--header-timeout", "1s", "--workers", "2"],
     short_queue: false,
+    takes: |_| Takes::Little,
     run: readers,
 };
 

@@ -1,12 +1,14 @@
 //! How bytes arrive: whole, byte by byte, or cut at any place. The answer must not depend on it.
 
+use std::thread;
+
 use app::Operation;
 
 use crate::case::{Case, Expected, Step, answer, code, get, must, request, result_of, simple};
 use crate::context::Context;
 use crate::play::usable_or_closed;
 use crate::verdict::{Level, finding};
-use crate::wire::Client;
+use crate::wire::{Client, PIECE_GAP};
 
 /// How many connections are cut at the same time, so that a suite of several threads stays far below 1,024 descriptors.
 const AT_ONCE: usize = 32;
@@ -101,7 +103,9 @@ fn cut_anywhere(context: &Context<'_>, requests: &[u8], answers: &[Expected]) ->
             client.send(&requests[..cut]).map_err(|error| error.to_string())?;
             clients.push((cut, client));
         }
-        // The first parts of all are on their way before the second part of any.
+        // The first parts of all are on their way before the second part of any, so that a server that is not kept from it
+        // reads them by themselves.
+        thread::sleep(PIECE_GAP);
         for (cut, client) in &mut clients {
             client.send(&requests[*cut..]).map_err(|error| error.to_string())?;
         }

@@ -230,8 +230,8 @@ impl Calibration {
     }
 }
 
-/// Controlled rows whose CPU time for complex differs by more are marked: METHODOLOGY.md, "What is the same in every
-/// controlled row".
+/// Controlled rows whose CPU time for complex differs by more are marked (METHODOLOGY.md, "What is the same in every controlled
+/// row").
 const OPERATION_TOLERANCE: f64 = 0.03;
 
 #[cfg(test)]

@@ -49,10 +49,10 @@ fn build(
     for package in row.packages() {
         if !binaries.contains_key(package) {
             let heard = |krate: &str| progress.doing(format!("{}: {krate}", row.name));
-            let alone = Alone { package, example: None };
+            let alone = Alone { package, example: None, profile: context.profile };
             let binary = build_alone(&alone, workspace.root(), &context.guard, &context.interrupt, heard)?;
             binaries.insert(package.clone(), binary);
         }
     }
-    Built::of(row, workspace.root(), binaries)
+    Built::of(row, workspace.root(), binaries, context.profile)
 }

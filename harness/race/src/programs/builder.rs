@@ -11,6 +11,7 @@ use host::{
     guard::Ended,
     launch::{Heard, Launch, LaunchError},
     program::find_program,
+    ready::Profile,
 };
 
 use crate::registry::{Program, Row, placeholders::fill};
@@ -32,6 +33,8 @@ pub struct Built {
     pub folder: Option<PathBuf>,
     /// The binaries that it uses, by package.
     pub uses: BTreeMap<String, PathBuf>,
+    /// How programs of this workspace are built: for speed, but for a rehearsal.
+    pub profile: Profile,
 }
 
 /// Why a row has no program.
@@ -67,7 +70,12 @@ impl Built {
     ///
     /// # Errors
     /// [`BuildError::NoProgram`].
-    pub fn of(row: &Row, root: &Path, binaries: &HashMap<String, PathBuf>) -> Result<Self, BuildError> {
+    pub fn of(
+        row: &Row,
+        root: &Path,
+        binaries: &HashMap<String, PathBuf>,
+        profile: Profile,
+    ) -> Result<Self, BuildError> {
         let missing = |package: &String| BuildError::NoProgram(package.clone());
         let path_of = |package: &String| binaries.get(package).cloned().ok_or_else(|| missing(package));
         let uses: BTreeMap<String, PathBuf> = row
@@ -91,7 +99,7 @@ impl Built {
                 (find_program(&path).ok_or_else(|| missing(name))?, leading.to_vec(), folder)
             }
         };
-        Ok(Self { program, leading_args, args, folder, uses })
+        Ok(Self { program, leading_args, args, folder, uses, profile })
     }
 }
 
@@ -102,9 +110,11 @@ pub struct Alone<'a> {
     pub package: &'a str,
     /// One of its examples; its program of the package's own name where nothing is said.
     pub example: Option<&'a str>,
+    /// For speed, or as the tests are built.
+    pub profile: Profile,
 }
 
-/// Builds one binary for speed, and nothing else; its path.
+/// Builds one binary, and nothing else; its path.
 ///
 /// # Errors
 /// See [`BuildError`].
@@ -120,14 +130,8 @@ pub fn build_alone(
     let cargo = cargo.ok_or_else(|| BuildError::NoCargo(package.clone()))?;
     let manifest = root.join("Cargo.toml");
     let mut process = Launch::new(cargo)
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--message-format=json-render-diagnostics",
-            "--package",
-            &package,
-        ])
+        .args(["build", "--locked", "--message-format=json-render-diagnostics", "--package", &package])
+        .args((alone.profile == Profile::Release).then_some("--release"))
         .args(alone.example.iter().flat_map(|example| ["--example", example]))
         .args([OsString::from("--manifest-path"), manifest.into_os_string()])
         .guarded_by(guard)

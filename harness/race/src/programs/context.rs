@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ffi::OsString};
 
-use host::{class::SchedulingClass, cpus::CpuSet};
+use host::{class::SchedulingClass, cpus::CpuSet, ready::Profile};
 
 use crate::{
     plan::cpu_plan::Topology,
@@ -23,6 +23,8 @@ pub struct Context {
     pub programs: HashMap<String, Built>,
     /// The command that guards a process: this program, under a hidden name.
     pub guard: Vec<OsString>,
+    /// How this workspace's programs are built: for speed, but for a rehearsal, whose figures mean nothing.
+    pub profile: Profile,
     /// Whether a person wants to stop.
     pub interrupt: Interrupt,
     /// Whether this process may raise the priority of its generator threads.
@@ -39,6 +41,7 @@ impl Context {
             topology: Topology::of_this_host()?,
             programs: HashMap::new(),
             guard: guard_command()?,
+            profile: Profile::Release,
             interrupt,
             may_raise_priority: may_raise_priority(),
         })

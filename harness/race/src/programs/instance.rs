@@ -18,7 +18,7 @@ use host::{
 };
 
 use crate::{
-    programs::builder::Built,
+    programs::{builder::Built, start_environment},
     registry::{Readiness, Row, Tier, placeholders::fill},
 };
 
@@ -186,7 +186,11 @@ struct Start<'a> {
 
 impl Start<'_> {
     fn launch(&self) -> Launch {
+        let variables = start_environment::of(self.row, &start_environment::own());
         let launch = Launch::new(&self.built.program).cpus(self.cpus.clone()).guarded_by(self.guard);
+        let launch = variables
+            .into_iter()
+            .fold(launch.inherits_nothing(), |launch, (name, value)| launch.env(name, value));
         match &self.built.folder {
             Some(folder) => launch.folder(folder),
             None => launch,
@@ -208,7 +212,7 @@ impl Start<'_> {
         } else {
             process.ready(row.ready_within)?.into()
         };
-        if !is_foreign && said.profile != Some(Profile::Release) {
+        if !is_foreign && built.profile == Profile::Release && said.profile != Some(Profile::Release) {
             return Err(InstanceError::Debug);
         }
         match &said.cpus {

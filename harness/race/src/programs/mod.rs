@@ -5,6 +5,8 @@ pub mod workspace;
 pub mod builder;
 pub mod prerequisites;
 
+pub mod start_environment;
+
 pub mod instance;
 
 pub mod context;

@@ -141,7 +141,7 @@ fn version_in(line: &str) -> Option<String> {
 }
 
 /// Where a program is: a path is one within the checkout, a bare name is looked for.
-fn located(root: &Path, program: &str) -> Option<PathBuf> {
+pub(crate) fn located(root: &Path, program: &str) -> Option<PathBuf> {
     let program = Path::new(program);
     let is_path = program.components().count() > 1;
     find_program(&if is_path { root.join(program) } else { program.to_owned() })

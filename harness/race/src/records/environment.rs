@@ -12,7 +12,7 @@ use procfs::Current;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::programs::workspace::Workspace;
+use crate::programs::{start_environment::StartRecord, workspace::Workspace};
 
 /// Everything about a run that is not a measurement. Unknown is `null`, never left out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub struct Environment {
     pub sysctls: BTreeMap<String, Option<String>>,
     /// Limits of this process, soft value.
     pub limits: BTreeMap<String, Option<String>>,
+    /// Whether the programs were built as the tests are, to see that a race works: such figures mean nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
     /// The code that was measured.
     pub code: Code,
     /// Tool versions.
@@ -40,6 +43,9 @@ pub struct Environment {
     /// Versions of what the rows require, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub required: BTreeMap<String, Option<String>>,
+    /// What the rows' programs started with; absent in records of before that was stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartRecord>,
     /// SHA-256 of every measured program, by row; of each package that it uses, by both.
     pub programs: BTreeMap<String, String>,
 }
@@ -142,6 +148,8 @@ impl Environment {
             .map(|(name, version)| (name.to_owned(), version))
             .into(),
             required: BTreeMap::new(),
+            start: None,
+            rehearsal: false,
             programs: BTreeMap::new(),
         })
     }
@@ -191,7 +199,12 @@ pub fn host_name() -> String {
 /// # Errors
 /// The file cannot be read.
 pub fn sha256_of(path: &Path) -> std::io::Result<String> {
-    Ok(Sha256::digest(fs::read(path)?).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256_of_bytes(&fs::read(path)?))
+}
+
+/// The SHA-256 of bytes, in hexadecimal digits.
+pub fn sha256_of_bytes(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The first line of a file of the kernel.
@@ -201,6 +214,7 @@ fn line(path: impl AsRef<Path>) -> Option<String> {
 
 /// What a command prints, if it succeeds.
 fn output(folder: &Path, program: &str, arguments: &[&str]) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "it only says something, and is waited for")]
     let command =
         Command::new(program).args(arguments).current_dir(folder).stderr(Stdio::null()).output().ok()?;
     command.status.success().then(|| String::from_utf8_lossy(&command.stdout).trim().to_owned())

@@ -199,6 +199,11 @@ impl Folder {
         write_whole(&self.file(REPORT), markdown.as_bytes())
     }
 
+    /// Where the report is.
+    pub fn report_path(&self) -> PathBuf {
+        self.file(REPORT)
+    }
+
     /// The report as it was written.
     ///
     /// # Errors

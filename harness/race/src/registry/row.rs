@@ -1,6 +1,6 @@
 //! What a row is, once its table was read.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,11 @@ pub struct Row {
     pub on_request: bool,
     /// What it is; absent in records of before that was asked, and for rows of the command line.
     pub factors: Option<Factors>,
+    /// Variables of its environment, beside those that every row has.
+    pub env: BTreeMap<String, String>,
+    /// What it is made of beside the programs: files by their path within the checkout, and folders for the files in them.
+    /// Whether it keeps the contract is looked at again when one of them changes.
+    pub made_of: Vec<PathBuf>,
     /// What must be there for it to run. A row that lacks it is skipped.
     pub requires: Vec<Requirement>,
     /// The cases of the suite that it does not pass, by reason. Exact: none other may fail, and none of these pass.
@@ -115,6 +120,8 @@ impl Row {
             warm_up: Duration::ZERO,
             on_request: false,
             factors: None,
+            env: BTreeMap::new(),
+            made_of: Vec::new(),
             requires: Vec::new(),
             deviations: Vec::new(),
             is_given: true,

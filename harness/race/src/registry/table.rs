@@ -2,7 +2,7 @@
 //!
 //! Both have the same keys. A registry must say more than a record need: what rows are was not asked in earlier runs.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -40,6 +40,10 @@ pub(super) struct Table {
     on_request: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     factors: Option<Factors>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    env: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    made_of: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     requires: Vec<Requirement>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -66,7 +70,18 @@ impl TryFrom<Table> for Row {
 
     fn try_from(table: Table) -> Result<Self, String> {
         let Table { name, about, tier, package, command, args, uses, operations, .. } = table;
-        let Table { ready, ready_within, warm_up, on_request, factors, requires, deviations, .. } = table;
+        let Table {
+            ready,
+            ready_within,
+            warm_up,
+            on_request,
+            factors,
+            env,
+            made_of,
+            requires,
+            deviations,
+            ..
+        } = table;
         let program = match (package, command) {
             (Some(package), None) => Program::Package(package),
             (None, Some(command)) if !command.is_empty() => Program::Command(command),
@@ -98,6 +113,8 @@ impl TryFrom<Table> for Row {
             warm_up,
             on_request,
             factors,
+            env,
+            made_of,
             requires,
             deviations,
             is_given,
@@ -110,7 +127,7 @@ impl From<Row> for Table {
         let Row {
             name, about, tier, program, args, uses, operations, ready, ready_within, on_request, ..
         } = row;
-        let Row { factors, requires, deviations, warm_up, .. } = row;
+        let Row { factors, env, made_of, requires, deviations, warm_up, .. } = row;
         let (package, command) = match program {
             Program::Package(package) => (Some(package), None),
             Program::Command(command) => (None, Some(command)),
@@ -129,6 +146,8 @@ impl From<Row> for Table {
             warm_up,
             on_request,
             factors,
+            env,
+            made_of,
             requires,
             deviations,
             deviations_file: None,

@@ -151,7 +151,7 @@ fn a_whole_table_reads_back_from_a_record_as_it_was() {
     let registry = parse(&format!(
         "{row}command = ['x']\n{FACTORS}\
          args = ['--to', '{{single-thread}}', '{{port}}']\nuses = ['single-thread']\nready = 'http'\non_request = true\n\
-         requires = [{{ program = 'nginx', version = '1.22', version_args = ['-v'], install = 'get nginx' }}]\n",
+         made_of = ['app', 'app/lock.json']\nrequires = [{{ program = 'nginx', version = '1.22', version_args = ['-v'], install = 'get nginx' }}]\n",
     ))
     .unwrap();
     let row = &registry.rows()[0];

@@ -1,22 +1,28 @@
-//! What the suite found, kept until the program, its arguments or the suite change.
+//! What the suite found, kept until something that the row is made of, its arguments or the suite change.
 //!
 //! Outcomes are kept and never judgements: deviations are judged afresh each time. A file that is damaged, or of
 //! another program, is as good as none.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
+    slice,
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::play::{PlayedCase, Setting};
-use crate::{programs::builder::Built, records::environment::sha256_of, registry::Row};
+use crate::{
+    programs::{builder::Built, prerequisites, start_environment},
+    records::environment::{sha256_of, sha256_of_bytes},
+    registry::Row,
+};
 use terminal::output::Output;
 
 /// Raised when a field changes its meaning.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// All that outcomes depend on, as far as it can be known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,9 +30,11 @@ pub(crate) struct Key {
     schema: u32,
     row: String,
     /// All files of [`files_of`].
-    programs_sha256: BTreeMap<PathBuf, String>,
+    files_sha256: BTreeMap<PathBuf, String>,
+    /// What the programs and packages that it requires say that they are: an interpreter may be a few lines around a library.
+    versions: BTreeMap<String, Option<String>>,
     arguments: Vec<String>,
-    /// Each argument can also be an environment variable (kit), which the server inherits.
+    /// What it starts with. Of the caller's variables, which may be secrets, the hash.
     environment: BTreeMap<String, String>,
     /// This very program, which the suite is linked into.
     suite_sha256: String,
@@ -41,49 +49,90 @@ pub(crate) fn suite_sha256() -> io::Result<String> {
     sha256_of(Path::new("/proc/self/exe"))
 }
 
+/// What is the same for all rows of one call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings<'a> {
+    /// The checkout.
+    pub(crate) root: &'a Path,
+    /// The command that guards a process.
+    pub(crate) guard: &'a [OsString],
+    /// See [`suite_sha256`].
+    pub(crate) suite_sha256: &'a str,
+}
+
 impl Key {
     /// What the outcomes of `row` depend on.
     ///
     /// # Errors
-    /// The binary cannot be read.
-    pub(crate) fn of(row: &Row, built: &Built, setting: &Setting, suite_sha256: &str) -> io::Result<Self> {
-        let mut programs_sha256 = BTreeMap::new();
-        for file in files_of(built) {
-            let sha256 = sha256_of(&file)?;
-            programs_sha256.insert(file, sha256);
+    /// The binary, or something else that it is made of, cannot be read.
+    pub(crate) fn of(
+        row: &Row,
+        built: &Built,
+        setting: &Setting,
+        surroundings: Surroundings<'_>,
+    ) -> io::Result<Self> {
+        let Surroundings { root, guard, suite_sha256 } = surroundings;
+        let mut files_sha256 = BTreeMap::new();
+        for file in files_of(row, built, root)? {
+            let sha256 = sha256_of(&file).map_err(|error| naming(&file, &error))?;
+            files_sha256.insert(file, sha256);
         }
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok().filter(|name| name.starts_with("SERVER_"))?;
-            Some((name, value.to_string_lossy().into_owned()))
-        });
+        let variables = start_environment::of(row, &start_environment::own());
+        let shown = |text: &OsString| text.to_string_lossy().into_owned();
+        let kept = |value: &OsString| match row.is_given {
+            true => sha256_of_bytes(value.as_encoded_bytes()),
+            false => shown(value),
+        };
         let leading = built.leading_args.iter().cloned();
         Ok(Self {
             schema: SCHEMA,
             row: row.name.clone(),
-            programs_sha256,
+            files_sha256,
+            versions: prerequisites::versions(slice::from_ref(row), root, guard),
             arguments: leading.chain(setting.arguments(row)).collect(),
-            environment: variables.collect(),
+            environment: variables.iter().map(|(name, value)| (shown(name), kept(value))).collect(),
             suite_sha256: suite_sha256.to_owned(),
         })
     }
 }
 
-/// The binary and those that it uses, each file that an argument names, and beside a script the others of its kind, which it
-/// may load: an interpreter alone says little.
-fn files_of(built: &Built) -> BTreeSet<PathBuf> {
+/// The binary and those that it uses; what the registry says that the row is made of, and the programs and files that it
+/// requires; each file that an argument names, and beside a script the others of its kind, which it may load: an interpreter
+/// alone says little.
+fn files_of(row: &Row, built: &Built, root: &Path) -> io::Result<BTreeSet<PathBuf>> {
     let mut files: BTreeSet<PathBuf> = built.uses.values().cloned().collect();
     files.insert(built.program.clone());
+    for part in row.made_of.iter().map(|part| root.join(part)) {
+        if part.is_dir() {
+            files.extend(files_in(&part).map_err(|error| naming(&part, &error))?);
+        } else {
+            files.insert(part);
+        }
+    }
+    for required in &row.requires {
+        files.extend(required.file.iter().map(|file| root.join(file)));
+        files.extend(required.program.iter().filter_map(|program| prerequisites::located(root, program)));
+    }
     let folder = built.folder.as_deref().unwrap_or(Path::new(""));
     let named = built.leading_args.iter().chain(&built.args).map(|argument| folder.join(argument));
     for file in named.filter(|path| path.is_file()) {
-        let (kind, beside) = (file.extension(), file.parent().and_then(|folder| fs::read_dir(folder).ok()));
-        if kind.is_some() {
-            let beside = beside.into_iter().flatten().flatten().map(|entry| entry.path());
-            files.extend(beside.filter(|other| other.extension() == kind && other.is_file()));
+        if let (Some(kind), Some(folder)) = (file.extension(), file.parent()) {
+            let beside = files_in(folder).unwrap_or_default().into_iter();
+            files.extend(beside.filter(|other| other.extension() == Some(kind)));
         }
         files.insert(file);
     }
-    files
+    Ok(files)
+}
+
+/// The files in a folder, and not those in folders in it.
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    paths.filter(|path| path.as_ref().map_or(true, |path| path.is_file())).collect()
+}
+
+fn naming(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// One row's outcomes, as the file has them.
@@ -136,15 +185,21 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::HashMap, os::unix::fs::PermissionsExt};
+
     use conformance::{Level, Verdict};
 
+    use host::ready::Profile;
+
     use super::*;
+    use crate::registry::{Asked, Registry};
 
     fn key(suite: &str) -> Key {
         Key {
             schema: SCHEMA,
             row: "../a b".to_owned(),
-            programs_sha256: BTreeMap::new(),
+            files_sha256: BTreeMap::new(),
+            versions: BTreeMap::new(),
             arguments: vec!["--io".to_owned(), "epoll".to_owned()],
             environment: BTreeMap::new(),
             suite_sha256: suite.to_owned(),
@@ -176,6 +231,113 @@ mod tests {
         // Whatever the row is called, its file is within the folder, and there is one.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert_eq!(fs::read_dir(folder.path().join("verified")).unwrap().count(), 1);
+    }
+
+    /// What identifies a row in a checkout at `root`, whose packages are all this test itself.
+    fn files_and_versions(row: &Row, root: &Path) -> io::Result<Key> {
+        let itself = std::env::current_exe().unwrap();
+        let binaries: HashMap<String, PathBuf> =
+            row.packages().map(|package| (package.clone(), itself.clone())).collect();
+        let built = Built::of(row, root, &binaries, Profile::Release).unwrap();
+        // What prints its version and ends needs no more of a guard than its report.
+        let report = r#"{"guarded":{"Ok":{"code":0}},"usage":null,"left_behind":0}"#;
+        let guard = ["sh", "-c", &format!("\"$0\" \"$@\"; echo; echo '{report}'")].map(OsString::from);
+        Key::of(
+            row,
+            &built,
+            &Setting::of(row).unwrap(),
+            Surroundings { root, guard: &guard, suite_sha256: "" },
+        )
+    }
+
+    #[test]
+    fn a_change_of_anything_that_a_row_is_made_of_makes_another_key() {
+        let checkout = tempfile::tempdir().unwrap();
+        let root = checkout.path();
+        let write = |file: &str, text: &str| {
+            let file = root.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let files = ["bin/engine", "bin/helper", "app/main.js", "app/serve.js", "app/package-lock.json"];
+        files.into_iter().for_each(|file| write(file, "#!/bin/sh\necho 1.0\n"));
+        write("app/modules/.lock.json", "1");
+        write("app/modules/x/package.json", r#"{"version":"1.0.0"}"#);
+        let table = "name = 'a'\nabout = ''\ntier = 'reference'\ncommand = ['bin/engine', 'app/main.js']\n\
+                     made_of = ['app', 'app/modules/.lock.json']\nrequires = [\
+                     { program = 'bin/helper', install = 'x' }, { file = 'app/modules/x/package.json', install = 'x' }]";
+        let row: Row = toml::from_str(table).unwrap();
+        let key = || files_and_versions(&row, root).unwrap();
+
+        let mut known = vec![key()];
+        assert_eq!(key(), known[0], "nothing has changed");
+        for (file, text) in [
+            ("bin/engine", "another"),
+            ("bin/helper", "#!/bin/sh\necho 1.1\n"),
+            ("app/main.js", "another"),
+            ("app/serve.js", "another"),
+            ("app/package-lock.json", "another"),
+            ("app/modules/.lock.json", "another"),
+            ("app/modules/x/package.json", r#"{"version":"1.0.1"}"#),
+            ("app/new.js", "new"),
+        ] {
+            write(file, text);
+            let changed = key();
+            assert!(!known.contains(&changed), "{file}");
+            known.push(changed);
+        }
+        // Another program says of itself what this one did, through a library that changed beneath it.
+        write("bin/helper", "#!/bin/sh\ncat $(dirname $0)/library\n");
+        write("bin/library", "version 1.1");
+        let before = key();
+        write("bin/library", "version 1.2");
+        assert_ne!(key(), before);
+        // What nothing names is none of the row's.
+        write("app/modules/y/index.js", "another");
+        write("elsewhere/x.js", "another");
+        let same = key();
+        assert_eq!(same.files_sha256.len(), known.last().unwrap().files_sha256.len());
+
+        fs::remove_file(root.join("app/modules/.lock.json")).unwrap();
+        let error = files_and_versions(&row, root).unwrap_err().to_string();
+        assert!(error.contains("app/modules/.lock.json"), "{error}");
+    }
+
+    #[test]
+    fn the_rows_of_node_are_made_of_their_scripts_and_of_what_npm_installed() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        let names = ["node-cluster", "node-single", "pm2", "nginx-return"].map(str::to_owned);
+        let registry = Registry::read(&root.join("harness/servers.toml")).unwrap();
+        for row in registry.select(Asked::Named(&names)).unwrap() {
+            // Whether Node is here or not.
+            let program = PathBuf::from("/nowhere/program");
+            let built = Built {
+                program,
+                leading_args: Vec::new(),
+                args: Vec::new(),
+                folder: None,
+                uses: BTreeMap::new(),
+                profile: Profile::Release,
+            };
+            let files = files_of(&row, &built, root).unwrap();
+            for file in [
+                "app.js",
+                "cluster.js",
+                "serve.js",
+                "single.js",
+                "strict.js",
+                "package-lock.json",
+                "node_modules/.package-lock.json",
+            ] {
+                let is_made_of_it = files.contains(&root.join("servers/foreign/node").join(file));
+                assert_eq!(is_made_of_it, !row.name.starts_with("nginx"), "{}: {file}", row.name);
+            }
+            for program in row.requires.iter().filter_map(|required| required.program.as_deref()) {
+                let found = prerequisites::located(root, program);
+                assert!(found.is_none_or(|program| files.contains(&program)), "{}: {program}", row.name);
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{
     agree::{Compared, compare},
-    cache::{Cache, Key, suite_sha256},
+    cache::{Cache, Key, Surroundings, suite_sha256},
     judgement::judge,
     play::{PlayError, Setting, play},
     verdict::RowVerdict,
@@ -23,6 +23,8 @@ use terminal::progress::Progress;
 pub struct Gate {
     /// Where outcomes are kept.
     pub folder: PathBuf,
+    /// The checkout.
+    pub root: PathBuf,
     /// Whether the suite is played even where its outcome is known.
     pub fresh: bool,
 }
@@ -108,7 +110,12 @@ struct One<'a> {
 impl One<'_> {
     fn verify(&self, row: &Row) -> Result<RowVerdict, PlayError> {
         let setting = Setting::of(row)?;
-        let key = Key::of(row, &self.context.programs[&row.name], &setting, self.suite_sha256)
+        let surroundings = Surroundings {
+            root: &self.gate.root,
+            guard: &self.context.guard,
+            suite_sha256: self.suite_sha256,
+        };
+        let key = Key::of(row, &self.context.programs[&row.name], &setting, surroundings)
             .map_err(PlayError::Program)?;
         let cache = Cache::at(self.gate.folder.clone());
         if !self.gate.fresh

@@ -34,6 +34,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use host::ready::Profile;
 
 use self::{
     comparison::{Missing, Report},
@@ -154,7 +155,11 @@ impl Comparison<'_> {
         let Some(ours) = ours else { return Err(WindowError::Unable(Generator::Own.name())) };
         report.tools.push(ours.clone());
         let others = self.find_others(report)?;
-        let ceiling = Server::ceiling(&self.build(Alone { package: "ceiling", example: None })?);
+        let ceiling = Server::ceiling(&self.build(Alone {
+            package: "ceiling",
+            example: None,
+            profile: Profile::Release,
+        })?);
         self.closed(&ceiling, &ours, &others, report)?;
         if self.arguments.wants(Part::NullServers) {
             self.null_servers(&ceiling, &ours, report)?;
@@ -260,7 +265,11 @@ impl Comparison<'_> {
                 report.missing.push(missing);
             }
         }
-        let program = self.build(Alone { package: "ceiling", example: Some("may_minihttp") })?;
+        let program = self.build(Alone {
+            package: "ceiling",
+            example: Some("may_minihttp"),
+            profile: Profile::Release,
+        })?;
         let version = fs::read_to_string(self.workspace.lock_file())
             .ok()
             .and_then(|lock| null_servers::locked_version(&lock, "may_minihttp"));

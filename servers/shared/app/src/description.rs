@@ -8,7 +8,7 @@ use crate::endpoint::{Endpoint, Parameter};
 use crate::json::json;
 
 /// The body of `/openapi.yaml`, to be sent as `application/yaml` (RFC 9512): an OpenAPI 3.1 description of every
-/// endpoint. It is written by hand, and `tests/openapi.rs` holds it to the table of endpoints and to real answers.
+/// endpoint. It is written by hand, and `tests/it/openapi.rs` holds it to the table of endpoints and to real answers.
 pub const OPENAPI: &str = include_str!("../openapi.yaml");
 
 /// The body of `/info`.

@@ -11,7 +11,7 @@ use crate::randoms::Frequencies;
 use crate::sum;
 
 /// An operation with its parameters, which lie within the ranges of [`Endpoint::parameters`] if it came
-/// from [`crate::route`].
+/// from [`crate::route()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Sums 0..1,000, less than a microsecond of work.

@@ -96,13 +96,10 @@ pub fn listener(port: u16, root: u32) -> Listener {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::BufRead,
-        process::{Command, Stdio},
-        thread,
-    };
+    use std::{io::BufRead, process::Stdio, thread};
 
     use super::*;
+    use crate::tether;
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -138,7 +135,7 @@ mod tests {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = held.local_addr().unwrap().port();
         // Whatever is below a child is none of this process.
-        let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
+        let mut child = tether::command("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
         assert_eq!(listener(port, child.id()), Listener::Foreign);
         child.kill().unwrap();
         child.wait().unwrap();

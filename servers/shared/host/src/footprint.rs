@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use procfs::{ProcResult, process::Process};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::processes::descendants;
 
@@ -44,6 +45,12 @@ impl Footprint {
     }
 }
 
+/// CPU time of the calling thread, exactly.
+pub fn own_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("CPU time is never negative")
+}
+
 /// Process `root` and everything below it.
 pub fn tree(root: u32) -> Vec<u32> {
     let mut pids = descendants(root);
@@ -64,5 +71,20 @@ mod tests {
         assert!(after.rss_bytes > before.rss_bytes + (memory.len() as u64) / 2, "{before:?} {after:?}");
         assert!(after.open_files >= before.open_files + files.len() / 2, "{before:?} {after:?}");
         assert!(after.cpu >= before.cpu);
+    }
+
+    #[test]
+    fn a_threads_own_time_grows_only_while_it_runs() {
+        let spun = own_cpu();
+        while own_cpu() == spun {}
+        let (before, others) = (
+            own_cpu(),
+            std::thread::spawn(|| {
+                let start = own_cpu();
+                while own_cpu() - start < Duration::from_millis(50) {}
+            }),
+        );
+        others.join().unwrap();
+        assert!(own_cpu() - before < Duration::from_millis(50));
     }
 }

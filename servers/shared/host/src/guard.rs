@@ -6,23 +6,30 @@
 //! reason, the guard kills all its descendants. When the launched program ends by itself, the guard kills what
 //! it left behind, waits for all of it, and prints a [`Report`] with the exact resource usage of the whole tree.
 //!
+//! Nothing that fails ends the guard before what is below it, or without a report. It waits with two threads, one for the
+//! program and one for the launcher, since both calls block by themselves: a pidfd and `poll` would need a descriptor that may
+//! not be had (`EMFILE`) and calls that a seccomp filter may refuse. What it needs to know its descendants by, it opens before
+//! there are any; where that cannot be opened, it starts nothing.
+//!
 //! A program that launches guarded processes offers the guard as a hidden command of itself that calls [`run`].
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
+    fs::File,
     io::{self, Write},
-    os::unix::process::ExitStatusExt,
+    os::unix::{fs::FileExt, process::ExitStatusExt},
     process::{Command, ExitStatus, Stdio},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    thread,
     time::Duration,
 };
 
 use nix::sys::resource::{UsageWho, getrusage};
 use rustix::{
-    event::{PollFd, PollFlags, poll},
     io::Errno,
-    process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, set_child_subreaper, wait},
-    time::Timespec,
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, set_child_subreaper, wait, waitid},
+    thread::gettid,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,10 +63,10 @@ pub struct Usage {
 /// What the guard prints, as one JSON line on stdout after an empty one, when everything below it has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// How the launched program itself ended, or why it could not be started.
+    /// How the launched program itself ended, or why it could not be started or watched.
     pub guarded: Result<Ended, String>,
-    /// What it and all its descendants used.
-    pub usage: Usage,
+    /// What it and all its descendants used; absent where the system does not say.
+    pub usage: Option<Usage>,
     /// How many of its descendants were still running when it ended, and were killed.
     pub left_behind: usize,
 }
@@ -78,33 +85,16 @@ const REAP_INTERVAL: Duration = Duration::from_millis(20);
 /// Runs `program` below this process until it ends or stdin closes; see the module's description.
 ///
 /// # Errors
-/// Only what concerns the guard itself; that the program could not be started is part of the report.
+/// The report cannot be put into words. That the program could not be started or watched is part of the report.
 pub fn run(program: OsString, arguments: Vec<OsString>) -> io::Result<()> {
-    // Interrupts are for the launcher to act on: it tells the guard by the pipe. (A handler, unlike an ignored
-    // signal, is not inherited by the program.)
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
-    }
-    set_child_subreaper(Some(rustix::process::getpid()))?;
-
-    let spawned = Command::new(&program).args(arguments).stdin(Stdio::null()).spawn();
-    let guarded = match spawned {
-        Ok(mut child) => {
-            let pid = child.id();
-            watch(pid)?;
-            let ended = match child.try_wait()? {
-                Some(status) => status,
-                None => {
-                    processes::send(pid, Signal::KILL);
-                    child.wait()?
-                }
-            };
-            Ok(ended.into())
+    let (guarded, left_behind) = match Descendants::adopt() {
+        Ok(descendants) => {
+            let guarded = guard(&program, arguments);
+            (guarded, descendants.end())
         }
-        Err(error) => Err(format!("cannot start {}: {error}", program.display())),
+        Err(error) => (Err(format!("cannot guard {}: {error}", program.display())), 0),
     };
-    let left_behind = end_descendants()?;
-    let report = Report { guarded, usage: usage_of_waited_children()?, left_behind };
+    let report = Report { guarded, usage: usage_of_waited_children(), left_behind };
 
     // On a line of its own even where the program's last line has no end.
     let line = format!("\n{}\n", serde_json::to_string(&report)?);
@@ -113,67 +103,142 @@ pub fn run(program: OsString, arguments: Vec<OsString>) -> io::Result<()> {
     Ok(())
 }
 
-/// Obeys the launcher until the program ends, or until the launcher says kill or goes away.
+/// Starts the program and waits for its end, which the launcher may ask for. Of a program that cannot be watched, the end is
+/// the guard's.
+fn guard(program: &OsString, arguments: Vec<OsString>) -> Result<Ended, String> {
+    // Interrupts are for the launcher to act on: it tells the guard by the pipe. (A handler, unlike an ignored
+    // signal, is not inherited by the program.)
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))
+            .map_err(|error| format!("cannot handle signals: {error}"))?;
+    }
+    let named = |what: &str, error: io::Error| format!("cannot {what} {}: {error}", program.display());
+    #[expect(clippy::disallowed_methods, reason = "this is the guard")]
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .spawn()
+        .map_err(|error| named("start", error))?;
+    let watched = watch(child.id());
+    if watched.is_err() {
+        processes::send(child.id(), Signal::KILL);
+    }
+    let ended = child.wait();
+    watched.map_err(|error| named("watch", error))?;
+    ended.map(Ended::from).map_err(|error| named("wait for", error))
+}
+
+/// Waits for the program's end, and leaves it unburied, so that its pid is nobody else's until this returns. Meanwhile another
+/// thread obeys the launcher.
 fn watch(pid: u32) -> io::Result<()> {
     let program = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
-    let program = pidfd_open(program, PidfdFlags::empty())?;
-    let launcher = io::stdin();
-    loop {
-        let mut ready = [PollFd::new(&program, PollFlags::IN), PollFd::new(&launcher, PollFlags::IN)];
-        match poll(&mut ready, None) {
-            Ok(_) => {}
-            Err(Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
-        }
-        let [program_ended, launcher_spoke] = ready.map(|fd| !fd.revents().is_empty());
-        if program_ended {
-            return Ok(());
-        }
-        if launcher_spoke {
-            // Unbuffered, so that what poll sees is all there is.
-            let mut words = [0; 16];
-            let length = rustix::io::read(&launcher, &mut words)?;
-            // `KILL`, the end of the pipe, or anything that no launcher of this version says.
-            if length == 0 || words[..length].iter().any(|&word| word != TERMINATE) {
-                return Ok(());
-            }
-            processes::send(pid, Signal::TERM);
-        }
-    }
-}
-
-/// Kills and waits for whatever is still below this process; how many there were.
-fn end_descendants() -> io::Result<usize> {
-    let own = std::process::id();
-    let mut left_behind = 0;
-    loop {
-        let descendants = processes::descendants(own);
-        left_behind = left_behind.max(descendants.len());
-        for pid in descendants {
-            processes::send(pid, Signal::KILL);
-        }
-        match wait(WaitOptions::NOHANG) {
-            Ok(Some(_)) => {}
-            // Killed but not yet dead, or dead but its parent, also dying, has not been reaped.
-            Ok(None) => {
-                let interval = Timespec { tv_sec: 0, tv_nsec: i64::from(REAP_INTERVAL.subsec_nanos()) };
-                poll(&mut [], Some(&interval)).or_else(|errno| match errno {
-                    Errno::INTR => Ok(0),
-                    other => Err(other),
-                })?;
-            }
-            Err(Errno::CHILD) => return Ok(left_behind),
+    let living = Arc::new(Mutex::new(Some(pid)));
+    let told = Arc::clone(&living);
+    // It may wait for the launcher's word for ever: it ends with the process.
+    let _obeying = thread::Builder::new().name("launcher".to_owned()).spawn(move || obey(&told))?;
+    let ended = loop {
+        match waitid(WaitId::Pid(program), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Ok(_) => break Ok(()),
             Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(errno) => break Err(errno.into()),
+        }
+    };
+    *living.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    ended
+}
+
+/// Does what the launcher says to the program, while that is `living`, until it says kill or goes away.
+fn obey(living: &Mutex<Option<u32>>) {
+    loop {
+        let mut words = [0; 16];
+        let length = match rustix::io::read(io::stdin(), &mut words) {
+            Ok(length) => length,
+            Err(Errno::INTR) => continue,
+            // There is nobody to be heard.
+            Err(_) => 0,
+        };
+        // `KILL`, the end of the pipe, or anything that no launcher of this version says.
+        let ends = length == 0 || words[..length].iter().any(|&word| word != TERMINATE);
+        if let Some(pid) = *living.lock().unwrap_or_else(PoisonError::into_inner) {
+            processes::send(pid, if ends { Signal::KILL } else { Signal::TERM });
+        }
+        if ends {
+            return;
         }
     }
 }
 
-fn usage_of_waited_children() -> io::Result<Usage> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+/// Everything below this process, which becomes the parent of what loses its own there.
+struct Descendants {
+    /// Lists of this process's children (proc_pid_task(5)), which can be read again without another descriptor. Empty on
+    /// kernels that have none.
+    children: Vec<File>,
+}
+
+impl Descendants {
+    fn adopt() -> io::Result<Self> {
+        set_child_subreaper(Some(getpid()))?;
+        // Children are the thread's that started them; orphans come to the first.
+        let threads = BTreeSet::from([getpid(), gettid()].map(Pid::as_raw_pid));
+        let lists =
+            threads.into_iter().map(|thread| File::open(format!("/proc/self/task/{thread}/children")));
+        let children = match lists.collect::<io::Result<_>>() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            lists => lists?,
+        };
+        // Where there are no lists, this is the only way, and must be possible.
+        processes::try_descendants(std::process::id()).or_else(|error| match children.is_empty() {
+            true => Err(error),
+            false => Ok(Vec::new()),
+        })?;
+        Ok(Self { children })
+    }
+
+    /// All of them; where descriptors lack only the children, whose own become children once their parents are dead.
+    fn list(&self) -> Vec<u32> {
+        processes::try_descendants(std::process::id())
+            .unwrap_or_else(|_| self.children.iter().flat_map(children_in).collect())
+    }
+
+    /// Kills and waits for all of them; how many there were.
+    fn end(&self) -> usize {
+        let mut left_behind = BTreeSet::new();
+        loop {
+            let waited = wait(WaitOptions::NOHANG);
+            match waited {
+                Ok(Some(_)) | Err(Errno::INTR) => continue,
+                Err(Errno::CHILD) => return left_behind.len(),
+                // Killed but not yet dead, or dead but its parent, also dying, has not been reaped.
+                Ok(None) | Err(_) => {}
+            }
+            let living = self.list();
+            if waited.is_err() && living.is_empty() {
+                return left_behind.len();
+            }
+            for pid in living {
+                processes::send(pid, Signal::KILL);
+                left_behind.insert(pid);
+            }
+            thread::sleep(REAP_INTERVAL);
+        }
+    }
+}
+
+/// The pids in a list of children, as it is now.
+fn children_in(list: &File) -> Vec<u32> {
+    let mut text = Vec::new();
+    let mut part = [0; 4096];
+    while let Ok(length @ 1..) = list.read_at(&mut part, text.len() as u64) {
+        text.extend_from_slice(&part[..length]);
+    }
+    String::from_utf8_lossy(&text).split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn usage_of_waited_children() -> Option<Usage> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     let microseconds = |time: nix::sys::time::TimeVal| count(time.tv_sec() * 1_000_000 + time.tv_usec());
-    Ok(Usage {
+    Some(Usage {
         user_us: microseconds(usage.user_time()),
         system_us: microseconds(usage.system_time()),
         peak_rss_kib: count(usage.max_rss()),

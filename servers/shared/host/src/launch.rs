@@ -25,6 +25,7 @@ use crate::{
     guard::{self, Ended, Usage},
     processes,
     ready::{Announced, Ready},
+    tether,
 };
 
 /// How many of the last lines that a process wrote to stderr are kept for messages.
@@ -41,9 +42,21 @@ pub struct Launch {
     arguments: Vec<OsString>,
     folder: Option<PathBuf>,
     environment: Vec<(OsString, OsString)>,
+    inherits: bool,
     cpus: Option<CpuSet>,
     class: SchedulingClass,
-    guard: Option<Vec<OsString>>,
+    ends_by: EndsBy,
+}
+
+/// What ends a process whose launcher was killed.
+#[derive(Clone, Debug)]
+enum EndsBy {
+    /// The watcher of this process.
+    Tether,
+    /// A guard above it: the program with its leading arguments.
+    Guard(Vec<OsString>),
+    /// Itself.
+    Itself,
 }
 
 /// Why a process did not become what it should be.
@@ -99,7 +112,7 @@ pub struct Exit {
     pub ended: Ended,
     /// Whether it had to be killed because it outstayed its deadline.
     pub forced: bool,
-    /// What the whole tree used; only a guard can tell.
+    /// What the whole tree used; only a guard can tell, where the system tells it.
     pub usage: Option<Usage>,
     /// How many descendants outlived it and were killed by the guard.
     pub left_behind: usize,
@@ -122,9 +135,10 @@ impl Launch {
             arguments: Vec::new(),
             folder: None,
             environment: Vec::new(),
+            inherits: true,
             cpus: None,
             class: SchedulingClass::Normal,
-            guard: None,
+            ends_by: EndsBy::Tether,
         }
     }
 
@@ -139,6 +153,13 @@ impl Launch {
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
+        self
+    }
+
+    /// Empties the process's environment of what is the caller's, so that it has the variables that are set here alone.
+    #[must_use]
+    pub fn inherits_nothing(mut self) -> Self {
+        self.inherits = false;
         self
     }
 
@@ -167,7 +188,15 @@ impl Launch {
     /// runs [`guard::run`]; the launched program and its arguments are appended.
     #[must_use]
     pub fn guarded_by<S: AsRef<OsStr>>(mut self, guard: impl IntoIterator<Item = S>) -> Self {
-        self.guard = Some(guard.into_iter().map(|part| part.as_ref().to_owned()).collect());
+        self.ends_by = EndsBy::Guard(guard.into_iter().map(|part| part.as_ref().to_owned()).collect());
+        self
+    }
+
+    /// Says that the process ends with this one by its own doing (see [`parent`](crate::parent)). Any other that has no guard
+    /// is [tethered](tether) to this one.
+    #[must_use]
+    pub fn ends_by_itself(mut self) -> Self {
+        self.ends_by = EndsBy::Itself;
         self
     }
 
@@ -176,18 +205,29 @@ impl Launch {
     /// # Errors
     /// [`LaunchError::Spawn`]; with a guard, a program that cannot be started is reported by the first wait.
     pub fn spawn(self) -> Result<Process, LaunchError> {
-        let mut command = match self.guard.as_deref() {
-            None => Command::new(&self.program),
-            Some([]) => return Err(LaunchError::Io(io::ErrorKind::InvalidInput.into())),
-            Some([guard, leading @ ..]) => {
+        #[expect(clippy::disallowed_methods, reason = "each arm says what ends it")]
+        let mut command = match &self.ends_by {
+            EndsBy::Itself => Command::new(&self.program),
+            EndsBy::Tether => {
+                let mut command = Command::new(&self.program);
+                command.env(tether::MARK, tether::mark()?);
+                command
+            }
+            EndsBy::Guard(guard) => {
+                let [guard, leading @ ..] = guard.as_slice() else {
+                    return Err(LaunchError::Io(io::ErrorKind::InvalidInput.into()));
+                };
                 let mut command = Command::new(guard);
-                command.args(leading).arg(&self.program);
+                command.args(leading).arg(&self.program).env_remove(tether::MARK);
                 command
             }
         };
-        let guarded = self.guard.is_some();
+        let guarded = matches!(self.ends_by, EndsBy::Guard(_));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
+        }
+        if !self.inherits {
+            command.env_clear();
         }
         command
             .args(&self.arguments)
@@ -441,7 +481,7 @@ impl Process {
                 self.ended = true;
                 let ended =
                     report.guarded.map_err(|ended| LaunchError::Died { ended, stderr: Vec::new() })?;
-                let (usage, left_behind) = (Some(report.usage), report.left_behind);
+                let (usage, left_behind) = (report.usage, report.left_behind);
                 let stderr = self.final_stderr();
                 Ok(Heard::End(Exit { ended, forced: false, usage, left_behind, stderr }))
             }

@@ -58,18 +58,19 @@ fn numbers_in_use(pid: u32) -> io::Result<BTreeSet<u64>> {
 mod tests {
     use std::{
         io::{BufRead as _, BufReader, Write as _},
-        process::{Command, Stdio},
+        process::Stdio,
         time::{Duration, Instant},
     };
 
     use super::*;
+    use crate::tether;
 
     #[test]
     fn a_process_that_is_starved_of_files_has_room_for_so_many_more() {
-        // Says when it holds no file but those that it was given, and opens five more when told to.
-        let script =
-            "echo ready; read go; exec 3</dev/null 4</dev/null 5</dev/null 6</dev/null 7</dev/null; read go";
-        let mut child = Command::new("bash")
+        // Closes what it may have inherited under these numbers, says so, and opens five files when told to.
+        let script = "exec 3<&- 4<&- 5<&- 6<&- 7<&-; echo ready; read go; \
+            exec 3</dev/null 4</dev/null 5</dev/null 6</dev/null 7</dev/null; read go";
+        let mut child = tether::command("bash")
             .args(["-c", script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

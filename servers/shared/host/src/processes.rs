@@ -2,25 +2,36 @@
 
 use std::{
     collections::HashMap,
-    io,
+    fs, io,
     process::{Child, ExitStatus},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
-use procfs::process::all_processes;
+use procfs::{FromRead, process::Stat};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
 };
 
+/// How often an end is looked for where it cannot be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// Every living descendant of process `root`, parents before their children. A process that ends while the
-/// table is read may be missing.
+/// table is read may be missing. None where the table cannot be read: see [`try_descendants`].
 pub fn descendants(root: u32) -> Vec<u32> {
-    let Ok(processes) = all_processes() else { return Vec::new() };
+    try_descendants(root).unwrap_or_default()
+}
+
+/// As [`descendants`]; takes one descriptor at a time.
+///
+/// # Errors
+/// The table, or what it says of a process, cannot be read: there is no descriptor left, for one.
+pub fn try_descendants(root: u32) -> io::Result<Vec<u32>> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for stat in processes.flatten().filter_map(|process| process.stat().ok()) {
-        let alive = !matches!(stat.state, 'Z' | 'X');
-        if let (true, Ok(pid), Ok(parent)) = (alive, u32::try_from(stat.pid), u32::try_from(stat.ppid)) {
+    for pid in all()? {
+        if let Some(parent) = parent_of_living(pid)? {
             children.entry(parent).or_default().push(pid);
         }
     }
@@ -31,7 +42,28 @@ pub fn descendants(root: u32) -> Vec<u32> {
         found.extend(&own);
         unvisited.extend(&own);
     }
-    found
+    Ok(found)
+}
+
+/// Every process that `/proc` lists.
+fn all() -> io::Result<Vec<u32>> {
+    let names = fs::read_dir("/proc")?.map(|entry| entry.map(|entry| entry.file_name()));
+    names.filter_map(|name| name.map(|name| name.to_str()?.parse().ok()).transpose()).collect()
+}
+
+/// The parent of a process; `None` if it has ended, or is not for this one to see.
+fn parent_of_living(pid: u32) -> io::Result<Option<u32>> {
+    let stat = match fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat,
+        Err(error) => {
+            let gone = error.raw_os_error() == Some(Errno::SRCH.raw_os_error());
+            let unseen = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied);
+            return if gone || unseen { Ok(None) } else { Err(error) };
+        }
+    };
+    let stat = Stat::from_read(stat.as_slice()).map_err(io::Error::other)?;
+    let lives = !matches!(stat.state, 'Z' | 'X');
+    Ok(lives.then(|| u32::try_from(stat.ppid).unwrap_or(0)))
 }
 
 /// Sends `signal` to process `pid`; whether the process was there to get it.
@@ -48,28 +80,34 @@ pub fn wait_until(child: &mut Child, deadline: Instant) -> io::Result<Option<Exi
         return Ok(Some(status));
     }
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    // Without a descriptor left, or where a filter refuses the call, looking again and again does too.
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
-        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) if left.is_zero() => return child.try_wait(),
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => return child.wait().map(Some),
-            Err(errno) => return Err(errno.into()),
+        let waited = pidfd.as_ref().map(|pidfd| {
+            let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
+            poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&timeout))
+        });
+        if !matches!(waited, Some(Ok(_) | Err(Errno::INTR))) {
+            thread::sleep(left.min(LOOK_AGAIN));
+        }
+        match child.try_wait()? {
+            None if !left.is_zero() => {}
+            ended => return Ok(ended),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
 
     use super::*;
+    use crate::tether;
 
     #[test]
     fn children_and_grandchildren_are_descendants_until_they_end() {
-        let mut shell = Command::new("sh")
+        let mut shell = tether::command("sh")
             .args(["-c", "sleep 60 & echo started; wait"])
             .stdout(Stdio::piped())
             .spawn()

@@ -16,15 +16,24 @@
 //! coroutine suspends for good, woken by the timer's thread: meanwhile its worker comes by its epoll.
 //!
 //! A coroutine may wake up on another thread. Thread-locals (the worker's name, counters, buffers) are read only
-//! within a poll, which never suspends and is never inlined into the code that does.
+//! within a poll, or where the future is dropped; neither is ever inlined into the code that suspends, and neither suspends: a
+//! [`block_on`] within another one's future is refused.
+//!
+//! May may run a coroutine that is woken while it parks on top of its own parking, and if that coroutine ends there, may waits
+//! for the parking that lies below to end: for ever, at full speed. So whoever has parked yields once before it goes on, and
+//! ends on a stack of its own.
 
 use std::{
+    cell::Cell,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering::AcqRel},
+        atomic::{
+            AtomicBool,
+            Ordering::{AcqRel, Relaxed},
+        },
     },
     task::{Context, Poll, Wake, Waker},
     time::Instant,
@@ -49,40 +58,109 @@ pub fn spawn<F>(timer: Timer, future: F) -> std::io::Result<JoinHandle<Option<F:
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let mut future = Box::pin(future);
+    let mut future = Held(Some(Box::pin(future)));
     let body = move || {
+        let here = Here::enter();
+        let waiting = &here;
         // Dropped within the guard: dropping can panic as well.
-        catch_unwind(AssertUnwindSafe(move || block_on(&timer, future.as_mut()))).ok()
+        let outcome = catch_unwind(AssertUnwindSafe(move || {
+            let output = waiting.wait_for(&timer, future.pinned());
+            drop(future);
+            output
+        }));
+        here.leave();
+        outcome.ok()
     };
     // Without address space for a stack may panics, which must cost this connection alone.
     catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: thread-locals are used only in `poll`, which does not suspend and is not inlined. The stack is as large as
-        // `--stack-size` says, which holds for the deepest poll with room to spare (see `crate::DEFAULT_STACK_BYTES`), and below it
-        // lies a guard page, at which may abandons a coroutine that overflows before it writes to anybody's memory.
+        // SAFETY: thread-locals are used only in `poll` and in the end of `Held`, which are not inlined and do not suspend: `Here`
+        // refuses it there. The stack is as large as `--stack-size` says, which holds for the deepest poll with room to spare (see
+        // `crate::DEFAULT_STACK_BYTES`), and below it lies a guard page, at which may abandons a coroutine that overflows before it
+        // writes to anybody's memory.
         unsafe { Builder::new().spawn(body) }
     }))
     .unwrap_or_else(|_| Err(std::io::Error::other("no memory for a coroutine's stack")))
 }
 
 /// Waits for `future` in the calling coroutine.
-pub fn block_on<F: Future>(timer: &Timer, mut future: Pin<&mut F>) -> F::Output {
-    let wait = Wait::own();
-    let waker = Waker::from(Arc::clone(&wait));
-    let mut in_a_row = 0;
-    loop {
-        if let Poll::Ready(output) = poll(future.as_mut(), &waker) {
-            return output;
+///
+/// # Panics
+/// Outside a coroutine, and within the future of a coroutine, which must not suspend but say that it is pending.
+pub fn block_on<F: Future>(timer: &Timer, future: Pin<&mut F>) -> F::Output {
+    let here = Here::enter();
+    let output = here.wait_for(timer, future);
+    here.leave();
+    output
+}
+
+/// The calling coroutine while it waits for a future: one at a time, or the poll of one would suspend in another's.
+struct Here {
+    wait: Arc<Wait>,
+    parked: Cell<bool>,
+}
+
+impl Here {
+    fn enter() -> Self {
+        assert!(coroutine::is_coroutine(), "only a coroutine can wait for a future here: spawn one");
+        let wait = Wait::own();
+        let entered = wait.entered.swap(true, Relaxed);
+        assert!(!entered, "a future must not wait for another by suspending its coroutine: await it");
+        Self { wait, parked: Cell::new(false) }
+    }
+
+    fn wait_for<F: Future>(&self, timer: &Timer, mut future: Pin<&mut F>) -> F::Output {
+        let waker = Waker::from(Arc::clone(&self.wait));
+        let mut in_a_row = 0;
+        loop {
+            if let Poll::Ready(output) = poll(future.as_mut(), &waker) {
+                return output;
+            }
+            in_a_row = if self.wait.take_woken() { in_a_row + 1 } else { 0 };
+            if in_a_row == 0 {
+                self.suspend();
+            } else if in_a_row < POLLS_IN_A_ROW {
+                coroutine::yield_now();
+            } else {
+                timer.wake_at(Instant::now(), waker.clone());
+                self.suspend();
+                in_a_row = 0;
+            }
         }
-        in_a_row = if wait.take_woken() { in_a_row + 1 } else { 0 };
-        if in_a_row == 0 {
-            wait.suspend();
-        } else if in_a_row < POLLS_IN_A_ROW {
+    }
+
+    fn suspend(&self) {
+        if self.wait.suspend() {
+            self.parked.set(true);
+        }
+    }
+
+    /// Has the coroutine go on from where nothing of its parking lies below it.
+    fn leave(self) {
+        if self.parked.get() {
             coroutine::yield_now();
-        } else {
-            timer.wake_at(Instant::now(), waker.clone());
-            wait.suspend();
-            in_a_row = 0;
         }
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.wait.entered.store(false, Relaxed);
+    }
+}
+
+/// A future that is dropped as it is polled: apart from the code that suspends.
+struct Held<F>(Option<Pin<Box<F>>>);
+
+impl<F> Held<F> {
+    fn pinned(&mut self) -> Pin<&mut F> {
+        self.0.as_mut().expect("held until it is dropped").as_mut()
+    }
+}
+
+impl<F> Drop for Held<F> {
+    #[inline(never)]
+    fn drop(&mut self) {
+        self.0 = None;
     }
 }
 
@@ -96,6 +174,8 @@ fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
 #[derive(Debug)]
 pub(crate) struct Wait {
     woken: AtomicBool,
+    /// The coroutine waits for a future. Nobody else looks at this.
+    entered: AtomicBool,
     /// The socket to wait at, if any.
     place: Mutex<Option<Arc<Readiness>>>,
     coroutine: Coroutine,
@@ -103,7 +183,12 @@ pub(crate) struct Wait {
 
 impl Wait {
     fn new(coroutine: Coroutine) -> Self {
-        Self { woken: AtomicBool::new(false), place: Mutex::default(), coroutine }
+        Self {
+            woken: AtomicBool::new(false),
+            entered: AtomicBool::new(false),
+            place: Mutex::default(),
+            coroutine,
+        }
     }
 
     /// The calling coroutine's.
@@ -120,14 +205,16 @@ impl Wait {
         self.woken.swap(false, AcqRel)
     }
 
-    fn suspend(&self) {
+    /// Whether it parked.
+    fn suspend(&self) -> bool {
         let place = self.place().clone();
-        match place {
+        match &place {
             Some(socket) => socket.wait(),
             None => coroutine::park(),
         }
         // The poll that follows sees whatever this was raised for.
         self.take_woken();
+        place.is_none()
     }
 }
 
@@ -171,72 +258,4 @@ impl Drop for Place {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{thread, time::Duration};
-
-    use hyper::rt::Timer as _;
-    use kit::shutdown::Shutdown;
-
-    use super::*;
-
-    #[test]
-    fn a_panic_ends_its_coroutine_and_drops_what_it_held() {
-        let timer = Timer::start().unwrap();
-        let held = Arc::new(());
-        let kept = Arc::clone(&held);
-        let panicking = spawn(timer.clone(), async move {
-            let _kept = kept;
-            panic!("as it should");
-        });
-        assert!(matches!(panicking.unwrap().join(), Ok(None)));
-        assert_eq!(Arc::strong_count(&held), 1);
-        assert!(matches!(spawn(timer, async { 7 }).unwrap().join(), Ok(Some(7))));
-    }
-
-    #[test]
-    fn a_wake_up_from_another_thread_is_never_missed() {
-        let timer = Timer::start().unwrap();
-        for _ in 0..500 {
-            let shutdown = Shutdown::new();
-            let waiting = spawn(timer.clone(), shutdown.wait()).unwrap();
-            let raiser = thread::spawn(move || shutdown.raise());
-            assert!(matches!(waiting.join(), Ok(Some(()))));
-            assert!(raiser.join().is_ok());
-        }
-    }
-
-    #[test]
-    fn a_deadline_ends_a_wait_also_after_a_reset() {
-        let timer = Timer::start().unwrap();
-        let sleeping = timer.clone();
-        let ended = spawn(timer, async move {
-            let mut sleep = sleeping.sleep(Duration::from_secs(3600));
-            let polled = std::future::poll_fn(|context| Poll::Ready(sleep.as_mut().poll(context))).await;
-            assert!(polled.is_pending());
-            sleeping.reset(&mut sleep, Instant::now() + Duration::from_millis(5));
-            sleep.await;
-        });
-        assert!(matches!(ended.unwrap().join(), Ok(Some(()))));
-    }
-
-    #[test]
-    fn a_future_that_wakes_itself_lets_others_run() {
-        let timer = Timer::start().unwrap();
-        let stop = Shutdown::new();
-        let (seen, raised) = (stop.clone(), stop);
-        let restless = spawn(
-            timer.clone(),
-            std::future::poll_fn(move |context| {
-                context.waker().wake_by_ref();
-                if seen.is_raised() { Poll::Ready(()) } else { Poll::Pending }
-            }),
-        );
-        let other = timer.clone();
-        let ended = spawn(timer, async move {
-            other.sleep(Duration::from_millis(5)).await;
-            raised.raise();
-        });
-        assert!(matches!(ended.unwrap().join(), Ok(Some(()))));
-        assert!(matches!(restless.unwrap().join(), Ok(Some(()))));
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ use std::{
     cell::{Cell, RefCell},
     future::Future,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::AsFd as _,
     pin::pin,
     sync::{
         Arc, Weak,
@@ -28,8 +28,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use host::waker::Bell;
 use rustix::{
-    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
 
@@ -78,7 +79,7 @@ pub struct Parker {
 #[derive(Debug)]
 struct Signal {
     state: AtomicU8,
-    event: OwnedFd,
+    event: Bell,
 }
 
 impl Wake for Signal {
@@ -88,8 +89,7 @@ impl Wake for Signal {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.state.swap(NOTIFIED, SeqCst) == PARKED {
-            // Fails only where the counter is full, and then the eventfd is readable.
-            let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+            self.event.ring();
         }
     }
 }
@@ -100,8 +100,7 @@ impl Parker {
     /// # Errors
     /// No eventfd is to be had: the limit of open files, as a rule.
     pub fn new() -> io::Result<Self> {
-        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let signal = Arc::new(Signal { state: AtomicU8::new(AWAKE), event });
+        let signal = Arc::new(Signal { state: AtomicU8::new(AWAKE), event: Bell::new()? });
         Ok(Self { waker: Waker::from(Arc::clone(&signal)), signal })
     }
 
@@ -154,7 +153,7 @@ impl Parker {
             Err(_) => thread::sleep(PAUSE),
         }
         if !polled[0].revents().is_empty() {
-            let _ = rustix::io::read(&self.signal.event, &mut [0_u8; 8]);
+            self.signal.event.silence();
         }
         let reported = polled[1].revents();
         if let Some(source) = source

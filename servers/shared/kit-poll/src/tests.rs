@@ -12,12 +12,17 @@ use std::{
     },
     task::{Poll, Waker},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hyper::rt::{Read, ReadBuf, Timer as _};
 
-use crate::{io::Stream, park::Parker, source::Source, timer::Timer};
+use crate::{
+    io::Stream,
+    park::{self, Parker},
+    source::Source,
+    timer::Timer,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -93,20 +98,23 @@ fn who_yields_is_polled_again_at_once() {
 #[test]
 fn a_deadline_that_nobody_asks_for_again_ends_one_wait_and_not_the_next() {
     let polls = in_time(|| {
-        let mut ignored = Timer.sleep(Duration::from_millis(20));
-        let mut polled = false;
-        let mut last = Timer.sleep(Duration::from_millis(200));
-        let future = poll_fn(move |context| {
-            if !polled {
-                polled = true;
-                assert!(ignored.as_mut().poll(context).is_pending());
+        let (parker, owner) = (Parker::new().unwrap(), Arc::new(()));
+        let mut ignored = None;
+        // Nothing else ends this wait.
+        parker.block_on(poll_fn(|_| match ignored {
+            None => {
+                let deadline = Instant::now() + Duration::from_millis(20);
+                ignored = Some(deadline);
+                park::wake_at(deadline, &owner);
+                Poll::Pending
             }
-            last.as_mut().poll(context)
-        });
-        Parker::new().unwrap().block_on(counted(future)).1
+            Some(deadline) if Instant::now() < deadline => Poll::Pending,
+            Some(_) => Poll::Ready(()),
+        }));
+        parker.block_on(counted(Timer.sleep(Duration::from_millis(200)))).1
     });
-    // The first, one for each deadline, and a few for nothing.
-    assert!((3..10).contains(&polls), "{polls}");
+    // The first, one for the deadline, and a few for nothing. A thread that spins makes thousands.
+    assert!(polls < 10, "{polls}");
 }
 
 #[test]
@@ -115,8 +123,9 @@ fn a_sleep_that_is_dropped_wakes_nobody() {
         let parker = Parker::new().unwrap();
         for number in 1..50 {
             let mut dropped = Timer.sleep(Duration::from_millis(4 * number));
+            // Where that took longer than the sleep, it is over and wakes nobody either.
             parker.block_on(poll_fn(|context| {
-                assert!(dropped.as_mut().poll(context).is_pending());
+                let _ = dropped.as_mut().poll(context);
                 Poll::Ready(())
             }));
         }

@@ -5,17 +5,17 @@
 
 use std::{
     io,
-    os::fd::OwnedFd,
     pin::Pin,
     sync::Arc,
-    task::{Context, Wake, Waker},
+    task::{Context, Waker},
     time::Instant,
 };
 
+use host::waker::Bell;
 use kit::shutdown::{Shutdown, Wait};
 use rustix::{
-    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
-    io::{Errno, read, write},
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
 };
 
 use crate::process::{Ended, Process};
@@ -41,16 +41,6 @@ pub(crate) struct Events {
     _stop: Wait,
 }
 
-#[derive(Debug)]
-struct Bell(OwnedFd);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        // Fails only where it has rung more often than a counter of 64 bits can count.
-        let _ = write(&self.0, &1_u64.to_ne_bytes());
-    }
-}
-
 #[derive(Clone, Copy)]
 enum Source {
     Bell,
@@ -61,10 +51,10 @@ enum Source {
 impl Events {
     /// Has `stopping` ring, also when it is raised already.
     pub(crate) fn new(stopping: &Shutdown) -> io::Result<Self> {
-        let bell = Arc::new(Bell(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
+        let bell = Arc::new(Bell::new()?);
         let mut stop = stopping.wait();
         if Pin::new(&mut stop).poll(&mut Context::from_waker(&Waker::from(Arc::clone(&bell)))).is_ready() {
-            Arc::clone(&bell).wake();
+            bell.ring();
         }
         Ok(Self { bell, _stop: stop })
     }
@@ -78,7 +68,7 @@ impl Events {
         loop {
             let event = match self.source(workers, deadline)? {
                 Some(Source::Bell) => {
-                    read(&self.bell.0, &mut [0; 8])?;
+                    self.bell.silence();
                     Some(Event::Stop)
                 }
                 Some(Source::Says(index)) => {
@@ -102,7 +92,7 @@ impl Events {
     /// The first of the descriptors that is readable; `None` if the wait ended without any.
     fn source(&self, workers: &[Option<Process>], deadline: Option<Instant>) -> io::Result<Option<Source>> {
         let mut sources = vec![Source::Bell];
-        let mut descriptors = vec![PollFd::new(&self.bell.0, PollFlags::IN)];
+        let mut descriptors = vec![PollFd::new(&self.bell, PollFlags::IN)];
         for (index, process) in workers.iter().enumerate() {
             let Some(process) = process else { continue };
             if let Some(says) = process.says() {

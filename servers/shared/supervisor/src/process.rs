@@ -30,6 +30,7 @@ impl Process {
     /// Starts this same program again as worker number `index`, `handed` its standard input. The kernel ends the worker
     /// when the calling thread ends.
     pub(crate) fn start(name: &str, index: usize, handed: OwnedFd) -> io::Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "a worker ties itself to its primary")]
         let mut child = Command::new("/proc/self/exe")
             .arg0(name)
             .args(std::env::args_os().skip(1))

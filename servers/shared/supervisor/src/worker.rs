@@ -7,11 +7,12 @@ use std::{
 };
 
 use clap::Args;
+use host::parent::{self, Untied};
 use kit::{
     start::Error,
     worker::{Kind, Worker},
 };
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use rustix::process::Signal;
 
 /// The hidden arguments by which a primary tells a worker what it is.
 #[derive(Args, Clone, Copy, Debug)]
@@ -57,7 +58,10 @@ impl Assignment {
     /// # Errors
     /// The primary is gone already, or the system refuses.
     pub fn begin(self) -> Result<OwnedFd, Error> {
-        end_with(self.primary)?;
+        parent::end_with(self.primary, Signal::KILL).map_err(|untied| match untied {
+            Untied::Orphaned(_) => Error::Failed("the primary is gone".to_owned()),
+            Untied::Refused(source) => Error::System { what: "tie this worker to its primary", source },
+        })?;
         Worker::new(Kind::Process, self.index).make_current();
         take_stdin().map_err(Error::system("take what the primary handed over on standard input"))
     }
@@ -71,15 +75,6 @@ impl Assignment {
         let told = stdout.write_all(READY).and_then(|()| stdout.flush());
         told.map_err(Error::system("tell the primary that this worker is ready"))
     }
-}
-
-/// Has the kernel end this process with its primary, however that ends.
-fn end_with(primary: u32) -> Result<(), Error> {
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|errno| Error::System { what: "tie this worker to its primary", source: errno.into() })?;
-    // The primary may have ended before the line above.
-    let parent = getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs());
-    if parent == Some(primary) { Ok(()) } else { Err(Error::Failed("the primary is gone".to_owned())) }
 }
 
 /// Takes standard input's place in the process, so that what was there closes when whoever has it lets go of it.

@@ -1,12 +1,12 @@
 //! What a primary does for workers that are no servers: here they get one end of a socket pair each.
 //!
-//! This program is the test, the primaries that it starts, and their workers.
+//! A program of its own, since it is all three: the test, the primaries that it starts, and their workers.
 
 use std::{
     cell::{Cell, RefCell},
     io::{self, Read, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
-    process::{Command, ExitCode, Output, exit},
+    process::{ExitCode, Output, exit},
     rc::Rc,
     thread,
     time::Duration,
@@ -122,7 +122,7 @@ fn lead(behaviour: Behaviour) -> Result<(), Error> {
 
 fn primary_of(workers: Behaviour) -> (Option<i32>, String, String) {
     let workers = workers.to_possible_value().unwrap();
-    let Output { status, stdout, stderr } = Command::new(std::env::current_exe().unwrap())
+    let Output { status, stdout, stderr } = host::tether::command(std::env::current_exe().unwrap())
         .args([WORKERS, workers.get_name()])
         .env_remove("RUST_LOG")
         .output()

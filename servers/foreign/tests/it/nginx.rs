@@ -1,10 +1,10 @@
 //! nginx, alone and in front of instances.
 
-use std::{collections::BTreeSet, fs, process::Command, thread};
+use std::{collections::BTreeSet, fs, thread};
 
 use crate::common::{PATIENCE, Running, foreign, get, have, lives, until, upstream};
 use app::Endpoint;
-use host::{guard::Ended, processes};
+use host::{guard::Ended, processes, tether};
 use rustix::process::Signal;
 
 const SERVED: &[Endpoint] = &[Endpoint::Simple, Endpoint::Complex, Endpoint::Randoms, Endpoint::Delay];
@@ -260,7 +260,7 @@ fn nginx_accepts_every_configuration_without_a_word() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("nginx.conf"), configuration.to_string()).unwrap();
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
-        let tested = Command::new("nginx")
+        let tested = tether::command("nginx")
             .env("PATH", path)
             .args(["-t", "-q", "-e", "stderr", "-c", "nginx.conf", "-p"])
             .arg(folder.path())

@@ -1,10 +1,6 @@
 //! What this server says of its one worker, whatever is asked of it.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-    time::Duration,
-};
+use std::{path::Path, process::Output, time::Duration};
 
 use host::launch::Launch;
 
@@ -30,7 +26,11 @@ fn more_than_one_worker_is_a_usage_error() {
     // Were it no error, the address would be one: nobody can listen there, so that the test ends at any rate.
     let listen = ["--listen", "192.0.2.1:1"];
     for workers in ["2", "0", "many"] {
-        assert_is_refused(Command::new(BINARY).args(listen).args(["--workers", workers]).output().unwrap());
+        assert_is_refused(
+            host::tether::command(BINARY).args(listen).args(["--workers", workers]).output().unwrap(),
+        );
     }
-    assert_is_refused(Command::new(BINARY).args(listen).env("SERVER_WORKERS", "2").output().unwrap());
+    assert_is_refused(
+        host::tether::command(BINARY).args(listen).env("SERVER_WORKERS", "2").output().unwrap(),
+    );
 }

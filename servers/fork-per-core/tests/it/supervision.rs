@@ -129,7 +129,7 @@ fn a_stop_drains_requests_under_way_in_every_worker() {
         .map(|_| {
             let mut client = Client::connect(ready.address);
             // Its worker has accepted it and is waiting out the delay when the stop comes, as /metrics then shows.
-            thread::spawn(move || client.get("/delay?ms=1000"))
+            thread::spawn(move || client.get("/delay?ms=2000"))
         })
         .collect();
     eventually("eight delays under way", || {
@@ -147,7 +147,7 @@ fn a_stop_drains_requests_under_way_in_every_worker() {
     let exit = server.stop(PATIENCE).unwrap();
     assert!(exit.is_clean(), "{exit:?}");
     for client in slow {
-        assert!(client.join().unwrap().unwrap().contains("\"payload\":1000"));
+        assert!(client.join().unwrap().unwrap().contains("\"payload\":2000"));
     }
     for worker in workers {
         assert!(std::fs::read_link(format!("/proc/{worker}/exe")).is_err(), "worker {worker} is left");

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -11,7 +11,7 @@ use host::{
     cpus::CpuSet,
     guard::Ended,
     launch::{Heard, Launch, LaunchError},
-    processes,
+    processes, tether,
 };
 use rustix::process::Signal;
 
@@ -123,7 +123,7 @@ fn nothing_outlives_a_launcher_that_is_killed() {
     // Killing this test is not an option, so a shell plays the launcher: it holds the guard's pipe.
     let guard = &guard()[0];
     let text = format!("sleep 300 | {guard} sh -c 'setsid sleep 300 & echo $$ $!; wait'");
-    let mut launcher = Command::new("sh").args(["-c", &text]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut launcher = tether::command("sh").args(["-c", &text]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(launcher.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let pids: Vec<u32> = line.split_whitespace().map(|pid| pid.parse().unwrap()).collect();

@@ -51,7 +51,7 @@ pub(crate) fn upstream() -> String {
     own.parent().and_then(Path::parent).unwrap().join("examples/upstream").display().to_string()
 }
 
-/// The launcher, whose folders outlive it where it is killed, and so are put where the tests' own are.
+/// The launcher, with a place for its folders that nobody else's tests sweep.
 pub(crate) fn foreign(arguments: &[&str]) -> Launch {
     let launcher = Launch::new(env!("CARGO_BIN_EXE_foreign")).args(["--listen", "127.0.0.1:0"]);
     launcher.args(arguments).env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))

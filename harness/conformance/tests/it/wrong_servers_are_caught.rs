@@ -1,13 +1,15 @@
 //! A check that cannot fail is a defect: the suite passes a server that does everything right, and
 //! catches each of its faults by the case that is about it.
 
-mod model;
-
 use std::net::TcpListener;
+use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use conformance::{Difference, Level, Options, Verdict, check_answers, differences, run, run_cases, suite};
-use model::{Fault, HEADER_TIMEOUT, MAX_BODY, start};
+use crate::model::{Fault, HEADER_TIMEOUT, MAX_BODY, start};
+use conformance::{
+    Difference, Level, Options, Report, Verdict, check_answers, differences, run, run_cases, suite,
+};
 
 /// A fault, and a case that must not pass because of it.
 const CAUGHT: &[(Fault, &str)] = &[
@@ -178,36 +180,70 @@ fn a_server_that_does_everything_right_passes_every_case() {
     assert!(!broken, "{report}");
 }
 
+/// How many of the servers are played against at the same time: both sides mostly wait.
+const AT_ONCE: usize = 8;
+/// How often a fault may go unseen that shows only where the server reads a request before its last part has come: on a busy
+/// machine it often reads both at once.
+const TRIES: usize = 20;
+
+/// What the case `name` says of a server with `fault`.
+fn played(fault: Fault, name: &str) -> Report {
+    let cases = suite().into_iter().filter(|case| case.name == name);
+    let report = run_cases(cases, start(fault), &impatient());
+    assert_eq!(report.outcomes.len(), 1, "there is no case named {name:?}");
+    report
+}
+
+/// Plays each case against a server with its fault, until `caught` says that it was seen, and gives the reports in which it
+/// was not.
+fn missed(expected: &[(Fault, &str)], caught: impl Fn(&Report) -> bool + Sync) -> Vec<String> {
+    let next = Mutex::new(expected.iter());
+    let missed = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some(&(fault, name)) = next.lock().unwrap().next() else { return };
+                    let mut tries = if fault == Fault::ForgetsCutHeads { TRIES } else { 1 };
+                    let uncaught = loop {
+                        let report = played(fault, name);
+                        tries -= 1;
+                        if caught(&report) {
+                            break None;
+                        }
+                        if tries == 0 {
+                            break Some(report);
+                        }
+                    };
+                    missed.lock().unwrap().extend(uncaught.map(|report| format!("{fault:?}\n{report}")));
+                }
+            });
+        }
+    });
+    missed.into_inner().unwrap()
+}
+
 #[test]
 fn every_fault_is_caught_by_the_case_that_is_about_it() {
-    let missed: Vec<String> = CAUGHT
-        .iter()
-        .filter_map(|&(fault, name)| {
-            let cases = suite().into_iter().filter(|case| case.name == name);
-            let report = run_cases(cases, start(fault), &impatient());
-            assert_eq!(report.outcomes.len(), 1, "there is no case named {name:?}");
-            (report.outcomes[0].verdict != Verdict::Fail).then(|| format!("{fault:?}\n{report}"))
-        })
-        .collect();
+    let missed = missed(CAUGHT, |report| report.outcomes[0].verdict == Verdict::Fail);
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
 #[test]
 fn bytes_of_a_body_that_are_answered_are_a_desync_whatever_the_level() {
-    for &(fault, name) in DESYNCS {
-        let cases = suite().into_iter().filter(|case| case.name == name);
-        let report = run_cases(cases, start(fault), &impatient());
-        assert_eq!(report.outcomes.len(), 1, "there is no case named {name:?}");
-        assert!(report.outcomes[0].is_desync(), "{fault:?}\n{report}");
-        assert_eq!(report.failures(Level::Must).count(), 1, "{fault:?}\n{report}");
-    }
+    let missed =
+        missed(DESYNCS, |report| report.outcomes[0].is_desync() && report.failures(Level::Must).count() == 1);
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
 #[test]
 fn a_right_server_says_the_same_twice_however_many_cases_are_played_at_the_same_time() {
-    let address = start(Fault::Nothing);
-    let options = |parallel| Options { parallel, ..patient() };
-    let (one, other) = (run(address, &options(2)), run(address, &options(8)));
+    let played = |parallel| run(start(Fault::Nothing), &Options { parallel, ..patient() });
+    let (one, other) = thread::scope(|scope| {
+        let one = scope.spawn(|| played(2));
+        let other = played(8);
+        (one.join().unwrap(), other)
+    });
     let (compared, found) = differences(one.said(), other.said());
     assert_eq!(found, []);
     assert!(compared * 100 >= one.outcomes.len() * 95, "only {compared} cases can be compared");
@@ -215,10 +251,6 @@ fn a_right_server_says_the_same_twice_however_many_cases_are_played_at_the_same_
 
 #[test]
 fn servers_that_say_the_same_in_another_way_are_told_apart_by_the_first_line_that_differs() {
-    let played = |fault, name| {
-        let cases = suite().into_iter().filter(move |case| case.name == name);
-        run_cases(cases, start(fault), &impatient())
-    };
     let found = |fault, name| {
         let (one, other) = (played(Fault::Nothing, name), played(fault, name));
         let (_, found) = differences(one.said(), other.said());

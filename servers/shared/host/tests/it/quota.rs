@@ -3,10 +3,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
-use host::{cpus::workers_within, quota::Quota};
+use host::{cpus::workers_within, quota::Quota, tether};
 use proptest::prelude::{any, prop};
 use tempfile::TempDir;
 
@@ -210,7 +210,7 @@ fn lines(output: &Output) -> Vec<String> {
 
 #[test]
 fn here_the_standard_library_says_the_same() {
-    let lines = lines(&Command::new(allowance()).output().unwrap());
+    let lines = lines(&tether::command(allowance()).output().unwrap());
     let number = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
     assert_eq!(number("workers "), number("standard library "), "{lines:?}");
 }
@@ -277,7 +277,7 @@ fn in_a_real_group() -> io::Result<Output> {
     // In v2 the controller is handed down only where that is asked for; the limit above counts either way.
     let inner = Group::create(outer.0.join("inner"))?;
     let program = "echo $$ > \"$1/cgroup.procs\" && exec \"$2\"";
-    Command::new("sh").args(["-c", program, "sh"]).arg(&inner.0).arg(allowance()).output()
+    tether::command("sh").args(["-c", program, "sh"]).arg(&inner.0).arg(allowance()).output()
 }
 
 #[test]

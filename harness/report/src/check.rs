@@ -1,0 +1,110 @@
+//! Whether a results folder is whole, its report what its records say, and the published pages what the published runs say.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, bail};
+use race::{
+    programs::workspace::Workspace,
+    records::{
+        environment::sha256_of,
+        folder::{Contents, Folder},
+        record::label,
+    },
+};
+
+use crate::{
+    conclusions::Report,
+    markdown,
+    pages::pages,
+    published::{Published, PublishedRun},
+};
+
+/// Checks one folder: as a published run if it is one. Returns what was found, in one line.
+///
+/// # Errors
+/// It is not what its records say; the message names the first thing.
+pub fn folder(folder: &Folder, published: &Published) -> anyhow::Result<String> {
+    if let Some(run) = published.find(folder.path()) {
+        return self::published(folder, run);
+    }
+    alone(folder)
+}
+
+/// Checks one folder that is not published.
+///
+/// # Errors
+/// It is not what its records say; the message names the first thing.
+pub fn alone(folder: &Folder) -> anyhow::Result<String> {
+    let contents = folder.contents()?;
+    whole(folder, &contents)?;
+    let path = folder.path().display();
+    if folder.report()? != markdown::whole(&Report::new(&contents)) {
+        bail!("{path}/report.md is not what the records say: run `cargo harness report {path}`");
+    }
+    Ok(format!("{path}: {} trials, and the report is what they say", contents.trials.len()))
+}
+
+/// Checks all published runs and the pages that are made from them. Returns what was found, a line a run.
+///
+/// # Errors
+/// A run or page is not what it should be; the message names the first one.
+pub fn all(workspace: &Workspace, published: &Published) -> anyhow::Result<Vec<String>> {
+    let mut said = Vec::new();
+    for run in &published.runs {
+        said.push(self::published(&published.folder(run), run)?);
+    }
+    for page in pages(workspace, published)? {
+        if std::fs::read_to_string(&page.path).ok().as_ref() != Some(&page.content) {
+            bail!(
+                "{} is not what the published runs say: run `cargo harness report --publish`",
+                page.path.display()
+            );
+        }
+    }
+    said.push(format!(
+        "published runs: {}; the pages made from them are what they say",
+        published.runs.len()
+    ));
+    Ok(said)
+}
+
+/// A published run's report is held to by its hash: the tables are those that were published, whatever is drawn today.
+fn published(folder: &Folder, run: &PublishedRun) -> anyhow::Result<String> {
+    let path = folder.path().display();
+    let found = sha256_of(&folder.report_path())
+        .with_context(|| format!("{path} is published and its report cannot be read"))?;
+    if found != run.report_sha256 {
+        bail!(
+            "{path}/report.md is not the one that was published: its SHA-256 is {found}, and results/published.toml says {}",
+            run.report_sha256
+        );
+    }
+    Ok(format!("{path}: the report is the one that was published"))
+}
+
+/// Whether everything that the plan asks for is there, or said to be missing.
+///
+/// # Errors
+/// The first thing that is not.
+pub fn whole(folder: &Folder, contents: &Contents) -> anyhow::Result<()> {
+    let path = folder.path().display();
+    let plan = &contents.run.plan;
+    let failed = |name: &str| contents.run.failures.iter().any(|failure| failure.what == name);
+    for scenario in plan.scenarios.iter().filter(|scenario| !failed(&scenario.name)) {
+        for entry in plan.entries(scenario).iter().filter(|entry| !failed(&entry.row.name)) {
+            let label = label(&entry.row.name, entry.twin);
+            let trials = contents.trials.iter().filter(|t| t.scenario == scenario.name && t.label() == label);
+            let blocks: BTreeSet<usize> = trials.map(|trial| trial.block).collect();
+            let expected = plan.trials as usize;
+            let given_up = failed(&format!("{} under {}", entry.row.name, scenario.name));
+            if blocks.len() < expected && !given_up && !contents.run.interrupted {
+                bail!(
+                    "{path}: {label} has {} of {expected} trials under {}, and nothing says why",
+                    blocks.len(),
+                    scenario.name
+                );
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What speaks against publishing a run: it may be good for a look, and says less than a reader of results/ takes it to say.
+
+use std::{collections::BTreeSet, fmt};
+
+use race::{
+    plan::run_plan::BLOCKS_FOR_RANKS,
+    records::{conformance::Conformance, folder::Contents},
+};
+use serde::{Deserialize, Serialize};
+
+/// One reason not to publish a run, by the name that overrules it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reservation {
+    /// Its rows, scenarios or windows were chosen on the command line.
+    Only,
+    /// It has fewer trials than places need.
+    FewTrials,
+    /// Nobody asked whether its rows keep the contract.
+    Unverified,
+    /// It was made from files that no commit has.
+    DirtyTree,
+}
+
+impl Reservation {
+    /// All that there are.
+    pub const ALL: [Self; 4] = [Self::Only, Self::FewTrials, Self::Unverified, Self::DirtyTree];
+
+    /// The name by which it is overruled.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Only => "only",
+            Self::FewTrials => "few-trials",
+            Self::Unverified => "unverified",
+            Self::DirtyTree => "dirty-tree",
+        }
+    }
+
+    /// What speaks against publishing `contents`.
+    pub fn of(contents: &Contents) -> BTreeSet<Self> {
+        let applies = |reservation: &Self| match reservation {
+            Self::Only => !narrowed_by(&contents.environment.command).is_empty(),
+            Self::FewTrials => contents.run.plan.trials < BLOCKS_FOR_RANKS,
+            Self::Unverified => !matches!(contents.run.conformance, Some(Conformance::Verified { .. })),
+            // A tree of which nothing is known may have been changed.
+            Self::DirtyTree => contents.environment.code.modified != Some(false),
+        };
+        Self::ALL.into_iter().filter(applies).collect()
+    }
+
+    /// The reason, in one clause about the run.
+    pub fn explain(self, contents: &Contents) -> String {
+        match self {
+            Self::Only => {
+                format!("it was narrowed by {}", narrowed_by(&contents.environment.command).join(" and "))
+            }
+            Self::FewTrials => format!(
+                "it has {} trials of each row, and places need {BLOCKS_FOR_RANKS}",
+                contents.run.plan.trials
+            ),
+            Self::Unverified => "nobody asked whether its rows keep the contract".to_owned(),
+            Self::DirtyTree => match contents.environment.code.modified {
+                Some(true) => "it was made from a tree with local changes".to_owned(),
+                _ => "nothing says whether its tree had local changes".to_owned(),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The options of a run's command that make it another than the one that everybody can repeat.
+fn narrowed_by(command: &str) -> Vec<&'static str> {
+    const NARROWING: [&str; 6] =
+        ["--only", "--scenario", "--with", "--duration", "--registry", "--scenarios"];
+    let is_given = |option: &&&str| {
+        command.split_whitespace().any(|word| word == **option || word.starts_with(&format!("{option}=")))
+    };
+    NARROWING.iter().filter(is_given).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_narrowed_by_what_chooses_and_not_by_what_sounds_alike() {
+        assert!(narrowed_by("cargo bench-all --all --seed 7 --trials 9").is_empty());
+        assert_eq!(narrowed_by("cargo bench-all --scenario=mixed --only a,b"), ["--only", "--scenario"]);
+        assert_eq!(narrowed_by("cargo bench-all --scenarios x"), ["--scenarios"]);
+    }
+}

@@ -1,0 +1,4 @@
+//! Real processes and made-up machines.
+
+mod launch;
+mod quota;
