@@ -91,14 +91,25 @@ fn what_comments_name_is_there() {
 
 #[test]
 fn what_leads_nowhere_is_found_and_what_is_no_name_is_not() {
-    let files = ["a/b.rs", "a/c/mod.rs", "README.md", "fuzz/x.rs", "docs/y.md"];
+    let files = ["a/Cargo.toml", "a/src/d.rs", "a/b.rs", "a/c/mod.rs", "README.md", "fuzz/x.rs", "docs/y.md"];
     let repository = Repository::of(files.map(str::to_owned).into(), "/target/\nout/\n");
     let names = |text: &str| names_in(&repository, "a/b.rs", text);
-    let prose = "`a/b.rs`, `a/*.rs`, `a/{b,d}.rs`, `c/`, a/gone.rs and (a/c/mod.rs). `mod.rs` `Cargo.toml`";
-    let found = ["a/b.rs", "a/*.rs", "a/{b,d}.rs", "c/", "mod.rs", "Cargo.toml", "a/gone.rs", "a/c/mod.rs"];
+    let prose = "`a/b.rs`, `a/*.rs`, `a/{b,d}.rs`, `c/`, a/gone.rs and (a/c/mod.rs). `mod.rs` `Cargo.lock` `src/d.rs` `src/e.rs`";
+    let found = [
+        "a/b.rs",
+        "a/*.rs",
+        "a/{b,d}.rs",
+        "c/",
+        "mod.rs",
+        "Cargo.lock",
+        "src/d.rs",
+        "src/e.rs",
+        "a/gone.rs",
+        "a/c/mod.rs",
+    ];
     assert_eq!(names(prose), found);
     let has = |name: &str| repository.has(name, &["a"]);
-    assert_eq!(found.map(has), [true, true, false, true, true, false, false, true]);
+    assert_eq!(found.map(has), [true, true, false, true, true, false, true, false, false, true]);
     let no_names = "`/simple`, `text/plain`, `HTTP/1.1`, `p0/t1`, `kit::args`, `target/smoke.json`, `a/out/b.rs`, `.rs`, `a/DIR`, \
                     https://example.org/a/b.rs, `path/to/x.json`, and/or";
     assert_eq!(names(no_names), [""; 0]);
@@ -148,7 +159,8 @@ impl Repository {
         fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// Whether `name` is a path from the root or from one of `folders`; without a slash, whether anything is called so.
+    /// Whether `name` is a path from the root, from one of `folders` or, as `src/lib.rs`, from a crate's; without a slash,
+    /// whether anything is called so.
     fn has(&self, name: &str, folders: &[&str]) -> bool {
         let name = name.trim_end_matches('/');
         alternatives(name).iter().all(|name| {
@@ -156,7 +168,9 @@ impl Repository {
                 return self.paths.iter().any(|path| matches(name, path.rsplit('/').next().unwrap_or(path)));
             }
             let below = |folder: &&str| self.paths.iter().any(|path| is_at(path, folder, name));
-            below(&"") || folders.iter().any(below)
+            let in_some_crate =
+                || self.paths.iter().filter_map(|path| path.strip_suffix("/Cargo.toml")).any(|c| below(&c));
+            below(&"") || folders.iter().any(below) || (is_within_a_crate(name) && in_some_crate())
         })
     }
 
@@ -167,6 +181,10 @@ impl Repository {
             false => parts().any(|part| part == ignored),
         })
     }
+}
+
+fn is_within_a_crate(name: &str) -> bool {
+    name.starts_with("src/") || name.starts_with("tests/")
 }
 
 fn root() -> PathBuf {
