@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::markdown::{headings_named_in, links_in, prose_of, slugs_of, titles_of, unreleased};
+
 /// How our files end.
 const ENDS: [&str; 12] =
     [".rs", ".toml", ".md", ".yaml", ".yml", ".json", ".jsonl", ".js", ".py", ".conf", ".lock", ".snap"];
@@ -113,15 +115,6 @@ fn what_leads_nowhere_is_found_and_what_is_no_name_is_not() {
     let no_names = "`/simple`, `text/plain`, `HTTP/1.1`, `p0/t1`, `kit::args`, `target/smoke.json`, `a/out/b.rs`, `.rs`, `a/DIR`, \
                     https://example.org/a/b.rs, `path/to/x.json`, and/or";
     assert_eq!(names(no_names), [""; 0]);
-
-    let page = "# One\n\n## The *second* `one`, again?\n\n## One\n\n**Run in.** Text.\n";
-    assert_eq!(slugs_of(page), ["one", "the-second-one-again", "one-1"].map(str::to_owned).into());
-    assert_eq!(titles_of(page), ["One", "The second one, again?", "Run in"].map(str::to_owned).into());
-    assert_eq!(links_in("[a](b.md) and [c d](<e.md#f>)").collect::<Vec<_>>(), ["b.md", "e.md#f"]);
-    let named = "see METHODOLOGY.md, \"Time and load\", and (README.md, \"Words\").";
-    assert_eq!(headings_named_in(named), [("METHODOLOGY.md", "Time and load"), ("README.md", "Words")]);
-    assert_eq!(prose_of("a\n```sh\nb/c.rs\n```\n\n    x\nd"), "a\n\nd\n");
-    assert_eq!(unreleased("# C\n## Unreleased\na\n## 0.1\nb"), "# C\n## Unreleased\na");
     assert_eq!(comments_in("code();\n// a\n// b\nx // c\n", "//"), ["a\nb", ""]);
 }
 
@@ -262,28 +255,6 @@ fn alternatives(name: &str) -> Vec<String> {
     list.split(',').flat_map(|one| alternatives(&format!("{start}{one}{end}"))).collect()
 }
 
-/// A page without its blocks of code and its drawings.
-fn prose_of(page: &str) -> String {
-    let mut in_code = false;
-    let mut prose = String::new();
-    for line in page.lines() {
-        let is_drawn = line.starts_with("    ");
-        if line.trim_start().starts_with("```") {
-            in_code = !in_code;
-        } else if !in_code && !is_drawn {
-            prose.push_str(line);
-            prose.push('\n');
-        }
-    }
-    prose
-}
-
-/// A changelog without the sections of what was published: they name what was.
-fn unreleased(page: &str) -> &str {
-    let sections: Vec<usize> = page.match_indices("\n## ").map(|(at, _)| at).collect();
-    &page[..sections.get(1).copied().unwrap_or(page.len())]
-}
-
 /// The comments of a file, each of successive lines.
 fn comments_in(text: &str, mark: &str) -> Vec<String> {
     let mut comments = vec![String::new()];
@@ -300,12 +271,6 @@ fn comments_in(text: &str, mark: &str) -> Vec<String> {
         }
     }
     comments
-}
-
-/// The targets of inline links.
-fn links_in(prose: &str) -> impl Iterator<Item = &str> {
-    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.map(|target| target.trim_start_matches('<').trim_end_matches('>'))
 }
 
 /// The words of `text` that name a path of this repository; `of` is the file that it stands in.
@@ -340,16 +305,6 @@ fn names_in(repository: &Repository, of: &str, text: &str) -> Vec<String> {
     in_backticks.chain(outside).filter(|name| is_ours(name)).map(str::to_owned).collect()
 }
 
-/// A page and one of its headings, in quotes, over line ends.
-fn headings_named_in(text: &str) -> Vec<(&str, &str)> {
-    let after = text.match_indices(".md, \"").map(|(at, mark)| {
-        let start =
-            text[..at].rfind(|c: char| c.is_whitespace() || "(`\"".contains(c)).map_or(0, |at| at + 1);
-        (&text[start..at + 3], &text[at + mark.len()..])
-    });
-    after.filter_map(|(page, rest)| Some((page, rest.split_once('"')?.0))).collect()
-}
-
 fn fault_of_heading(repository: &Repository, page: &str, heading: &str) -> Option<String> {
     if !repository.paths.contains(page) {
         return Some(format!("there is no {page}"));
@@ -368,35 +323,4 @@ fn fault_of_link(repository: &Repository, page: &str, link: &str) -> Option<Stri
     let anchor = anchor?;
     let is_there = slugs_of(&repository.text(&to)).contains(anchor);
     (!is_there).then(|| format!("{link} leads to no heading"))
-}
-
-/// The headings of a page, as they are read.
-fn headings(page: &str) -> Vec<String> {
-    let prose = prose_of(page);
-    let headings = prose.lines().filter_map(|line| {
-        let text = line.trim_start_matches('#');
-        (text.len() < line.len() && text.starts_with(' ')).then(|| text.trim().replace(['`', '*'], ""))
-    });
-    headings.collect()
-}
-
-/// What can be named: headings, and the bold words that a paragraph begins with.
-fn titles_of(page: &str) -> BTreeSet<String> {
-    let prose = prose_of(page);
-    let bold =
-        prose.lines().filter_map(|line| line.trim_start_matches("- ").strip_prefix("**")?.split_once("**"));
-    bold.map(|(title, _)| title.trim_end_matches('.').to_owned()).chain(headings(page)).collect()
-}
-
-/// The anchors that GitHub gives to headings.
-fn slugs_of(page: &str) -> BTreeSet<String> {
-    let mut slugs = BTreeSet::new();
-    for heading in headings(page) {
-        let kept = heading.to_lowercase().replace(' ', "-");
-        let slug: String = kept.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect();
-        let mut numbered = (1..).map(|n| format!("{slug}-{n}"));
-        let free = std::iter::once(slug.clone()).chain(numbered.by_ref()).find(|slug| !slugs.contains(slug));
-        slugs.extend(free);
-    }
-    slugs
 }
