@@ -7,7 +7,7 @@
 #     docker run --rm -p 127.0.0.1:8080:8080 --security-opt seccomp=containers/seccomp.json --ulimit memlock=8388608 \
 #         server-architectures:local thread-per-core
 #
-# A test (harness/tests/containers.rs) holds its packages and its compiler to the workspace's.
+# A test (harness/tests/it/containers.rs) holds its packages and its compiler to the workspace's.
 
 # The compiler of rust-toolchain.toml, on the same release of Debian as the final stage: one C library for both.
 FROM rust:1.95.0-slim-bookworm AS builder

@@ -1,13 +1,18 @@
 //! The harness from outside: its program, run as a person or a script runs it, and what must hold of the whole workspace.
 
+mod lap;
+mod markdown;
 mod rows;
 mod support;
 
 mod circles;
 mod containers;
 mod dependency_directions;
+mod ended_laps;
+mod foreign_laps;
 mod generators;
 mod laps;
+mod links;
 mod load_command;
 mod merge;
 mod printed;

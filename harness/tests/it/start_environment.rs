@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, process::Stdio, time::Duration};
 
 use serde_json::Value;
 
-use crate::{laps::scripted_server, rows::FACTORS, support::finish};
+use crate::{lap::scripted_server, rows::FACTORS, support::finish};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 

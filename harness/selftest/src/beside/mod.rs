@@ -21,6 +21,7 @@ pub mod server;
 pub mod serving;
 pub mod spread;
 pub mod stand;
+mod tables;
 pub mod tool;
 mod wanted;
 pub mod window_error;
@@ -297,7 +298,7 @@ impl Comparison<'_> {
         for series in lag::Series::all(half) {
             report.lag.push(series);
             let Some(series) = report.lag.last_mut() else { continue };
-            let what = comparison::describe(series.load, series.shared);
+            let what = tables::describe(series.load, series.shared);
             series.collect(wanted, &what, &mut progress, (self.stand, ceiling, ours), window)?;
         }
         Ok(())
