@@ -32,6 +32,7 @@ pub mod holm;
 pub mod noise;
 pub mod pair;
 pub mod rank;
+pub mod ratio;
 pub mod student;
 
 #[cfg(test)]
