@@ -33,6 +33,7 @@ pub mod noise;
 pub mod pair;
 pub mod rank;
 pub mod ratio;
+pub mod rounds;
 pub mod student;
 
 #[cfg(test)]
