@@ -35,6 +35,7 @@ pub mod rank;
 pub mod ratio;
 pub mod rounds;
 pub mod student;
+pub mod tail;
 
 #[cfg(test)]
 mod compare_tests;
