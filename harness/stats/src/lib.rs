@@ -28,9 +28,11 @@ pub mod summary;
 
 // Rows against each other.
 pub mod compare;
+pub mod contrast;
 pub mod holm;
 pub mod noise;
 pub mod pair;
+pub mod power;
 pub mod rank;
 pub mod ratio;
 pub mod rounds;
