@@ -29,6 +29,7 @@ pub mod summary;
 // Rows against each other.
 pub mod compare;
 pub mod contrast;
+pub mod decide;
 pub mod holm;
 pub mod noise;
 pub mod pair;
