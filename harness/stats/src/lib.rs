@@ -31,6 +31,7 @@ pub mod compare;
 pub mod contrast;
 pub mod decide;
 pub mod holm;
+pub mod itself;
 pub mod noise;
 pub mod pair;
 pub mod power;
