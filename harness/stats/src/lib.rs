@@ -38,6 +38,7 @@ pub mod power;
 pub mod rank;
 pub mod ratio;
 pub mod rounds;
+pub mod sign_flips;
 pub mod student;
 pub mod tail;
 
