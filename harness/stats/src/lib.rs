@@ -34,6 +34,7 @@ pub mod holm;
 pub mod itself;
 pub mod noise;
 pub mod pair;
+pub mod places;
 pub mod power;
 pub mod rank;
 pub mod ratio;
