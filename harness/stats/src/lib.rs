@@ -26,6 +26,9 @@ pub mod stationarity;
 // One row over its trials.
 pub mod summary;
 
+// What counts, and what carries its load.
+pub mod exceedances;
+
 // Rows against each other.
 pub mod compare;
 pub mod contrast;
