@@ -31,6 +31,7 @@ pub mod exceedances;
 
 // Rows against each other.
 pub mod compare;
+pub mod components;
 pub mod contrast;
 pub mod decide;
 pub mod holm;
