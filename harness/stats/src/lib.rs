@@ -28,6 +28,7 @@ pub mod summary;
 
 // What counts, and what carries its load.
 pub mod exceedances;
+pub mod fisher;
 pub mod overload;
 
 // Rows against each other.
