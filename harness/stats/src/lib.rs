@@ -29,6 +29,7 @@ pub mod summary;
 // What counts, and what carries its load.
 pub mod exceedances;
 pub mod fisher;
+pub mod gate;
 pub mod overload;
 
 // Rows against each other.
