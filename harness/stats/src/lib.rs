@@ -49,6 +49,7 @@ pub mod rounds;
 pub mod sign_flips;
 pub mod student;
 pub mod tail;
+pub mod widths;
 
 #[cfg(test)]
 mod compare_tests;
