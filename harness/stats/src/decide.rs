@@ -100,7 +100,7 @@ impl fmt::Display for NotJudged {
     }
 }
 
-/// Decides a family at level `alpha`, normally [`FAMILY_ALPHA`], or that of [`crate::widths`] where a run may stop early.
+/// Decides a family at level `alpha`, normally [`FAMILY_ALPHA`], or [`crate::widths::alpha_when_stopping`] where a run may.
 pub fn decide(pairs: &[Between], alpha: f64) -> Decisions {
     let mut decided: Vec<Pair> = pairs.iter().map(unjudged).collect();
     let in_family = |pair: &&mut Pair| pair.contrast.is_some_and(|contrast| contrast.starts >= FEWEST_STARTS);

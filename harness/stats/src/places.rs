@@ -178,7 +178,9 @@ mod tests {
         assert!(agreed.instrument_visible.is_empty());
     }
 
-    fn any_table() -> impl Strategy<Value = (Vec<Standing>, Vec<(usize, usize)>, Vec<(usize, usize)>)> {
+    type Claims = Vec<(usize, usize)>;
+
+    fn any_table() -> impl Strategy<Value = (Vec<Standing>, Claims, Claims)> {
         let standing = prop_oneof![4 => Just(Measured), 1 => Just(Overloaded), 1 => Just(Unplaced)];
         prop::collection::vec(standing, 1..9).prop_flat_map(|standings| {
             let rows = standings.len();

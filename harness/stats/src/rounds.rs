@@ -154,7 +154,7 @@ mod tests {
         let (first, second) = (all(&[100.0, 102.0, 99.0, 101.0]), all(&[50.0, 50.5, 49.8, 50.1]));
         let slow =
             |windows: &Windows| vec![windows[0], windows[1].map(|value| value * 0.3), windows[2], windows[3]];
-        let calm = logs(&[first.clone()], &[second.clone()])[0].expect("four pairs");
+        let calm = logs(std::slice::from_ref(&first), std::slice::from_ref(&second))[0].expect("four pairs");
         let disturbed = logs(&[slow(&first)], &[slow(&second)])[0].expect("four pairs");
         assert!((calm - disturbed).abs() < 1e-12);
     }

@@ -91,10 +91,10 @@ pub fn merged_log_ratios(first: &RowTail, second: &RowTail) -> Vec<StartRatio> {
 /// The median over rounds of the log ratios of the windows' own percentiles, by start: what is printed beside it.
 pub fn window_log_ratios(first: &RowTail, second: &RowTail) -> Vec<StartRatio> {
     each_start(first, second, |_, _, pairs| {
-        let logs: Vec<f64> = pairs.iter().map(|&(a, b)| log_ratio(a, b)).collect();
+        let mut logs: Vec<f64> = pairs.iter().map(|&(a, b)| log_ratio(a, b)).collect();
         // The middle ones may all be exact where an outer one is a bound; to say so would take their order.
         let bounds = pairs.iter().map(|&(a, b)| bound(a, b));
-        Some((median(&mut logs.clone())?, bounds.fold(Bound::Exact, either)))
+        Some((median(&mut logs)?, bounds.fold(Bound::Exact, either)))
     })
 }
 
