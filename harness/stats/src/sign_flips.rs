@@ -10,8 +10,9 @@ use serde::Serialize;
 use crate::ratio::{NO_SPREAD, ratio_of};
 use crate::student::StudentT;
 
-/// The most starts that are gone through: 2^25 ways, half of them mirror images of the other half, take half a second.
-pub const MOST_STARTS: usize = 26;
+/// The most starts that are gone through: of the 2^22 ways half are mirror images of the others, and two million sums take
+/// 16 MiB.
+pub const MOST_STARTS: usize = 22;
 
 /// What the comparison finds in all sign flips of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
