@@ -71,13 +71,18 @@ pub fn all(workspace: &Workspace, published: &Published) -> anyhow::Result<Vec<S
 /// A published run's report is held to by its hash: the tables are those that were published, whatever is drawn today.
 fn published(folder: &Folder, run: &PublishedRun) -> anyhow::Result<String> {
     let path = folder.path().display();
-    let found = sha256_of(&folder.report_path())
-        .with_context(|| format!("{path} is published and its report cannot be read"))?;
-    if found != run.report_sha256 {
-        bail!(
-            "{path}/report.md is not the one that was published: its SHA-256 is {found}, and results/published.toml says {}",
-            run.report_sha256
-        );
+    for (file, expected) in
+        [(folder.report_path(), &run.report_sha256), (folder.summary_path(), &run.summary_sha256)]
+    {
+        let file_shown = file.display();
+        let found = sha256_of(&file)
+            .with_context(|| format!("{path} is published and {file_shown} cannot be read"))?;
+        if found != *expected {
+            bail!(
+                "{file_shown} is not the one that was published: its SHA-256 is {found}, and results/published.toml says \
+                 {expected}"
+            );
+        }
     }
     Ok(format!("{path}: the report is the one that was published"))
 }

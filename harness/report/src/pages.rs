@@ -8,9 +8,8 @@ use race::{
 };
 
 use super::{
-    conclusions::Report,
     published::{Published, PublishedRun},
-    summary::{self, wrapped},
+    summary::wrapped,
 };
 
 /// A file, and what it should hold.
@@ -28,16 +27,18 @@ const END: &str = "<!-- end of results -->";
 /// All pages, made from the published runs; none if there is no run.
 ///
 /// # Errors
-/// The newest run cannot be read, or README.md has no place for results.
+/// The newest run has no summary, or README.md has no place for results.
 pub fn pages(workspace: &Workspace, published: &Published) -> Result<Vec<Page>, FolderError> {
     let Some(newest) = published.runs.last() else { return Ok(Vec::new()) };
-    let contents = published.folder(newest).contents()?;
-    let report = Report::new(&contents);
+    let summary = published.folder(newest).summary()?;
+    // A summary names files beside it.
+    let from =
+        |folder: &str| summary.replace("](report.md)", &format!("]({folder}{}/report.md)", newest.folder));
     let results = workspace.results();
     Ok(vec![
         Page { path: results.join(".gitignore"), content: ignored(published) },
-        Page { path: results.join("README.md"), content: index(&report, published, newest) },
-        readme(workspace, &summary::of(&report, &format!("results/{}/report.md", newest.folder)))?,
+        Page { path: results.join("README.md"), content: index(&from(""), published) },
+        readme(workspace, &from("results/"))?,
     ])
 }
 
@@ -53,14 +54,14 @@ pub fn write_pages(workspace: &Workspace, published: &Published) -> Result<(), F
     Ok(())
 }
 
-fn index(report: &Report<'_>, published: &Published, newest: &PublishedRun) -> String {
+fn index(summary: &str, published: &Published) -> String {
     let mut text = String::from("# Results\n\n");
     text.push_str(&wrapped(
         "Made from the records by `cargo harness report --publish`; not written by hand. Runs that `cargo bench-all` leaves \
          here are nobody's but yours until they are published.",
     ));
     text.push_str("\n## The newest published run\n\n");
-    text.push_str(&summary::of(report, &format!("{}/report.md", newest.folder)));
+    text.push_str(summary);
     text.push_str("\n## All published runs, newest first\n\n");
     published.runs.iter().rev().for_each(|run| text.push_str(&line_of(run)));
     text

@@ -15,6 +15,7 @@ use crate::{
     pages::write_pages,
     published::{Published, PublishedRun},
     reservation::Reservation,
+    summary,
 };
 
 /// Why a run is not published: the command line would have to be another.
@@ -75,7 +76,9 @@ pub fn publish(workspace: &Workspace, given: &Path, despite: &[Reservation]) -> 
         let names: Vec<&str> = against.iter().map(|reservation| reservation.name()).collect();
         return Err(Refused::Reserved { run: name, reasons, names: names.join(",") }.into());
     }
-    folder.write_report(&markdown::whole(&Report::new(&contents)))?;
+    let report = Report::new(&contents);
+    folder.write_report(&markdown::whole(&report))?;
+    folder.write_summary(&summary::of(&report))?;
     published.add(PublishedRun::of(name, &folder, &contents, against.into_iter().collect())?);
     published.write()?;
     write_pages(workspace, &published)?;

@@ -41,6 +41,8 @@ pub struct PublishedRun {
     pub folder: String,
     /// SHA-256 of its report.md, which is not rendered again: later versions of this program draw other tables.
     pub report_sha256: String,
+    /// SHA-256 of its summary.md, which the pages show.
+    pub summary_sha256: String,
     /// When it began, RFC 3339: the list is in this order.
     pub started: String,
     /// The command that made it.
@@ -120,7 +122,7 @@ impl PublishedRun {
     /// A run as it is now.
     ///
     /// # Errors
-    /// It has no report.
+    /// It has no report, or no summary.
     pub fn of(
         name: String,
         folder: &Folder,
@@ -130,6 +132,7 @@ impl PublishedRun {
         Ok(Self {
             folder: name,
             report_sha256: sha256_of(&folder.report_path())?,
+            summary_sha256: sha256_of(&folder.summary_path())?,
             started: contents.environment.started.clone(),
             command: contents.environment.command.clone(),
             scenarios: contents.run.plan.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),

@@ -15,7 +15,7 @@ const ROWS_SHOWN: usize = 15;
 const ABOUT_WIDTH: std::ops::RangeInclusive<usize> = 20..=44;
 
 /// The table, and what its columns are.
-pub(super) fn of(report: &Report<'_>, link: &str) -> String {
+pub(super) fn of(report: &Report<'_>) -> String {
     let contents = report.contents;
     let mut text = wrapped(&made_by(contents));
     text.push('\n');
@@ -31,7 +31,7 @@ pub(super) fn of(report: &Report<'_>, link: &str) -> String {
     let hidden = shown_rows(contents).1;
     let hidden = if hidden > 0 { format!("{hidden} more rows are in the report. ") } else { String::new() };
     text.push_str(&wrapped(&format!(
-        "Figures are medians. {places}{hidden}Intervals, and what speaks against the figures: [report.md]({link})."
+        "Figures are medians. {places}{hidden}Intervals, and what speaks against the figures: [report.md](report.md)."
     )));
     text
 }

@@ -84,8 +84,14 @@ fn a_published_run_makes_the_pages_and_check_holds_all_of_them_to_it() {
     );
     assert!(checkout.read("results/.gitignore").contains("!/2026-11-21-vm-2/\n"));
     checkout.published(&["check"]);
-    for page in ["README.md", "results/README.md", "results/.gitignore", "results/2026-11-21-vm-2/report.md"]
-    {
+    for page in [
+        "README.md",
+        "results/README.md",
+        "results/.gitignore",
+        "results/2026-11-21-vm-2/report.md",
+        "results/2026-11-21-vm-2/summary.md",
+        "results/2026-11-21-vm-2/summary.md",
+    ] {
         let right = checkout.read(page);
         fs::write(checkout.path(page), right.replace("work-stealing", "work-staeling") + "\n!").unwrap();
         let output = checkout.harness(&["check"]);

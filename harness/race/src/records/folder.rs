@@ -110,6 +110,7 @@ const ENVIRONMENT: &str = "environment.json";
 const RUN: &str = "run.json";
 const TRIALS: &str = "trials.jsonl";
 const REPORT: &str = "report.md";
+const SUMMARY: &str = "summary.md";
 
 impl Folder {
     /// Creates an empty folder at `path`; with `replace`, removes the files of a run that is there.
@@ -128,7 +129,7 @@ impl Folder {
                 return Err(FolderError::Foreign(path.to_owned()));
             }
             (false, true) => {
-                for name in [REPORT, TRIALS, ENVIRONMENT, RUN] {
+                for name in [SUMMARY, REPORT, TRIALS, ENVIRONMENT, RUN] {
                     match fs::remove_file(folder.file(name)) {
                         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
                         _ => {}
@@ -197,6 +198,27 @@ impl Folder {
     /// The disk is full, or the folder went away.
     pub fn write_report(&self, markdown: &str) -> io::Result<()> {
         write_whole(&self.file(REPORT), markdown.as_bytes())
+    }
+
+    /// Writes the summary: the report in one small table, for pages.
+    ///
+    /// # Errors
+    /// The disk is full, or the folder went away.
+    pub fn write_summary(&self, markdown: &str) -> io::Result<()> {
+        write_whole(&self.file(SUMMARY), markdown.as_bytes())
+    }
+
+    /// Where the summary is.
+    pub fn summary_path(&self) -> PathBuf {
+        self.file(SUMMARY)
+    }
+
+    /// The summary as it was written.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn summary(&self) -> Result<String, FolderError> {
+        self.read(SUMMARY, |path| fs::read_to_string(path))
     }
 
     /// Where the report is.
