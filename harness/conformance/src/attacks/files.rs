@@ -111,7 +111,7 @@ pub(super) const STARVATION: Attack = Attack {
     name: "out of file descriptors a server pauses without spinning, serves whom it has, and recovers",
     arguments: &["--workers", "2"],
     short_queue: false,
-    takes: |_| Takes::Little,
+    takes: |_| Takes::Much,
     run: starvation,
 };
 

@@ -3,12 +3,14 @@
 use std::{
     io::{BufRead, BufReader},
     process::Stdio,
+    thread,
     time::{Duration, Instant},
 };
 
 use host::{
     class::SchedulingClass,
     cpus::CpuSet,
+    footprint::Footprint,
     guard::Ended,
     launch::{Heard, Launch, LaunchError},
     processes, tether,
@@ -107,9 +109,15 @@ fn a_process_runs_on_the_cpus_that_it_was_given_and_the_caller_keeps_its_own() {
 #[test]
 fn the_guard_kills_what_a_server_leaves_behind_and_accounts_for_it() {
     // The inner shell detaches into its own session and spends CPU, as a daemon would.
-    let text = "setsid sh -c 'echo $$ >&2; while :; do :; done' & trap 'exit 0' TERM; sleep 0.3; READY; while :; do sleep 0.01; done";
+    let text = "setsid sh -c 'echo $$ >&2; while :; do :; done' & trap 'exit 0' TERM; READY; while :; do sleep 0.01; done";
     let mut process = script(text).guarded_by(guard()).spawn().unwrap();
     process.ready(PATIENCE).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let spent = |pid: &String| Footprint::of_tree(pid.parse().unwrap()).cpu;
+    while process.stderr().first().is_none_or(|daemon| spent(daemon) < Duration::from_millis(150)) {
+        assert!(Instant::now() < deadline, "the daemon gets no CPU");
+        thread::sleep(Duration::from_millis(5));
+    }
     let exit = process.stop(PATIENCE).unwrap();
     assert!(exit.left_behind >= 1 && !exit.is_clean(), "{exit:?}");
     let daemon = exit.stderr.first().unwrap().parse().unwrap();

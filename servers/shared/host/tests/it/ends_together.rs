@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What a test is to play when it is started again.
 const PART: &str = "PART_TO_PLAY";
 
-/// A test of this file as a child process, playing `part`.
+/// A test of this file, by its whole name, as a child process, playing `part`.
 struct Played {
     process: Child,
     said: BufReader<ChildStdout>,
@@ -109,7 +109,7 @@ fn launch(launch: Launch) -> Process {
 
 #[test]
 fn what_a_test_process_launched_ends_with_it_however_it_ends() {
-    const THIS: &str = "what_a_test_process_launched_ends_with_it_however_it_ends";
+    const THIS: &str = "ends_together::what_a_test_process_launched_ends_with_it_however_it_ends";
     match part().as_deref() {
         Some("launches") => {
             let _launched = launch(Launch::new("sh").args(["-c", SERVER]));
@@ -163,7 +163,7 @@ fn what_a_test_process_launched_ends_with_it_however_it_ends() {
 
 #[test]
 fn a_process_that_is_tied_ends_with_its_parent_and_not_before() {
-    const THIS: &str = "a_process_that_is_tied_ends_with_its_parent_and_not_before";
+    const THIS: &str = "ends_together::a_process_that_is_tied_ends_with_its_parent_and_not_before";
     const PARENT: &str = "PARENT_TO_END_WITH";
     match part().as_deref() {
         Some("parent") => {
@@ -191,7 +191,7 @@ fn a_process_that_is_tied_ends_with_its_parent_and_not_before() {
 
 #[test]
 fn a_process_whose_parent_is_gone_already_is_told_so() {
-    const THIS: &str = "a_process_whose_parent_is_gone_already_is_told_so";
+    const THIS: &str = "ends_together::a_process_whose_parent_is_gone_already_is_told_so";
     if part().is_some() {
         // Its own number is never its parent's, as that of one that was replaced is not.
         let untied = parent::end_with(std::process::id(), Signal::KILL);
