@@ -1,4 +1,4 @@
-//! A seeded generator for this crate's tests: the same draws everywhere, and no dependency that could change them.
+//! A seeded generator for simulations and tests: the same draws everywhere, and no dependency that could change them.
 
 /// A 64-bit linear congruential generator with Knuth's MMIX constants, of which only the high bits are used.
 pub(crate) struct Lcg(u64);

@@ -4,9 +4,13 @@
 //! that were never answered), a trial is reduced to one value, the values of a row's trials to a [`Summary`],
 //! and the rows of a scenario to a [`Comparison`] that says which of them can be told apart.
 //!
-//! This crate is pure. It knows no clock, file, socket or random number, and not what a row, an architecture
-//! or a request is: values come in as plain numbers, and every answer is a plain value that serialises. An
-//! answer that the data do not support is a variant that says so, never a NaN.
+//! Where servers live through several rounds, the path is by starts: windows are chosen by [`gate`], two rows' windows
+//! become one log ratio a start ([`rounds`], [`tail`]), these a [`contrast`], all contrasts of a family
+//! what is decided ([`decide`]), and decisions [`places`]. [`simulate`] and [`sign_flips`] hold that path to known answers.
+//!
+//! This crate is pure. It knows no clock, file or socket, no random number but by a seed that it is given, and
+//! not what a row, an architecture or a request is: values come in as plain numbers, and every answer is a plain
+//! value that serialises. An answer that the data do not support is a variant that says so, never a NaN.
 
 // What one trial recorded, and the instrument's own books.
 pub mod censored;
@@ -26,18 +30,37 @@ pub mod stationarity;
 // One row over its trials.
 pub mod summary;
 
+// What counts, and what carries its load.
+pub mod exceedances;
+pub mod fisher;
+pub mod gate;
+pub mod overload;
+
 // Rows against each other.
 pub mod compare;
+pub mod components;
+pub mod contrast;
+pub mod decide;
 pub mod holm;
+pub mod itself;
 pub mod noise;
 pub mod pair;
+pub mod places;
+pub mod power;
 pub mod rank;
+pub mod ratio;
+pub mod rounds;
+pub mod sign_flips;
 pub mod student;
+pub mod tail;
+pub mod widths;
+
+// Known answers, simulated.
+mod lcg;
+pub mod simulate;
 
 #[cfg(test)]
 mod compare_tests;
-#[cfg(test)]
-mod lcg;
 
 pub use anderson_darling::AndersonDarling;
 pub use bounded_sample::BoundedSample;

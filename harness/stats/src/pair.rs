@@ -9,30 +9,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ratio::ratio_of;
 use crate::student::StudentT;
 use crate::summary::mean_and_stdev;
 
-/// Log ratios that differ by less than this do not differ: a billionth is beyond what any of the measured quantities
-/// resolves, and is left over by rounding even where every ratio is the same.
-pub(crate) const NO_SPREAD: f64 = 1e-9;
-
-/// An interval for a ratio.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Lower end, not negative.
-    pub low: f64,
-    /// Upper end; an end too large to be written is the largest finite number.
-    pub high: f64,
-    /// The probability with which such an interval misses the true ratio: 0.05 for one at 95%.
-    pub alpha: f64,
-}
-
-impl Interval {
-    /// Whether `ratio` is a value that the interval leaves possible.
-    pub fn contains(&self, ratio: f64) -> bool {
-        self.low <= ratio && ratio <= self.high
-    }
-}
+pub use crate::ratio::Interval;
+pub(crate) use crate::ratio::{NO_SPREAD, has_logarithm};
 
 /// The ratio of one row to another over the blocks that have both.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -144,16 +126,6 @@ impl Estimate {
     pub(crate) fn distance_log(&self) -> f64 {
         self.log.mean.abs()
     }
-}
-
-/// Whether a value can be part of a ratio.
-pub(crate) fn has_logarithm(value: f64) -> bool {
-    value.is_finite() && value > 0.0
-}
-
-/// Back from logarithms, kept finite: two blocks judged at a hundredth of a percent can ask for e^1000.
-fn ratio_of(log: f64) -> f64 {
-    log.exp().min(f64::MAX)
 }
 
 #[cfg(test)]
