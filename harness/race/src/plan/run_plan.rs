@@ -207,6 +207,36 @@ mod tests {
         assert_eq!((back.rows, back.scenarios), (plan.rows, plan.scenarios));
     }
 
+    /// Every text in `value` under a key that is a duration's.
+    fn durations_in<'a>(value: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+        const KEYS: [&str; 5] = ["ready_within", "warm_up", "window", "timeout", "service_time"];
+        match value {
+            serde_json::Value::Object(fields) => {
+                let texts = fields.iter().filter(|(key, _)| KEYS.contains(&key.as_str()));
+                found.extend(texts.filter_map(|(_, value)| value.as_str()));
+                fields.values().for_each(|value| durations_in(value, found));
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| durations_in(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_durations_of_published_runs_read_back_as_they_were_written() {
+        for run in ["2026-11-21-vm", "2026-11-21-vm-2"] {
+            let path = format!("{}/../../results/{run}/run.json", env!("CARGO_MANIFEST_DIR"));
+            let record: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            let mut texts = Vec::new();
+            durations_in(&record["plan"], &mut texts);
+            assert!(texts.len() > 15, "{texts:?}");
+            for text in texts {
+                let read = duration::parse(text).unwrap();
+                let written = duration::serialize(&read, serde_json::value::Serializer).unwrap();
+                assert_eq!(written, text);
+            }
+        }
+    }
+
     #[test]
     fn too_few_trials_for_ranks_need_no_twin() {
         let plan = plan(1, 5);
