@@ -2,6 +2,7 @@
 //!
 //! A report is a pure function of a results folder; nothing is ever computed from a report.
 
+mod analysis;
 mod figures;
 mod findings;
 mod headlines;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use stats::{
     Digest, Quantile,
-    compare::{self, Comparison, Series},
-    rank::Direction,
+    overload::Load,
+    places::Place,
     summary::{MedianInterval, median_interval},
 };
 
 use super::{
+    analysis::{Analysis, Entered, RowLoad},
     figures::{Unit, three_digits},
     findings,
     headlines::{self, Headline, Headlines, ranked_figure},
@@ -25,6 +26,7 @@ use race::{
         record::{Measured, StreamRecord, TrialRecord, Verdict, label},
     },
     registry::{OperationName, Row, Tier},
+    trial::soundness::allowed_lag_us,
 };
 use terminal::numbers::thousands;
 
@@ -75,7 +77,7 @@ impl Section {
                 Line { row, twin, trials, valid }
             })
             .collect();
-        let comparison = compare_lines(scenario, &lines);
+        let analysis = Analysis::new(scenario, &entered(&lines, plan.trials));
         let caveats = caveats(scenario, contents, plan.trials);
         let ranked = caveats.is_empty();
         let unit = unit_of(&lines);
@@ -92,19 +94,18 @@ impl Section {
             .map(|(index, line)| {
                 let mut cells = vec![label(&line.row.name, line.twin), line.row.tier.to_string()];
                 if ranked {
-                    cells.push(
-                        comparison.rank_of(index).map_or_else(|| "-".to_owned(), |rank| rank.to_string()),
-                    );
+                    cells
+                        .push(place_of(&analysis, index).map_or_else(|| "-".to_owned(), ToString::to_string));
                 }
-                cells.extend(cells_of(scenario, line, unit, &ceiling));
-                cells.push(notes(scenario, line, contents));
+                cells.extend(cells_of(scenario, line, unit, &ceiling, &analysis.loads[index]));
+                cells.push(notes(scenario, line, contents, &analysis.loads[index]));
                 cells
             })
             .collect();
         let headline = |(index, line): (usize, &Line<'_>)| Headline {
             row: line.row.name.clone(),
             figure: headlines::figure(scenario, &line.valid),
-            place: comparison.rank_of(index).filter(|_| ranked).map(ToString::to_string),
+            place: place_of(&analysis, index).filter(|_| ranked).map(ToString::to_string),
         };
         let rows_once = lines.iter().enumerate().filter(|(_, line)| !line.twin);
         let headlines =
@@ -114,7 +115,7 @@ impl Section {
             name: scenario.name.clone(),
             question: scenario.question.clone(),
             load: describe_load(scenario, contents),
-            findings: findings::draw(scenario, &comparison, ranked)
+            findings: findings::draw(scenario, &analysis, ranked)
                 .into_iter()
                 .chain(instrument::findings(lines.iter().flat_map(|line| line.valid.iter().copied())))
                 .collect(),
@@ -125,31 +126,27 @@ impl Section {
     }
 }
 
-fn compare_lines(scenario: &Scenario, lines: &[Line<'_>]) -> Comparison {
-    let series: Vec<Series> = lines
-        .iter()
-        .map(|line| {
-            let blocks = line.trials.iter().map(|trial| trial.block + 1).max().unwrap_or(0);
-            let of_block = |block| {
-                let trial =
-                    line.trials.iter().rfind(|trial| trial.block == block && trial.valid().is_some())?;
-                ranked_figure(scenario, trial.valid()?)
-            };
-            Series {
-                name: label(&line.row.name, line.twin),
-                ranked: line.row.tier == Tier::Controlled && !line.twin,
-                values: (0..blocks).map(of_block).collect(),
-            }
-        })
-        .collect();
-    let direction = match scenario.rank.by {
-        Metric::Throughput => Direction::HigherIsBetter,
-        Metric::P99 => Direction::LowerIsBetter,
+/// The rows as a comparison takes them: the last valid trial of each block.
+fn entered<'a>(lines: &[Line<'a>], blocks: u32) -> Vec<Entered<'a>> {
+    let of_line = |line: &Line<'a>| {
+        let of_block = |block: usize| {
+            let mut trials = line.trials.iter().rev();
+            trials.find_map(|trial| trial.valid().filter(|_| trial.block == block))
+        };
+        Entered {
+            label: label(&line.row.name, line.twin),
+            tier: line.row.tier,
+            twin: line.twin,
+            starts: (0..blocks as usize).map(of_block).collect(),
+        }
     };
-    let twin = lines.iter().position(|line| line.twin);
-    let original = twin
-        .and_then(|twin| lines.iter().position(|line| line.row.name == lines[twin].row.name && !line.twin));
-    compare::scenario(&series, direction, original.zip(twin))
+    lines.iter().map(of_line).collect()
+}
+
+/// A row's place; none where its tier has no other row.
+fn place_of(analysis: &Analysis, row: usize) -> Option<&Place> {
+    let alone = |family: &super::analysis::Family| family.members.contains(&row) && family.members.len() < 2;
+    analysis.places[row].as_ref().filter(|_| !analysis.families.iter().any(alone))
 }
 
 fn caveats(scenario: &Scenario, contents: &Contents, trials: u32) -> Vec<String> {
@@ -274,16 +271,26 @@ fn headings(scenario: &Scenario, unit: Unit, has_ceiling: bool) -> Vec<String> {
             headings.push(format!("{of}achieved"));
         }
     }
-    headings
-        .extend(["server CPU", "CPU us/request", "RSS/worker, MiB", "errors", "notes"].map(str::to_owned));
+    headings.extend(["server CPU", "CPU us/request", "RSS, MiB", "errors", "notes"].map(str::to_owned));
     headings
 }
 
-fn cells_of(scenario: &Scenario, line: &Line<'_>, unit: Unit, ceiling: &BTreeMap<usize, f64>) -> Vec<String> {
+fn cells_of(
+    scenario: &Scenario,
+    line: &Line<'_>,
+    unit: Unit,
+    ceiling: &BTreeMap<usize, f64>,
+    load: &RowLoad,
+) -> Vec<String> {
     let mut cells = Vec::new();
     for stream in &scenario.streams {
         let records: Vec<&StreamRecord> = line.valid.iter().filter_map(|m| m.stream(&stream.name)).collect();
-        let quantile = |of: fn(&Digest) -> Quantile| quantile_cell(&records, of, unit);
+        // What an overloaded row's answers take is how long it was loaded: no property of the row.
+        let has_times = load.load != Load::Overloaded;
+        let quantile = |of: fn(&Digest) -> Quantile, q: f64| match has_times && is_supported(&records, q) {
+            true => quantile_cell(&records, of, unit),
+            false => "-".to_owned(),
+        };
         if stream.pacing == Pacing::Closed {
             let rates: Vec<f64> = records.iter().map(|record| record.achieved_per_second).collect();
             cells.push(interval_cell(&rates, thousands));
@@ -291,14 +298,21 @@ fn cells_of(scenario: &Scenario, line: &Line<'_>, unit: Unit, ceiling: &BTreeMap
                 cells.push(part_of_ceiling(scenario, line, ceiling));
             }
         }
-        cells.push(quantile(|response| response.p50));
-        cells.push(quantile(|response| response.p99));
+        cells.push(quantile(|response| response.p50, 0.5));
+        cells.push(quantile(|response| response.p99, 0.99));
         if stream.pacing != Pacing::Closed {
-            cells.push(quantile(|response| response.p999));
-            // The worst trial, since a median would hide the one in which the server fell behind.
-            let parts = records.iter().map(|record| record.right as f64 / record.due.max(1) as f64);
-            let worst = parts.min_by(f64::total_cmp);
-            cells.push(worst.map_or_else(|| "-".to_owned(), |part| format!("{:.1}%", 100.0 * part)));
+            cells.push(quantile(|response| response.p999, 0.999));
+            // Answers within the windows, whenever they were due: the drain does not count.
+            let answered: f64 = line
+                .valid
+                .iter()
+                .filter_map(|m| Some(m.stream(&stream.name)?.achieved_per_second * m.window_s))
+                .sum();
+            let due: u64 = records.iter().map(|record| record.due).sum();
+            cells.push(match due {
+                0 => "-".to_owned(),
+                due => format!("{:.1}%", 100.0 * (answered / due as f64).min(1.0)),
+            });
         }
     }
     let cpus = line.trials.first().map_or(1, |trial| trial.cpus.server.len()) as f64;
@@ -312,24 +326,29 @@ fn cells_of(scenario: &Scenario, line: &Line<'_>, unit: Unit, ceiling: &BTreeMap
     );
     let cpu: Vec<f64> = line.valid.iter().map(|measured| measured.server_cpu_per_request_us).collect();
     cells.push(median_interval(&cpu).map_or_else(|| "-".to_owned(), |cpu| three_digits(cpu.median)));
-    cells.push(resident_per_worker(line));
+    cells.push(resident(line));
     let errors: u64 = line.valid.iter().map(|measured| measured.errors()).sum();
     cells.push(thousands(errors as f64));
     cells
 }
 
-/// Resident memory of the whole tree at the window's end by worker, MiB. Pages that processes share count once for each.
-fn resident_per_worker(line: &Line<'_>) -> String {
-    let of = |measured: &&Measured| {
-        let workers = measured.workers.filter(|&workers| workers > 0)?;
-        Some(measured.server.resident_kib as f64 / 1024.0 / workers as f64)
+/// Resident memory of the whole tree at the window's end, MiB. Pages that processes share count once for each.
+fn resident(line: &Line<'_>) -> String {
+    let mib: Vec<f64> =
+        line.valid.iter().map(|measured| measured.server.resident_kib as f64 / 1024.0).collect();
+    median_interval(&mib).map_or_else(|| "-".to_owned(), |mib| three_digits(mib.median))
+}
+
+/// Requests beyond a percentile that it takes to print it, as far as they are independent.
+const EXCEEDANCES: f64 = 10.0;
+
+/// Whether enough independent requests of all trials are beyond the percentile `q` of their response time.
+fn is_supported(records: &[&StreamRecord], q: f64) -> bool {
+    let independent = |record: &&StreamRecord| {
+        let serial = record.self_checks.as_ref().and_then(|checks| checks.serial.as_ref());
+        record.due as f64 / serial.and_then(|serial| serial.variance_inflation).unwrap_or(1.0)
     };
-    let mib: Vec<f64> = line.valid.iter().filter_map(of).collect();
-    match median_interval(&mib) {
-        Some(mib) => three_digits(mib.median),
-        None if line.valid.is_empty() => "-".to_owned(),
-        None => "unknown".to_owned(),
-    }
+    records.iter().map(independent).sum::<f64>() * (1.0 - q) >= EXCEEDANCES
 }
 
 /// `median [low, high]`.
@@ -337,6 +356,10 @@ fn interval_cell(values: &[f64], show: impl Fn(f64) -> String) -> String {
     match median_interval(values) {
         None => "-".to_owned(),
         Some(_) if values.len() == 1 => show(values[0]),
+        // The extremes of a few survivors are no interval at the level that the others have.
+        Some(interval) if !interval.is_confident() => {
+            format!("{} (of {})", show(interval.median), values.len())
+        }
         Some(MedianInterval { median, low, high, .. }) => {
             format!("{} [{}, {}]", show(median), show(low), show(high))
         }
@@ -362,8 +385,9 @@ fn quantile_cell(records: &[&StreamRecord], of: fn(&Digest) -> Quantile, unit: U
 }
 
 /// What a reader must know of a row beside its figures.
-fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents) -> String {
+fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents, load: &RowLoad) -> String {
     let mut notes = Vec::new();
+    notes.extend(overloaded(load));
     let count =
         |wanted: fn(&Verdict) -> bool| line.trials.iter().filter(|trial| wanted(&trial.verdict)).count();
     let valid = line.valid.len();
@@ -372,11 +396,15 @@ fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents) -> String {
             notes.push(format!("{what} {number} of {valid}"));
         }
     };
-    say(count(|v| matches!(v, Verdict::Valid { saturated: true, .. })), "saturated in");
     say(
         count(|v| matches!(v, Verdict::Valid { generator_bound: true, .. })),
         "lower bound (generator busy) in",
     );
+    let late =
+        line.valid.iter().filter(|measured| measured.streams.iter().any(is_instrument_visible)).count();
+    if late > 0 {
+        notes.push(format!("instrument visible in {late} of {valid}"));
+    }
     let invalid = count(|verdict| matches!(verdict, Verdict::Invalid { .. }));
     if invalid > 0 {
         notes.push(format!("{invalid} invalid, repeated"));
@@ -406,4 +434,29 @@ fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents) -> String {
         notes.push(format!("operation differs: complex costs {ratio:.2} of the median row's CPU time"));
     }
     notes.join("; ")
+}
+
+/// Whether the generator's own lateness is a part of the tail that is printed: a tenth, and more than 100 us.
+fn is_instrument_visible(stream: &StreamRecord) -> bool {
+    let us = |digest: &Option<Digest>| digest.as_ref().map(|digest| digest.p99.ns() as f64 / 1000.0);
+    let (lag, response) = (us(&stream.lag), us(&stream.response));
+    lag.zip(response).is_some_and(|(lag, response)| lag > allowed_lag_us(response))
+}
+
+/// What an overloaded row carries instead of having response times.
+fn overloaded(load: &RowLoad) -> Option<String> {
+    let short = load.short.as_ref()?;
+    let of = format!(
+        "{} of {}/s of {}",
+        thousands(short.answered_per_second),
+        thousands(short.due_per_second),
+        short.stream
+    );
+    match load.load {
+        Load::Carried => None,
+        Load::AtTheEdge { overloaded, starts } => {
+            Some(format!("overloaded in {overloaded} of {starts} starts: {of}"))
+        }
+        Load::Overloaded => Some(format!("overloaded: {of}")),
+    }
 }

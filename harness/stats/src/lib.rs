@@ -1,12 +1,10 @@
 //! The arithmetic between what was measured and what may be claimed.
 //!
 //! The path of a figure: a latency is recorded in a [`Histogram`] (with [`Censored`] beside it for requests
-//! that were never answered), a trial is reduced to one value, the values of a row's trials to a [`Summary`],
-//! and the rows of a scenario to a [`Comparison`] that says which of them can be told apart.
-//!
-//! Where servers live through several rounds, the path is by starts: windows are chosen by [`gate`], two rows' windows
-//! become one log ratio a start ([`rounds`], [`tail`]), these a [`contrast`], all contrasts of a family
-//! what is decided ([`decide`]), and decisions [`places`]. [`simulate`] and [`sign_flips`] hold that path to known answers.
+//! that were never answered), a window is reduced to one value, and one row's values to a [`Summary`]. Windows are chosen by
+//! [`gate`], two rows' windows become one log ratio a start ([`rounds`], [`tail`]), these a [`contrast`], all contrasts of a
+//! family what is decided ([`decide`]), and decisions [`places`]. [`simulate`] and [`sign_flips`] hold that path to known
+//! answers.
 //!
 //! This crate is pure. It knows no clock, file or socket, no random number but by a seed that it is given, and
 //! not what a row, an architecture or a request is: values come in as plain numbers, and every answer is a plain
@@ -37,14 +35,11 @@ pub mod gate;
 pub mod overload;
 
 // Rows against each other.
-pub mod compare;
 pub mod components;
 pub mod contrast;
 pub mod decide;
 pub mod holm;
 pub mod itself;
-pub mod noise;
-pub mod pair;
 pub mod places;
 pub mod power;
 pub mod rank;
@@ -59,13 +54,9 @@ pub mod widths;
 mod lcg;
 pub mod simulate;
 
-#[cfg(test)]
-mod compare_tests;
-
 pub use anderson_darling::AndersonDarling;
 pub use bounded_sample::BoundedSample;
 pub use censored::{Censored, Quantile, RankInterval};
-pub use compare::{Comparison, Series};
 pub use digest::Digest;
 pub use histogram::Histogram;
 pub use percentile_interval::PercentileInterval;

@@ -1,7 +1,7 @@
 //! One row's trials in a few figures, with an interval that supposes no distribution.
 //!
 //! It looks at one row alone. Whether two rows differ is not read from two such intervals, which include the
-//! differences between blocks that a comparison in pairs takes out: that is [`crate::compare`].
+//! differences between blocks that a comparison in pairs takes out: that is [`crate::decide`].
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, DiscreteCDF};

@@ -16,7 +16,7 @@ use crate::{
 use terminal::progress::about;
 
 /// Fewer valid blocks than this give values and intervals, but no ranks.
-pub const BLOCKS_FOR_RANKS: u32 = stats::compare::BLOCKS_FOR_A_RANK as u32;
+pub const BLOCKS_FOR_RANKS: u32 = stats::decide::FEWEST_STARTS as u32;
 /// What starting, checking, calibrating and stopping a server takes beside warm-up and window: for the estimate only.
 const OVERHEAD: Duration = Duration::from_millis(350);
 
