@@ -6,3 +6,8 @@ use std::path::Path;
 fn the_server_conforms() {
     conformance::assert_conforms(Path::new(env!("CARGO_BIN_EXE_rayon-offload")), &[]);
 }
+
+#[test]
+fn the_server_conforms_with_its_pool_in_the_idle_class() {
+    conformance::assert_conforms(Path::new(env!("CARGO_BIN_EXE_rayon-offload")), &["--pool-class", "idle"]);
+}
