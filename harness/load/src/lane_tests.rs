@@ -3,7 +3,10 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::outcome::Counts;
+use crate::{
+    clocked::{ReadBecause, ReceivedBy},
+    counts::Counts,
+};
 
 const MS: u64 = 1_000_000;
 
@@ -11,15 +14,14 @@ const MS: u64 = 1_000_000;
 struct Simulation<S> {
     lane: Lane,
     service_ns: S,
-    answers: BinaryHeap<Reverse<(u64, u32, u64, u64)>>,
+    answers: BinaryHeap<Reverse<(u64, u32, Ticket)>>,
     now_ns: u64,
 }
 
 impl<S: FnMut() -> u64> Simulation<S> {
     fn new(pacing: Pacing, connections: u32, window_ms: (u64, u64), service_ns: S) -> Self {
         let window = Window { opens_ns: window_ms.0 * MS, closes_ns: window_ms.1 * MS };
-        let record = StreamOutcome::new("s".to_owned(), pacing);
-        let mut lane = Lane::new(record, 1, 0, Share::WHOLE, connections as usize, window, None);
+        let mut lane = Lane::new(record(pacing), 1, 0, Share::WHOLE, connections as usize, window, None);
         (0..connections).for_each(|connection| lane.connection_free(connection, 0));
         Self { lane, service_ns, answers: BinaryHeap::new(), now_ns: 0 }
     }
@@ -28,9 +30,9 @@ impl<S: FnMut() -> u64> Simulation<S> {
     fn run(&mut self, until_ms: u64) {
         loop {
             self.lane.advance(self.now_ns);
-            while let Some((connection, ticket, _)) = self.lane.assign(self.now_ns) {
+            while let Some((connection, ticket)) = self.lane.assign(self.now_ns) {
                 let at = self.now_ns + (self.service_ns)();
-                self.answers.push(Reverse((at, connection, ticket.due_ns, ticket.sent_ns)));
+                self.answers.push(Reverse((at, connection, ticket)));
             }
             let answer = self.answers.peek().map(|Reverse((at, ..))| *at);
             let Some(next) = answer.into_iter().chain(self.lane.next_due_ns()).min() else { return };
@@ -39,20 +41,20 @@ impl<S: FnMut() -> u64> Simulation<S> {
                 return;
             }
             self.now_ns = next;
-            while let Some(&Reverse((at, connection, due_ns, sent_ns))) = self.answers.peek() {
+            while let Some(&Reverse((at, connection, ticket))) = self.answers.peek() {
                 if at > self.now_ns {
                     break;
                 }
                 self.answers.pop();
-                self.lane.finish(Ticket { due_ns, sent_ns }, at, Ok(()));
+                self.lane.finish(ticket, at, Ok(()));
                 self.lane.connection_free(connection, at);
             }
         }
     }
 
     fn conclude(mut self) -> StreamOutcome {
-        for Reverse((_, _, due_ns, sent_ns)) in self.answers.drain() {
-            self.lane.abandon(Ticket { due_ns, sent_ns }, self.now_ns);
+        for Reverse((_, _, ticket)) in self.answers.drain() {
+            self.lane.abandon(ticket, self.now_ns);
         }
         let outcome = self.lane.conclude(self.now_ns);
         let accounting = outcome.accounting();
@@ -71,6 +73,10 @@ fn simulate(
     let mut simulation = Simulation::new(pacing, connections, window_ms, service_ns);
     simulation.run(until_ms);
     simulation.conclude()
+}
+
+fn record(pacing: Pacing) -> StreamOutcome {
+    StreamOutcome::new("s".to_owned(), pacing, ReceivedBy::Read(ReadBecause::NotAsked))
 }
 
 fn constant(per_second: f64) -> Pacing {
@@ -116,19 +122,18 @@ fn a_late_generator_did_not_wait_for_a_connection_while_one_was_free() {
     // Due at 1 ms with connection 0 free; the generator looks at 5 ms, just after connection 1 was answered. Whichever it
     // takes, those 4 ms are its own.
     for seed in 0..20 {
-        let record = StreamOutcome::new("s".to_owned(), constant(1_000.0));
         let window = Window { opens_ns: MS, closes_ns: 2 * MS };
-        let mut lane = Lane::new(record, seed, 0, Share::WHOLE, 2, window, None);
+        let mut lane = Lane::new(record(constant(1_000.0)), seed, 0, Share::WHOLE, 2, window, None);
         lane.connection_free(0, 0);
         lane.connection_free(1, 0);
         lane.start();
         lane.advance(0);
-        let (taken, ticket, _) = lane.assign(0).expect("the request that is due at 0");
+        let (taken, ticket) = lane.assign(0).expect("the request that is due at 0");
         lane.advance(5 * MS);
         lane.finish(ticket, 5 * MS, Ok(()));
         lane.connection_free(taken, 5 * MS);
-        let (_, late, lag_ns) = lane.assign(5 * MS).expect("the request that is due at 1 ms");
-        assert_eq!((late.due_ns, lag_ns), (MS, 4 * MS), "seed {seed}");
+        let (_, late) = lane.assign(5 * MS).expect("the request that is due at 1 ms");
+        assert_eq!((late.due_ns, late.lateness_ns()), (MS, 4 * MS), "seed {seed}");
         lane.finish(late, 6 * MS, Ok(()));
         let outcome = lane.conclude(6 * MS);
         assert_eq!(outcome.queue_wait.clamped_below(), 1, "seed {seed}");
@@ -181,7 +186,9 @@ fn a_closed_loop_sends_at_once_on_each_free_connection() {
     let outcome = simulate(Pacing::Closed, 4, (10, 110), 1_000, || 10 * MS);
     assert_eq!((outcome.counts.due, outcome.counts.ok), (40, 40));
     assert_eq!(outcome.response, outcome.service);
-    assert!(outcome.lag.is_empty() && outcome.queue_wait.is_empty());
+    assert_eq!(outcome.observed, outcome.service);
+    assert_eq!((outcome.lag.len(), outcome.lag.clamped_below()), (40, 40));
+    assert!(outcome.queue_wait.is_empty() && outcome.counts.overtaken == 0);
     assert!((outcome.littles_law.integral_s - 0.4).abs() < 1e-9);
 }
 
@@ -210,7 +217,7 @@ fn free_connections_are_chosen_at_random_and_all_of_them() {
     let mut lane = Simulation::new(constant(1_000.0), 8, (0, 100_000), || 0).lane;
     for ms in 0..8_000 {
         lane.advance(ms * MS);
-        let (connection, ticket, _) = lane.assign(ms * MS).expect("one is due");
+        let (connection, ticket) = lane.assign(ms * MS).expect("one is due");
         chosen[connection as usize] += 1;
         lane.finish(ticket, ms * MS, Ok(()));
         lane.connection_free(connection, ms * MS);
@@ -223,11 +230,11 @@ fn free_connections_are_chosen_at_random_and_all_of_them() {
 fn a_send_long_after_both_due_time_and_free_connection_is_late() {
     let mut lane = Simulation::new(constant(1_000.0), 1, (0, 10), || 0).lane;
     lane.advance(5 * MS);
-    let (connection, ticket, _) = lane.assign(5 * MS).expect("the first");
-    assert_eq!(ticket, Ticket { due_ns: 0, sent_ns: 5 * MS });
+    let (connection, ticket) = lane.assign(5 * MS).expect("the first");
+    assert_eq!(ticket, Ticket { due_ns: 0, able_ns: 0, sent_ns: 5 * MS });
     lane.finish(ticket, 7 * MS, Ok(()));
     lane.connection_free(connection, 7 * MS);
-    let (_, ticket, _) = lane.assign(7 * MS + 50_000).expect("the second");
+    let (_, ticket) = lane.assign(7 * MS + 50_000).expect("the second");
     assert_eq!(ticket.due_ns, MS);
     let record = lane.record_mut();
     assert_eq!(record.counts.late, 1);
@@ -241,7 +248,7 @@ fn errors_are_kept_apart_from_right_answers_and_timeouts_are_censored() {
     lane.advance(4 * MS);
     let results = [Ok(()), Err(ErrorKind::Timeout), Err(ErrorKind::Reset), Err(ErrorKind::Status5xx)];
     for result in results {
-        let (_, ticket, _) = lane.assign(4 * MS).expect("four are due");
+        let (_, ticket) = lane.assign(4 * MS).expect("four are due");
         lane.finish(ticket, 9 * MS, result);
     }
     let outcome = lane.conclude(9 * MS);
@@ -340,4 +347,188 @@ fn a_server_that_slows_down_is_not_stationary_and_a_steady_one_is() {
         slowing += 1;
         MS + slowing * 100
     })));
+}
+
+/// Due every 10 ms on so many connections, and nothing else happens.
+fn lane_of(connections: u32, closes_ms: u64) -> Lane {
+    let mut lane = Simulation::new(constant(100.0), connections, (0, closes_ms), || 0).lane;
+    lane.start();
+    lane
+}
+
+#[test]
+fn the_response_time_leaves_the_generators_lateness_out_and_keeps_the_wait_for_a_connection() {
+    let mut lane = lane_of(1, 20);
+    // Due at 0, sent at 3 ms: late. Received at 18 ms; the next, due at 10 ms, waited 8 ms for the connection and is then
+    // sent 1 ms late.
+    lane.advance(3 * MS);
+    let (connection, first) = lane.assign(3 * MS).expect("due at 0");
+    lane.finish(first, 18 * MS, Ok(()));
+    lane.connection_free(connection, 18 * MS);
+    let (_, second) = lane.assign(19 * MS).expect("due at 10 ms");
+    assert_eq!(second, Ticket { due_ns: 10 * MS, able_ns: 18 * MS, sent_ns: 19 * MS });
+    lane.finish(second, 24 * MS, Ok(()));
+    let outcome = lane.conclude(30 * MS);
+    assert!(is_about(outcome.response.min_ns(), 13 * MS) && is_about(outcome.response.max_ns(), 15 * MS));
+    assert!(is_about(outcome.observed.min_ns(), 14 * MS) && is_about(outcome.observed.max_ns(), 18 * MS));
+    assert!(is_about(outcome.service.min_ns(), 5 * MS) && is_about(outcome.service.max_ns(), 15 * MS));
+    assert!(is_about(outcome.lag.min_ns(), MS) && is_about(outcome.lag.max_ns(), 3 * MS));
+    assert!(is_about(outcome.queue_wait.max_ns(), 8 * MS));
+    assert!((outcome.mean_lateness_s() - 0.002).abs() < 1e-12);
+    assert!(outcome.accounting().is_consistent());
+}
+
+#[test]
+fn an_answer_that_is_read_late_counts_from_its_receipt() {
+    let mut lane = lane_of(1, 40);
+    // Received at 4 ms and read at 35 ms: what was due at 10, 20 and 30 ms could have been sent at once.
+    let (connection, first) = lane
+        .assign(0)
+        .or_else(|| {
+            lane.advance(0);
+            lane.assign(0)
+        })
+        .expect("due at 0");
+    lane.advance(35 * MS);
+    lane.finish(first, 4 * MS, Ok(()));
+    lane.connection_free(connection, 4 * MS);
+    let (connection, second) = lane.assign(35 * MS).expect("due at 10 ms");
+    assert_eq!((second.able_ns, second.lateness_ns()), (10 * MS, 25 * MS));
+    // The third really waits for the second, and the second alone for the generator.
+    lane.finish(second, 37 * MS, Ok(()));
+    lane.connection_free(connection, 37 * MS);
+    let (connection, third) = lane.assign(38 * MS).expect("due at 20 ms");
+    assert_eq!((third.waiting_ns(), third.lateness_ns()), (17 * MS, MS));
+    lane.finish(third, 39 * MS, Ok(()));
+    lane.connection_free(connection, 39 * MS);
+    let outcome = lane.conclude(50 * MS);
+    // The second was sent after the third was due, by the generator's fault; the third was not.
+    assert_eq!((outcome.counts.overtaken, outcome.overtaken_share()), (1, 1.0 / 3.0));
+    assert!(is_about(outcome.response.min_ns(), 2 * MS));
+    assert_eq!(outcome.counts.ok_in_window, 3);
+    let accounting = outcome.accounting();
+    assert!(accounting.is_consistent() && accounting.littles_law_difference < 1e-9, "{accounting:?}");
+}
+
+#[test]
+fn two_requests_that_wait_are_able_when_the_first_and_the_second_connection_is_free() {
+    let mut lane = lane_of(2, 40);
+    lane.advance(20 * MS);
+    let (a, first) = lane.assign(20 * MS).expect("due at 0");
+    let (b, second) = lane.assign(20 * MS).expect("due at 10 ms");
+    lane.advance(30 * MS);
+    // Read crosswise, both before anything is sent.
+    lane.finish(second, 28 * MS, Ok(()));
+    lane.connection_free(b, 28 * MS);
+    lane.finish(first, 25 * MS, Ok(()));
+    lane.connection_free(a, 25 * MS);
+    let able = [(); 2].map(|()| lane.assign(32 * MS).expect("due at 20 and 30 ms").1.able_ns);
+    assert_eq!(able, [25 * MS, 30 * MS]);
+}
+
+#[test]
+fn an_answer_that_is_read_after_the_window_belongs_to_it_if_it_was_received_within() {
+    let mut lane = lane_of(2, 20);
+    lane.advance(10 * MS);
+    let (_, early) = lane.assign(10 * MS).expect("due at 0");
+    let (_, late) = lane.assign(10 * MS).expect("due at 10 ms");
+    lane.advance(25 * MS);
+    assert!(lane.finish(early, 20 * MS - 1, Ok(())));
+    assert!(!lane.finish(late, 20 * MS, Ok(())));
+    let outcome = lane.conclude(25 * MS);
+    assert_eq!((outcome.counts.ok, outcome.counts.ok_in_window), (2, 1));
+    let slices: Vec<_> = outcome.slices.iter().map(|one| (one.due, one.sent, one.answered)).collect();
+    assert_eq!(slices, [(1, 0, 0), (1, 2, 1)]);
+}
+
+/// A closed loop whose every answer takes `service_us`, and whose every request is sent `lateness_us` after the last answer;
+/// connection 0 is never told to be free again if it `loses_one`.
+fn closed_loop(service_us: u64, lateness_us: u64, loses_one: bool) -> StreamOutcome {
+    let mut lane = Simulation::new(Pacing::Closed, 4, (0, 1_000), || 0).lane;
+    lane.start();
+    let mut record = std::iter::from_fn(|| lane.assign(lateness_us * 1_000)).collect::<Vec<_>>();
+    let mut now_ns = lateness_us * 1_000;
+    while now_ns < 999 * MS {
+        let received_ns = now_ns + service_us * 1_000;
+        now_ns = received_ns + lateness_us * 1_000;
+        for (connection, ticket) in std::mem::take(&mut record) {
+            lane.advance(now_ns);
+            lane.finish(ticket, received_ns, Ok(()));
+            if connection > 0 || !loses_one {
+                lane.connection_free(connection, received_ns);
+            }
+        }
+        record.extend(std::iter::from_fn(|| lane.assign(now_ns)));
+    }
+    record.into_iter().for_each(|(_, ticket)| lane.abandon(ticket, now_ns));
+    let mut outcome = lane.conclude(now_ns);
+    outcome.residence.slots = 4;
+    outcome
+}
+
+#[test]
+fn a_closed_loops_connections_are_accounted_for_and_one_that_is_lost_is_missed() {
+    let both_sides = |outcome: StreamOutcome| {
+        let (in_server, in_generator) = (outcome.mean_in_server(), outcome.mean_in_generator());
+        let window_s = outcome.window_s;
+        let streams = vec![outcome];
+        let whole = crate::outcome::Outcome {
+            streams,
+            threads: Vec::new(),
+            interrupted: false,
+            window_s,
+            seed: 1,
+            clock_step_ns: None,
+        };
+        (in_server, in_generator, whole.closed_loop().expect("a closed loop"))
+    };
+    let (in_server, in_generator, law) = both_sides(closed_loop(900, 100, false));
+    assert!(
+        (in_server - 3.6).abs() < 0.02 && (in_generator - 0.4).abs() < 0.02,
+        "{in_server} {in_generator}"
+    );
+    assert!((law.in_server - in_server).abs() < 0.02 && (law.in_generator - in_generator).abs() < 0.02);
+    assert!(law.relative_difference().abs() < 0.005, "{law:?}");
+    let (_, _, lost) = both_sides(closed_loop(900, 100, true));
+    assert!((lost.relative_difference() + 0.25).abs() < 0.005, "{lost:?}");
+}
+
+proptest! {
+    #[test]
+    fn numbers_add_up_whenever_answers_are_read(
+        rate in 50.0_f64..5_000.0, connections in 1_u32..9, closed in any::<bool>(),
+        steps in prop::collection::vec((1_u64..5 * MS, 0_u64..3 * MS), 1..200),
+    ) {
+        // The generator looks at the clock after each step, reads all that was received until then, and sends what is due.
+        let pacing = if closed { Pacing::Closed } else { Pacing::Poisson { per_second: rate.into() } };
+        let mut lane = Simulation::new(pacing, connections, (50, 250), || 0).lane;
+        lane.start();
+        let (mut now_ns, mut flying) = (0, Vec::new());
+        for (step_ns, service_ns) in steps {
+            now_ns += step_ns;
+            lane.advance(now_ns);
+            flying.retain(|&(connection, ticket, at_ns): &(u32, Ticket, u64)| {
+                if at_ns <= now_ns {
+                    lane.finish(ticket, at_ns, Ok(()));
+                    lane.connection_free(connection, at_ns);
+                }
+                at_ns > now_ns
+            });
+            while let Some((connection, ticket)) = lane.assign(now_ns) {
+                prop_assert!(ticket.due_ns <= ticket.able_ns && ticket.able_ns <= ticket.sent_ns);
+                flying.push((connection, ticket, now_ns + service_ns));
+            }
+        }
+        flying.into_iter().for_each(|(_, ticket, _)| lane.abandon(ticket, now_ns));
+        let outcome = lane.conclude(now_ns);
+        let accounting = outcome.accounting();
+        prop_assert!(accounting.balances() && accounting.littles_law_difference < 1e-9, "{:?}", accounting);
+        let parts = outcome.residence.in_server_s + outcome.residence.in_generator_s;
+        prop_assert!(outcome.residence.in_server_s >= 0.0 && outcome.residence.in_generator_s >= -1e-9);
+        prop_assert!((parts - outcome.littles_law.integral_s).abs() < 1e-9);
+        let counts = outcome.counts;
+        let slices = |of: fn(&crate::slices::Slice) -> u32| outcome.slices.iter().map(|one| u64::from(of(one))).sum::<u64>();
+        prop_assert_eq!((slices(|one| one.due), slices(|one| one.answered)), (counts.due, counts.ok_in_window));
+        prop_assert_eq!(slices(|one| one.latency.count), counts.ok);
+    }
 }
