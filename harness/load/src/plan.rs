@@ -127,7 +127,7 @@ pub enum Wait {
     /// is not waited for in vain.
     Linger,
     /// Sleeps until a socket is ready or the next request is due, with a timer slack of 1 ns. Never spins. An open loop
-    /// whose answers are stamped sleeps until the next request is due, sends it, and then reads what has come meanwhile
+    /// whose answers are stamped sleeps until the next request is due, and only then reads what has come meanwhile
     /// ([`Plan::reads_promptly`]).
     Sleep,
 }

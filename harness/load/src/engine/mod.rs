@@ -194,10 +194,11 @@ impl<'a> Engine<'a> {
         let mut last_event_ns = now_ns;
         loop {
             let before_ns = now_ns;
-            let (ready, mut sent) = self.wait(&mut now_ns, last_event_ns).map_err(&wait_failed)?;
+            let (ready, woken_ns) = self.wait(now_ns, last_event_ns).map_err(&wait_failed)?;
+            now_ns = woken_ns;
             self.note_edges(now_ns);
             (0..ready).for_each(|event| self.handle(self.poller.ready(event)));
-            sent |= self.send_due(now_ns);
+            let sent = self.send_due(now_ns);
             if ready == 0 && !sent {
                 self.idle_ns += now_ns - before_ns;
             } else {

@@ -1,8 +1,13 @@
 //! How an engine thread waits for what comes next, and when it need not hurry to read.
 //!
 //! Where the kernel stamps what it receives, nothing is lost by reading it later. So an open loop that sleeps is not
-//! woken by answers: it dozes until the next request is due, sends it, and then reads, before it would say that no
-//! connection is free. That saves a wake-up a request, on a CPU that the server may need.
+//! woken by answers: it dozes until the next request is due, reads an answer, sends the request and reads on. That saves a
+//! wake-up a request, on a CPU that the server may need.
+//!
+//! One answer is read before the send because reading takes the same time on either side of it, and the server, on the
+//! same CPU, would wait behind the send: 2 us of the instrument that counted as the server's (p50 of 14.4 us against 10.0).
+//! Before it, they are the generator's lateness, which is measured and left out. What else came waits until the
+//! request is sent.
 //!
 //! It reads promptly after all where something waits for what is unread: a request for a connection, a handshake, the
 //! end of the run; where the time of reading counts (a connection's end has no stamp); and where an answer might fill
@@ -49,58 +54,54 @@ impl Engine<'_> {
             && self.lanes.iter().all(|lane| lane.queued() == 0)
     }
 
-    /// Waits for events, at most until something is to be done; then the clock has been read again, and what was due before
-    /// the events are looked at has been sent. Returns how many events there are, and whether anything was sent.
-    pub(super) fn wait(&mut self, now_ns: &mut u64, last_event_ns: u64) -> Result<(usize, bool), Errno> {
-        let before_ns = *now_ns;
-        if self.may_doze(before_ns) {
-            let sent = self.doze(now_ns);
+    /// Waits for events, at most until something is to be done. Returns how many there are and what time it is then.
+    pub(super) fn wait(&mut self, now_ns: u64, last_event_ns: u64) -> Result<(usize, u64), Errno> {
+        if self.may_doze(now_ns) {
+            self.doze(now_ns);
             let ready = self.poller.wait(0)?;
-            *now_ns = self.clock.now_ns();
-            return Ok((ready, sent));
+            return Ok((ready, self.clock.now_ns()));
         }
-        let timeout_ns = match self.plan.wait {
-            Wait::Spin => 0,
-            Wait::Linger if before_ns - last_event_ns < LINGER_NS => 0,
-            Wait::Linger | Wait::Sleep => self.next_wake_ns(Lane::next_due_ns).saturating_sub(before_ns),
+        let is_awake = match self.plan.wait {
+            Wait::Spin => true,
+            Wait::Linger => now_ns - last_event_ns < LINGER_NS,
+            Wait::Sleep => false,
         };
-        let ready = self.poller.wait(timeout_ns)?;
-        *now_ns = self.clock.now_ns();
-        self.note_edges(*now_ns);
-        if ready > 0 || timeout_ns == 0 {
-            return Ok((ready, false));
+        if is_awake {
+            let ready = self.poller.wait(0)?;
+            return Ok((ready, self.clock.now_ns()));
         }
-        let sent = self.send_due(*now_ns);
-        if sent {
-            self.oversleep.record_ns((*now_ns - before_ns).saturating_sub(timeout_ns));
+        let wake = self.next_wake(Lane::next_due_ns);
+        let ready = self.poller.wait(wake.at_ns.saturating_sub(now_ns))?;
+        let woken_ns = self.clock.now_ns();
+        if ready == 0 && wake.is_early(now_ns) {
+            self.note_oversleep(wake, woken_ns);
         }
-        Ok((ready, sent))
+        Ok((ready, woken_ns))
     }
 
-    /// Sleeps until something is to be done, whatever comes meanwhile, and sends what is due then.
-    fn doze(&mut self, now_ns: &mut u64) -> bool {
-        let wake_ns = self.next_wake_ns(Lane::upcoming_ns);
-        let is_early = wake_ns > *now_ns;
-        if is_early {
+    /// Sleeps until something is to be done, whatever comes meanwhile.
+    fn doze(&mut self, now_ns: u64) {
+        let wake = self.next_wake(Lane::upcoming_ns);
+        if wake.is_early(now_ns) {
             self.dozed += 1;
-            let left_ns = wake_ns - *now_ns;
+            let left_ns = wake.at_ns - now_ns;
             // An interruption by a signal shortens it, which does no harm.
             let _ = nanosleep(&Timespec {
                 tv_sec: i64::try_from(left_ns / 1_000_000_000).unwrap_or(i64::MAX),
                 tv_nsec: (left_ns % 1_000_000_000) as _,
             });
-            *now_ns = self.clock.now_ns();
+            self.note_oversleep(wake, self.clock.now_ns());
         }
-        self.note_edges(*now_ns);
-        let sent = self.send_due(*now_ns);
-        if sent && is_early {
-            self.oversleep.record_ns(now_ns.saturating_sub(wake_ns));
+    }
+
+    fn note_oversleep(&mut self, wake: Wake, woken_ns: u64) {
+        if wake.is_for_a_request && woken_ns >= wake.at_ns {
+            self.oversleep.record_ns(woken_ns - wake.at_ns);
         }
-        sent
     }
 
     /// When this thread must look at the clock again, if no socket becomes ready; `due_ns` says when a lane wants it.
-    fn next_wake_ns(&self, due_ns: impl Fn(&Lane) -> Option<u64>) -> u64 {
+    fn next_wake(&self, due_ns: impl Fn(&Lane) -> Option<u64>) -> Wake {
         let edge_ns = if self.meter.opened.is_none() {
             self.window.opens_ns
         } else if self.meter.closed.is_none() {
@@ -109,7 +110,21 @@ impl Engine<'_> {
             NEVER
         };
         let due_ns = self.lanes.iter().filter_map(due_ns).min().unwrap_or(NEVER);
-        edge_ns.min(due_ns).min(self.next_sweep_ns).min(self.agenda.next_ns().unwrap_or(NEVER))
+        let other_ns = edge_ns.min(self.next_sweep_ns).min(self.agenda.next_ns().unwrap_or(NEVER));
+        Wake { at_ns: due_ns.min(other_ns), is_for_a_request: due_ns < other_ns }
+    }
+}
+
+/// When a thread is to be awake again.
+#[derive(Clone, Copy, Debug)]
+struct Wake {
+    at_ns: u64,
+    is_for_a_request: bool,
+}
+
+impl Wake {
+    fn is_early(self, now_ns: u64) -> bool {
+        self.at_ns > now_ns
     }
 }
 
