@@ -72,6 +72,7 @@ impl<'a> Engine<'a> {
             plan.streams.iter().any(|stream| stream.requests.is_some() || stream.policy.then.retires());
         let served = streams.iter().zip(&clocks);
         let dozes = may_ever_doze(plan, served.map(|(stream, clock)| (&plan.streams[*stream], *clock)));
+        let has_open_loop = lanes.iter().any(Lane::is_open_loop);
         let most_collected = if wires.iter().any(|wire| wire.pipelined) {
             plan.streams.iter().map(|stream| connections.len() * stream.policy.pipeline as usize).sum()
         } else {
@@ -101,6 +102,8 @@ impl<'a> Engine<'a> {
             control: Control::new(),
             calls: IoCalls::default(),
             timeout_ns: nanoseconds(plan.timeout),
+            woken_ns: 0,
+            has_open_loop,
             next_sweep_ns: 0,
             idle_ns: 0,
             meter: Meter::default(),

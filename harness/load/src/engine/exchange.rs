@@ -110,8 +110,7 @@ impl Engine<'_> {
         loop {
             let connection = &self.connections[index];
             let received = connection.receive(&mut self.buffer[..most], &mut self.control, &mut self.calls);
-            let read_ns = self.clock.now_ns();
-            let receipt = self.receipt(index, received, read_ns);
+            let (receipt, read_ns) = self.receipt(index, received);
             if self.deadlines[index] <= receipt.at_ns && received != Received::Nothing {
                 // Too late is too late, whether or not the sweep has come by.
                 return self.failed(index, receipt.at_ns, ErrorKind::Timeout, None);
@@ -149,13 +148,17 @@ impl Engine<'_> {
         }
     }
 
-    /// When what was read at `read_ns` had been received. A stamp outside the time in which it can have been is none.
+    /// When what was just read had been received, and what time it is. A stamp outside the time in which it can have been is
+    /// none.
     #[inline]
-    fn receipt(&self, index: usize, received: Received, read_ns: u64) -> Receipt {
+    fn receipt(&self, index: usize, received: Received) -> (Receipt, u64) {
         /// How far two comparisons of the clocks may be apart, which a stamp is put right by.
         const TOLERANCE_NS: u64 = 1_000;
         let connection = &self.connections[index];
-        let read = |timing| Receipt { at_ns: read_ns, timing };
+        let read = |timing| {
+            let read_ns = self.clock.now_ns();
+            (Receipt { at_ns: read_ns, timing }, read_ns)
+        };
         if self.received_by[connection.lane] != ReceivedBy::Stamp {
             return read(Timing::Read);
         }
@@ -165,13 +168,17 @@ impl Engine<'_> {
             Received::Nothing | Received::End | Received::Broken(_) => return read(Timing::End),
         };
         let sent_ns = connection.in_flight.front().map_or(0, |ticket| ticket.sent_ns);
-        let possible = sent_ns.saturating_sub(TOLERANCE_NS)..=read_ns + TOLERANCE_NS;
-        match self.axis.as_ref().and_then(|axis| axis.instant_of(stamp_ns)) {
-            Some(at_ns) if possible.contains(&at_ns) => {
-                Receipt { at_ns: at_ns.max(sent_ns).min(read_ns), timing: Timing::Stamp }
-            }
-            _ => read(Timing::Strayed),
+        let at_ns = self.axis.as_ref().and_then(|axis| axis.instant_of(stamp_ns));
+        let Some(at_ns) = at_ns.filter(|at_ns| *at_ns >= sent_ns.saturating_sub(TOLERANCE_NS)) else {
+            return read(Timing::Strayed);
+        };
+        // Where nothing is due by the clock, a stamp that lies before the last look at it needs no other.
+        let read_ns =
+            if self.has_open_loop || at_ns > self.woken_ns { self.clock.now_ns() } else { self.woken_ns };
+        if at_ns > read_ns + TOLERANCE_NS {
+            return read(Timing::Strayed);
         }
+        (Receipt { at_ns: at_ns.min(read_ns).max(sent_ns), timing: Timing::Stamp }, read_ns)
     }
 
     /// Parses the first `bytes` of the buffer. False when that was the connection's end.

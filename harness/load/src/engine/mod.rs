@@ -159,6 +159,9 @@ struct Engine<'a> {
     control: Control,
     calls: IoCalls,
     timeout_ns: u64,
+    /// When the last wait ended.
+    woken_ns: u64,
+    has_open_loop: bool,
     next_sweep_ns: u64,
     idle_ns: u64,
     meter: Meter,
@@ -195,7 +198,7 @@ impl<'a> Engine<'a> {
         loop {
             let before_ns = now_ns;
             let (ready, woken_ns) = self.wait(now_ns, last_event_ns).map_err(&wait_failed)?;
-            now_ns = woken_ns;
+            (now_ns, self.woken_ns) = (woken_ns, woken_ns);
             self.note_edges(now_ns);
             (0..ready).for_each(|event| self.handle(self.poller.ready(event)));
             let sent = self.send_due(now_ns);
