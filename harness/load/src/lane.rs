@@ -397,3 +397,7 @@ fn log2(ns: u64) -> f64 {
 #[cfg(test)]
 #[path = "lane_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "lane_instants_tests.rs"]
+mod instants_tests;
