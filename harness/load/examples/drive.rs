@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{:?}\n{:?}\n{:?}", stream.counts, stream.errors, stream.connections);
         for (name, histogram) in [
             ("response", &stream.response),
+            ("observed", &stream.observed),
             ("service", &stream.service),
             ("queue wait", &stream.queue_wait),
             ("lag", &stream.lag),
@@ -41,7 +42,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{name}: p50 p90 p99 p99.9 max in us: {us:?}");
         }
         println!("{:?}\n{:?}", stream.accounting(), stream.departures.summary());
+        println!("{:?}\n{:?}", stream.clocked, stream.residence);
     }
+    println!("clock set by {:?} ns; {:?}", outcome.clock_step_ns, outcome.closed_loop());
     for thread in &outcome.threads {
         println!("{thread:?}");
     }

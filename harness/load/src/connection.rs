@@ -14,9 +14,10 @@ use rustix::{
 };
 
 use crate::{
-    lane::Ticket,
     policy::ConnectionPolicy,
     response::{Limits, ResponseParser},
+    stamps::{self, Control},
+    ticket::Ticket,
 };
 
 /// What a slow reader's kernel buffers at most, in bytes, so that the server feels how slow it is.
@@ -67,6 +68,8 @@ pub(crate) struct Connection {
     pub(crate) fruitless: u32,
     pub(crate) parser: ResponseParser,
     socket: Option<OwnedFd>,
+    /// The kernel stamps what it receives.
+    stamped: bool,
     /// Bytes of the requests in flight that are not written yet: the last ones.
     unwritten: usize,
 }
@@ -74,8 +77,8 @@ pub(crate) struct Connection {
 /// What reading brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// So many bytes.
-    Bytes(usize),
+    /// So many bytes, and the kernel's stamp of the last of them, in nanoseconds since 1970.
+    Bytes { bytes: usize, stamp_ns: Option<u64> },
     /// Nothing yet.
     Nothing,
     /// The peer will send nothing more.
@@ -111,15 +114,17 @@ impl Connection {
             fruitless: 0,
             parser: ResponseParser::new(limits),
             socket: None,
+            stamped: false,
             unwritten: 0,
         }
     }
 
-    /// Opens a new socket and starts the handshake. `register` hands the socket, with its generation, to the poller.
+    /// Opens a new socket, with stamps where they are wanted, and starts the handshake. `register` hands the socket, with its generation, to the poller.
     pub(crate) fn open(
         &mut self,
         target: &SocketAddr,
         policy: &ConnectionPolicy,
+        with_stamps: bool,
         register: impl FnOnce(&OwnedFd, u32) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
         self.close();
@@ -130,6 +135,8 @@ impl Connection {
         if policy.read_bytes_per_second.is_some() {
             sockopt::set_socket_recv_buffer_size(&socket, SLOW_READERS_BUFFER_BYTES)?;
         }
+        // A refusal shows in every answer, which then has no stamp.
+        self.stamped = with_stamps && stamps::enable(&socket);
         self.generation = self.generation.wrapping_add(1);
         self.allowance = self.left;
         let state = match connect(&socket, target) {
@@ -211,15 +218,20 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads once.
+    /// Reads once, into `buffer` and, where there are stamps, `control`.
     #[inline]
-    pub(crate) fn receive(&self, buffer: &mut [u8], calls: &mut IoCalls) -> Received {
+    pub(crate) fn receive(&self, buffer: &mut [u8], control: &mut Control, calls: &mut IoCalls) -> Received {
         let Some(socket) = &self.socket else { return Received::Nothing };
         loop {
             calls.reads += 1;
-            return match recv(socket, &mut *buffer, RecvFlags::empty()) {
+            let read = if self.stamped {
+                stamps::receive(socket, buffer, control)
+            } else {
+                recv(socket, &mut *buffer, RecvFlags::empty()).map(|(bytes, _)| (bytes, None))
+            };
+            return match read {
                 Ok((0, _)) => Received::End,
-                Ok((bytes, _)) => Received::Bytes(bytes),
+                Ok((bytes, stamp_ns)) => Received::Bytes { bytes, stamp_ns },
                 Err(Errno::INTR) => continue,
                 Err(Errno::AGAIN) => Received::Nothing,
                 Err(error) => Received::Broken(error),

@@ -14,10 +14,12 @@ use std::{
 use serde::Serialize;
 
 use crate::{
+    clock::wall_clock,
     engine::{self, Assignment, Board, LiveCounts, ThreadReport},
     outcome::{Outcome, StreamOutcome},
     plan::{Plan, PlanError},
     run_error::RunError,
+    stamps,
     stop::{StopHandle, wait_for},
 };
 
@@ -104,6 +106,10 @@ pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Ou
         let head_start = plan.connect_within.min(LONGEST_HEAD_START);
         wait_for(start.checked_sub(head_start).unwrap_or(start), stop);
     }
+    if plan.stamps {
+        // On this thread: the first time takes some milliseconds, which an engine thread at raised priority must not.
+        stamps::are_available();
+    }
     let boards: Vec<Board> = (0..plan.threads()).map(|_| Board::default()).collect();
     let reports = thread::scope(|scope| {
         let (ready, readiness) = mpsc::channel();
@@ -129,7 +135,7 @@ pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Ou
         let start = start_at.map_or(soon, |start| start.max(soon));
         if all_ready {
             if let Some(witness) = &plan.witness {
-                witness.run_starts(SystemTime::now() + start.saturating_duration_since(Instant::now()));
+                witness.run_starts(wall_clock(start));
             }
             starts.iter().for_each(|told| {
                 // A thread that is gone shows when it is joined.
@@ -256,6 +262,8 @@ fn combine(plan: &Plan, reports: Vec<ThreadReport>) -> Outcome {
     let interrupted = reports.iter().any(|report| report.interrupted);
     let mut merged: Vec<Option<StreamOutcome>> = plan.streams.iter().map(|_| None).collect();
     let mut threads = Vec::new();
+    let steps = reports.iter().filter_map(|report| report.clock_step_ns);
+    let clock_step_ns = steps.max_by_key(|step_ns| step_ns.unsigned_abs());
     for report in reports {
         threads.push(report.thread);
         for (stream, outcome) in report.streams {
@@ -267,5 +275,5 @@ fn combine(plan: &Plan, reports: Vec<ThreadReport>) -> Outcome {
     }
     let streams: Vec<_> = merged.into_iter().flatten().collect();
     let window_s = streams.iter().map(|stream| stream.window_s).fold(0.0, f64::max);
-    Outcome { streams, threads, interrupted, window_s, seed: plan.seed }
+    Outcome { streams, threads, interrupted, window_s, seed: plan.seed, clock_step_ns }
 }

@@ -3,40 +3,29 @@
 //! A lane reads no clock and knows no socket; every instant is an argument, in nanoseconds since the run's start, and
 //! connections are numbers. Whatever engine does the input and output, the rules of measurement are here.
 //!
-//! A request lives through: due (counted as the clock passes), assigned to a free connection and sent, finished or
-//! abandoned. What is due while no connection is free waits in the order of due times.
+//! A request lives through: due (counted as the clock passes), able (due, and a connection is free), assigned to a free
+//! connection and sent, finished or abandoned. What is due while no connection is free waits in the order of due times.
+//! A closed loop's request is due, and able, when the last answer on its connection was received.
+//!
+//! Answers are told when they are read, which may be long after they were received, and not in the order of their instants.
 
 use rand::RngExt;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::{
+    clocked::Receipt,
+    counts::LATE_AFTER_NS,
+    drawn::DrawnGaps,
     errors::ErrorKind,
-    outcome::{LATE_AFTER_NS, SLICES, StreamOutcome},
+    free::Free,
+    outcome::{SLICES, StreamOutcome},
     pacing::{Arrivals, Pacing, Purpose, Schedule, Share, random_sequence},
     policy::Verify,
     population::Population,
-    rate::Rate,
+    slices::Slices,
+    ticket::{Answer, Ticket},
     window::Window,
 };
-
-/// The instants of a request in flight.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ticket {
-    pub(crate) due_ns: u64,
-    pub(crate) sent_ns: u64,
-}
-
-/// A whole answer, judged.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer {
-    pub(crate) at_ns: u64,
-    /// When its first byte had arrived, where that is asked for.
-    pub(crate) first_byte_ns: Option<u64>,
-    pub(crate) status: u16,
-    pub(crate) result: Result<(), ErrorKind>,
-    /// Its content was compared with the expected one.
-    pub(crate) compared: bool,
-}
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -46,14 +35,17 @@ pub(crate) struct Lane {
     drawn: Option<DrawnGaps>,
     window: Window,
     slices_per_ns: f64,
-    free: Vec<u32>,
-    /// Since when there has been a free connection without a break.
-    free_since_ns: u64,
+    free: Free,
     random: Xoshiro256PlusPlus,
     in_flight: u64,
+    /// Requests due and not complete; of these, those that were sent.
     population: Population,
+    in_server: Population,
     /// The sum of sojourn times within the window: the other side of Little's law.
     sojourn_ns: u128,
+    /// Of right answers, and of all that was sent, where due in the window.
+    service_ns: u128,
+    lateness_ns: u128,
     record: StreamOutcome,
     /// How many requests a closed loop may still send.
     budget: u64,
@@ -69,7 +61,7 @@ impl Lane {
     /// The lane of stream number `stream`, with room for `connections` free connections; it sends its share of at most
     /// `requests`.
     pub(crate) fn new(
-        record: StreamOutcome,
+        mut record: StreamOutcome,
         seed: u64,
         stream: usize,
         share: Share,
@@ -82,20 +74,23 @@ impl Lane {
         let schedule = Arrivals::new(pacing, seed, stream, share)
             .map(|arrivals| Schedule::new(arrivals, window.closes_ns, budget));
         let drawn = match pacing {
-            Pacing::Poisson { per_second } => Some(DrawnGaps { rate: per_second, share, expected: 0.0 }),
+            Pacing::Poisson { per_second } => Some(DrawnGaps::new(per_second, share)),
             Pacing::Closed | Pacing::Constant { .. } => None,
         };
+        record.slices = Slices::new(window.opens_ns, window.length_ns());
         Self {
+            free: Free::with_capacity(connections, schedule.is_none()),
             schedule,
             drawn,
             window,
             slices_per_ns: SLICES as f64 / window.length_ns().max(1) as f64,
-            free: Vec::with_capacity(connections),
-            free_since_ns: 0,
             random: random_sequence(seed, stream, share.index, Purpose::Connections),
             in_flight: 0,
             population: Population::default(),
+            in_server: Population::default(),
             sojourn_ns: 0,
+            service_ns: 0,
+            lateness_ns: 0,
             record,
             budget,
             answers: 0,
@@ -106,7 +101,7 @@ impl Lane {
 
     /// The run starts now: connections opened before count as free since then.
     pub(crate) fn start(&mut self) {
-        self.free_since_ns = 0;
+        self.free.restart(0);
     }
 
     /// Counts what has become due.
@@ -119,21 +114,19 @@ impl Lane {
             }
             self.population.arrive(due_ns, &self.window);
             self.record.counts.due += u64::from(self.window.contains(due_ns));
+            self.record.slices.due(due_ns);
         }
     }
 
-    /// A connection can take one more request.
+    /// A connection can take one more request since `since_ns`.
     #[inline]
-    pub(crate) fn connection_free(&mut self, connection: u32, now_ns: u64) {
-        if self.free.is_empty() {
-            self.free_since_ns = now_ns;
-        }
-        self.free.push(connection);
+    pub(crate) fn connection_free(&mut self, connection: u32, since_ns: u64) {
+        self.free.add(connection, since_ns);
     }
 
-    /// A free connection was lost. Rare, so it may be looked for.
+    /// A free connection was lost.
     pub(crate) fn connection_lost(&mut self, connection: u32) {
-        self.free.retain(|free| *free != connection);
+        self.free.lose(connection);
     }
 
     /// Whether [`Lane::assign`] would send something, provided what is due has been counted.
@@ -173,42 +166,56 @@ impl Lane {
         if self.free.is_empty() { None } else { self.schedule.as_ref()?.next_due_ns() }
     }
 
+    /// When this lane will have something to send next, whether or not a connection is free by then.
+    pub(crate) fn upcoming_ns(&self) -> Option<u64> {
+        self.schedule.as_ref()?.next_due_ns()
+    }
+
     /// Assigns the request that has been due longest to a free connection chosen at random; it counts as sent now.
-    /// Returns also its schedule lag, in nanoseconds.
     #[inline]
-    pub(crate) fn assign(&mut self, now_ns: u64) -> Option<(u32, Ticket, u64)> {
+    pub(crate) fn assign(&mut self, now_ns: u64) -> Option<(u32, Ticket)> {
         if !self.has_work(now_ns) {
             return None;
         }
         let chosen = if self.free.len() == 1 { 0 } else { self.random.random_range(0..self.free.len()) };
-        let due_ns = match &mut self.schedule {
-            None => now_ns,
-            Some(schedule) => schedule.take()?,
+        let scheduled = match &mut self.schedule {
+            None => None,
+            Some(schedule) => Some((schedule.take()?, schedule.following_ns())),
         };
-        let connection = self.free.swap_remove(chosen);
-        self.in_flight += 1;
-        let in_window = self.window.contains(due_ns);
         // It waited for as long as no connection was free. Whether the chosen one was free all along says nothing: had the
         // generator been on time, it would have chosen another.
-        let ready_ns = due_ns.max(self.free_since_ns);
-        let lag_ns = now_ns.saturating_sub(ready_ns);
-        if self.schedule.is_none() {
-            self.budget -= 1;
-            self.population.arrive(now_ns, &self.window);
-            self.record.counts.due += u64::from(in_window);
-        } else if in_window {
-            self.record_departure(due_ns, ready_ns, lag_ns);
+        let (connection, free_ns) = self.free.take(chosen);
+        let due_ns = scheduled.map_or(free_ns, |(due_ns, _)| due_ns);
+        let ticket = Ticket { due_ns, able_ns: due_ns.max(free_ns), sent_ns: now_ns };
+        self.in_flight += 1;
+        let in_window = self.window.contains(due_ns);
+        match scheduled {
+            None => {
+                self.budget -= 1;
+                self.population.arrive(due_ns, &self.window);
+                self.record.counts.due += u64::from(in_window);
+                self.record.slices.due(due_ns);
+            }
+            Some((_, following_ns)) if in_window => self.record_departure(ticket, following_ns),
+            Some(_) => {}
         }
-        self.record.counts.sent += u64::from(in_window);
-        let lag_ns = if self.schedule.is_none() { 0 } else { lag_ns };
-        Some((connection, Ticket { due_ns, sent_ns: now_ns }, lag_ns))
+        self.in_server.arrive(now_ns, &self.window);
+        self.record.slices.sent(now_ns);
+        if in_window {
+            self.record.counts.sent += 1;
+            self.record.lag.record_ns(ticket.lateness_ns());
+            self.lateness_ns += u128::from(ticket.lateness_ns());
+        }
+        Some((connection, ticket))
     }
 
-    fn record_departure(&mut self, due_ns: u64, ready_ns: u64, lag_ns: u64) {
-        self.record.queue_wait.record_ns(ready_ns - due_ns);
-        self.record.lag.record_ns(lag_ns);
-        self.record.counts.late += u64::from(lag_ns > LATE_AFTER_NS);
-        self.record.departures.record(due_ns, due_ns + lag_ns);
+    fn record_departure(&mut self, ticket: Ticket, following_ns: u64) {
+        let lateness_ns = ticket.lateness_ns();
+        let left_ns = ticket.due_ns + lateness_ns;
+        self.record.queue_wait.record_ns(ticket.waiting_ns());
+        self.record.counts.late += u64::from(lateness_ns > LATE_AFTER_NS);
+        self.record.counts.overtaken += u64::from(lateness_ns > 0 && left_ns >= following_ns);
+        self.record.departures.record(ticket.due_ns, left_ns);
     }
 
     /// Whether the next answer is to be compared with the expected one.
@@ -222,50 +229,61 @@ impl Lane {
     /// A request in flight got a whole answer. Returns whether it was a right one within the window.
     #[inline]
     pub(crate) fn answered(&mut self, ticket: Ticket, answer: Answer) -> bool {
-        let Answer { at_ns, first_byte_ns, status, result, compared } = answer;
+        let Answer { receipt: Receipt { at_ns, timing }, first_byte_ns, status, result, compared } = answer;
         if self.window.contains(ticket.due_ns) {
+            self.record.clocked.count(timing);
             self.record.statuses.add(status);
             self.record.counts.compared += u64::from(compared);
             if let (Ok(()), Some(first_byte), Some(first_byte_ns)) =
                 (result, &mut self.record.first_byte, first_byte_ns)
             {
-                first_byte.record_ns(first_byte_ns.saturating_sub(ticket.sent_ns));
+                first_byte.record_ns(ticket.service_ns(first_byte_ns));
             }
             if let Err(kind) = result {
-                let response_ns = at_ns.saturating_sub(ticket.due_ns);
-                self.record.unexpected.record(kind, response_ns, at_ns.saturating_sub(ticket.sent_ns));
+                self.record.unexpected.record(kind, ticket.response_ns(at_ns), ticket.service_ns(at_ns));
             }
         }
         self.finish(ticket, at_ns, result)
     }
 
-    /// A request in flight was answered rightly, or failed. Returns whether it was a right answer within the window.
+    /// A request in flight was answered rightly, or failed, at `at_ns`. Returns whether it was a right answer within the
+    /// window.
     #[inline]
-    pub(crate) fn finish(&mut self, ticket: Ticket, now_ns: u64, result: Result<(), ErrorKind>) -> bool {
-        self.leave(ticket, now_ns);
+    pub(crate) fn finish(&mut self, ticket: Ticket, at_ns: u64, result: Result<(), ErrorKind>) -> bool {
+        self.leave(ticket, at_ns);
         match result {
-            Ok(()) => self.ok_so_far += 1,
-            Err(_) => self.errors_so_far += 1,
+            Ok(()) => {
+                self.ok_so_far += 1;
+                self.record.slices.answered(at_ns);
+            }
+            Err(_) => {
+                self.errors_so_far += 1;
+                self.record.slices.failed(at_ns);
+            }
         }
-        let ok_in_window = result.is_ok() && self.window.contains(now_ns);
+        let ok_in_window = result.is_ok() && self.window.contains(at_ns);
         self.record.counts.ok_in_window += u64::from(ok_in_window);
         if self.window.contains(ticket.due_ns) {
-            self.record_result(ticket, now_ns, result);
+            self.record_result(ticket, at_ns, result);
         }
         ok_in_window
     }
 
-    fn record_result(&mut self, ticket: Ticket, now_ns: u64, result: Result<(), ErrorKind>) {
-        let response_ns = now_ns.saturating_sub(ticket.due_ns);
+    fn record_result(&mut self, ticket: Ticket, at_ns: u64, result: Result<(), ErrorKind>) {
+        let response_ns = ticket.response_ns(at_ns);
         match result {
             Ok(()) => {
+                let service_ns = ticket.service_ns(at_ns);
                 self.record.counts.completed += 1;
                 self.record.counts.ok += 1;
                 self.record.response.record_ns(response_ns);
+                self.record.observed.record_ns(ticket.observed_ns(at_ns));
+                self.record.service.record_ns(service_ns);
+                self.service_ns += u128::from(service_ns);
+                self.record.slices.took(ticket.due_ns, response_ns);
                 let since_opened_ns = ticket.due_ns - self.window.opens_ns;
                 let slice = (since_opened_ns as f64 * self.slices_per_ns) as usize;
                 self.record.serial.record(slice, log2(response_ns));
-                self.record.service.record_ns(now_ns.saturating_sub(ticket.sent_ns));
             }
             Err(kind) => {
                 self.record.counts.completed += u64::from(kind.was_answered());
@@ -284,15 +302,16 @@ impl Lane {
         self.leave(ticket, now_ns);
         if self.window.contains(ticket.due_ns) {
             self.record.counts.in_flight_at_end += 1;
-            self.record.unanswered.record_ns(now_ns.saturating_sub(ticket.due_ns));
+            self.record.unanswered.record_ns(ticket.response_ns(now_ns));
         }
     }
 
-    fn leave(&mut self, ticket: Ticket, now_ns: u64) {
-        self.advance(now_ns);
+    fn leave(&mut self, ticket: Ticket, at_ns: u64) {
+        self.advance(at_ns);
         self.in_flight -= 1;
-        self.population.depart(now_ns, &self.window);
-        self.sojourn_ns += u128::from(self.window.overlap_ns(ticket.due_ns, now_ns));
+        self.population.depart(at_ns, &self.window);
+        self.in_server.depart(at_ns, &self.window);
+        self.sojourn_ns += u128::from(self.window.overlap_ns(ticket.due_ns, at_ns));
     }
 
     /// Whether the window is over and nothing that was due is left.
@@ -315,6 +334,7 @@ impl Lane {
     pub(crate) fn conclude(mut self, now_ns: u64) -> StreamOutcome {
         self.advance(now_ns);
         self.population.advance(now_ns, &self.window);
+        self.in_server.advance(now_ns, &self.window);
         while let Some(due_ns) = self.schedule.as_mut().and_then(Schedule::take) {
             self.sojourn_ns += u128::from(self.window.overlap_ns(due_ns, now_ns));
             if self.window.contains(due_ns) {
@@ -323,8 +343,14 @@ impl Lane {
             }
         }
         self.record.window_s = self.window.length_ns() as f64 / 1e9;
-        self.record.littles_law.integral_s = self.population.integral_ns() as f64 / 1e9;
+        self.record.slices.end_at(self.window.length_ns());
+        self.record.littles_law.integral_s = self.population.integral_s();
         self.record.littles_law.sojourn_s = self.sojourn_ns as f64 / 1e9;
+        let residence = &mut self.record.residence;
+        residence.in_server_s = self.in_server.integral_s();
+        residence.in_generator_s = self.population.integral_s() - residence.in_server_s;
+        residence.service_s = self.service_ns as f64 / 1e9;
+        residence.lateness_s = self.lateness_ns as f64 / 1e9;
         self.record
     }
 
@@ -333,6 +359,7 @@ impl Lane {
         self.errors_so_far += 1;
         if self.window.contains(now_ns) {
             self.record.errors.add(ErrorKind::Connect);
+            self.record.slices.failed(now_ns);
         }
     }
 
@@ -358,24 +385,6 @@ impl Lane {
     }
 }
 
-/// The gaps of a schedule in expected requests: what a thread's share of the rate brings between two due times.
-#[derive(Clone, Copy, Debug)]
-struct DrawnGaps {
-    rate: Rate,
-    share: Share,
-    /// How many requests were expected until the last due time, over all threads.
-    expected: f64,
-}
-
-impl DrawnGaps {
-    #[inline]
-    fn gap_until(&mut self, due_ns: u64) -> f64 {
-        let expected = self.rate.expected(due_ns);
-        let before = std::mem::replace(&mut self.expected, expected);
-        (expected - before) / f64::from(self.share.of)
-    }
-}
-
 /// The base-2 logarithm, linear between powers of two, from a double's own exponent and mantissa: what successive times
 /// are compared by needs no digits, and must cost nothing.
 #[inline]
@@ -388,3 +397,7 @@ fn log2(ns: u64) -> f64 {
 #[cfg(test)]
 #[path = "lane_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "lane_instants_tests.rs"]
+mod instants_tests;

@@ -3,23 +3,25 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::outcome::Counts;
+use crate::{
+    clocked::{ReadBecause, ReceivedBy},
+    counts::Counts,
+};
 
-const MS: u64 = 1_000_000;
+pub(super) const MS: u64 = 1_000_000;
 
 /// A lane whose server is a list of service times, run on a clock that jumps from event to event.
-struct Simulation<S> {
-    lane: Lane,
+pub(super) struct Simulation<S> {
+    pub(super) lane: Lane,
     service_ns: S,
-    answers: BinaryHeap<Reverse<(u64, u32, u64, u64)>>,
+    answers: BinaryHeap<Reverse<(u64, u32, Ticket)>>,
     now_ns: u64,
 }
 
 impl<S: FnMut() -> u64> Simulation<S> {
-    fn new(pacing: Pacing, connections: u32, window_ms: (u64, u64), service_ns: S) -> Self {
+    pub(super) fn new(pacing: Pacing, connections: u32, window_ms: (u64, u64), service_ns: S) -> Self {
         let window = Window { opens_ns: window_ms.0 * MS, closes_ns: window_ms.1 * MS };
-        let record = StreamOutcome::new("s".to_owned(), pacing);
-        let mut lane = Lane::new(record, 1, 0, Share::WHOLE, connections as usize, window, None);
+        let mut lane = Lane::new(record(pacing), 1, 0, Share::WHOLE, connections as usize, window, None);
         (0..connections).for_each(|connection| lane.connection_free(connection, 0));
         Self { lane, service_ns, answers: BinaryHeap::new(), now_ns: 0 }
     }
@@ -28,9 +30,9 @@ impl<S: FnMut() -> u64> Simulation<S> {
     fn run(&mut self, until_ms: u64) {
         loop {
             self.lane.advance(self.now_ns);
-            while let Some((connection, ticket, _)) = self.lane.assign(self.now_ns) {
+            while let Some((connection, ticket)) = self.lane.assign(self.now_ns) {
                 let at = self.now_ns + (self.service_ns)();
-                self.answers.push(Reverse((at, connection, ticket.due_ns, ticket.sent_ns)));
+                self.answers.push(Reverse((at, connection, ticket)));
             }
             let answer = self.answers.peek().map(|Reverse((at, ..))| *at);
             let Some(next) = answer.into_iter().chain(self.lane.next_due_ns()).min() else { return };
@@ -39,20 +41,20 @@ impl<S: FnMut() -> u64> Simulation<S> {
                 return;
             }
             self.now_ns = next;
-            while let Some(&Reverse((at, connection, due_ns, sent_ns))) = self.answers.peek() {
+            while let Some(&Reverse((at, connection, ticket))) = self.answers.peek() {
                 if at > self.now_ns {
                     break;
                 }
                 self.answers.pop();
-                self.lane.finish(Ticket { due_ns, sent_ns }, at, Ok(()));
+                self.lane.finish(ticket, at, Ok(()));
                 self.lane.connection_free(connection, at);
             }
         }
     }
 
     fn conclude(mut self) -> StreamOutcome {
-        for Reverse((_, _, due_ns, sent_ns)) in self.answers.drain() {
-            self.lane.abandon(Ticket { due_ns, sent_ns }, self.now_ns);
+        for Reverse((_, _, ticket)) in self.answers.drain() {
+            self.lane.abandon(ticket, self.now_ns);
         }
         let outcome = self.lane.conclude(self.now_ns);
         let accounting = outcome.accounting();
@@ -73,11 +75,15 @@ fn simulate(
     simulation.conclude()
 }
 
-fn constant(per_second: f64) -> Pacing {
+fn record(pacing: Pacing) -> StreamOutcome {
+    StreamOutcome::new("s".to_owned(), pacing, ReceivedBy::Read(ReadBecause::NotAsked))
+}
+
+pub(super) fn constant(per_second: f64) -> Pacing {
     Pacing::Constant { per_second: per_second.into() }
 }
 
-fn is_about(measured_ns: Option<u64>, exact_ns: u64) -> bool {
+pub(super) fn is_about(measured_ns: Option<u64>, exact_ns: u64) -> bool {
     measured_ns.is_some_and(|measured| measured.abs_diff(exact_ns) as f64 <= exact_ns as f64 * 0.001)
 }
 
@@ -116,19 +122,18 @@ fn a_late_generator_did_not_wait_for_a_connection_while_one_was_free() {
     // Due at 1 ms with connection 0 free; the generator looks at 5 ms, just after connection 1 was answered. Whichever it
     // takes, those 4 ms are its own.
     for seed in 0..20 {
-        let record = StreamOutcome::new("s".to_owned(), constant(1_000.0));
         let window = Window { opens_ns: MS, closes_ns: 2 * MS };
-        let mut lane = Lane::new(record, seed, 0, Share::WHOLE, 2, window, None);
+        let mut lane = Lane::new(record(constant(1_000.0)), seed, 0, Share::WHOLE, 2, window, None);
         lane.connection_free(0, 0);
         lane.connection_free(1, 0);
         lane.start();
         lane.advance(0);
-        let (taken, ticket, _) = lane.assign(0).expect("the request that is due at 0");
+        let (taken, ticket) = lane.assign(0).expect("the request that is due at 0");
         lane.advance(5 * MS);
         lane.finish(ticket, 5 * MS, Ok(()));
         lane.connection_free(taken, 5 * MS);
-        let (_, late, lag_ns) = lane.assign(5 * MS).expect("the request that is due at 1 ms");
-        assert_eq!((late.due_ns, lag_ns), (MS, 4 * MS), "seed {seed}");
+        let (_, late) = lane.assign(5 * MS).expect("the request that is due at 1 ms");
+        assert_eq!((late.due_ns, late.lateness_ns()), (MS, 4 * MS), "seed {seed}");
         lane.finish(late, 6 * MS, Ok(()));
         let outcome = lane.conclude(6 * MS);
         assert_eq!(outcome.queue_wait.clamped_below(), 1, "seed {seed}");
@@ -181,7 +186,9 @@ fn a_closed_loop_sends_at_once_on_each_free_connection() {
     let outcome = simulate(Pacing::Closed, 4, (10, 110), 1_000, || 10 * MS);
     assert_eq!((outcome.counts.due, outcome.counts.ok), (40, 40));
     assert_eq!(outcome.response, outcome.service);
-    assert!(outcome.lag.is_empty() && outcome.queue_wait.is_empty());
+    assert_eq!(outcome.observed, outcome.service);
+    assert_eq!((outcome.lag.len(), outcome.lag.clamped_below()), (40, 40));
+    assert!(outcome.queue_wait.is_empty() && outcome.counts.overtaken == 0);
     assert!((outcome.littles_law.integral_s - 0.4).abs() < 1e-9);
 }
 
@@ -210,7 +217,7 @@ fn free_connections_are_chosen_at_random_and_all_of_them() {
     let mut lane = Simulation::new(constant(1_000.0), 8, (0, 100_000), || 0).lane;
     for ms in 0..8_000 {
         lane.advance(ms * MS);
-        let (connection, ticket, _) = lane.assign(ms * MS).expect("one is due");
+        let (connection, ticket) = lane.assign(ms * MS).expect("one is due");
         chosen[connection as usize] += 1;
         lane.finish(ticket, ms * MS, Ok(()));
         lane.connection_free(connection, ms * MS);
@@ -223,11 +230,11 @@ fn free_connections_are_chosen_at_random_and_all_of_them() {
 fn a_send_long_after_both_due_time_and_free_connection_is_late() {
     let mut lane = Simulation::new(constant(1_000.0), 1, (0, 10), || 0).lane;
     lane.advance(5 * MS);
-    let (connection, ticket, _) = lane.assign(5 * MS).expect("the first");
-    assert_eq!(ticket, Ticket { due_ns: 0, sent_ns: 5 * MS });
+    let (connection, ticket) = lane.assign(5 * MS).expect("the first");
+    assert_eq!(ticket, Ticket { due_ns: 0, able_ns: 0, sent_ns: 5 * MS });
     lane.finish(ticket, 7 * MS, Ok(()));
     lane.connection_free(connection, 7 * MS);
-    let (_, ticket, _) = lane.assign(7 * MS + 50_000).expect("the second");
+    let (_, ticket) = lane.assign(7 * MS + 50_000).expect("the second");
     assert_eq!(ticket.due_ns, MS);
     let record = lane.record_mut();
     assert_eq!(record.counts.late, 1);
@@ -241,7 +248,7 @@ fn errors_are_kept_apart_from_right_answers_and_timeouts_are_censored() {
     lane.advance(4 * MS);
     let results = [Ok(()), Err(ErrorKind::Timeout), Err(ErrorKind::Reset), Err(ErrorKind::Status5xx)];
     for result in results {
-        let (_, ticket, _) = lane.assign(4 * MS).expect("four are due");
+        let (_, ticket) = lane.assign(4 * MS).expect("four are due");
         lane.finish(ticket, 9 * MS, result);
     }
     let outcome = lane.conclude(9 * MS);

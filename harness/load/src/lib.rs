@@ -1,9 +1,11 @@
 //! The load generator: one instrument for closed and open loops.
 //!
-//! It is truthful first. When a request is due is decided beforehand and by nobody else ([`Pacing`]); response time
-//! counts from there, service time from the actual send. What is due in the window belongs to the window, whenever it
-//! is answered, and what is never answered stays in the distribution as censored. Its own lateness, cost and
-//! arithmetic are part of every [`Outcome`], so that a reader can tell the instrument from what it measured.
+//! It is truthful first. When a request is due is decided beforehand and by nobody else ([`Pacing`]), and an answer was
+//! received when the kernel says that its last byte came ([`ReceivedBy`]), not when the generator came to read it. Response time
+//! counts from the due time and leaves out the generator's own lateness, service time from the actual send. What is
+//! due in the window belongs to the window, whenever it is answered, and what is never answered stays in the
+//! distribution as censored. Lateness, cost and arithmetic of the generator are part of every [`Outcome`], and so are
+//! times as observed, so that a reader can tell the instrument from what it measured.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -34,13 +36,21 @@ mod rate;
 mod request;
 mod witness;
 
+mod accounting;
+mod clocked;
+mod counts;
 mod departures;
+mod drawn;
 mod errors;
+mod free;
 mod lane;
 mod outcome;
 mod pool;
 mod population;
+mod residence;
+mod slices;
 mod statuses;
+mod ticket;
 mod unexpected;
 mod window;
 
@@ -52,24 +62,27 @@ mod engine;
 pub mod response;
 mod response_error;
 mod run_error;
+mod stamps;
 mod stop;
 
+pub use accounting::{Accounting, LITTLES_LAW_TOLERANCE};
 pub use check::{AnySuccess, Check, Exactly, Mismatch};
+pub use clocked::{Clocked, ReadBecause, ReceivedBy};
 pub use control::{Observer, Phase, Progress, run};
+pub use counts::{ConnectionCounts, Counts, LATE_AFTER_NS};
 pub use departures::{DepartureSummary, Departures, Gaps};
 pub use errors::{ErrorKind, Errors};
-pub use outcome::{
-    Accounting, ConnectionCounts, Counts, LATE_AFTER_NS, LITTLES_LAW_TOLERANCE, Outcome, SLICES,
-    StreamOutcome, ThreadOutcome, WrongAnswer,
-};
+pub use outcome::{CLOCK_STEP_ALLOWED_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome, WrongAnswer};
 pub use pacing::Pacing;
 pub use plan::{LINGER_NS, Plan, PlanError, Stream, ThreadHook, Wait};
 pub use policy::{Afterwards, ConnectionPolicy, Opening, Verify};
 pub use population::LittlesLaw;
 pub use rate::Rate;
 pub use request::{Request, RequestError};
+pub use residence::{ClosedLoop, Residence};
 pub use response::Limits;
 pub use run_error::RunError;
+pub use slices::{CLUSTER_GAP_NS, SLICE_NS, Slice, SliceLatency, Slices};
 pub use statuses::Statuses;
 pub use stop::StopHandle;
 pub use unexpected::{Unexpected, UnexpectedKind};

@@ -8,17 +8,18 @@ use stats::{
 };
 
 use crate::{
+    accounting::{Accounting, difference},
+    clocked::{Clocked, ReceivedBy},
+    counts::{ConnectionCounts, Counts},
     departures::Departures,
     errors::{ErrorKind, Errors},
     pacing::Pacing,
     population::LittlesLaw,
+    residence::{ClosedLoop, Residence},
+    slices::Slices,
     statuses::Statuses,
     unexpected::Unexpected,
 };
-
-/// A send is late when its schedule lag exceeds this, in nanoseconds: the least lag for which a trial is invalid
-/// (METHODOLOGY.md, "When a trial does not count").
-pub const LATE_AFTER_NS: u64 = 100_000;
 
 /// Into how many parts the window is cut, to see whether they differ: enough for batch means, and each of them long.
 pub const SLICES: usize = 64;
@@ -40,7 +41,14 @@ pub struct Outcome {
     pub window_s: f64,
     /// What arrivals were drawn from.
     pub seed: u64,
+    /// By how much the wall clock was set between the window's edges, in nanoseconds: the largest change that an engine thread
+    /// saw. Stamps are on that clock. `None` where none were used, or the window was never opened.
+    pub clock_step_ns: Option<i64>,
 }
+
+/// A wall clock that was set by more than this within the window, in nanoseconds, makes its stamps worth nothing. Two
+/// comparisons of an undisturbed one agree to some 50 ns.
+pub const CLOCK_STEP_ALLOWED_NS: u64 = 1_000;
 
 /// What happened to one stream. Unless said otherwise, counts and histograms are about the requests that were *due* in
 /// the window, however late they were answered.
@@ -58,9 +66,15 @@ pub struct StreamOutcome {
     pub errors: Errors,
     /// What became of the connections.
     pub connections: ConnectionCounts,
-    /// Right answers: from due time to last byte.
+    /// By what answers were timed.
+    pub clocked: Clocked,
+    /// Right answers: from due time to last byte, without the generator's own lateness (`lag`). Waiting for a connection
+    /// is in it.
     #[serde(skip)]
     pub response: Histogram,
+    /// The same as it was observed, with that lateness in it.
+    #[serde(skip)]
+    pub observed: Histogram,
     /// Right answers: from actual send to last byte.
     #[serde(skip)]
     pub service: Histogram,
@@ -68,15 +82,16 @@ pub struct StreamOutcome {
     /// as clamped to the histogram's lowest value).
     #[serde(skip)]
     pub queue_wait: Histogram,
-    /// Every request sent by an open loop: from the later of due time and free connection to the actual send.
+    /// Every request sent: from the later of due time and free connection to the actual send. In a closed loop that is
+    /// from one answer to the next request.
     #[serde(skip)]
     pub lag: Histogram,
-    /// Requests that failed for any reason but silence: from due time to the failure.
+    /// Requests that failed for any reason but silence: from due time to the failure, without the generator's lateness.
     #[serde(skip)]
     pub failed: Histogram,
     /// Requests never answered (timed out, in flight at the end, or unsent at the end): their ages from the due time
-    /// when they were given up. Their response times are only known to be longer: they are censored observations, and
-    /// belong to the distribution (see [`StreamOutcome::response_times`]).
+    /// when they were given up, without the generator's lateness. Their response times are only known to be longer: they
+    /// are censored observations, and belong to the distribution (see [`StreamOutcome::response_times`]).
     #[serde(skip)]
     pub unanswered: Histogram,
     /// Right answers: from actual send to the first byte. Only where the plan asks for it.
@@ -103,53 +118,13 @@ pub struct StreamOutcome {
     pub serial: Serial,
     /// Both sides of Little's law over the window.
     pub littles_law: LittlesLaw,
+    /// Where requests spent the window.
+    pub residence: Residence,
+    /// The window in slices of 10 ms.
+    #[serde(skip)]
+    pub slices: Slices,
     /// The first answer that was not the expected one.
     pub first_wrong: Option<WrongAnswer>,
-}
-
-/// What became of requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Due in the window.
-    pub due: u64,
-    /// Of these, sent.
-    pub sent: u64,
-    /// Of these, answered completely, rightly or not.
-    pub completed: u64,
-    /// Of these, answered rightly.
-    pub ok: u64,
-    /// Of those answered completely, how many had their content compared with the expected one.
-    pub compared: u64,
-    /// Sent, and still unanswered when the drain ended.
-    pub in_flight_at_end: u64,
-    /// Due, and still unsent when the drain ended.
-    pub unsent_at_end: u64,
-    /// Sent more than [`LATE_AFTER_NS`] late, waits for a free connection not counted.
-    pub late: u64,
-    /// Right answers that arrived during the window, whenever their requests were due: the throughput.
-    pub ok_in_window: u64,
-}
-
-/// What became of connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ConnectionCounts {
-    /// How many the plan asks for.
-    pub planned: u64,
-    /// How many were open when the warm-up began.
-    pub open_at_start: u64,
-    /// None was ever open.
-    pub unreachable: bool,
-    /// How many were opened again during the window.
-    pub reopened: u64,
-    /// How many the server closed during the window, while idle or with an answer.
-    pub closed_by_server: u64,
-    /// How many carried all the requests that their policy lets them and had them all answered, since the run's start,
-    /// whoever closed them then.
-    pub completed: u64,
-    /// Right answers in the window on the connection that got fewest.
-    pub least_answers: u64,
-    /// Right answers in the window on the connection that got most.
-    pub most_answers: u64,
 }
 
 /// An answer that was not the expected one.
@@ -189,6 +164,8 @@ pub struct ThreadOutcome {
     pub waits: u64,
     /// Of these, how many found nothing.
     pub empty_waits: u64,
+    /// Sleeps that only the next due time was to end.
+    pub dozes: u64,
     /// How much later than asked a sleep ended that was to end when a request is due: median, in nanoseconds. Zero where
     /// there was none.
     pub oversleep_ns_p50: u64,
@@ -200,43 +177,35 @@ pub struct ThreadOutcome {
     pub writes: u64,
 }
 
-/// Whether a stream's numbers add up.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Accounting {
-    /// Due, less sent, less unsent at the end. Zero when sound.
-    pub due_unaccounted: i64,
-    /// Sent, less answered, failed without an answer, and still in flight at the end. Zero when sound.
-    pub sent_unaccounted: i64,
-    /// Due, less the observations in `response`, `failed` and `unanswered`. Zero when sound.
-    pub observations_unaccounted: i64,
-    /// How far the two sides of Little's law are apart, relative to the larger.
-    pub littles_law_difference: f64,
-}
-
-/// The most that the two sides of Little's law may differ (METHODOLOGY.md, "What it checks of itself, in every run").
-pub const LITTLES_LAW_TOLERANCE: f64 = 0.05;
-
-impl Accounting {
-    /// Every request has exactly one fate.
-    pub fn balances(&self) -> bool {
-        self.due_unaccounted == 0 && self.sent_unaccounted == 0 && self.observations_unaccounted == 0
-    }
-
-    /// It balances, and Little's law holds within 5%.
-    pub fn is_consistent(&self) -> bool {
-        self.balances() && self.littles_law_difference <= LITTLES_LAW_TOLERANCE
-    }
-}
-
 impl Outcome {
     /// Whether the numbers add up, stream by stream.
     pub fn accounting(&self) -> Vec<Accounting> {
         self.streams.iter().map(StreamOutcome::accounting).collect()
     }
+
+    /// Whether the wall clock was set within the window: its stamps are worth nothing then.
+    pub fn clock_was_set(&self) -> bool {
+        self.clock_step_ns.is_some_and(|step_ns| step_ns.unsigned_abs() > CLOCK_STEP_ALLOWED_NS)
+    }
+
+    /// Both sides of the interactive response time law. `None` where a stream is an open loop, or the window was never
+    /// opened.
+    pub fn closed_loop(&self) -> Option<ClosedLoop> {
+        if self.streams.iter().any(|stream| stream.pacing.is_open()) || self.window_s <= 0.0 {
+            return None;
+        }
+        let sum = |of: &dyn Fn(&StreamOutcome) -> f64| self.streams.iter().map(of).sum::<f64>();
+        Some(ClosedLoop {
+            slots: self.streams.iter().map(|stream| stream.residence.slots).sum(),
+            per_second: sum(&StreamOutcome::achieved_per_second),
+            in_server: sum(&|stream| stream.achieved_per_second() * stream.mean_service_s()),
+            in_generator: sum(&|stream| stream.achieved_per_second() * stream.mean_lateness_s()),
+        })
+    }
 }
 
 impl StreamOutcome {
-    pub(crate) fn new(name: String, pacing: Pacing) -> Self {
+    pub(crate) fn new(name: String, pacing: Pacing, received_by: ReceivedBy) -> Self {
         Self {
             name,
             pacing,
@@ -244,7 +213,9 @@ impl StreamOutcome {
             counts: Counts::default(),
             errors: Errors::default(),
             connections: ConnectionCounts::default(),
+            clocked: Clocked::new(received_by),
             response: Histogram::new(),
+            observed: Histogram::new(),
             service: Histogram::new(),
             queue_wait: Histogram::new(),
             lag: Histogram::new(),
@@ -258,6 +229,8 @@ impl StreamOutcome {
             drawn: BoundedSample::new(),
             serial: Serial::new(SLICES),
             littles_law: LittlesLaw::default(),
+            residence: Residence::default(),
+            slices: Slices::default(),
             first_wrong: None,
         }
     }
@@ -275,6 +248,38 @@ impl StreamOutcome {
     /// The distribution of response times with the censored requests in it: what percentiles are to be taken from.
     pub fn response_times(&self) -> Censored {
         Censored::from_parts(self.response.clone(), self.unanswered.clone())
+    }
+
+    /// The same as they were observed, the generator's lateness included. (What was never answered is in it with the same
+    /// ages, which are too young by that lateness.)
+    pub fn observed_times(&self) -> Censored {
+        Censored::from_parts(self.observed.clone(), self.unanswered.clone())
+    }
+
+    /// The part of the requests sent that an open loop sent only when the next was due already.
+    pub fn overtaken_share(&self) -> f64 {
+        self.counts.overtaken as f64 / self.counts.sent.max(1) as f64
+    }
+
+    /// The mean number of requests in the server, over the window.
+    pub fn mean_in_server(&self) -> f64 {
+        self.residence.in_server_s / self.window_s.max(f64::MIN_POSITIVE)
+    }
+
+    /// The mean number of requests that were due and not sent, over the window: in a closed loop, of connections that the
+    /// generator had not yet come to.
+    pub fn mean_in_generator(&self) -> f64 {
+        self.residence.in_generator_s / self.window_s.max(f64::MIN_POSITIVE)
+    }
+
+    /// The mean service time of right answers, in seconds: exact, where the histogram rounds.
+    pub fn mean_service_s(&self) -> f64 {
+        self.residence.service_s / self.counts.ok.max(1) as f64
+    }
+
+    /// The mean of the generator's lateness, in seconds: exact, where the histogram rounds.
+    pub fn mean_lateness_s(&self) -> f64 {
+        self.residence.lateness_s / self.counts.sent.max(1) as f64
     }
 
     /// Whether the schedule was drawn from the process that was asked for. `None` where that is not random.
@@ -326,7 +331,9 @@ impl StreamOutcome {
         self.counts.merge(&other.counts);
         self.errors.merge(&other.errors);
         self.connections.merge(&other.connections);
+        self.clocked.merge(&other.clocked);
         self.response.merge(&other.response);
+        self.observed.merge(&other.observed);
         self.service.merge(&other.service);
         self.queue_wait.merge(&other.queue_wait);
         self.lag.merge(&other.lag);
@@ -345,43 +352,14 @@ impl StreamOutcome {
         self.drawn.merge(&other.drawn);
         self.serial.merge(&other.serial);
         self.littles_law.merge(&other.littles_law);
+        self.residence.merge(&other.residence);
+        self.slices.merge(&other.slices);
         if self.first_wrong.is_none() {
             self.first_wrong.clone_from(&other.first_wrong);
         }
     }
 }
 
-impl Counts {
-    fn merge(&mut self, other: &Counts) {
-        self.due += other.due;
-        self.sent += other.sent;
-        self.completed += other.completed;
-        self.ok += other.ok;
-        self.compared += other.compared;
-        self.in_flight_at_end += other.in_flight_at_end;
-        self.unsent_at_end += other.unsent_at_end;
-        self.late += other.late;
-        self.ok_in_window += other.ok_in_window;
-    }
-}
-
-impl ConnectionCounts {
-    fn merge(&mut self, other: &ConnectionCounts) {
-        self.planned += other.planned;
-        self.open_at_start += other.open_at_start;
-        self.unreachable &= other.unreachable;
-        self.reopened += other.reopened;
-        self.closed_by_server += other.closed_by_server;
-        self.completed += other.completed;
-        self.least_answers = self.least_answers.min(other.least_answers);
-        self.most_answers = self.most_answers.max(other.most_answers);
-    }
-}
-
 fn per_second(count: u64, window_s: f64) -> f64 {
     if window_s > 0.0 { count as f64 / window_s } else { 0.0 }
-}
-
-fn difference(a: u64, b: u64) -> i64 {
-    i64::try_from(i128::from(a) - i128::from(b)).unwrap_or(i64::MAX)
 }

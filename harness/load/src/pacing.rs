@@ -206,6 +206,12 @@ impl Schedule {
         Some(self.sending.take_ns())
     }
 
+    /// The due time of the request that is to be taken next.
+    #[inline]
+    pub fn following_ns(&self) -> u64 {
+        self.sending.peek_ns()
+    }
+
     /// How many requests are due and not taken.
     pub fn queued(&self) -> u64 {
         self.counted - self.taken

@@ -48,8 +48,13 @@ pub struct Plan {
     /// [`Stream::weight`], and [`Stream::connections`] does not count. The pool follows the first stream's
     /// policy, and the first stream's outcome counts its connections.
     pub shared_connections: Option<u32>,
-    /// Whether the time to the first byte is recorded too.
+    /// Whether the time to the first byte is recorded too. First and last byte may share a stamp, so that all times are then
+    /// of reading.
     pub first_byte: bool,
+    /// Whether answers are timed by the kernel's receive stamps, where that can be ([`ReceivedBy`](crate::ReceivedBy)).
+    pub stamps: bool,
+    /// Whether every answer is read as soon as it comes, even where its stamp would let it wait until the next request is due.
+    pub reads_promptly: bool,
     /// Whether [`Progress`](crate::Progress) tells percentiles, which costs each request a few nanoseconds.
     pub live: bool,
     /// When the run starts, so that several generators can begin together; at once where nothing is said.
@@ -121,7 +126,9 @@ pub enum Wait {
     /// alone: an answer that comes soon is met awake, which saves two switches, and a server that takes its time
     /// is not waited for in vain.
     Linger,
-    /// Sleeps until a socket is ready or the next request is due, with a timer slack of 1 ns. Never spins.
+    /// Sleeps until a socket is ready or the next request is due, with a timer slack of 1 ns. Never spins. An open loop
+    /// whose answers are stamped sleeps until the next request is due, and only then reads what has come meanwhile
+    /// ([`Plan::reads_promptly`]).
     Sleep,
 }
 
@@ -203,6 +210,8 @@ impl Plan {
             limits: Limits::default(),
             shared_connections: None,
             first_byte: false,
+            stamps: true,
+            reads_promptly: false,
             live: false,
             start_at: None,
             witness: None,

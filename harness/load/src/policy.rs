@@ -14,7 +14,8 @@ pub struct ConnectionPolicy {
     pub then: Afterwards,
     /// When connections are opened.
     pub opening: Opening,
-    /// How many requests a connection has in flight at most (HTTP/1.1 pipelining).
+    /// How many requests a connection has in flight at most (HTTP/1.1 pipelining). Above 1, answers are timed when they
+    /// are read: those that wait on one socket share a stamp.
     pub pipeline: u32,
     /// A slow sender: requests are written no faster than this, in bytes per second.
     pub send_bytes_per_second: Option<u32>,

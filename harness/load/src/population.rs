@@ -15,21 +15,23 @@ use crate::window::Window;
 pub(crate) struct Population {
     level: u64,
     since_ns: u64,
-    integral_ns: u128,
+    integral_ns: i128,
 }
 
 impl Population {
-    /// One request became due at `at_ns`. Instants must not decrease from call to call.
+    /// One request came at `at_ns`. That may lie in the past, which is then put right.
     #[inline]
     pub(crate) fn arrive(&mut self, at_ns: u64, window: &Window) {
         self.advance(at_ns, window);
+        self.integral_ns += i128::from(window.overlap_ns(at_ns, self.since_ns));
         self.level += 1;
     }
 
-    /// One request was completed, or given up, at `at_ns`.
+    /// One request left at `at_ns`, which may lie in the past: an answer that was received before it was read.
     #[inline]
     pub(crate) fn depart(&mut self, at_ns: u64, window: &Window) {
         self.advance(at_ns, window);
+        self.integral_ns -= i128::from(window.overlap_ns(at_ns, self.since_ns));
         // Never below zero in a sound engine; in an unsound one the integral shows it.
         self.level = self.level.saturating_sub(1);
     }
@@ -37,12 +39,12 @@ impl Population {
     /// Brings the integral up to `at_ns`.
     #[inline]
     pub(crate) fn advance(&mut self, at_ns: u64, window: &Window) {
-        self.integral_ns += u128::from(self.level) * u128::from(window.overlap_ns(self.since_ns, at_ns));
+        self.integral_ns += i128::from(self.level) * i128::from(window.overlap_ns(self.since_ns, at_ns));
         self.since_ns = self.since_ns.max(at_ns);
     }
 
-    pub(crate) fn integral_ns(&self) -> u128 {
-        self.integral_ns
+    pub(crate) fn integral_s(&self) -> f64 {
+        self.integral_ns as f64 / 1e9
     }
 }
 
@@ -81,7 +83,20 @@ mod tests {
         population.depart(15, &window);
         population.advance(99, &window);
         // One from 10 to 12, two from 12 to 15, one from 15 to 20.
-        assert_eq!(population.integral_ns(), 2 + 6 + 5);
+        assert_eq!(population.integral_ns, 2 + 6 + 5);
+    }
+
+    #[test]
+    fn what_is_told_late_counts_as_if_it_had_been_told_in_time() {
+        let window = Window { opens_ns: 10, closes_ns: 20 };
+        let mut population = Population::default();
+        population.arrive(2, &window);
+        population.advance(16, &window);
+        population.depart(15, &window);
+        population.arrive(12, &window);
+        population.advance(99, &window);
+        population.depart(18, &window);
+        assert_eq!(population.integral_ns, 5 + 6);
     }
 
     #[test]

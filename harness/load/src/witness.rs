@@ -13,7 +13,8 @@ use crate::errors::ErrorKind;
 ///
 /// `connection` numbers the connections of a plan from 0, each stream's after those of the streams before it and in
 /// the order in which they are opened; sockets that follow each other in a place have the same number. `at_ns` is the
-/// instant in nanoseconds since the run's start, and 0 for what happens before.
+/// instant in nanoseconds since the run's start, and 0 for what happens before. An answer is told when it was read; its
+/// instant is that of its last byte, which may be earlier.
 ///
 /// The end of the run ends what is under way without a word.
 pub trait Witness: Send + Sync {

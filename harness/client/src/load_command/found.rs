@@ -46,6 +46,8 @@ impl Report {
             self_checks: self_checks::of_run(&generator, plan, outcome),
             streams,
             generator,
+            closed_loop: outcome.closed_loop(),
+            clock_step_ns: outcome.clock_step_ns,
             machine: MachineReport { steal: circumstances.steal },
         }
     }
@@ -80,7 +82,9 @@ fn stream_report(
         errors: stream.errors,
         status: stream.statuses.clone(),
         first_wrong: stream.first_wrong.clone(),
+        clocked: stream.clocked,
         response_us: LatencyUs::of_censored(&stream.response_times(), inflation),
+        observed_us: LatencyUs::of_censored(&stream.observed_times(), None).filter(|_| open),
         service_us: LatencyUs::of(&stream.service, inflation),
         failed_us: LatencyUs::of(&stream.failed, None),
         unexpected: stream
@@ -95,6 +99,9 @@ fn stream_report(
         queue_wait_us: LatencyUs::of(wait, None).filter(|_| open),
         waited_share: (open && !wait.is_empty()).then(|| waited(wait)),
         lag_us: LatencyUs::of(&stream.lag, None).filter(|_| open),
+        overtaken_share: open.then(|| stream.overtaken_share()),
+        mean_in_server: stream.mean_in_server(),
+        mean_in_generator: stream.mean_in_generator(),
         departures: stream.departures.summary(),
         drawn_schedule: stream.drawn_schedule(),
         stationarity: stream.stationarity(),

@@ -1,8 +1,8 @@
 //! What a run found: one plain value, which is the export as it is and which the summary is printed from.
 
 use load::{
-    Accounting, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, Pacing, Statuses, Verify,
-    WrongAnswer,
+    Accounting, Clocked, ClosedLoop, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, Pacing,
+    Statuses, Verify, WrongAnswer,
 };
 use serde::Serialize;
 use stats::{AndersonDarling, Histogram, SerialFigures, Stationarity};
@@ -10,7 +10,7 @@ use stats::{AndersonDarling, Histogram, SerialFigures, Stationarity};
 use super::{check::SelfCheck, latency::LatencyUs};
 
 /// Version of the export: raised when a field changes its meaning or goes away.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Everything that one `harness load` found.
 #[derive(Clone, Debug, Serialize)]
@@ -47,6 +47,11 @@ pub struct Report {
     pub streams: Vec<StreamReport>,
     /// What making the load took.
     pub generator: GeneratorReport,
+    /// Closed loop: whether all connections are accounted for, N = X (R + Z).
+    pub closed_loop: Option<ClosedLoop>,
+    /// By how much the wall clock, on which stamps are, was set within the window, in nanoseconds; `null` where there were
+    /// no stamps.
+    pub clock_step_ns: Option<i64>,
     /// The machine in the window.
     pub machine: MachineReport,
     /// Checks of the generator as a whole; those of a stream are with it.
@@ -88,8 +93,13 @@ pub struct StreamReport {
     pub verify: Verify,
     /// The first answer that was not the expected one.
     pub first_wrong: Option<WrongAnswer>,
-    /// From due time to last byte, with what was never answered; what failed otherwise is apart.
+    /// By what answers were timed.
+    pub clocked: Clocked,
+    /// From due time to last byte without the generator's own lateness, with what was never answered; what failed otherwise
+    /// is apart.
     pub response_us: Option<LatencyUs>,
+    /// Open loop: the same as it was observed, with that lateness in it.
+    pub observed_us: Option<LatencyUs>,
     /// Right answers: from send to last byte.
     pub service_us: Option<LatencyUs>,
     /// What failed for any reason but silence: from due time to the failure.
@@ -102,6 +112,12 @@ pub struct StreamReport {
     pub waited_share: Option<f64>,
     /// Open loop: from the later of due time and free connection to the send: the generator's own lateness.
     pub lag_us: Option<LatencyUs>,
+    /// Open loop: the part of the requests that were sent only when the next was due already.
+    pub overtaken_share: Option<f64>,
+    /// Requests in the server, on average over the window.
+    pub mean_in_server: f64,
+    /// Requests due and not sent, on average over the window: with the generator, or waiting for a connection.
+    pub mean_in_generator: f64,
     /// Open loop: gaps between departures, scheduled and real.
     pub departures: Option<DepartureSummary>,
     /// Random arrivals: whether the drawn schedule is what was asked for (Anderson and Darling's test).

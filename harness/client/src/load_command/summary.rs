@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
-use load::{Pacing, Rate, Verify};
+use load::{Clocked, Pacing, Rate, ReceivedBy, Verify};
 
 use super::{
     bars,
@@ -115,9 +115,26 @@ fn stream_figures(text: &mut String, stream: &StreamReport, report: &Report) {
         );
         line!(text, "  waiting   {:.1}% of the requests found every connection busy", 100.0 * waited);
     }
+    if stream.clocked.by_stamp + stream.clocked.by_read > 0 {
+        let gap = if stream.lag_us.is_none() { "\n" } else { "" };
+        line!(text, "{gap}  timed     {}", timed(stream.clocked));
+    }
     if !stream.response.is_empty() {
         let unanswered = stream.response_us.as_ref().map_or(0, |response| response.unanswered);
         line!(text, "\n{}", bars::draw(&stream.response, unanswered).trim_end_matches('\n'));
+    }
+}
+
+/// By what answers were timed.
+fn timed(clocked: Clocked) -> String {
+    match clocked.received_by {
+        ReceivedBy::Stamp if clocked.by_read == 0 => "by the kernel when the last byte came".to_owned(),
+        ReceivedBy::Stamp => format!(
+            "{} by the kernel when the last byte came, {} without its stamp when they were read",
+            thousands(clocked.by_stamp as f64),
+            thousands(clocked.by_read as f64)
+        ),
+        ReceivedBy::Read(because) => format!("when they were read ({})", because.reason()),
     }
 }
 
@@ -287,7 +304,8 @@ fn warnings(text: &mut String, report: &Report) {
 #[cfg(test)]
 mod tests {
     use load::{
-        Accounting, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, Statuses, WrongAnswer,
+        Accounting, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, ReadBecause, Statuses,
+        WrongAnswer,
     };
     use stats::{Censored, Histogram, Stationarity};
 
@@ -329,13 +347,25 @@ mod tests {
             status: Statuses::default(),
             verify: Verify::All,
             first_wrong: None::<WrongAnswer>,
+            clocked: Clocked {
+                received_by: ReceivedBy::Stamp,
+                by_stamp: 9_990,
+                by_read: 0,
+                ended: 0,
+                unstamped: 0,
+                strayed: 0,
+            },
             response_us: LatencyUs::of_censored(&times, Some(4.0)),
+            observed_us: LatencyUs::of_censored(&times, None),
             service_us: LatencyUs::of(&exponential(1_900.0, 9_990), Some(4.0)),
             failed_us: LatencyUs::of(&exponential(1_000.0, 1), None),
             unexpected: Vec::new(),
             queue_wait_us: LatencyUs::of(&exponential(1.0, 9_990), None),
             waited_share: Some(0.0123),
             lag_us: LatencyUs::of(&exponential(20.0, 10_000), None),
+            overtaken_share: Some(0.01),
+            mean_in_server: 2.0,
+            mean_in_generator: 0.1,
             departures: None::<DepartureSummary>,
             drawn_schedule: None,
             stationarity: Stationarity::CannotTell,
@@ -374,6 +404,12 @@ mod tests {
             errors: Errors::default(),
             response_us: LatencyUs::of(&exponential(6_000.0, 500), Some(1.0)),
             failed_us: None,
+            clocked: Clocked {
+                received_by: ReceivedBy::Read(ReadBecause::Pipelining),
+                by_stamp: 0,
+                by_read: 500,
+                ..open_loop().clocked
+            },
             waited_share: None,
             lag_us: None,
             self_checks: Vec::new(),
@@ -406,6 +442,8 @@ mod tests {
                 syscalls: SystemCalls { waits: 9_000, reads: 10_000, writes: 10_000 },
                 involuntary_switches: 3,
             },
+            closed_loop: None,
+            clock_step_ns: Some(3),
             machine: MachineReport { steal: Some(0.004) },
             self_checks: Vec::new(),
         };

@@ -8,14 +8,16 @@ use super::{
     Engine, NEVER,
     agenda::{Appointment, Task},
     poller::Ready,
+    waiting::MOST_UNREAD_BYTES,
 };
 use crate::{
     check::Mismatch,
+    clocked::{Receipt, ReceivedBy, Timing},
     connection::{Received, State},
     errors::ErrorKind,
-    lane::{Answer, Ticket},
     outcome::WrongAnswer,
     response::{Progress, Response, ResponseError},
+    ticket::Answer,
     witness::{End, Event, WholeAnswer},
 };
 
@@ -54,7 +56,8 @@ impl Engine<'_> {
     /// Nothing is expected: whatever there is to read, bytes or an end, ends the connection.
     fn idle_event(&mut self, index: usize, ready: Ready) {
         if ready.is_readable()
-            && self.connections[index].receive(&mut self.buffer, &mut self.calls) != Received::Nothing
+            && self.connections[index].receive(&mut self.buffer, &mut self.control, &mut self.calls)
+                != Received::Nothing
         {
             let now_ns = self.clock.now_ns();
             self.closed_by_server(index, now_ns);
@@ -105,47 +108,83 @@ impl Engine<'_> {
         let throttle = self.wires[self.connections[index].lane].receiving;
         let most = throttle.map_or(self.buffer.len(), |throttle| throttle.bytes.min(self.buffer.len()));
         loop {
-            let received = self.connections[index].receive(&mut self.buffer[..most], &mut self.calls);
-            let at_ns = self.clock.now_ns();
-            if self.deadlines[index] <= at_ns && received != Received::Nothing {
+            let connection = &self.connections[index];
+            let received = connection.receive(&mut self.buffer[..most], &mut self.control, &mut self.calls);
+            let (receipt, read_ns) = self.receipt(index, received);
+            if self.deadlines[index] <= receipt.at_ns && received != Received::Nothing {
                 // Too late is too late, whether or not the sweep has come by.
-                return self.failed(index, at_ns, ErrorKind::Timeout, None);
+                return self.failed(index, receipt.at_ns, ErrorKind::Timeout, None);
             }
             match received {
-                Received::Bytes(bytes) => {
-                    if !self.digest(index, bytes, at_ns) {
+                Received::Bytes { bytes, .. } => {
+                    self.dozes &= bytes <= MOST_UNREAD_BYTES;
+                    if !self.digest(index, bytes, receipt) {
                         return;
                     }
                     let more = bytes == most || self.connections[index].closing;
                     if let Some(throttle) = throttle.filter(|_| more && broken.is_none()) {
                         let connection = &mut self.connections[index];
                         connection.receive_planned = true;
-                        let (generation, at_ns) = (connection.generation, at_ns + throttle.every_ns);
+                        let (generation, at_ns) = (connection.generation, read_ns + throttle.every_ns);
                         let task = Task::Receive;
                         self.agenda.add(Appointment { at_ns, connection: index as u32, generation, task });
                     } else if more || broken.is_some() {
                         continue;
                     }
-                    self.send_on_time(at_ns);
+                    self.send_on_time(read_ns);
                     return;
                 }
                 Received::Nothing => {
                     if broken.is_some() {
-                        self.failed(index, at_ns, ErrorKind::Reset, broken);
+                        self.failed(index, read_ns, ErrorKind::Reset, broken);
                     }
                     return;
                 }
                 Received::Broken(error) => {
-                    return self.failed(index, at_ns, ErrorKind::Reset, Some(error));
+                    return self.failed(index, read_ns, ErrorKind::Reset, Some(error));
                 }
-                Received::End => return self.ended(index, at_ns),
+                Received::End => return self.ended(index, receipt),
             }
         }
     }
 
+    /// When what was just read had been received, and what time it is. A stamp outside the time in which it can have been is
+    /// none.
+    #[inline]
+    fn receipt(&self, index: usize, received: Received) -> (Receipt, u64) {
+        /// How far two comparisons of the clocks may be apart, which a stamp is put right by.
+        const TOLERANCE_NS: u64 = 1_000;
+        let connection = &self.connections[index];
+        let read = |timing| {
+            let read_ns = self.clock.now_ns();
+            (Receipt { at_ns: read_ns, timing }, read_ns)
+        };
+        if self.received_by[connection.lane] != ReceivedBy::Stamp {
+            return read(Timing::Read);
+        }
+        let stamp_ns = match received {
+            Received::Bytes { stamp_ns: Some(stamp_ns), .. } => stamp_ns,
+            Received::Bytes { stamp_ns: None, .. } => return read(Timing::Unstamped),
+            Received::Nothing | Received::End | Received::Broken(_) => return read(Timing::End),
+        };
+        let sent_ns = connection.in_flight.front().map_or(0, |ticket| ticket.sent_ns);
+        let at_ns = self.axis.as_ref().and_then(|axis| axis.instant_of(stamp_ns));
+        let Some(at_ns) = at_ns.filter(|at_ns| *at_ns >= sent_ns.saturating_sub(TOLERANCE_NS)) else {
+            return read(Timing::Strayed);
+        };
+        // Where nothing is due by the clock, a stamp that lies before the last look at it needs no other.
+        let read_ns =
+            if self.has_open_loop || at_ns > self.woken_ns { self.clock.now_ns() } else { self.woken_ns };
+        if at_ns > read_ns + TOLERANCE_NS {
+            return read(Timing::Strayed);
+        }
+        (Receipt { at_ns: at_ns.min(read_ns).max(sent_ns), timing: Timing::Stamp }, read_ns)
+    }
+
     /// Parses the first `bytes` of the buffer. False when that was the connection's end.
     #[inline]
-    fn digest(&mut self, index: usize, bytes: usize, at_ns: u64) -> bool {
+    fn digest(&mut self, index: usize, bytes: usize, receipt: Receipt) -> bool {
+        let at_ns = receipt.at_ns;
         let mut from = 0;
         while from < bytes {
             let connection = &mut self.connections[index];
@@ -168,7 +207,7 @@ impl Engine<'_> {
                         self.failed(index, at_ns, ErrorKind::Malformed, None);
                         return false;
                     }
-                    if !self.answered(index, &response, input, at_ns) {
+                    if !self.answered(index, &response, input, receipt) {
                         return false;
                     }
                 }
@@ -183,7 +222,8 @@ impl Engine<'_> {
 
     /// The oldest request in flight got a whole answer. False when the connection cannot be used again.
     #[inline]
-    fn answered(&mut self, index: usize, response: &Response, input: Range<usize>, at_ns: u64) -> bool {
+    fn answered(&mut self, index: usize, response: &Response, input: Range<usize>, receipt: Receipt) -> bool {
+        let at_ns = receipt.at_ns;
         let connection = &mut self.connections[index];
         let number = connection.lane;
         let lane = &mut self.lanes[number];
@@ -209,10 +249,10 @@ impl Engine<'_> {
             kind
         });
         if self.plan.live && result.is_ok() {
-            self.board.response.record_ns(at_ns.saturating_sub(ticket.due_ns));
+            self.board.response.record_ns(ticket.response_ns(at_ns));
         }
         let first_byte_ns = self.plan.first_byte.then_some(connection.first_byte_ns);
-        let answer = Answer { at_ns, first_byte_ns, status: response.status, result, compared };
+        let answer = Answer { receipt, first_byte_ns, status: response.status, result, compared };
         connection.fruitless = 0;
         connection.ok_in_window += u64::from(lane.answered(ticket, answer));
         self.deadlines[index] =
@@ -292,7 +332,8 @@ impl Engine<'_> {
     }
 
     /// The server will send nothing more.
-    fn ended(&mut self, index: usize, at_ns: u64) {
+    fn ended(&mut self, index: usize, receipt: Receipt) {
+        let at_ns = receipt.at_ns;
         let connection = &mut self.connections[index];
         if connection.in_flight.is_empty() {
             self.closed_by_server(index, at_ns);
@@ -301,7 +342,7 @@ impl Engine<'_> {
         match connection.parser.end_of_input() {
             Ok(response) => {
                 connection.closing = true;
-                self.answered(index, &response, 0..0, at_ns);
+                self.answered(index, &response, 0..0, receipt);
             }
             Err(error) => self.failed(index, at_ns, kind_of_error(error), None),
         }
@@ -322,70 +363,6 @@ impl Engine<'_> {
             self.lanes[lane].finish(ticket, at_ns, Err(kind));
             self.tell(index, at_ns, Event::Failed { kind, os_error });
         }
-    }
-
-    /// Sends whatever is due on the lanes of open loops, which must not wait for the rest of a batch. Those of closed loops do:
-    /// to read all answers of a batch and then to write all requests takes less time than to alternate.
-    #[inline]
-    fn send_on_time(&mut self, now_ns: u64) {
-        for lane in 0..self.lanes.len() {
-            if self.lanes[lane].is_open_loop() {
-                self.send_on(lane, now_ns);
-            }
-        }
-    }
-
-    /// Sends whatever is due on any lane. Returns whether anything was sent.
-    #[inline]
-    pub(super) fn send_due(&mut self, now_ns: u64) -> bool {
-        (0..self.lanes.len()).fold(false, |sent, lane| self.send_on(lane, now_ns) | sent)
-    }
-
-    /// Sends whatever is due on one lane, as far as it has free connections. `now_ns` may be a little old.
-    #[inline]
-    pub(super) fn send_on(&mut self, lane: usize, now_ns: u64) -> bool {
-        if !self.started {
-            return false;
-        }
-        self.lanes[lane].advance(now_ns);
-        let mut sent = false;
-        while self.lanes[lane].has_work(now_ns) {
-            let at_ns = self.clock.now_ns();
-            let Some((connection, ticket, lag_ns)) = self.lanes[lane].assign(at_ns) else { break };
-            if self.plan.live && self.plan.streams[self.streams[lane]].pacing.is_open() {
-                self.board.lag.record_ns(lag_ns);
-            }
-            sent = true;
-            self.start(connection as usize, ticket);
-        }
-        if sent && self.wires[lane].pipelined {
-            self.write_collected(now_ns);
-        }
-        sent
-    }
-
-    #[inline]
-    fn start(&mut self, index: usize, ticket: Ticket) {
-        self.tell(index, ticket.sent_ns, Event::Sent);
-        let connection = &mut self.connections[index];
-        let wire = &self.wires[connection.lane];
-        if connection.in_flight.is_empty() {
-            self.deadlines[index] = ticket.sent_ns.saturating_add(self.timeout_ns);
-        }
-        connection.offered -= 1;
-        connection.take(ticket, wire.request_bytes, wire.answer_has_body);
-        if wire.pipelined {
-            self.collected.push(index as u32);
-        } else {
-            self.write(index, ticket.sent_ns);
-        }
-    }
-
-    /// Writes what pipelining connections were given, each in one go.
-    fn write_collected(&mut self, now_ns: u64) {
-        let mut collected = std::mem::take(&mut self.collected);
-        collected.drain(..).for_each(|index| self.write(index as usize, now_ns));
-        self.collected = collected;
     }
 }
 

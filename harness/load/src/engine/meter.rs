@@ -11,6 +11,7 @@ pub(crate) struct Reading {
     pub(crate) calls: IoCalls,
     pub(crate) waits: u64,
     pub(crate) empty_waits: u64,
+    pub(crate) dozes: u64,
     /// Time spent in polls that found nothing, with nothing due.
     pub(crate) idle_ns: u64,
 }
@@ -42,6 +43,7 @@ impl Meter {
             voluntary_switches: closed.usage.voluntary_switches - opened.usage.voluntary_switches,
             waits: closed.waits - opened.waits,
             empty_waits: closed.empty_waits - opened.empty_waits,
+            dozes: closed.dozes - opened.dozes,
             reads: closed.calls.reads - opened.calls.reads,
             writes: closed.calls.writes - opened.calls.writes,
             ..identity

@@ -3,15 +3,20 @@
 //! A keep-alive request costs one write and one read, and a batch of ready connections one wait: a socket is not read
 //! again to see that it is empty (edge-triggered events make that safe, see [`poller`]). Between any two events what an
 //! open loop has due is sent, so that a large batch does not delay it; a closed loop reads all answers of a batch and
-//! then writes all requests. In the steady state nothing is allocated, and no lock is taken.
+//! then writes all requests. An open loop that sleeps need not even be woken by answers, see [`waiting`]. In the steady
+//! state nothing is allocated, and no lock is taken.
 
 mod agenda;
+mod assembly;
+mod axis;
 mod exchange;
 mod live;
 mod meter;
 mod poller;
 mod reconnect;
+mod sending;
 mod usage;
+mod waiting;
 mod wire;
 
 use std::{
@@ -26,28 +31,28 @@ use stats::Histogram;
 pub(crate) use live::{Board, LiveCounts, Shown};
 
 use crate::{
-    clock::{Clock, nanoseconds},
+    clock::Clock,
+    clocked::ReceivedBy,
     connection::{Connection, IoCalls, State},
     errors::ErrorKind,
     lane::Lane,
     outcome::{StreamOutcome, ThreadOutcome},
-    pacing::{Purpose, Share, random_sequence},
-    plan::{LINGER_NS, Plan, Wait},
+    pacing::Share,
+    plan::Plan,
     policy::ConnectionPolicy,
     pool::Pool,
     run_error::RunError,
+    stamps::Control,
     stop::{StopHandle, wait_for},
     window::Window,
     witness::{Event, Witness},
 };
 use agenda::Agenda;
+use axis::Axis;
 use meter::{Meter, Reading};
 use poller::Poller;
 use usage::Usage;
 use wire::Wire;
-
-/// What one read takes at most. A response that fits is parsed where it lies.
-const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// How often deadlines are looked at, the board is written, and the stop handle is seen by a thread that sleeps.
 const SWEEP_NS: u64 = 20_000_000;
@@ -62,6 +67,8 @@ pub(crate) struct ThreadReport {
     /// What it saw of each stream that it serves, with the stream's number.
     pub(crate) streams: Vec<(usize, StreamOutcome)>,
     pub(crate) interrupted: bool,
+    /// By how much the wall clock was set within the window, where stamps were used.
+    pub(crate) clock_step_ns: Option<i64>,
 }
 
 /// What an engine thread is given.
@@ -135,6 +142,10 @@ struct Engine<'a> {
     streams: Vec<usize>,
     shares: Vec<Share>,
     wires: Vec<Wire>,
+    /// By what each lane's answers are timed.
+    received_by: Vec<ReceivedBy>,
+    /// Where stamps lie on the run's axis. `None` where there are none.
+    axis: Option<Axis>,
     /// Draws lanes for connections that all share.
     pool: Option<Pool>,
     connections: Vec<Connection>,
@@ -145,92 +156,27 @@ struct Engine<'a> {
     /// Connections with requests that are to be written together.
     collected: Vec<u32>,
     buffer: Box<[u8]>,
+    control: Control,
     calls: IoCalls,
     timeout_ns: u64,
+    /// When the last wait ended.
+    woken_ns: u64,
+    has_open_loop: bool,
     next_sweep_ns: u64,
     idle_ns: u64,
     meter: Meter,
     oversleep: Histogram,
     connecting: usize,
     retired: usize,
+    /// What comes may lie unread for a while.
+    dozes: bool,
+    dozed: u64,
     /// The run may be over before its window is.
     may_end_early: bool,
     started: bool,
 }
 
 impl<'a> Engine<'a> {
-    fn new(plan: &'a Plan, index: u32, stop: &'a StopHandle, board: &'a Board) -> Result<Self, RunError> {
-        let opens_ns = nanoseconds(plan.warm_up);
-        let window = Window { opens_ns, closes_ns: opens_ns.saturating_add(nanoseconds(plan.window)) };
-        let mut lanes = Vec::new();
-        let (mut streams, mut shares, mut wires) = (Vec::new(), Vec::new(), Vec::new());
-        let mut connections = Vec::new();
-        let mut first_number = 0_u32;
-        for (number, stream) in plan.streams.iter().enumerate() {
-            let all = plan.shared_connections.unwrap_or(stream.connections);
-            let share = Share { index, of: plan.threads().min(all) };
-            let own = if index < share.of { share.part_of(u64::from(all)) as usize } else { 0 };
-            let numbers = (first_number.saturating_add(index)..).step_by(share.of as usize);
-            first_number = first_number.saturating_add(stream.connections);
-            if own == 0 {
-                continue;
-            }
-            let mut record = StreamOutcome::new(stream.name.clone(), stream.pacing);
-            record.first_byte = plan.first_byte.then(Histogram::new);
-            record.lifetime = stream.policy.requests_each.map(|_| Histogram::new());
-            if plan.shared_connections.is_none() || number == 0 {
-                record.connections.planned = own as u64;
-                record.connections.unreachable = true;
-                let new = |number| Connection::new(number, lanes.len(), plan.limits, &stream.policy);
-                connections.extend(numbers.take(own).map(new));
-            }
-            let slots = own * stream.policy.pipeline as usize;
-            lanes.push(Lane::new(record, plan.seed, number, share, slots, window, stream.requests));
-            streams.push(number);
-            shares.push(share);
-            wires.push(Wire::of(stream));
-        }
-        let weights = || plan.streams.iter().map(|stream| stream.weight).collect();
-        let draws = || random_sequence(plan.seed, plan.streams.len(), index, Purpose::Connections);
-        let may_end_early =
-            plan.streams.iter().any(|stream| stream.requests.is_some() || stream.policy.then.retires());
-        let most_collected = if wires.iter().any(|wire| wire.pipelined) {
-            plan.streams.iter().map(|stream| connections.len() * stream.policy.pipeline as usize).sum()
-        } else {
-            0
-        };
-        Ok(Self {
-            plan,
-            witness: plan.witness.as_deref(),
-            index,
-            stop,
-            board,
-            clock: Clock::starting_at(Instant::now()),
-            poller: Poller::new().map_err(RunError::system("create an epoll instance"))?,
-            window,
-            lanes,
-            streams,
-            shares,
-            wires,
-            pool: plan.shared_connections.map(|_| Pool::new(weights(), draws())),
-            deadlines: vec![NEVER; connections.len()],
-            agenda: Agenda::with_capacity(3 * connections.len()),
-            collected: Vec::with_capacity(most_collected),
-            connections,
-            buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
-            calls: IoCalls::default(),
-            timeout_ns: nanoseconds(plan.timeout),
-            next_sweep_ns: 0,
-            idle_ns: 0,
-            meter: Meter::default(),
-            oversleep: Histogram::new(),
-            connecting: 0,
-            retired: 0,
-            may_end_early,
-            started: false,
-        })
-    }
-
     fn policy(&self, index: usize) -> &'a ConnectionPolicy {
         // A shared pool follows the first stream's.
         let lane = if self.pool.is_some() { 0 } else { self.connections[index].lane };
@@ -250,23 +196,12 @@ impl<'a> Engine<'a> {
         let mut now_ns = self.clock.now_ns();
         let mut last_event_ns = now_ns;
         loop {
-            let timeout_ns = match self.plan.wait {
-                Wait::Spin => 0,
-                Wait::Linger if now_ns - last_event_ns < LINGER_NS => 0,
-                Wait::Linger | Wait::Sleep => self.next_wake_ns().saturating_sub(now_ns),
-            };
             let before_ns = now_ns;
-            let ready = match self.poller.wait(timeout_ns) {
-                Ok(ready) => ready,
-                Err(error) => return Err(wait_failed(error)),
-            };
-            now_ns = self.clock.now_ns();
+            let (ready, woken_ns) = self.wait(now_ns, last_event_ns).map_err(&wait_failed)?;
+            (now_ns, self.woken_ns) = (woken_ns, woken_ns);
             self.note_edges(now_ns);
             (0..ready).for_each(|event| self.handle(self.poller.ready(event)));
             let sent = self.send_due(now_ns);
-            if ready == 0 && timeout_ns > 0 && sent {
-                self.oversleep.record_ns((now_ns - before_ns).saturating_sub(timeout_ns));
-            }
             if ready == 0 && !sent {
                 self.idle_ns += now_ns - before_ns;
             } else {
@@ -296,6 +231,9 @@ impl<'a> Engine<'a> {
     fn begin(&mut self, start: Instant) {
         wait_for(start, self.stop);
         self.clock = Clock::starting_at(start);
+        if self.received_by.contains(&ReceivedBy::Stamp) {
+            self.axis = Some(Axis::starting_at(start));
+        }
         self.started = true;
         for connection in 0..self.connections.len() {
             if self.connections[connection].state == State::Connecting {
@@ -323,27 +261,20 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// When this thread must look at the clock again, if no socket becomes ready.
-    fn next_wake_ns(&self) -> u64 {
-        let edge_ns = if self.meter.opened.is_none() {
-            self.window.opens_ns
-        } else if self.meter.closed.is_none() {
-            self.window.closes_ns
-        } else {
-            NEVER
-        };
-        let due_ns = self.lanes.iter().filter_map(Lane::next_due_ns).min().unwrap_or(NEVER);
-        edge_ns.min(due_ns).min(self.next_sweep_ns).min(self.agenda.next_ns().unwrap_or(NEVER))
-    }
-
     /// Takes the readings that belong to the window's edges once they have passed.
     fn note_edges(&mut self, now_ns: u64) {
         if self.meter.opened.is_none() && now_ns >= self.window.opens_ns {
+            self.axis.iter_mut().for_each(Axis::window_opens);
             self.meter.opened = Some(self.reading(now_ns));
         }
         if self.meter.closed.is_none() && now_ns >= self.window.closes_ns {
-            self.meter.closed = Some(self.reading(now_ns));
+            self.close_books(now_ns);
         }
+    }
+
+    fn close_books(&mut self, now_ns: u64) {
+        self.meter.closed = Some(self.reading(now_ns));
+        self.axis.iter_mut().for_each(Axis::window_closes);
     }
 
     fn reading(&self, at_ns: u64) -> Reading {
@@ -353,6 +284,7 @@ impl<'a> Engine<'a> {
             calls: self.calls,
             waits: self.poller.waits,
             empty_waits: self.poller.empty_waits,
+            dozes: self.dozed,
             idle_ns: self.idle_ns,
         }
     }
@@ -365,9 +297,7 @@ impl<'a> Engine<'a> {
                 let connection = &self.connections[index];
                 match connection.state {
                     State::Connecting => self.connect_failed(index, now_ns, Errno::TIMEDOUT),
-                    State::Open if !connection.is_idle() => {
-                        self.failed(index, now_ns, ErrorKind::Timeout, None);
-                    }
+                    State::Open if !connection.is_idle() => self.time_out(index, now_ns),
                     State::Closed | State::Open | State::Retired => self.deadlines[index] = NEVER,
                 }
             }
@@ -378,6 +308,17 @@ impl<'a> Engine<'a> {
             in_flight: sum.in_flight + lane.in_flight(),
             queued: sum.queued + lane.queued(),
         }));
+    }
+
+    /// A request has taken too long, unless its answer was received in time and only not read yet.
+    fn time_out(&mut self, index: usize, now_ns: u64) {
+        if self.received_by[self.connections[index].lane] == ReceivedBy::Stamp {
+            self.receive(index, None);
+        }
+        let connection = &self.connections[index];
+        if self.deadlines[index] <= now_ns && connection.state == State::Open && !connection.is_idle() {
+            self.failed(index, now_ns, ErrorKind::Timeout, None);
+        }
     }
 
     fn is_over(&self, now_ns: u64) -> bool {
@@ -396,7 +337,7 @@ impl<'a> Engine<'a> {
     fn cut(&mut self) {
         let now_ns = self.clock.now_ns();
         if self.meter.opened.is_some() && self.meter.closed.is_none() {
-            self.meter.closed = Some(self.reading(now_ns));
+            self.close_books(now_ns);
         }
         self.lanes.iter_mut().for_each(|lane| lane.cut(now_ns));
     }
@@ -427,6 +368,7 @@ impl<'a> Engine<'a> {
             },
             streams: streams.collect(),
             interrupted,
+            clock_step_ns: self.axis.and_then(|axis| axis.step_ns()),
         }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) struct Poller {
     events: Vec<epoll::Event>,
     pub(crate) waits: u64,
     pub(crate) empty_waits: u64,
+    has_left_some: bool,
 }
 
 /// What became of one socket.
@@ -47,7 +48,7 @@ impl Ready {
 impl Poller {
     pub(crate) fn new() -> Result<Self, Errno> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, events: Vec::with_capacity(BATCH), waits: 0, empty_waits: 0 })
+        Ok(Self { epoll, events: Vec::with_capacity(BATCH), waits: 0, empty_waits: 0, has_left_some: false })
     }
 
     /// Follows `socket` until it is closed. Both directions at once and edge-triggered, so that a connection costs one
@@ -79,7 +80,14 @@ impl Poller {
             Err(error) => return Err(error),
         };
         self.empty_waits += u64::from(ready == 0);
+        self.has_left_some = ready >= BATCH;
         Ok(ready)
+    }
+
+    /// Whether the last wait brought as many events as it may: there are more.
+    #[inline]
+    pub(crate) fn has_left_some(&self) -> bool {
+        self.has_left_some
     }
 
     /// Event number `index` of the last wait.

@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     clock::nanoseconds,
+    clocked::ReceivedBy,
     connection::State,
-    outcome::ConnectionCounts,
+    counts::ConnectionCounts,
     policy::{Afterwards, Opening},
     run_error::RunError,
     witness::{End, Event},
@@ -84,7 +85,8 @@ impl Engine<'_> {
         let policy = self.policy(index);
         let poller = &self.poller;
         let connection = &mut self.connections[index];
-        let opened = connection.open(&self.plan.target, policy, |socket, generation| {
+        let with_stamps = self.received_by[connection.lane] == ReceivedBy::Stamp;
+        let opened = connection.open(&self.plan.target, policy, with_stamps, |socket, generation| {
             poller.register(socket, index as u32, generation)
         });
         if connection.left == policy.requests_each.unwrap_or(u32::MAX) {
@@ -112,6 +114,7 @@ impl Engine<'_> {
     /// A handshake failed, or could not even be started.
     pub(super) fn connect_failed(&mut self, index: usize, now_ns: u64, error: Errno) {
         self.connecting -= 1;
+        self.dozes = false;
         self.deadlines[index] = NEVER;
         self.lanes[self.connections[index].lane].connect_failed(now_ns);
         self.connections[index].close();
@@ -128,6 +131,8 @@ impl Engine<'_> {
     /// never brought an answer.
     pub(super) fn reopen(&mut self, index: usize, now_ns: u64, end: End) {
         self.tell(index, now_ns, Event::Ended(end));
+        // Where connections come and go, a request may wait for the next one.
+        self.dozes = false;
         let connection = &self.connections[index];
         let left = connection.allowance.saturating_add(connection.offered);
         self.withdraw(index);
