@@ -5,6 +5,7 @@
 //! measurement, and of HTTP nothing but how an answer begins.
 
 pub mod answering;
+mod cgroup;
 pub mod class;
 pub mod cpus;
 pub mod footprint;
