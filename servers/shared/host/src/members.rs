@@ -52,7 +52,7 @@ pub fn below(root: u32) -> io::Result<Members> {
         let Some(stat) = processes::stat(&format!("/proc/{pid}/stat"))? else { continue };
         let lives = match stat.state {
             // Its first thread has ended, which says nothing of the others.
-            'Z' | 'X' => lives_without_its_first(pid)?,
+            'Z' | 'X' => processes::any_thread(pid, |state| !matches!(state, 'Z' | 'X'))?,
             _ => true,
         };
         let member = Member { pid, started: stat.starttime, name: stat.comm };
@@ -104,16 +104,6 @@ fn children_of(pid: u32) -> io::Result<Vec<u32>> {
 
 fn pids_in(list: &[u8]) -> Vec<u32> {
     String::from_utf8_lossy(list).split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
-}
-
-fn lives_without_its_first(pid: u32) -> io::Result<bool> {
-    for thread in processes::numbers_in(&format!("/proc/{pid}/task"))?.unwrap_or_default() {
-        let stat = processes::stat(&format!("/proc/{pid}/task/{thread}/stat"))?;
-        if stat.is_some_and(|stat| !matches!(stat.state, 'Z' | 'X')) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 impl PartialEq for Member {

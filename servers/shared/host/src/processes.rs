@@ -70,15 +70,31 @@ fn parent_of_living(pid: u32) -> io::Result<Option<u32>> {
 }
 
 /// What a `stat` file of `/proc` says of a process or a thread; `None` if that has ended, or is not for this one to see.
-pub(crate) fn stat(path: &str) -> io::Result<Option<Stat>> {
+///
+/// # Errors
+/// It cannot be read for another reason: there is no descriptor left, for one.
+pub fn stat(path: &str) -> io::Result<Option<Stat>> {
     match read(path)? {
         Some(stat) => Stat::from_read(stat.as_slice()).map(Some).map_err(io::Error::other),
         None => Ok(None),
     }
 }
 
+/// Whether one of the threads of process `pid` is in a state of which `is` holds, by the letters of `proc_pid_stat(5)`.
+pub(crate) fn any_thread(pid: u32, is: impl Fn(char) -> bool) -> io::Result<bool> {
+    for thread in numbers_in(&format!("/proc/{pid}/task"))?.unwrap_or_default() {
+        if stat(&format!("/proc/{pid}/task/{thread}/stat"))?.is_some_and(|stat| is(stat.state)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A file of `/proc` about a process; `None` if that has ended, or is not for this one to see.
-pub(crate) fn read(path: &str) -> io::Result<Option<Vec<u8>>> {
+///
+/// # Errors
+/// As of [`stat`].
+pub fn read(path: &str) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if is_gone_or_unseen(&error) => Ok(None),
@@ -87,7 +103,10 @@ pub(crate) fn read(path: &str) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// The numbers that a folder of `/proc` lists; `None` if what it is about has ended, or is not for this one to see.
-pub(crate) fn numbers_in(folder: &str) -> io::Result<Option<Vec<u32>>> {
+///
+/// # Errors
+/// As of [`stat`].
+pub fn numbers_in(folder: &str) -> io::Result<Option<Vec<u32>>> {
     let listed = fs::read_dir(folder).and_then(|entries| {
         let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
         names.filter_map(|name| name.map(|name| name.to_str()?.parse().ok()).transpose()).collect()

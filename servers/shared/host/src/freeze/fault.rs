@@ -16,7 +16,7 @@ pub enum FreezeFault {
         root: u32,
     },
     /// It is at work.
-    #[error("still uses {:.0}% of a CPU after {within:?} without load", share * 100.0)]
+    #[error("still uses {:.0}% of a CPU, or waits for one, after {within:?} without load", share * 100.0)]
     NotIdle {
         /// CPU time by time, when last looked at.
         share: f64,

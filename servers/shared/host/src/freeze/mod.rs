@@ -13,6 +13,9 @@
 //! By SIGSTOP as a rule, which a parent can see that waits with WUNTRACED. Where one does and acts on it, a cgroup freezes the tree
 //! unseen ([`Group`]). Either way SIGKILL ends it, so that a [guard](crate::guard) does what it promises; the guard itself is not
 //! part of the tree and never frozen. SIGTERM waits for the thaw.
+//!
+//! A tree of two processes had stopped 0.4 ms after it was idle with 8 threads, and after 5 ms with 256; to be sure that it was idle took
+//! 10 ms, and thawing 0.1 and 1 ms (medians: `freezing` in this crate's examples).
 
 mod fault;
 mod group;
@@ -20,6 +23,7 @@ mod signals;
 
 use std::{
     collections::BTreeSet,
+    io,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -34,6 +38,7 @@ pub use self::{
 use crate::{
     answering, cpu_clock,
     members::{self, Changes, Member},
+    processes,
 };
 
 /// How long the account of a tree must stand still before it counts: a thread is said to be stopped a few microseconds before it
@@ -43,7 +48,7 @@ const SETTLED: Duration = Duration::from_millis(1);
 /// What a tree must keep to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// The CPU time that an idle tree uses less than, as a share of one CPU.
+    /// The CPU time that an idle tree uses less than, as a share of one CPU; and none of its threads waits for one.
     pub idle_below: f64,
     /// Over how long that is looked at; two ticks of the kernel at least, in which the time of a thread that runs is accounted.
     pub idle_over: Duration,
@@ -169,8 +174,9 @@ impl Freezer {
             let now = self.look()?;
             let used = now.used.saturating_sub(before.used);
             let share = used.as_secs_f64() / (now.at - before.at).as_secs_f64();
-            // One that starts and ends processes is at work.
-            if share < idle_below && Changes::between(&before.living, &now.living).is_none() {
+            // One that starts and ends processes is at work, and so is one that others keep from its CPU.
+            let is_same = Changes::between(&before.living, &now.living).is_none();
+            if share < idle_below && is_same && !wants_to_run(&now.living)? {
                 return Ok(());
             }
             if now.at > deadline {
@@ -288,6 +294,15 @@ impl Drop for Frozen {
             drop(self.resume());
         }
     }
+}
+
+fn wants_to_run(living: &[Member]) -> io::Result<bool> {
+    for member in living {
+        if processes::any_thread(member.pid, |state| state == 'R')? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// How often the kernel accounts for a thread that runs: what its coarse clocks advance by.

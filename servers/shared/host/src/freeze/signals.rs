@@ -88,11 +88,5 @@ fn is_there(member: &Member) -> bool {
 
 /// Whether a thread of process `pid` is neither stopped nor dead.
 fn is_moving(pid: u32) -> io::Result<bool> {
-    for thread in processes::numbers_in(&format!("/proc/{pid}/task"))?.unwrap_or_default() {
-        let stat = processes::stat(&format!("/proc/{pid}/task/{thread}/stat"))?;
-        if stat.is_some_and(|stat| !matches!(stat.state, 'T' | 'Z' | 'X')) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    processes::any_thread(pid, |state| !matches!(state, 'T' | 'Z' | 'X'))
 }
