@@ -11,6 +11,7 @@ pub mod registry;
 pub mod plan;
 pub mod programs;
 
+pub mod machine;
 pub mod sample;
 
 pub mod records;

@@ -1,6 +1,6 @@
 //! CPU lists in the kernel's notation (`0-3,6`), and the masks that they stand for.
 
-use std::{fmt, io, str::FromStr};
+use std::{fmt, io, marker::PhantomData, str::FromStr};
 
 use rustix::thread::{CpuSet as Mask, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,16 @@ impl CpuSet {
         })
     }
 
+    /// As [`CpuSet::apply_to_current_thread`], until what is returned is dropped.
+    ///
+    /// # Errors
+    /// See [`CpuSet::apply_to_current_thread`].
+    pub fn pin_current_thread(&self) -> io::Result<Pinned> {
+        let before = Self::allowed()?;
+        self.apply_to_current_thread()?;
+        Ok(Pinned { before, _of_this_thread: PhantomData })
+    }
+
     /// How many CPUs the set holds.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -74,6 +84,21 @@ impl CpuSet {
     /// If the set is empty.
     pub fn nth_wrapping(&self, index: usize) -> usize {
         self.0[index % self.0.len()]
+    }
+}
+
+/// A thread that is restricted to some CPUs. When this is dropped, it may run where it might before.
+#[derive(Debug)]
+pub struct Pinned {
+    before: CpuSet,
+    /// It is dropped where it was made.
+    _of_this_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // Which the kernel refuses only where these CPUs were taken from the whole process meanwhile.
+        drop(self.before.apply_to_current_thread());
     }
 }
 
@@ -190,6 +215,16 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn a_pinned_thread_may_run_where_it_might_before_once_the_pin_is_dropped() {
+        let before = CpuSet::allowed().unwrap();
+        let only = CpuSet::from_iter(before.iter().last());
+        let pinned = only.pin_current_thread().unwrap();
+        assert_eq!(CpuSet::allowed().unwrap(), only);
+        drop(pinned);
+        assert_eq!(CpuSet::allowed().unwrap(), before);
     }
 
     proptest::proptest! {

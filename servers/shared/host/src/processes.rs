@@ -47,23 +47,80 @@ pub fn try_descendants(root: u32) -> io::Result<Vec<u32>> {
 
 /// Every process that `/proc` lists.
 fn all() -> io::Result<Vec<u32>> {
-    let names = fs::read_dir("/proc")?.map(|entry| entry.map(|entry| entry.file_name()));
-    names.filter_map(|name| name.map(|name| name.to_str()?.parse().ok()).transpose()).collect()
+    numbers_in("/proc")?.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// The children of process `parent`, dead ones that nobody has waited for among them.
+pub(crate) fn children(parent: u32) -> io::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for pid in all()? {
+        let stat = stat(&format!("/proc/{pid}/stat"))?;
+        if stat.is_some_and(|stat| u32::try_from(stat.ppid) == Ok(parent)) {
+            children.push(pid);
+        }
+    }
+    Ok(children)
 }
 
 /// The parent of a process; `None` if it has ended, or is not for this one to see.
 fn parent_of_living(pid: u32) -> io::Result<Option<u32>> {
-    let stat = match fs::read(format!("/proc/{pid}/stat")) {
-        Ok(stat) => stat,
-        Err(error) => {
-            let gone = error.raw_os_error() == Some(Errno::SRCH.raw_os_error());
-            let unseen = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied);
-            return if gone || unseen { Ok(None) } else { Err(error) };
-        }
-    };
-    let stat = Stat::from_read(stat.as_slice()).map_err(io::Error::other)?;
+    let Some(stat) = stat(&format!("/proc/{pid}/stat"))? else { return Ok(None) };
     let lives = !matches!(stat.state, 'Z' | 'X');
     Ok(lives.then(|| u32::try_from(stat.ppid).unwrap_or(0)))
+}
+
+/// What a `stat` file of `/proc` says of a process or a thread; `None` if that has ended, or is not for this one to see.
+///
+/// # Errors
+/// It cannot be read for another reason: there is no descriptor left, for one.
+pub fn stat(path: &str) -> io::Result<Option<Stat>> {
+    match read(path)? {
+        Some(stat) => Stat::from_read(stat.as_slice()).map(Some).map_err(io::Error::other),
+        None => Ok(None),
+    }
+}
+
+/// Whether one of the threads of process `pid` is in a state of which `is` holds, by the letters of `proc_pid_stat(5)`.
+pub(crate) fn any_thread(pid: u32, is: impl Fn(char) -> bool) -> io::Result<bool> {
+    for thread in numbers_in(&format!("/proc/{pid}/task"))?.unwrap_or_default() {
+        if stat(&format!("/proc/{pid}/task/{thread}/stat"))?.is_some_and(|stat| is(stat.state)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A file of `/proc` about a process; `None` if that has ended, or is not for this one to see.
+///
+/// # Errors
+/// As of [`stat`].
+pub fn read(path: &str) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_gone_or_unseen(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The numbers that a folder of `/proc` lists; `None` if what it is about has ended, or is not for this one to see.
+///
+/// # Errors
+/// As of [`stat`].
+pub fn numbers_in(folder: &str) -> io::Result<Option<Vec<u32>>> {
+    let listed = fs::read_dir(folder).and_then(|entries| {
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+        names.filter_map(|name| name.map(|name| name.to_str()?.parse().ok()).transpose()).collect()
+    });
+    match listed {
+        Ok(numbers) => Ok(Some(numbers)),
+        Err(error) if is_gone_or_unseen(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_gone_or_unseen(error: &io::Error) -> bool {
+    let gone = error.raw_os_error() == Some(Errno::SRCH.raw_os_error());
+    gone || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
 }
 
 /// Sends `signal` to process `pid`; whether the process was there to get it.

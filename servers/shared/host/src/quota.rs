@@ -3,19 +3,15 @@
 //! Containers are limited by such a quota (`docker run --cpus 1.5`, a Kubernetes CPU limit): every CPU stays in the mask, but
 //! once the group has used its share of a period, all its threads stop until the next one. The kernel keeps the quota in
 //! files, in one of two forms (v2: `cpu.max`; v1: `cpu.cfs_quota_us` and `cpu.cfs_period_us`), and a group is also held to the
-//! quota of each group above it: the tightest counts. `/proc/self/cgroup` names the group and `/proc/self/mountinfo` says
-//! where which part of the hierarchy can be seen.
+//! quota of each group above it: the tightest counts.
 //!
 //! Everything is read below a root folder, so that tests can make trees of files. This module knows neither masks nor workers,
 //! and nothing of other limits (memory, processes); what cannot be read or understood grants no less than all.
-//! The formats: `Documentation/admin-guide/cgroup-v2.rst` and `Documentation/scheduler/sched-bwc.rst` of the kernel,
-//! `proc(5)`, `cgroups(7)`.
+//! The formats: `Documentation/admin-guide/cgroup-v2.rst` and `Documentation/scheduler/sched-bwc.rst` of the kernel.
 
-use std::{
-    cmp::Ordering,
-    fmt, fs,
-    path::{Component, Path, PathBuf},
-};
+use std::{cmp::Ordering, fmt, fs, path::Path};
+
+use crate::cgroup::{self, Version};
 
 /// CPU time in each period of time, for all threads of a group together.
 #[derive(Clone, Copy, Debug)]
@@ -32,19 +28,9 @@ impl Quota {
 
     /// The same, where `/proc` and the mounted hierarchies are looked for below `root`.
     pub fn below(root: &Path) -> Option<Self> {
-        let read =
-            |path: &str| fs::read(root.join(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let (groups, mounts) = (read("proc/self/cgroup").ok()?, read("proc/self/mountinfo").ok()?);
-        let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
-        // A controller is in one hierarchy only: on a host with both, the other one simply has no such files.
-        groups
-            .lines()
-            .filter_map(Membership::parse)
-            .flat_map(|membership| {
-                let mounts = mounts.iter().filter(move |mount| mount.version == membership.version);
-                mounts.flat_map(move |mount| mount.folders_of(&membership.path)).collect::<Vec<_>>()
-            })
-            .filter_map(|(version, folder)| Self::of_folder(version, &below(root, &folder)))
+        cgroup::folders_of_this_process(root)
+            .into_iter()
+            .filter_map(|(version, folder)| Self::of_folder(version, &folder))
             .min()
     }
 
@@ -114,103 +100,6 @@ impl fmt::Display for Quota {
     }
 }
 
-/// The two forms of the interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
-    V1,
-    V2,
-}
-
-/// The group of this process in one hierarchy that may have the CPU controller: a line of `/proc/self/cgroup`.
-#[derive(Debug)]
-struct Membership {
-    version: Version,
-    path: PathBuf,
-}
-
-impl Membership {
-    fn parse(line: &str) -> Option<Self> {
-        let mut fields = line.splitn(3, ':');
-        let (hierarchy, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-        let version = match (hierarchy, controllers) {
-            ("0", "") => Version::V2,
-            (_, controllers) if controllers.split(',').any(|name| name == "cpu") => Version::V1,
-            _ => return None,
-        };
-        Some(Self { version, path: PathBuf::from(path) })
-    }
-}
-
-/// Where a hierarchy can be seen: a line of `/proc/self/mountinfo`.
-#[derive(Debug)]
-struct Mount {
-    version: Version,
-    /// The group that the mount point shows; in a cgroup namespace as seen from that namespace's root, so that it can
-    /// begin with `/..`.
-    group: PathBuf,
-    /// Where it does.
-    point: PathBuf,
-}
-
-impl Mount {
-    fn parse(line: &str) -> Option<Self> {
-        let (mount, filesystem) = line.split_once(" - ")?;
-        let mut mount = mount.split(' ').skip(3);
-        let (group, point) = (unescaped(mount.next()?), unescaped(mount.next()?));
-        let mut filesystem = filesystem.split(' ');
-        let (kind, _source, options) = (filesystem.next()?, filesystem.next()?, filesystem.next()?);
-        let version = match kind {
-            "cgroup2" => Version::V2,
-            "cgroup" if options.split(',').any(|option| option == "cpu") => Version::V1,
-            _ => return None,
-        };
-        Some(Self { version, group: PathBuf::from(group), point: PathBuf::from(point) })
-    }
-
-    /// The folders of the group at `path` and of those above it, as far as this mount shows them.
-    fn folders_of(&self, path: &Path) -> Vec<(Version, PathBuf)> {
-        let shown = match path.strip_prefix(&self.group) {
-            Ok(rest) if rest.components().all(|part| matches!(part, Component::Normal(_))) => rest,
-            // The mount shows a group above the namespace's root, whose name below that group nobody tells: what is
-            // known is that the shown one stands above this process.
-            _ if is_above_the_namespace(&self.group) && !path.starts_with("/..") => Path::new(""),
-            // Another branch of the hierarchy, whose limits are not ours.
-            _ => return Vec::new(),
-        };
-        shown.ancestors().map(|group| (self.version, self.point.join(group))).collect()
-    }
-}
-
-fn is_above_the_namespace(group: &Path) -> bool {
-    let mut parts = group.components().filter(|part| *part != Component::RootDir).peekable();
-    parts.peek().is_some() && parts.all(|part| part == Component::ParentDir)
-}
-
-/// An absolute path, below a root of one's own.
-fn below(root: &Path, path: &Path) -> PathBuf {
-    root.join(path.strip_prefix("/").unwrap_or(path))
-}
-
-/// The kernel writes blanks, tabs, newlines and backslashes of a path as a backslash and three octal digits.
-fn unescaped(path: &str) -> String {
-    let mut plain = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(code) if byte == b'\\' => {
-                plain.push(code);
-                rest = &after[3..];
-            }
-            _ => {
-                plain.push(byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,23 +127,10 @@ mod tests {
         assert!(quota(u64::MAX, 1) > quota(u64::MAX, 2));
     }
 
-    #[test]
-    fn what_the_kernel_escapes_in_a_path_is_read_back() {
-        assert_eq!(unescaped(r"/with\040blank\134and\011tab"), "/with blank\\and\ttab");
-        for literal in [r"/no\9digits", r"/short\04", r"/beyond\777", "\\", "/plain/é"] {
-            assert_eq!(unescaped(literal), literal);
-        }
-    }
-
     proptest::proptest! {
         #[test]
-        fn no_text_panics(text in "\\PC*", path in "/?(\\.\\./|[a-c/:\\\\]|\\\\0[0-9]{0,2}){0,6}") {
-            let _ = (Membership::parse(&text), Quota::parse(&text, "1"), unescaped(&text), unescaped(&path));
-            if let Some(mount) = Mount::parse(&format!("1 2 0:3 {path} {text} - cgroup2 x rw")) {
-                mount.folders_of(Path::new(&path));
-                mount.folders_of(Path::new(&text));
-            }
-            let _ = Mount::parse(&text);
+        fn no_text_panics(text in "\\PC*") {
+            let _ = (Quota::parse(&text, "1"), Quota::parse("1", &text));
         }
     }
 }
