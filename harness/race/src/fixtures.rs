@@ -24,6 +24,7 @@ pub fn always(us: u64) -> Option<Digest> {
 pub fn sound() -> Measured {
     Measured {
         window_s: 1.0,
+        clock_step_ns: Some(0),
         streams: vec![StreamRecord {
             name: "simple".to_owned(),
             connections: 64,
@@ -38,6 +39,8 @@ pub fn sound() -> Measured {
             errors: [].into(),
             first_wrong: None,
             response: always(2000),
+            observed: always(2000),
+            timed_by_stamp_and_by_read: [1000, 0],
             service: always(1900),
             queue_wait: always(1),
             lag: always(20),

@@ -15,11 +15,11 @@ use stats::{
     decide::{Decisions, FAMILY_ALPHA, FEWEST_STARTS, decide},
     itself::AgainstItself,
     overload::{Carried, Load, Offered, over_starts},
-    places::{Place, Standing, places},
+    places::{Place, Standing, places, places_where_both_agree},
     rounds::{Windows, every_pair, log_ratios, usable_starts},
 };
 
-use super::headlines::ranked_figure;
+use super::headlines::{observed_figure, ranked_figure};
 
 /// One row's starts, or those of the second entry of the row that is compared with itself.
 pub(super) struct Entered<'a> {
@@ -47,6 +47,8 @@ pub(super) struct Analysis {
     pub(super) families: Vec<Family>,
     /// The place of each row among its tier's; none for a twin and for the null server.
     pub(super) places: Vec<Option<Place>>,
+    /// Pairs `(better, worse)` by response time that share places, since the order as observed does not say the same.
+    pub(super) instrument_visible: Vec<(usize, usize)>,
     /// Whether each row carried its load, by the stream that it failed at if it did not.
     pub(super) loads: Vec<RowLoad>,
     /// The row that was entered twice.
@@ -74,14 +76,8 @@ pub(super) struct Short {
 impl Analysis {
     pub(super) fn new(scenario: &Scenario, rows: &[Entered<'_>]) -> Self {
         let loads: Vec<RowLoad> = rows.iter().map(|row| load_of(scenario, row)).collect();
-        // One window a start.
-        let values: Vec<Vec<Windows>> = rows
-            .iter()
-            .map(|row| {
-                let figure = |start: &Option<&Measured>| start.and_then(|it| ranked_figure(scenario, it));
-                row.starts.iter().map(|start| vec![figure(start)]).collect()
-            })
-            .collect();
+        let values = values(rows, |measured| ranked_figure(scenario, measured));
+        let observed = values_observed(scenario, rows);
         let standing = |row: usize| match loads[row].load {
             Load::Overloaded => Standing::Overloaded,
             _ if usable_starts(&values[row]) < FEWEST_STARTS => Standing::Unplaced,
@@ -90,6 +86,7 @@ impl Analysis {
         let direction = direction(scenario);
         let mut found = vec![None; rows.len()];
         let mut families = Vec::new();
+        let mut instrument_visible = Vec::new();
         for tier in [Tier::Controlled, Tier::Native, Tier::Reference] {
             let members: Vec<usize> =
                 (0..rows.len()).filter(|&row| rows[row].tier == tier && !rows[row].twin).collect();
@@ -97,13 +94,22 @@ impl Analysis {
                 members.iter().copied().filter(|&row| loads[row].load != Load::Overloaded).collect();
             let decisions = decide(&every_pair(&values, &entered), FAMILY_ALPHA);
             let local = |row: usize| members.iter().position(|&member| member == row);
-            let claims: Vec<(usize, usize)> = decisions
-                .claims(direction)
-                .into_iter()
-                .filter_map(|(better, worse)| local(better).zip(local(worse)))
-                .collect();
+            let claims = |decisions: &Decisions| -> Vec<(usize, usize)> {
+                let claims = decisions.claims(direction).into_iter();
+                claims.filter_map(|(better, worse)| local(better).zip(local(worse))).collect()
+            };
             let standings: Vec<Standing> = members.iter().map(|&row| standing(row)).collect();
-            for (&row, place) in members.iter().zip(places(&standings, &claims).rows) {
+            let places = match &observed {
+                // Response times leave out the generator's lateness: a place must hold with it as well.
+                Some(observed) => {
+                    let as_observed = decide(&every_pair(observed, &entered), FAMILY_ALPHA);
+                    places_where_both_agree(&standings, &claims(&decisions), &claims(&as_observed))
+                }
+                None => places(&standings, &claims(&decisions)),
+            };
+            let named = |&(better, worse): &(usize, usize)| (members[better], members[worse]);
+            instrument_visible.extend(places.instrument_visible.iter().map(named));
+            for (&row, place) in members.iter().zip(places.rows) {
                 found[row] = Some(place);
             }
             families.push(Family { members, decisions });
@@ -117,7 +123,7 @@ impl Analysis {
             .zip(twin)
             .and_then(|(row, twin)| AgainstItself::of(&log_ratios(&values[row], &values[twin]).ok()?));
         let labels = rows.iter().map(|row| row.label.clone()).collect();
-        Self { labels, families, places: found, loads, itself }
+        Self { labels, families, places: found, instrument_visible, loads, itself }
     }
 
     /// The rows that have no place although their tier has more than one, by name.
@@ -129,6 +135,17 @@ impl Analysis {
             .map(|&row| self.labels[row].as_str())
             .collect()
     }
+}
+
+/// A figure of each row by start, of which each has one window.
+fn values(rows: &[Entered<'_>], figure: impl Fn(&Measured) -> Option<f64>) -> Vec<Vec<Windows>> {
+    let of_row = |row: &Entered<'_>| row.starts.iter().map(|start| vec![start.and_then(&figure)]).collect();
+    rows.iter().map(of_row).collect()
+}
+
+/// The response times as observed, where the scenario compares by response time.
+fn values_observed(scenario: &Scenario, rows: &[Entered<'_>]) -> Option<Vec<Vec<Windows>>> {
+    (scenario.rank.by == Metric::P99).then(|| values(rows, |measured| observed_figure(scenario, measured)))
 }
 
 /// Which figures of the scenario are good.

@@ -16,6 +16,7 @@ pub(super) fn draw(scenario: &Scenario, analysis: &Analysis, ranked: bool) -> Ve
     if ranked {
         findings.extend(analysis.families.iter().flat_map(|family| differences(scenario, analysis, family)));
         findings.extend(analysis.families.iter().filter_map(|family| ties(analysis, family)));
+        findings.extend(instrument_visible(analysis));
         let unplaced = analysis.unplaced();
         if !unplaced.is_empty() {
             findings.push(format!(
@@ -88,6 +89,22 @@ fn ties(analysis: &Analysis, family: &Family) -> Option<String> {
     (!shown.is_empty()).then(|| format!("Cannot be told apart: {}.", shown.join("; ")))
 }
 
+/// One sentence for the pairs that the generator's lateness keeps from being told apart.
+fn instrument_visible(analysis: &Analysis) -> Option<String> {
+    let name = |row: usize| analysis.labels[row].as_str();
+    let pairs: Vec<String> = analysis
+        .instrument_visible
+        .iter()
+        .map(|&(better, worse)| format!("{} and {}", name(better), name(worse)))
+        .collect();
+    (!pairs.is_empty()).then(|| {
+        format!(
+            "Instrument visible, and places shared: {}; they differ by response time, and not with the generator's lateness.",
+            pairs.join("; ")
+        )
+    })
+}
+
 /// What chance does to a row and itself: printed, and applied to nothing.
 fn self_comparison(analysis: &Analysis) -> Option<String> {
     let itself = analysis.itself.as_ref()?;
@@ -134,6 +151,7 @@ mod tests {
             let mut measured = sound();
             let simple = &mut measured.streams[0];
             simple.response = always((1000.0 * ms) as u64);
+            simple.observed = simple.response.clone();
             simple.achieved_per_second = carried * simple.due as f64 / measured.window_s;
             measured
         };
@@ -205,6 +223,18 @@ mod tests {
                 .iter()
                 .any(|finding| finding.starts_with("Without a place") && finding.contains("offload"))
         );
+    }
+
+    #[test]
+    fn a_place_holds_only_where_the_generators_lateness_does_not_undo_it() {
+        let mut rows = rows();
+        rows[1].1.iter_mut().for_each(|trial| trial.streams[0].observed = always(12_000));
+        let analysis = analysed(&rows);
+        let places: Vec<String> = analysis.places.iter().flatten().map(ToString::to_string).collect();
+        assert_eq!(places, ["1-3", "1-3", "1-3", "4"]);
+        let findings = draw(&mixed(), &analysis, true);
+        let said = findings.iter().find(|finding| finding.starts_with("Instrument visible")).unwrap();
+        assert!(said.contains("offload and stealing") && said.contains("offload and pinned"), "{said}");
     }
 
     #[test]

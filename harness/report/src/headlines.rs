@@ -38,6 +38,12 @@ pub(super) fn ranked_figure(scenario: &Scenario, measured: &Measured) -> Option<
     })
 }
 
+/// The same response time with the generator's own lateness in it.
+pub(super) fn observed_figure(scenario: &Scenario, measured: &Measured) -> Option<f64> {
+    let stream = measured.stream(&scenario.rank.stream)?;
+    Some(stream.observed.as_ref()?.p99.ns() as f64 / 1000.0)
+}
+
 /// What the figures of `scenario` are.
 pub(super) fn heading(scenario: &Scenario) -> String {
     let of = if scenario.streams.len() > 1 { format!("{} ", scenario.rank.stream) } else { String::new() };

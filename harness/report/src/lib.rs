@@ -180,6 +180,7 @@ mod tests {
         let mut measured = sound();
         measured.server.cpu_ns = 1_200_000_000;
         measured.streams[0].response = always(simple_us);
+        measured.streams[0].observed = always(simple_us);
         let mut complex = measured.streams[0].clone();
         complex.name = "complex".to_owned();
         complex.offered_per_second = Some(240.0);

@@ -405,6 +405,13 @@ fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents, load: &RowLo
     if late > 0 {
         notes.push(format!("instrument visible in {late} of {valid}"));
     }
+    let streams = || line.valid.iter().flat_map(|measured| &measured.streams);
+    let [by_stamp, by_read] =
+        [0, 1].map(|at| streams().map(|it| it.timed_by_stamp_and_by_read[at]).sum::<u64>());
+    if by_read > 0 {
+        let part = 100.0 * by_read as f64 / (by_stamp + by_read) as f64;
+        notes.push(format!("{part:.1}% of answers timed when they were read"));
+    }
     let invalid = count(|verdict| matches!(verdict, Verdict::Invalid { .. }));
     if invalid > 0 {
         notes.push(format!("{invalid} invalid, repeated"));

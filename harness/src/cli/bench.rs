@@ -8,6 +8,7 @@ use host::ready::Profile;
 
 use super::list;
 use race::{
+    machine::alone::Alone,
     plan::{
         run_plan::RunPlan,
         scenario::{Placement, Scenarios},
@@ -80,6 +81,9 @@ pub(crate) struct BenchArgs {
     /// Race the rows without asking whether they keep the contract; the report says so
     #[arg(long)]
     pub unverified: bool,
+    /// Measure although another run measures on this host: each then measures the other as well
+    #[arg(long)]
+    pub beside_others: bool,
     /// Race debug builds, to see that a race works: the figures mean nothing, and are never published
     #[arg(long, hide = true)]
     pub rehearsal: bool,
@@ -132,6 +136,10 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
         );
     }
 
+    let _alone = match args.beside_others || args.rehearsal {
+        true => None,
+        false => Some(Alone::on_this_host()?),
+    };
     let folder = create_folder(args, &workspace)?;
     let mut environment = Environment::capture(&workspace, command)?;
     environment.required = prerequisites::versions(&run.record.plan.rows, workspace.root(), &context.guard);

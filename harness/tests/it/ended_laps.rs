@@ -6,10 +6,11 @@ use std::{
     time::Instant,
 };
 
+use race::machine::alone::{Alone, NotAlone};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    lap::{Lap, PATIENCE, assert_they_end, harness},
+    lap::{Lap, PATIENCE, assert_they_end, harness, stderr},
     support::finish,
 };
 
@@ -70,4 +71,23 @@ fn nothing_outlives_a_harness_that_is_killed() {
     assert_they_end(&processes);
     // What was finished is there, and whole.
     assert!(!lap.trials().is_empty());
+}
+
+#[test]
+fn two_runs_at_once_are_refused_with_the_others_process_and_leave_nothing() {
+    // Where somebody measures on this host now, theirs is the other run.
+    let other = Alone::on_this_host();
+    let pid = match &other {
+        Ok(_) => Some(std::process::id()),
+        Err(NotAlone::Another { pid }) => *pid,
+        Err(error) => panic!("{error}"),
+    };
+    let lap = Lap::with_rows(&[("ours", "right")]);
+    let command = lap.command_alone(&["--trials", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let output = finish(command.unwrap(), PATIENCE);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let expected = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+    assert!(said.contains(&format!("another run measures on this host{expected}")), "{said}");
+    assert!(!lap.out().exists(), "a run that was refused has a folder");
 }

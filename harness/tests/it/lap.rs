@@ -68,7 +68,13 @@ impl Lap {
         self.folder.path().join("out")
     }
 
+    /// Laps of tests run beside each other, and nobody reads their figures.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_alone(&[&["--beside-others"], arguments].concat())
+    }
+
+    /// A lap that wants the host for itself.
+    pub(crate) fn command_alone(&self, arguments: &[&str]) -> Command {
         let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
         command
             .arg("bench")

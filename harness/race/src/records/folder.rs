@@ -246,6 +246,13 @@ impl Folder {
         })
     }
 
+    /// When the run began, whatever the schema of its records.
+    fn started(&self) -> Option<String> {
+        let environment: serde_json::Value =
+            serde_json::from_slice(&fs::read(self.file(ENVIRONMENT)).ok()?).ok()?;
+        Some(environment["started"].as_str()?.to_owned())
+    }
+
     fn read<T>(&self, name: &str, read: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, FolderError> {
         let path = self.file(name);
         read(&path).map_err(|source| FolderError::Io { path, source })
@@ -263,7 +270,7 @@ pub fn runs_below(parent: &Path) -> Vec<Folder> {
         .filter(|path| path.join(RUN).is_file())
         .map(|path| {
             let folder = Folder { path };
-            let started = folder.contents().map(|contents| contents.environment.started).unwrap_or_default();
+            let started = folder.started().unwrap_or_default();
             (started, folder)
         })
         .collect();

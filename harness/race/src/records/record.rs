@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Raised when a field changes its meaning.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One row under one scenario once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +82,8 @@ pub enum Verdict {
 pub struct Measured {
     /// Length of the window, seconds.
     pub window_s: f64,
+    /// By how much the clock of the kernel's stamps was set meanwhile, nanoseconds; absent where there are no stamps.
+    pub clock_step_ns: Option<i64>,
     /// Its streams, in the scenario's order.
     pub streams: Vec<StreamRecord>,
     /// What the server's process tree used within the window.
@@ -130,8 +132,12 @@ pub struct StreamRecord {
     pub errors: BTreeMap<String, u64>,
     /// The first answer that was not the expected one.
     pub first_wrong: Option<String>,
-    /// From the due time to the last byte.
+    /// From the due time to the last byte, less the generator's own lateness.
     pub response: Option<Digest>,
+    /// The same with it, as an observer at the socket would have it.
+    pub observed: Option<Digest>,
+    /// Answers that were timed by the kernel's stamp of their last byte, and those timed when the generator had read them.
+    pub timed_by_stamp_and_by_read: [u64; 2],
     /// From the actual send to the last byte.
     pub service: Option<Digest>,
     /// Waits for a free connection; absent for a closed loop.

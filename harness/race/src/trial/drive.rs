@@ -101,6 +101,7 @@ pub fn drive(context: &Context, instance: &Instance, wanted: &Wanted<'_>) -> Res
     let machine = machine.map(|(then, now)| now.since(&then, server_cpus, generator_cpus, accounted));
     Ok(Measured {
         window_s: outcome.window_s,
+        clock_step_ns: outcome.clock_step_ns,
         streams: outcome
             .streams
             .iter()
@@ -215,6 +216,8 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream) -> StreamRecor
             .collect(),
         first_wrong: stream.first_wrong.as_ref().map(|wrong| format!("{}: {}", wrong.reason, wrong.excerpt)),
         response: stream.response_times().digest(),
+        observed: stream.observed_times().digest(),
+        timed_by_stamp_and_by_read: [stream.clocked.by_stamp, stream.clocked.by_read],
         service: stream.service.digest(),
         queue_wait: stream.queue_wait.digest(),
         // A closed loop has no schedule to be late for.

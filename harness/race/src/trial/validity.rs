@@ -5,6 +5,7 @@
 //! nor what the generator needed of a CPU that it shares with the row. Otherwise the fast rows would be thrown out, since any
 //! lateness is a large part of a short tail. Lateness is measured and printed.
 
+use load::CLOCK_STEP_ALLOWED_NS;
 use stats::overload::CARRIED;
 
 use crate::{
@@ -50,6 +51,9 @@ fn faults_of_stream(stream: &StreamRecord) -> Vec<String> {
 fn faults_of_surroundings(measured: &Measured, placement: Placement) -> Vec<String> {
     let generator = &measured.generator;
     let mut faults = Vec::new();
+    if let Some(step) = measured.clock_step_ns.filter(|step| step.unsigned_abs() > CLOCK_STEP_ALLOWED_NS) {
+        faults.push(format!("the clock of the kernel's stamps was set by {step} ns"));
+    }
     // On shared CPUs it waits for the server, and how long depends on the row.
     if placement == Placement::Split && soundness::is_starved(generator.starved) {
         let percent = 100.0 * generator.starved;
@@ -120,6 +124,7 @@ mod tests {
         invalid(|m| m.streams[0].accounts_agree = false, split, "accounts differ");
         invalid(|m| m.streams[0].littles_law_difference = 0.06, split, "Little's law");
         invalid(|m| m.generator.starved = 0.06, split, "waited for a CPU");
+        invalid(|m| m.clock_step_ns = Some(-2_000), split, "was set by -2000 ns");
         invalid(|m| m.machine.as_mut().unwrap().others = 0.06, split, "other processes");
     }
 

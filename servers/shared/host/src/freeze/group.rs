@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::FreezeFault;
+use super::fault::FreezeFault;
 use crate::{
     cgroup::{self, Version},
     members::{self, Member},

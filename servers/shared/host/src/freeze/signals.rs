@@ -10,7 +10,7 @@ use rustix::{
     process::{Pid, Signal, kill_process},
 };
 
-use super::FreezeFault;
+use super::fault::FreezeFault;
 use crate::{
     members::{self, Member},
     processes,

@@ -180,10 +180,12 @@ fn where_it_cannot_adopt_orphans_it_starts_nothing_and_says_so() {
 #[test]
 fn with_hardly_a_descriptor_it_starts_nothing_or_ends_all_of_it() {
     let mut started = 0;
-    // Four are what it takes to load the guard; what more, to start a program and to find its descendants, is its affair.
+    // Four are what it takes to load the guard; what more, to start a program and to find its descendants, is its affair. Whoever
+    // started the tests may have handed files to them, which would count.
     for limit in 4..10 {
         let mut command = tether::command("sh");
-        let starved = format!("ulimit -n {limit}; exec \"$0\" sh -c \"$1\"");
+        let closed = (3..10).map(|file| format!("{file}<&- ")).collect::<String>();
+        let starved = format!("exec {closed}; ulimit -n {limit}; exec \"$0\" sh -c \"$1\"");
         command.args(["-c", &starved, &guard(), FAMILY]);
         let mut guarded = Guarded::spawn(command);
         guarded.meet();
