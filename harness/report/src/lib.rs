@@ -7,6 +7,8 @@ mod figures;
 mod findings;
 mod headlines;
 mod instrument;
+mod line;
+mod notes;
 pub mod section;
 
 pub mod conclusions;
