@@ -97,7 +97,11 @@ impl Section {
             .collect();
         let headline = |(index, line): (usize, &Line<'_>)| Headline {
             row: line.row.name.clone(),
-            figure: headlines::figure(scenario, &line.valid),
+            // What an overloaded row's answers take is how long it was loaded.
+            figure: match analysis.loads[index].load {
+                Load::Overloaded => "overloaded".to_owned(),
+                _ => headlines::figure(scenario, &line.valid),
+            },
             place: place_of(&analysis, index).filter(|_| ranked).map(ToString::to_string),
         };
         let rows_once = lines.iter().enumerate().filter(|(_, line)| !line.twin);
