@@ -196,7 +196,7 @@ mod tests {
                 server: "0-1".parse().unwrap(),
                 generator: "0".parse().unwrap(),
             },
-            verdict: Verdict::Valid { saturated: false, generator_bound: false },
+            verdict: Verdict::Valid { generator_bound: false },
             measured: Some(measured),
             ..failed("mixed", row, block)
         }

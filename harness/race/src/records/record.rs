@@ -60,8 +60,6 @@ pub struct TrialRecord {
 pub enum Verdict {
     /// They do. What the server could not do is part of the result.
     Valid {
-        /// The server did not keep up with the offered rate.
-        saturated: bool,
         /// The generator was the bottleneck: a throughput is a lower bound.
         generator_bound: bool,
     },
