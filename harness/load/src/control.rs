@@ -189,7 +189,7 @@ impl Watch<'_> {
         let ended = self.wait_until(closes, Phase::Window);
         self.observer.window_closed();
         if !ended {
-            self.wait_until(closes + self.plan.timeout + self.plan.timeout, Phase::Drain);
+            self.wait_until(closes + self.plan.drain() + self.plan.timeout, Phase::Drain);
         }
     }
 

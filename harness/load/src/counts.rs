@@ -29,6 +29,9 @@ pub struct Counts {
     pub overtaken: u64,
     /// Right answers that arrived during the window, whenever their requests were due: the throughput.
     pub ok_in_window: u64,
+    /// Right answers since the run's start, those before the window and after it included: what a server's CPU time over the
+    /// whole run was spent on.
+    pub ok_in_all: u64,
 }
 
 /// What became of connections.
@@ -65,6 +68,7 @@ impl Counts {
         self.late += other.late;
         self.overtaken += other.overtaken;
         self.ok_in_window += other.ok_in_window;
+        self.ok_in_all += other.ok_in_all;
     }
 }
 

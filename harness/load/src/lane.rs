@@ -51,8 +51,6 @@ pub(crate) struct Lane {
     budget: u64,
     /// How many answers were judged, so that a sample of them can be compared.
     answers: u64,
-    /// Right answers since the run began, for the live view.
-    ok_so_far: u64,
     /// Errors since the run began, for the live view.
     errors_so_far: u64,
 }
@@ -94,7 +92,6 @@ impl Lane {
             record,
             budget,
             answers: 0,
-            ok_so_far: 0,
             errors_so_far: 0,
         }
     }
@@ -253,7 +250,7 @@ impl Lane {
         self.leave(ticket, at_ns);
         match result {
             Ok(()) => {
-                self.ok_so_far += 1;
+                self.record.counts.ok_in_all += 1;
                 self.record.slices.answered(at_ns);
             }
             Err(_) => {
@@ -377,7 +374,7 @@ impl Lane {
     }
 
     pub(crate) fn ok_so_far(&self) -> u64 {
-        self.ok_so_far
+        self.record.counts.ok_in_all
     }
 
     pub(crate) fn errors_so_far(&self) -> u64 {

@@ -33,9 +33,11 @@ pub struct Plan {
     pub warm_up: Duration,
     /// How long the measuring window is.
     pub window: Duration,
-    /// How long a request may take from its actual send, an attempt to connect from its start, and the drain from
-    /// the end of the window.
+    /// How long a request may take from its actual send, and an attempt to connect from its start.
     pub timeout: Duration,
+    /// How long after the window's end answers are waited for at most; as long as `timeout` where nothing is said. What is
+    /// unanswered then is censored.
+    pub drain_within: Option<Duration>,
     /// How long opening all connections may take before the warm-up begins without the missing ones.
     pub connect_within: Duration,
     /// How often [`Observer::progress`](crate::Observer::progress) is called.
@@ -204,6 +206,7 @@ impl Plan {
             warm_up: Duration::from_secs(1),
             window: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
+            drain_within: None,
             connect_within: Duration::from_secs(5),
             progress_every: Duration::from_millis(500),
             seed: 1,
@@ -217,6 +220,11 @@ impl Plan {
             witness: None,
             on_thread_start: None,
         }
+    }
+
+    /// How long after the window's end answers are waited for.
+    pub(crate) fn drain(&self) -> Duration {
+        self.drain_within.unwrap_or(self.timeout).min(self.timeout)
     }
 
     /// How many engine threads it takes: one for each CPU, as long as each has a connection.

@@ -1,27 +1,49 @@
 //! Records as they might be, for the tests of this crate and of those above it to start from.
 
-use stats::{Digest, Histogram};
+use std::collections::BTreeMap;
+
+use stats::{Digest, Histogram, Recorded, Stationarity};
 
 use crate::{
+    machine::{edge::Accounts, generator::GeneratorUse, row::RowUse, shares::Shares},
     plan::{
         cpu_plan::CpuPlan,
         resolve::{Calibration, RowCalibration},
         scenario::Placement,
     },
-    records::record::{GeneratorRecord, Measured, SCHEMA, StreamRecord, TrialRecord, Verdict},
+    records::{
+        log::ServerRecord,
+        window::{GeneratorRecord, Measured, SelfChecks, SlicesRecord, StreamRecord, Verdict, WindowRecord},
+    },
     registry::Tier,
-    sample::{MachineUse, TreeUse},
 };
 
-/// A distribution in which everything took `us`.
-pub fn always(us: u64) -> Option<Digest> {
+fn thousand(us: u64) -> Histogram {
     let mut histogram = Histogram::new();
     (0..1000).for_each(|_| histogram.record_ns(1000 * us));
-    histogram.digest()
+    histogram
 }
 
-/// A trial in which nothing is wrong, for tests to start from.
+/// A distribution in which everything took `us`.
+pub fn always(us: u64) -> Recorded {
+    Recorded::of(&thousand(us))
+}
+
+/// Its figures.
+pub fn digest_of(us: u64) -> Option<Digest> {
+    thousand(us).digest()
+}
+
+/// A window in which nothing is wrong, for tests to start from: a second of 1,000 requests, 2 ms and 10 us of CPU time each.
 pub fn sound() -> Measured {
+    let slices = SlicesRecord {
+        width_ns: 10_000_000,
+        due: vec![10; 100],
+        answered: vec![10; 100],
+        errors: vec![0; 100],
+        mean_us: vec![2000; 100],
+        max_us: vec![2000; 100],
+    };
     Measured {
         window_s: 1.0,
         clock_step_ns: Some(0),
@@ -29,63 +51,88 @@ pub fn sound() -> Measured {
             name: "simple".to_owned(),
             connections: 64,
             offered_per_second: Some(1000.0),
-            achieved_per_second: 1000.0,
+            answered_in_window: 1000,
             due: 1000,
             sent: 1000,
             unsent: 0,
             right: 1000,
             late: 0,
+            overtaken: 0,
             censored: 0,
             errors: [].into(),
             first_wrong: None,
             response: always(2000),
             observed: always(2000),
+            unanswered: Recorded::default(),
             timed_by_stamp_and_by_read: [1000, 0],
-            service: always(1900),
-            queue_wait: always(1),
-            lag: always(20),
+            service: digest_of(1900),
+            queue_wait: digest_of(1),
+            lag: digest_of(20),
             littles_law_difference: 0.001,
             accounts_agree: true,
             reopened: 0,
             answers_by_connection: [15, 17],
-            self_checks: None,
+            answers_by_worker: [("t0".to_owned(), 1000)].into(),
+            slices,
+            self_checks: SelfChecks {
+                drawn_schedule: None,
+                departures_distance: None,
+                stationarity: Stationarity::CannotTell,
+                serial: None,
+            },
         }],
-        server: TreeUse::default(),
-        server_cpu_per_request_us: 10.0,
-        server_life: None,
-        workers: Some(1),
-        unclean_end: None,
+        answered_in_stretch: 1050,
+        accounts: Accounts {
+            stretch_ns: 1_060_000_000,
+            cpus: "0".parse().unwrap_or_default(),
+            row: RowUse { cpu_ns: 10_500_000, processes: 1, threads: 1, ..RowUse::default() },
+            shares: Shares { row_ns: 10_500_000, ..Shares::default() },
+            unexplained_ns: Some(0),
+            unexplained_within_ns: 30_000_000,
+            stolen_ticks: BTreeMap::new(),
+            clock_step_ns: 0,
+            generator: GeneratorUse { threads: 1, wall_s: 1.0, cpu_s: 0.05, run_delay_s: 0.0 },
+            reading_ns: [130_000; 2],
+        },
         generator: GeneratorRecord { threads: 1, busy: 0.05, ..GeneratorRecord::default() },
-        machine: Some(MachineUse {
-            server_cpus_busy: 0.5,
-            generator_cpus_busy: 0.5,
-            stolen: 0.0,
-            others: 0.01,
-        }),
-        load_average_before: None,
+        closed_loop: None,
     }
 }
 
-/// A trial that failed, for tests to start from.
-pub fn failed(scenario: &str, row: &str, block: usize) -> TrialRecord {
-    TrialRecord {
-        schema: SCHEMA,
+/// A window of a row, for tests to start from.
+pub fn window(scenario: &str, row: &str, start: usize, round: usize, measured: Measured) -> WindowRecord {
+    WindowRecord {
         scenario: scenario.to_owned(),
         row: row.to_owned(),
         twin: false,
         tier: Tier::Controlled,
-        block,
+        start,
+        round,
         position: 0,
         attempt: 0,
         seed: 7,
-        started: "2026-11-21T04:00:00+00:00".to_owned(),
+        began: "2026-11-21T04:00:00+00:00".to_owned(),
         cpus: CpuPlan {
             placement: Placement::Split,
-            server: "0".parse().unwrap(),
-            generator: "1".parse().unwrap(),
+            server: "0".parse().unwrap_or_default(),
+            generator: "1".parse().unwrap_or_default(),
         },
-        verdict: Verdict::Failed { reason: "died".to_owned() },
-        measured: None,
+        verdict: Verdict::Valid { generator_bound: false },
+        measured: Some(measured),
+    }
+}
+
+/// The life of a server that nothing happened to.
+pub fn server(row: &str, start: usize, scenarios: &[&str]) -> ServerRecord {
+    ServerRecord {
+        start,
+        scenarios: scenarios.iter().map(|&name| name.to_owned()).collect(),
+        row: row.to_owned(),
+        twin: false,
+        workers: Some(1),
+        life: None,
+        unclean_end: None,
+        fault: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! One run, from the plan to the records.
 //!
 //! ```text
-//! registry x scenarios -> plan -> per trial: start, check, load and sample, stop, judge, record
+//! registry x scenarios -> plan -> per start: start all, check, warm, freeze
+//!                                   per round: thaw one, load it and account for it, judge, record, freeze
+//!                                   stop all
 //! ```
 //!
 //! It measures across a process boundary: it knows rows, which are data, and never a server.
@@ -12,12 +14,13 @@ pub mod plan;
 pub mod programs;
 
 pub mod machine;
-pub mod sample;
 
 pub mod records;
 
-pub mod trial;
+pub mod measure;
 pub mod verify;
+
+pub mod start;
 
 pub mod run;
 

@@ -1,13 +1,15 @@
 //! A run under way: built, calibrated, raced. What cannot be measured is reported and left out; the rest goes on.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Instant,
 };
 
 use anyhow::{Context as _, bail};
 
 use crate::{
+    machine::edge::Edges,
+    measure::calibrate::{ROUNDS, calibrate},
     plan::{
         cpu_plan::CpuPlan,
         resolve::{Resolved, resolve},
@@ -16,33 +18,38 @@ use crate::{
     },
     programs::{build_all::build_all, context::Context, prerequisites::Skipped, workspace::Workspace},
     records::{
-        folder::{Failure, RunRecord},
-        record::{TrialLog, TrialRecord, Verdict, label},
+        folder::{Failure, Folder, RunRecord},
+        log::{Entry as LogEntry, Log, ServerRecord, StartRecord},
     },
     registry::{OperationName, Row, Tier},
-    trial::{
-        calibrate::{ROUNDS, calibrate},
-        one::{Which, run},
+    start::{
+        group::Group,
+        kept::{choose_gate, first_gate, rounds_of},
+        round::{Round, UnderWay},
     },
     verify::gate::{Gate, verify_rows},
 };
 use terminal::{outcome::Outcome, progress::Progress};
 
-/// How often a trial is repeated when the instrument failed.
-const REPEATS: u32 = 2;
-/// After this many trials in which its server failed, a row is out of the scenario.
+/// After this many starts in which its server failed, a row is out of the race.
 const FAILURES_ALLOWED: usize = 2;
+const CANNOT_APPEND: &str =
+    "cannot keep what was measured; what was kept before is whole, and --resume goes on from there";
 
 /// A run under way.
 pub struct Run {
-    /// What is kept of it beside its trials.
+    /// What is kept of it beside its windows.
     pub record: RunRecord,
     /// The CPUs that the rows are calibrated on.
     calibration_cpus: CpuPlan,
-    /// Trials in which the server failed, by scenario and row.
-    failed_trials: HashMap<(String, String), usize>,
+    /// The starts that were finished.
+    complete: Vec<StartRecord>,
+    /// Starts in which a server failed, by row.
+    failed_starts: HashMap<String, BTreeSet<usize>>,
     /// Rows that did not end cleanly, which was said.
     unclean: HashSet<String>,
+    /// Seconds of this call's starts that are in the record.
+    spent_here: f64,
 }
 
 impl Run {
@@ -68,9 +75,24 @@ impl Run {
             }
         };
         let (calibration, time) = Default::default();
-        let record =
-            RunRecord { plan, skipped, conformance: None, calibration, failures, interrupted: false, time };
-        Ok(Self { record, calibration_cpus, failed_trials: HashMap::new(), unclean: HashSet::new() })
+        let record = RunRecord {
+            plan,
+            skipped,
+            conformance: None,
+            calibration,
+            gate: None,
+            failures,
+            interrupted: false,
+            time,
+        };
+        Ok(Self {
+            record,
+            calibration_cpus,
+            complete: Vec::new(),
+            failed_starts: HashMap::new(),
+            unclean: HashSet::new(),
+            spent_here: 0.0,
+        })
     }
 
     /// How it ended, as far as it has.
@@ -141,6 +163,8 @@ impl Run {
         let progress = Progress::new("calibrating", rows.len() * ROUNDS);
         let wanted: Vec<OperationName> =
             OperationName::ALL.into_iter().filter(|&operation| asks(operation)).collect();
+        // Where the generator is, so that nothing of the harness runs on the server's CPUs.
+        let _pinned = self.calibration_cpus.generator.pin_current_thread().ok();
         let (calibration, unfit) = calibrate(context, &rows, &self.calibration_cpus, &wanted, &progress);
         self.record.calibration = calibration;
         for unfit in unfit {
@@ -150,97 +174,113 @@ impl Run {
         Ok(())
     }
 
-    /// All trials, block by block; within a block scenario by scenario, so that a drift of the host falls on all.
-    /// Ends early, without an error, when a person asks for it.
-    pub fn trials(&mut self, context: &Context, log: &mut TrialLog) -> anyhow::Result<()> {
+    /// All starts. Ends early, without an error, when a person asks for it: the start under way counts for nothing then.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn starts(&mut self, context: &Context, folder: &Folder, log: &mut Log) -> anyhow::Result<()> {
         let began = Instant::now();
         let plan = self.record.plan.clone();
-        let mut progress = Progress::new("measuring", plan.trial_count());
-        for block in 0..plan.trials as usize {
-            for scenario in &plan.scenarios {
-                if context.interrupt.asked() {
-                    break;
-                }
-                self.block(&Block { context, plan: &plan, scenario, block }, log, &mut progress)?;
+        let left =
+            (0..plan.starts as usize).filter(|start| !self.complete.iter().any(|it| it.start == *start));
+        let left: Vec<usize> = left.collect();
+        let of_one = plan.window_count() / plan.starts.max(1) as usize;
+        let mut progress = Progress::new("measuring", of_one * left.len());
+        let mut edges = Edges::default();
+        for start in left {
+            let at = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+            log.append(&LogEntry::Begun { start, at }).context(CANNOT_APPEND)?;
+            let mut under_way = UnderWay { log, record: StartRecord { start, ..StartRecord::default() } };
+            for group in plan.groups() {
+                let of = Of { context, plan: &plan, start };
+                self.group(of, &group, &mut edges, &mut under_way, &mut progress).context(CANNOT_APPEND)?;
             }
-        }
-        self.record.time.trials_s = began.elapsed().as_secs_f64();
-        Ok(())
-    }
-
-    /// Every row of a scenario once.
-    fn block(&mut self, of: &Block<'_>, log: &mut TrialLog, progress: &mut Progress) -> anyhow::Result<()> {
-        let Block { context, plan, scenario, block } = *of;
-        if self.has_failed(&scenario.name) {
-            return Ok(());
-        }
-        let cpus = context.topology.plan(scenario, block)?;
-        let load = match resolve(scenario, &self.record.calibration, cpus.server.len()) {
-            Ok(load) => load,
-            Err(error) => {
-                self.fail(progress, &scenario.name, error.to_string());
-                return Ok(());
-            }
-        };
-        for (position, entry) in plan.order(scenario, block).iter().enumerate() {
             if context.interrupt.asked() {
                 break;
             }
-            let name = format!("{} {}", scenario.name, label(&entry.row.name, entry.twin));
-            if self.is_out(scenario, entry) {
-                progress.done(&format!("{name} is out"));
-                continue;
+            let record = under_way.record;
+            log.append(&LogEntry::Complete { start }).context(CANNOT_APPEND)?;
+            log.sync().context(CANNOT_APPEND)?;
+            if self.record.gate.is_none() {
+                self.record.gate = Some(choose_gate(&record));
             }
-            progress.doing(format!("{name}, block {} of {}", block + 1, plan.trials));
-            let place = Place { position, entry, cpus: &cpus, load: &load };
-            self.repeat_until_valid(of, &place, log, progress)?;
+            self.complete.push(record);
+            self.record.time.starts_s += began.elapsed().as_secs_f64() - self.spent_here;
+            self.spent_here = began.elapsed().as_secs_f64();
+            folder.write_run(&self.record)?;
         }
+        self.record.time.starts_s += began.elapsed().as_secs_f64() - self.spent_here;
         Ok(())
     }
 
-    /// One trial, and again where the instrument failed.
-    fn repeat_until_valid(
+    /// One life of the servers of a group of scenarios.
+    fn group(
         &mut self,
-        of: &Block<'_>,
-        place: &Place<'_>,
-        log: &mut TrialLog,
+        of: Of<'_>,
+        scenarios: &[&Scenario],
+        edges: &mut Edges,
+        under_way: &mut UnderWay<'_>,
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
-        let Block { context, plan, scenario, block } = *of;
-        let Place { position, entry, cpus, load } = *place;
-        let seed = plan.arrivals_seed(scenario, block);
-        for attempt in 0..=REPEATS {
-            let which = Which { scenario, entry, block, position, attempt, seed, cpus: cpus.clone() };
-            let Some(trial) = run(context, which, load) else { break };
-            log.append(&trial).context("cannot append to the trial log")?;
-            if trial.measured.is_some() {
-                self.record.time.windows_s += load.window.as_secs_f64();
+        let Of { context, plan, start } = of;
+        let cpus = context.topology.plan(scenarios[0], start)?;
+        let mut loads: Vec<(&Scenario, Resolved)> = Vec::new();
+        for scenario in
+            scenarios.iter().filter(|scenario| !self.has_failed(&scenario.name)).copied().collect::<Vec<_>>()
+        {
+            match resolve(scenario, &self.record.calibration, cpus.server.len()) {
+                Ok(load) => loads.push((scenario, load)),
+                Err(error) => self.fail(progress, &scenario.name, error.to_string()),
             }
-            if let Some(reason) = trial.measured.as_ref().and_then(|measured| measured.unclean_end.as_ref())
-                && self.unclean.insert(entry.row.name.clone())
+        }
+        let Some((_, first_load)) = loads.first() else { return Ok(()) };
+        let asked: Vec<&Scenario> = loads.iter().map(|(scenario, _)| *scenario).collect();
+        let mut group = Group::new(&asked, start, cpus);
+        for entry in plan.servers(&asked, start) {
+            if context.interrupt.asked() {
+                break;
+            }
+            if self.is_out(entry.row) {
+                continue;
+            }
+            progress.doing(format!("starting {}, start {} of {}", entry.label(), start + 1, plan.starts));
+            // The null server answers one operation only, whatever is first.
+            let suited = loads.iter().find(|(scenario, _)| plan.entries(scenario).contains(&entry));
+            let load = suited.map_or(first_load, |(_, load)| load);
+            if let Some(fault) = group.add(context, edges, entry, load)
+                && !context.interrupt.asked()
             {
-                progress.say(&format!(
-                    "warning: {} does not end cleanly: {reason}; it is ended all the same, and its trials count",
-                    entry.row.name
-                ));
+                self.count_failure(progress, entry, start, &fault);
             }
-            let name = format!("{} {}", scenario.name, trial.label());
-            match &trial.verdict {
-                Verdict::Invalid { reasons } if attempt < REPEATS => {
-                    progress.add_steps(1);
-                    progress.done(&format!("{name} again: {}", reasons.join("; ")));
-                    continue;
-                }
-                Verdict::Invalid { reasons } => {
-                    progress.done(&format!("{name} invalid: {}", reasons.join("; ")));
-                }
-                Verdict::Valid { .. } => progress.done(&one_line(&name, scenario, &trial)),
-                Verdict::Failed { reason } => {
-                    progress.done(&format!("{name} failed"));
-                    self.count_failure(scenario, entry, reason, progress);
+        }
+        let gate = self.record.gate.unwrap_or_else(first_gate);
+        for (scenario, load) in &loads {
+            for round in 0..scenario.rounds {
+                let entries: Vec<Entry<'_>> = plan
+                    .order(scenario, start, round)
+                    .into_iter()
+                    .filter(|entry| {
+                        let rounds = rounds_of(&self.complete, scenario, &entry.row.name, entry.twin);
+                        round < rounds && group.measures(*entry)
+                    })
+                    .collect();
+                let (windows, before) = (plan.entries(scenario).len(), under_way.record.windows.len());
+                progress.skip(windows - entries.len());
+                let round = Round { context, plan, scenario, load, start, round, gate: &gate };
+                round.run(&entries, &mut group, edges, under_way, progress, |progress, entry, fault| {
+                    self.count_failure(progress, entry, start, fault);
+                })?;
+                let measured = under_way.record.windows.len() - before;
+                self.record.time.windows_s += measured as f64 * load.window.as_secs_f64();
+                if context.interrupt.asked() {
+                    return Ok(());
                 }
             }
-            break;
+        }
+        for server in group.stop() {
+            self.count_end(progress, &server);
+            under_way.log.append(&LogEntry::Server(server.clone()))?;
+            under_way.record.servers.push(server);
         }
         Ok(())
     }
@@ -249,46 +289,49 @@ impl Run {
         self.record.failures.iter().any(|failure| failure.what == what)
     }
 
-    fn is_out(&self, scenario: &Scenario, entry: &Entry<'_>) -> bool {
-        let failures = self.failed_trials.get(&(scenario.name.clone(), entry.row.name.clone()));
-        self.has_failed(&entry.row.name) || failures.is_some_and(|&failures| failures >= FAILURES_ALLOWED)
+    fn is_out(&self, row: &Row) -> bool {
+        let failures = self.failed_starts.get(&row.name).map_or(0, BTreeSet::len);
+        self.has_failed(&row.name) || failures >= FAILURES_ALLOWED
     }
 
-    /// The first failure of a row under a scenario is reported; the others are in the records.
-    fn count_failure(&mut self, scenario: &Scenario, entry: &Entry<'_>, reason: &str, progress: &Progress) {
-        let key = (scenario.name.clone(), entry.row.name.clone());
-        let failures = self.failed_trials.entry(key).or_default();
-        *failures += 1;
-        if *failures == 1 {
-            self.fail(progress, &format!("{} under {}", entry.row.name, scenario.name), reason.to_owned());
+    /// Each failure is reported once; after so many, the row is out.
+    fn count_failure(&mut self, progress: &Progress, entry: Entry<'_>, start: usize, reason: &str) {
+        let row = &entry.row.name;
+        let failures = self.failed_starts.entry(row.clone()).or_default();
+        if failures.insert(start) {
+            let out = failures.len() >= FAILURES_ALLOWED;
+            let what = format!("{} in start {}", entry.label(), start + 1);
+            self.fail(progress, &what, reason.to_owned());
+            if out {
+                let reason = format!("is out of the race after {FAILURES_ALLOWED} starts in which it failed");
+                self.fail(progress, row, reason);
+            }
+        }
+    }
+
+    /// How a server ended, where that was not as it should be.
+    fn count_end(&mut self, progress: &Progress, server: &ServerRecord) {
+        let Some(row) = self.record.plan.rows.iter().find(|row| row.name == server.row).cloned() else {
+            return;
+        };
+        if let Some(fault) = &server.fault {
+            self.count_failure(progress, Entry { row: &row, twin: server.twin }, server.start, fault);
+        }
+        if let Some(reason) = &server.unclean_end
+            && self.unclean.insert(row.name.clone())
+        {
+            progress.say(&format!(
+                "warning: {} does not end cleanly: {reason}; it is ended all the same, and its windows count",
+                row.name
+            ));
         }
     }
 }
 
-/// One block of one scenario.
-#[derive(Clone, Copy)]
-struct Block<'a> {
+/// Which start of what.
+#[derive(Clone, Copy, Debug)]
+struct Of<'a> {
     context: &'a Context,
     plan: &'a RunPlan,
-    scenario: &'a Scenario,
-    block: usize,
-}
-
-/// A row's place in a block.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    position: usize,
-    entry: &'a Entry<'a>,
-    cpus: &'a CpuPlan,
-    load: &'a Resolved,
-}
-
-/// What is said of a trial where there is no bar.
-fn one_line(name: &str, scenario: &Scenario, trial: &TrialRecord) -> String {
-    let figure = trial.measured.as_ref().and_then(|measured| measured.stream(&scenario.rank.stream));
-    let figure = figure.map_or_else(String::new, |stream| {
-        let p99 = stream.p99().map_or_else(String::new, |p99| format!(", p99 {p99}"));
-        format!("{:.0}/s{p99}", stream.achieved_per_second)
-    });
-    format!("{name}: {figure}")
+    start: usize,
 }

@@ -213,6 +213,11 @@ impl HdrLog {
     }
 }
 
+/// The histogram that one field of a log holds.
+pub(crate) fn decoded(text: &str) -> Result<Histogram, Problem> {
+    decode::histogram(text).map(|(histogram, _)| histogram)
+}
+
 fn escaped(tag: &str) -> String {
     ESCAPES.iter().fold(tag.to_owned(), |text, (character, written)| text.replace(character, written))
 }

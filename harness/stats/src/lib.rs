@@ -17,6 +17,7 @@ pub mod distance;
 pub mod hdr_log;
 pub mod histogram;
 pub mod littles_law;
+pub mod recorded;
 
 // Whether the instrument drew what it should, and how much one run says.
 pub mod anderson_darling;
@@ -61,6 +62,7 @@ pub use digest::Digest;
 pub use histogram::Histogram;
 pub use percentile_interval::PercentileInterval;
 pub use rank::Direction;
+pub use recorded::Recorded;
 pub use serial::{Serial, SerialFigures};
 pub use stationarity::Stationarity;
 pub use summary::Summary;

@@ -45,6 +45,12 @@ impl Progress {
         }
     }
 
+    /// So many steps fall away.
+    pub fn skip(&mut self, steps: usize) {
+        self.steps = self.steps.saturating_sub(steps as u64);
+        self.bar.set_length(self.steps);
+    }
+
     /// More steps than were known at first.
     pub fn add_steps(&mut self, more: u64) {
         self.steps += more;

@@ -102,6 +102,7 @@ impl<'a> Engine<'a> {
             control: Control::new(),
             calls: IoCalls::default(),
             timeout_ns: nanoseconds(plan.timeout),
+            drain_ns: nanoseconds(plan.drain()),
             woken_ns: 0,
             has_open_loop,
             next_sweep_ns: 0,

@@ -159,6 +159,7 @@ struct Engine<'a> {
     control: Control,
     calls: IoCalls,
     timeout_ns: u64,
+    drain_ns: u64,
     /// When the last wait ended.
     woken_ns: u64,
     has_open_loop: bool,
@@ -324,7 +325,7 @@ impl<'a> Engine<'a> {
     fn is_over(&self, now_ns: u64) -> bool {
         now_ns >= self.window.closes_ns
             && self.meter.closed.is_some()
-            && (now_ns >= self.window.closes_ns.saturating_add(self.timeout_ns)
+            && (now_ns >= self.window.closes_ns.saturating_add(self.drain_ns)
                 || self.lanes.iter().all(|lane| lane.is_drained(now_ns)))
     }
 

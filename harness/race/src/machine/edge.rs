@@ -18,6 +18,7 @@ use std::{
 use host::{cpus::CpuSet, members};
 use load::ThreadOutcome;
 use serde::{Deserialize, Serialize};
+use stats::gate::Disturbance;
 
 use super::{
     cpu_times::CpuTimes,
@@ -157,9 +158,27 @@ impl Accounts {
         self.unexplained_ns.map(|ns| ns as f64 / whole.max(1.0))
     }
 
+    /// What the gate sees of a stretch in which the clock of the stamps was set by `step_ns` within the window, as far as the generator
+    /// knows.
+    pub fn disturbance(&self, step_ns: Option<i64>) -> Disturbance {
+        let steps = [self.clock_step_ns, step_ns.unwrap_or(0)].map(i64::unsigned_abs);
+        Disturbance {
+            length: Duration::from_nanos(self.stretch_ns),
+            foreign: self.foreign_share(),
+            steal_ticks: self.stolen_from(&self.cpus) as f64 / self.cpus.len().max(1) as f64,
+            run_delay: self.generator.delayed_share(),
+            clock_step: Duration::from_nanos(steps[0].max(steps[1])),
+        }
+    }
+
     /// Ticks stolen from `cpus`.
     pub fn stolen_from(&self, cpus: &CpuSet) -> u64 {
         cpus.iter().filter_map(|cpu| self.stolen_ticks.get(&cpu)).sum()
+    }
+
+    /// The share of the CPUs' time in which anybody used them.
+    pub fn busy_share(&self) -> f64 {
+        self.share(self.shares.sum_ns())
     }
 
     fn share(&self, ns: u64) -> f64 {

@@ -5,3 +5,6 @@ pub mod scenario;
 pub mod cpu_plan;
 pub mod resolve;
 pub mod run_plan;
+
+pub mod budget;
+pub mod describe;

@@ -1,141 +1,130 @@
-//! What a run will do: which rows under which scenarios, in which order, with which seeds, for how long.
-
-use std::{fmt, time::Duration};
+//! What a run will do: which rows under which scenarios, in which order, with which seeds, how often and for how long.
 
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::SplitMix64;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::{
-        cpu_plan::{TooFewCpus, Topology},
-        scenario::Scenario,
-    },
+    plan::scenario::Scenario,
     registry::{Row, Tier},
 };
-use terminal::progress::about;
 
-/// Fewer valid blocks than this give values and intervals, but no ranks.
-pub const BLOCKS_FOR_RANKS: u32 = stats::decide::FEWEST_STARTS as u32;
-/// What starting, checking, calibrating and stopping a server takes beside warm-up and window: for the estimate only.
-const OVERHEAD: Duration = Duration::from_millis(350);
+/// Fewer starts than this give values and intervals, but no places.
+pub const STARTS_FOR_PLACES: u32 = stats::decide::FEWEST_STARTS as u32;
 
-/// A run before it begins.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A run before it begins. How often is fixed with it: nothing that is measured ends a run sooner or later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunPlan {
     /// The rows.
     pub rows: Vec<Row>,
     /// Those of them that were given on the command line, and not listed by a registry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<String>,
-    /// The scenarios, in their order within a block.
+    /// The scenarios, in their order within a start.
     pub scenarios: Vec<Scenario>,
-    /// Trials of each row under each scenario.
-    pub trials: u32,
+    /// How often all servers are started.
+    pub starts: u32,
     /// Where all randomness comes from.
     pub seed: u64,
 }
 
-/// One place in a block: a row, or the second entry of the row that is compared with itself.
-#[derive(Clone, Debug)]
+/// One server of a start: a row's, or the second one of the row that is compared with itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry<'a> {
     /// The row.
     pub row: &'a Row,
-    /// Whether this is its second entry.
+    /// Whether this is its second server.
     pub twin: bool,
 }
 
+impl Entry<'_> {
+    /// How tables call it.
+    pub fn label(&self) -> String {
+        label(&self.row.name, self.twin)
+    }
+}
+
 impl RunPlan {
-    /// All entries of a block of `scenario`, in the registry's order, the twin last.
+    /// All entries of a round of `scenario`, in the registry's order, the twin last.
     ///
-    /// The first controlled row is entered twice where ranks can come of it: what the comparison says of a row and
+    /// The first controlled row is entered twice where places can come of it: what the comparison says of a row and
     /// itself is the check of the comparison.
     pub fn entries(&self, scenario: &Scenario) -> Vec<Entry<'_>> {
         let suited = || self.rows.iter().filter(|row| scenario.suits(row));
         let mut entries: Vec<Entry<'_>> = suited().map(|row| Entry { row, twin: false }).collect();
         let mut controlled = suited().filter(|row| row.tier == Tier::Controlled);
         if let (Some(row), Some(_), true) =
-            (controlled.next(), controlled.next(), self.trials >= BLOCKS_FOR_RANKS)
+            (controlled.next(), controlled.next(), self.starts >= STARTS_FOR_PLACES)
         {
             entries.push(Entry { row, twin: true });
         }
         entries
     }
 
-    /// The entries of one block in the order in which they are measured.
-    pub fn order(&self, scenario: &Scenario, block: usize) -> Vec<Entry<'_>> {
+    /// The scenarios by the CPUs that they give their servers, in the scenarios' order: what one life of these serves.
+    pub fn groups(&self) -> Vec<Vec<&Scenario>> {
+        let place = |scenario: &Scenario| (scenario.placement, scenario.server_cpus);
+        let mut groups: Vec<Vec<&Scenario>> = Vec::new();
+        for scenario in &self.scenarios {
+            match groups.iter_mut().find(|group| place(group[0]) == place(scenario)) {
+                Some(group) => group.push(scenario),
+                None => groups.push(vec![scenario]),
+            }
+        }
+        groups
+    }
+
+    /// The servers of one start of a group, each once, in the order in which they are started.
+    pub fn servers(&self, group: &[&Scenario], start: usize) -> Vec<Entry<'_>> {
+        let mut servers: Vec<Entry<'_>> = Vec::new();
+        for entry in group.iter().flat_map(|scenario| self.entries(scenario)) {
+            if !servers.contains(&entry) {
+                servers.push(entry);
+            }
+        }
+        let name = group.first().map_or("", |scenario| &scenario.name);
+        servers.shuffle(&mut self.random(name, start, 0, Purpose::Servers));
+        servers
+    }
+
+    /// The entries of one round in the order in which they are measured.
+    pub fn order(&self, scenario: &Scenario, start: usize, round: usize) -> Vec<Entry<'_>> {
         let mut entries = self.entries(scenario);
-        entries.shuffle(&mut self.random(scenario, block, 0));
+        entries.shuffle(&mut self.random(&scenario.name, start, round, Purpose::Order));
         entries
     }
 
-    /// The seed of the arrivals of one block: the same for all its rows, so that they are compared under the very
-    /// same load.
-    pub fn arrivals_seed(&self, scenario: &Scenario, block: usize) -> u64 {
-        self.random(scenario, block, 1).next_u64()
+    /// The seed of the arrivals of one round: the same for all its rows, so that they are compared under the very same load.
+    pub fn arrivals_seed(&self, scenario: &Scenario, start: usize, round: usize) -> u64 {
+        self.random(&scenario.name, start, round, Purpose::Arrivals).next_u64()
     }
 
-    fn random(&self, scenario: &Scenario, block: usize, purpose: u64) -> SplitMix64 {
+    fn random(&self, name: &str, start: usize, round: usize, purpose: Purpose) -> SplitMix64 {
+        let and = |seed: u64, with: u64| SplitMix64::seed_from_u64(seed.wrapping_add(with)).next_u64();
         // The name, not the place, so that `--scenario` repeats what the whole run did.
-        let named = scenario.name.bytes().fold(self.seed, |seed, byte| {
-            SplitMix64::seed_from_u64(seed.wrapping_add(u64::from(byte))).next_u64()
-        });
-        SplitMix64::seed_from_u64(named ^ (block as u64) << 1 ^ purpose << 63)
+        let named = name.bytes().fold(self.seed, |seed, byte| and(seed, u64::from(byte)));
+        let parts = [start as u64, round as u64, purpose as u64];
+        SplitMix64::seed_from_u64(parts.into_iter().fold(named, and))
     }
 
-    /// How many trials there will be, if none has to be repeated.
-    pub fn trial_count(&self) -> usize {
-        self.scenarios.iter().map(|scenario| self.entries(scenario).len()).sum::<usize>()
-            * self.trials as usize
+    /// How many windows there will be, if none has to be repeated.
+    pub fn window_count(&self) -> usize {
+        let of = |scenario: &Scenario| self.entries(scenario).len() * scenario.rounds;
+        self.scenarios.iter().map(of).sum::<usize>() * self.starts as usize
     }
+}
 
-    /// How long they will take.
-    pub fn expected_duration(&self) -> Duration {
-        let trial = |scenario: &Scenario, row: &Row| {
-            scenario.trial_time() + OVERHEAD + row.warm_up.saturating_sub(scenario.warm_up)
-        };
-        let block = |scenario: &Scenario| {
-            self.entries(scenario).iter().map(|entry| trial(scenario, entry.row)).sum::<Duration>()
-        };
-        self.scenarios.iter().map(block).sum::<Duration>() * self.trials
-    }
+/// How tables call a row, or the second server of one that is compared with itself.
+pub fn label(row: &str, twin: bool) -> String {
+    if twin { format!("{row} (again)") } else { row.to_owned() }
+}
 
-    /// The plan as a person reads it, with the CPU sets of `topology`.
-    ///
-    /// # Errors
-    /// A scenario needs more CPUs than there are.
-    pub fn describe(&self, topology: &Topology) -> Result<String, TooFewCpus> {
-        let mut text = String::new();
-        let mut line = |line: fmt::Arguments<'_>| {
-            text.push_str(&line.to_string());
-            text.push('\n');
-        };
-        line(format_args!("Rows"));
-        let widest = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-        for row in &self.rows {
-            line(format_args!("  {:widest$}  {}: {}", row.name, row.tier, row.about));
-        }
-        line(format_args!("Scenarios"));
-        let widest = self.scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
-        for scenario in &self.scenarios {
-            let cpus = topology.plan(scenario, 0)?;
-            line(format_args!("  {:widest$}  {}", scenario.name, scenario.question));
-            line(format_args!(
-                "  {:widest$}  {cpus}; {} trials of {:?} after {:?} of warm-up",
-                "",
-                self.entries(scenario).len() * self.trials as usize,
-                scenario.window,
-                scenario.warm_up,
-            ));
-        }
-        let (blocks, seed) = (self.trials, self.seed);
-        let plural = if blocks == 1 { "block" } else { "blocks" };
-        line(format_args!(
-            "{blocks} {plural} in random order, seed {seed}; about {} of measuring",
-            about(self.expected_duration())
-        ));
-        Ok(text)
-    }
+/// What is drawn, so that one thing says nothing of another.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Servers,
+    Order,
+    Arrivals,
 }
 
 #[cfg(test)]
@@ -148,27 +137,27 @@ mod tests {
         registry::{Asked, Registry},
     };
 
-    fn plan(seed: u64, trials: u32) -> RunPlan {
+    fn plan(seed: u64, starts: u32) -> RunPlan {
         let here = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         RunPlan {
             rows: Registry::read(&here.join("servers.toml")).unwrap().select(Asked::Default).unwrap(),
             with: Vec::new(),
             scenarios: Scenarios::read(&here.join("scenarios")).unwrap().select(Asked::Default).unwrap(),
-            trials,
+            starts,
             seed,
         }
     }
 
     fn names(entries: &[Entry<'_>]) -> Vec<String> {
-        entries.iter().map(|entry| crate::records::record::label(&entry.row.name, entry.twin)).collect()
+        entries.iter().map(Entry::label).collect()
     }
 
     #[test]
-    fn every_block_holds_every_suited_row_once_and_the_first_controlled_row_twice() {
+    fn every_round_holds_every_suited_row_once_and_the_first_controlled_row_twice() {
         let plan = plan(1, 6);
         let mixed = plan.scenarios.iter().find(|scenario| scenario.name == "mixed").unwrap();
-        for block in 0..20 {
-            let mut order = names(&plan.order(mixed, block));
+        for round in 0..20 {
+            let mut order = names(&plan.order(mixed, 0, round));
             order.sort_unstable();
             let mut expected = names(&plan.entries(mixed));
             assert!(expected.iter().filter(|name| *name == "fork-per-core (again)").count() == 1);
@@ -182,21 +171,40 @@ mod tests {
     }
 
     #[test]
+    fn a_start_has_each_server_that_any_scenario_of_its_cpus_asks_for_once() {
+        let plan = plan(1, 6);
+        let groups = plan.groups();
+        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+        for group in &groups {
+            let servers = plan.servers(group, 0);
+            for entry in group.iter().flat_map(|scenario| plan.entries(scenario)) {
+                assert_eq!(servers.iter().filter(|server| **server == entry).count(), 1, "{}", entry.label());
+            }
+            assert_ne!(names(&servers), names(&plan.servers(group, 1)));
+        }
+    }
+
+    #[test]
     fn a_seed_repeats_the_order_and_the_arrivals_and_another_seed_changes_both() {
         let orders = |seed| {
             let plan = plan(seed, 6);
             let of_scenario = |scenario: &Scenario| {
-                (0..6)
-                    .map(|b| (names(&plan.order(scenario, b)), plan.arrivals_seed(scenario, b)))
-                    .collect::<Vec<_>>()
+                let rounds = (0..6).flat_map(|start| (0..4).map(move |round| (start, round)));
+                let of_round = |(start, round)| {
+                    (names(&plan.order(scenario, start, round)), plan.arrivals_seed(scenario, start, round))
+                };
+                rounds.map(of_round).collect::<Vec<_>>()
             };
             plan.scenarios.iter().map(of_scenario).collect::<Vec<_>>()
         };
         assert_eq!(orders(1), orders(1));
         assert_ne!(orders(1), orders(2));
-        let blocks = &orders(1)[0];
-        assert!(blocks.iter().any(|block| block.0 != blocks[0].0), "every block has the same order");
-        assert!(blocks.iter().skip(1).all(|block| block.1 != blocks[0].1), "two blocks share their arrivals");
+        let rounds = &orders(1)[0];
+        assert!(rounds.iter().any(|round| round.0 != rounds[0].0), "every round has the same order");
+        let mut seeds: Vec<u64> = rounds.iter().map(|round| round.1).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        assert_eq!(seeds.len(), rounds.len(), "two rounds share their arrivals");
     }
 
     #[test]
@@ -204,7 +212,7 @@ mod tests {
         let plan = plan(1, 6);
         let text = serde_json::to_string(&plan).unwrap();
         let back: RunPlan = serde_json::from_str(&text).unwrap();
-        assert_eq!((back.rows, back.scenarios), (plan.rows, plan.scenarios));
+        assert_eq!(back, plan);
     }
 
     /// Every text in `value` under a key that is a duration's.
@@ -238,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_trials_for_ranks_need_no_twin() {
+    fn too_few_starts_for_places_need_no_twin() {
         let plan = plan(1, 5);
         assert!(plan.scenarios.iter().all(|scenario| plan.entries(scenario).iter().all(|entry| !entry.twin)));
     }

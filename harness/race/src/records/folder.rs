@@ -6,14 +6,15 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use stats::gate::Gate;
 
 use crate::{
-    plan::{resolve::Calibration, run_plan::RunPlan},
+    plan::{resolve::Calibration, run_plan::RunPlan, scenario::Placement},
     programs::prerequisites::Skipped,
     records::{
         conformance::Conformance,
         environment::Environment,
-        record::{TrialLog, TrialRecord, read_trials},
+        log::{self, Log, Measurements},
     },
 };
 
@@ -30,6 +31,9 @@ pub struct RunRecord {
     pub conformance: Option<Conformance>,
     /// What the rows can do; empty until they were calibrated.
     pub calibration: Calibration,
+    /// Which windows count; absent until the first start was finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateRecord>,
     /// Rows and scenarios that could not be measured at all.
     pub failures: Vec<Failure>,
     /// Whether a person ended it early.
@@ -47,6 +51,27 @@ pub struct Failure {
     pub reason: String,
 }
 
+/// The thresholds of a run: the same for all its rows and scenarios, chosen after the first start and never again.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateRecord {
+    /// The step: the share of a window that others may take of the server's CPUs.
+    pub step: f64,
+    /// The share of the first start's windows that passed it.
+    pub passing: f64,
+}
+
+impl GateRecord {
+    /// The gate of a window with that placement.
+    pub fn of(&self, placement: Placement) -> Gate {
+        Gate { step: self.step, by_run_delay: Self::counts_run_delay(placement) }
+    }
+
+    /// Whether the generator's own run delay drops a window: where its CPUs are its own. On shared ones it depends on the row.
+    pub fn counts_run_delay(placement: Placement) -> bool {
+        placement == Placement::Split
+    }
+}
+
 /// Where the time of a run went, seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimeSpent {
@@ -57,8 +82,8 @@ pub struct TimeSpent {
     pub verifying_s: f64,
     /// Calibrating.
     pub calibrating_s: f64,
-    /// All trials, with starting, warming up and stopping.
-    pub trials_s: f64,
+    /// All starts: their servers' lives, with everything around the windows.
+    pub starts_s: f64,
     /// The measuring windows alone.
     pub windows_s: f64,
 }
@@ -66,7 +91,7 @@ pub struct TimeSpent {
 impl TimeSpent {
     /// The part of the run, building and verifying apart, that was spent in measuring windows.
     pub fn measuring_share(&self) -> f64 {
-        self.windows_s / (self.calibrating_s + self.trials_s).max(f64::MIN_POSITIVE)
+        self.windows_s / (self.calibrating_s + self.starts_s).max(f64::MIN_POSITIVE)
     }
 }
 
@@ -83,8 +108,8 @@ pub struct Contents {
     pub environment: Environment,
     /// Plan, calibration and failures.
     pub run: RunRecord,
-    /// The trials.
-    pub trials: Vec<TrialRecord>,
+    /// The windows, by start.
+    pub measurements: Measurements,
 }
 
 /// A folder that is not to be written to.
@@ -108,7 +133,7 @@ pub enum FolderError {
 
 const ENVIRONMENT: &str = "environment.json";
 const RUN: &str = "run.json";
-const TRIALS: &str = "trials.jsonl";
+const WINDOWS: &str = "windows.jsonl";
 const REPORT: &str = "report.md";
 const SUMMARY: &str = "summary.md";
 
@@ -129,7 +154,7 @@ impl Folder {
                 return Err(FolderError::Foreign(path.to_owned()));
             }
             (false, true) => {
-                for name in [SUMMARY, REPORT, TRIALS, ENVIRONMENT, RUN] {
+                for name in [SUMMARY, REPORT, WINDOWS, ENVIRONMENT, RUN] {
                     match fs::remove_file(folder.file(name)) {
                         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
                         _ => {}
@@ -168,12 +193,12 @@ impl Folder {
         &self.path
     }
 
-    /// Where trials are appended.
+    /// Where what is measured is appended.
     ///
     /// # Errors
     /// The file cannot be created.
-    pub fn trial_log(&self) -> io::Result<TrialLog> {
-        TrialLog::append_to(&self.file(TRIALS))
+    pub fn log(&self) -> io::Result<Log> {
+        Log::append_to(&self.file(WINDOWS))
     }
 
     /// Writes the environment.
@@ -242,7 +267,7 @@ impl Folder {
         Ok(Contents {
             environment: self.read(ENVIRONMENT, |path| Ok(serde_json::from_slice(&fs::read(path)?)?))?,
             run: self.read(RUN, |path| Ok(serde_json::from_slice(&fs::read(path)?)?))?,
-            trials: self.read(TRIALS, read_trials)?,
+            measurements: self.read(WINDOWS, log::read)?,
         })
     }
 

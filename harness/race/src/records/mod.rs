@@ -2,6 +2,8 @@
 
 pub mod conformance;
 pub mod environment;
-pub mod record;
+pub mod window;
+
+pub mod log;
 
 pub mod folder;

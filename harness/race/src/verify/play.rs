@@ -15,12 +15,12 @@ use host::cpus::CpuSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    measure::drive,
     programs::{
         context::Context,
         instance::{Instance, InstanceError},
     },
     registry::{Readiness, Row, Tier},
-    trial::drive,
 };
 
 /// The suite takes seconds. A row that makes it wait so long would wait for hours.

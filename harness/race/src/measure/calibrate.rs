@@ -1,4 +1,4 @@
-//! What each row can do, measured before the first trial, in short rounds that alternate between the rows.
+//! What each row can do, measured before the first start, in short rounds that alternate between the rows.
 
 use std::time::Duration;
 
@@ -6,21 +6,22 @@ use app::Operation;
 use load::Pacing;
 
 use crate::{
+    machine::edge::Edges,
+    measure::drive::{self, Wanted},
     plan::{
         cpu_plan::CpuPlan,
         resolve::{Calibration, DRAWS_SEED, Resolved, ResolvedStream, RowCalibration},
     },
     programs::{context::Context, instance::InstanceError},
     registry::{OperationName, Row, Tier, Workers},
-    trial::drive::{self, Wanted},
 };
 use terminal::progress::Progress;
 
 /// Rounds, of which the median counts.
 pub const ROUNDS: usize = 3;
 /// Window of one measurement of a round.
-const WINDOW: Duration = Duration::from_millis(400);
-const WARM_UP: Duration = Duration::from_millis(100);
+const WINDOW: Duration = Duration::from_millis(250);
+const WARM_UP: Duration = Duration::from_millis(50);
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections of the closed loop that measures the capacity for cheap requests.
 const CONNECTIONS: usize = 64;
@@ -47,6 +48,7 @@ pub fn calibrate(
     wanted: &[OperationName],
     progress: &Progress,
 ) -> (Calibration, Vec<Unfit>) {
+    let mut edges = Edges::default();
     let mut rounds: Vec<Vec<Round>> = rows.iter().map(|_| Vec::new()).collect();
     let mut unfit: Vec<Unfit> = Vec::new();
     for _ in 0..ROUNDS {
@@ -61,7 +63,7 @@ pub fn calibrate(
             progress.doing(row.name.clone());
             let own: Vec<OperationName> =
                 wanted.iter().copied().filter(|operation| row.operations.contains(operation)).collect();
-            match round(context, row, cpus, &own) {
+            match round(context, &mut edges, row, cpus, &own) {
                 Ok(round) => {
                     progress.done(&format!("{} {:.0}/s", row.name, round.simple_per_second));
                     rounds.push(round);
@@ -115,18 +117,22 @@ struct Cost {
 
 fn round(
     context: &Context,
+    edges: &mut Edges,
     row: &Row,
     cpus: &CpuPlan,
     wanted: &[OperationName],
 ) -> Result<Round, InstanceError> {
     let instance = context.start(row, &cpus.server)?;
     drive::check_answers(&instance, row)?;
-    let measure = |operation, connections| {
+    let mut warm_up = WARM_UP.max(row.warm_up);
+    let mut measure = |operation, connections| {
         let stream =
             ResolvedStream { name: "calibration".to_owned(), operation, connections, pacing: Pacing::Closed };
-        let warm_up = WARM_UP.max(row.warm_up);
+        // What a row needs to become itself it needs once.
+        let warm_up = std::mem::replace(&mut warm_up, WARM_UP);
         let load = Resolved { streams: vec![stream], warm_up, window: WINDOW, timeout: TIMEOUT };
-        let measured = drive::drive(context, &instance, &Wanted { load: &load, cpus, seed: 0 })?;
+        let wanted = Wanted { load: &load, cpus, seed: 0, other_guards: &[] };
+        let measured = drive::drive(context, edges, &instance, &wanted)?;
         let stream = &measured.streams[0];
         if stream.right == 0 || measured.errors() > 0 {
             let (right, errors) = (stream.right, &stream.errors);
@@ -135,14 +141,14 @@ fn round(
         Ok(measured)
     };
     let simple = measure(Operation::Simple, CONNECTIONS)?;
-    let cost = |name, operation| {
+    let mut cost = |name, operation| {
         if !wanted.contains(&name) {
             return Ok(None);
         }
         let measured = measure(operation, 1)?;
         let service = measured.streams[0].service.as_ref();
         Ok::<_, InstanceError>(Some(Cost {
-            cpu_us: measured.server_cpu_per_request_us,
+            cpu_us: measured.cpu_per_request_us(),
             service_us: service.map_or(0.0, |service| service.p50.ns() as f64 / 1000.0),
         }))
     };
@@ -150,8 +156,8 @@ fn round(
     let randoms = cost(OperationName::Randoms, Operation::Randoms { count: DRAWS, seed: DRAWS_SEED })?;
     instance.stop()?;
     Ok(Round {
-        simple_per_second: simple.streams[0].achieved_per_second,
-        simple_cpu_us: simple.server_cpu_per_request_us,
+        simple_per_second: simple.answered_per_second(&simple.streams[0]),
+        simple_cpu_us: simple.cpu_per_request_us(),
         complex,
         randoms,
     })

@@ -1,0 +1,180 @@
+//! Drives the generator against a running server, with the kernel's accounts read before the load begins and after it has ended.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use crate::{
+    machine::edge::{Accounts, Edges},
+    measure::{
+        answers::RightAnswer,
+        figures::{Driven, measured},
+        workers::{Counted, Tally},
+    },
+    plan::{
+        cpu_plan::CpuPlan,
+        resolve::{Resolved, ResolvedStream},
+        scenario::Placement,
+    },
+    programs::{
+        context::Context,
+        instance::{Instance, InstanceError},
+    },
+    records::window::Measured,
+    registry::{OperationName, Row, Tier},
+};
+use app::{Endpoint, Operation};
+use host::class::SchedulingClass;
+use load::{Plan, Request, Stream, Wait};
+
+/// How long opening all connections may take.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How often the generator's controlling thread wakes to report progress. It shares CPUs with what is measured.
+const PROGRESS_EVERY: Duration = Duration::from_secs(3600);
+
+/// What is to be driven.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The load.
+    pub load: &'a Resolved,
+    /// Where the generator runs.
+    pub cpus: &'a CpuPlan,
+    /// Seed of the arrivals.
+    pub seed: u64,
+    /// The guards above servers that stand still meanwhile: they are the harness's, and not foreign.
+    pub other_guards: &'a [u32],
+}
+
+/// Asks the server once for each endpoint that its row serves, and checks the answers.
+///
+/// # Errors
+/// The first wrong answer.
+pub fn check_answers(instance: &Instance, row: &Row) -> Result<(), InstanceError> {
+    let address = instance.address();
+    // The origin is the contract's, which a program that is not this project's knows nothing of.
+    let origin = instance.server().filter(|_| row.tier != Tier::Reference);
+    let checked = if checks_everything(row) {
+        conformance::check_answers(address, origin)
+    } else {
+        row.operations.iter().try_for_each(|operation| {
+            let endpoint = match operation {
+                OperationName::Simple => Endpoint::Simple,
+                OperationName::Complex => Endpoint::Complex,
+                OperationName::Randoms => Endpoint::Randoms,
+            };
+            conformance::check_endpoint(address, endpoint, origin)
+        })
+    };
+    checked.map_err(|wrong| InstanceError::WrongAnswer(wrong.to_string()))
+}
+
+/// Whether a row is asked for every endpoint, and not just for the operations that it lists.
+fn checks_everything(row: &Row) -> bool {
+    match row.tier {
+        Tier::Native => true,
+        Tier::Reference => false,
+        Tier::Controlled | Tier::Calibration => row.operations == OperationName::ALL,
+    }
+}
+
+/// Loads the server, and accounts for the whole stretch. The calling thread is to be on the generator's CPUs, where its reading
+/// disturbs nobody who is measured.
+///
+/// # Errors
+/// The generator could not do its work at all, or the kernel's accounts cannot be read.
+pub fn drive(
+    context: &Context,
+    edges: &mut Edges,
+    instance: &Instance,
+    wanted: &Wanted<'_>,
+) -> Result<Measured, InstanceError> {
+    let raised = wanted.cpus.placement == Placement::Shared && context.may_raise_priority;
+    let tallies: Vec<Arc<Tally>> = wanted.load.streams.iter().map(|_| Arc::default()).collect();
+    let plan = plan(instance.address(), wanted, raised, &tallies)?;
+    let generator = |error: &dyn std::fmt::Display| InstanceError::Generator(error.to_string());
+    let guard = instance.guard_pid();
+    let mut edge = || edges.read(guard, wanted.other_guards).map_err(|error| generator(&error));
+    let before = edge()?;
+    let outcome = load::run(&plan, &(), context.interrupt.load()).map_err(|error| generator(&error))?;
+    let after = edge()?;
+    if let Some(stream) = outcome.streams.iter().find(|stream| stream.connections.unreachable) {
+        return Err(generator(&format_args!("no connection for {} could be opened", stream.name)));
+    }
+    let CpuPlan { server, generator, .. } = wanted.cpus;
+    let accounts = Accounts::between(&before, &after, server, generator, &outcome.threads);
+    let spins = plan.wait == Wait::Spin;
+    Ok(measured(Driven { outcome: &outcome, load: wanted.load, tallies: &tallies, spins, raised }, accounts))
+}
+
+fn plan(
+    address: SocketAddr,
+    wanted: &Wanted<'_>,
+    raised: bool,
+    tallies: &[Arc<Tally>],
+) -> Result<Plan, InstanceError> {
+    let host = address.to_string();
+    let stream = |(stream, tally): (&ResolvedStream, &Arc<Tally>)| {
+        let request = Request::get(&target(stream.operation), &host);
+        Ok(Stream::new(
+            stream.name.clone(),
+            request.map_err(|error| InstanceError::Generator(error.to_string()))?,
+            Arc::new(Counted { check: RightAnswer::to(&stream.operation), tally: Arc::clone(tally) }),
+            stream.pacing,
+            u32::try_from(stream.connections).unwrap_or(u32::MAX),
+        ))
+    };
+    let streams =
+        wanted.load.streams.iter().zip(tallies).map(stream).collect::<Result<Vec<_>, InstanceError>>()?;
+    // An open loop must be on time, and a closed loop awake for answers that come at once: both poll where no other needs
+    // the CPU.
+    let open_loop = streams.iter().any(|stream| stream.pacing.is_open());
+    let alone = wanted.cpus.placement == Placement::Split;
+    let mut plan = Plan::new(address, streams);
+    plan.cpus = wanted.cpus.generator.iter().collect();
+    plan.wait = match (alone, open_loop) {
+        (true, true) => Wait::Spin,
+        (true, false) => Wait::Linger,
+        (false, _) => Wait::Sleep,
+    };
+    plan.warm_up = wanted.load.warm_up;
+    plan.window = wanted.load.window;
+    plan.timeout = wanted.load.timeout;
+    // As long as the window is enough for whoever carries the load. Whoever does not is not waited for.
+    plan.drain_within = Some(wanted.load.window);
+    plan.connect_within = CONNECT_DEADLINE;
+    plan.progress_every = PROGRESS_EVERY;
+    plan.seed = wanted.seed;
+    if raised {
+        // Tried beforehand on another thread; if it fails here, the lag that follows shows.
+        plan.on_thread_start = Some(Arc::new(|_| drop(SchedulingClass::Fifo.apply_to_current_thread())));
+    }
+    Ok(plan)
+}
+
+/// What is asked for to have `operation` done.
+fn target(operation: Operation) -> String {
+    let path = operation.endpoint().paths()[0];
+    match operation {
+        Operation::Simple => path.to_owned(),
+        Operation::Complex { iterations } => format!("{path}?iterations={iterations}"),
+        Operation::Randoms { count, seed } => format!("{path}?count={count}&seed={seed}"),
+        Operation::Delay { milliseconds } => format!("{path}?ms={milliseconds}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_what_the_application_understands() {
+        for operation in [
+            Operation::Simple,
+            Operation::Complex { iterations: 12 },
+            Operation::Randoms { count: 3, seed: 4 },
+            Operation::Delay { milliseconds: 5 },
+        ] {
+            let target = target(operation);
+            let (path, query) = target.split_once('?').map_or((target.as_str(), None), |(p, q)| (p, Some(q)));
+            assert_eq!(app::route("GET", path, query), Ok(app::Request::Operation(operation)));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! From a budget to a number of starts, before anything is measured; and what that can resolve.
+
+use std::time::Duration;
+
+use crate::plan::{
+    run_plan::{RunPlan, STARTS_FOR_PLACES},
+    scenario::{Metric, Scenario},
+};
+
+/// What starting a server, checking its answers and stopping it take beside its warm-up.
+const SERVER: Duration = Duration::from_millis(450);
+/// The load before a server is frozen for the first time, where its row says nothing else.
+pub(crate) const FIRST_WARM_UP: Duration = Duration::from_millis(100);
+/// What a window takes beside its load: thawing, reading counters, connecting, draining, freezing.
+const AROUND_A_WINDOW: Duration = Duration::from_millis(60);
+/// The part of all windows that is repeated because something disturbed them.
+const REPEATED: f64 = 0.15;
+/// With fewer starts there is nothing to estimate the spread between them from.
+const FEWEST: u32 = 2;
+/// More starts than a budget divides into: beyond, it is more rounds that a person should ask for.
+const MOST: u32 = 1_000;
+/// The chance with which a difference is to be found.
+const POWER: f64 = 0.9;
+
+/// A budget in which a run says nothing.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("a budget of {budget:?} is too short: one start of these rows and scenarios takes about {start:.0?}, and a run has {FEWEST} at least; give --budget {}s or fewer rows", (start.as_secs_f64() * f64::from(FEWEST)).ceil())]
+pub struct TooShort {
+    budget: Duration,
+    start: Duration,
+}
+
+/// How many starts of `plan`, whose own number of them is not looked at, fit into `budget`.
+///
+/// # Errors
+/// Fewer than two do.
+pub fn starts_within(plan: &RunPlan, budget: Duration) -> Result<u32, TooShort> {
+    // The twin is entered where places are to be given: first as if they were.
+    let with = |starts: u32| {
+        let start = start_time(&RunPlan { starts, ..plan.clone() });
+        ((budget.as_secs_f64() / start.as_secs_f64()).floor() as u32).min(MOST)
+    };
+    let starts = match with(STARTS_FOR_PLACES) {
+        enough if enough >= STARTS_FOR_PLACES => enough,
+        _ => with(FEWEST).min(STARTS_FOR_PLACES - 1),
+    };
+    match starts >= FEWEST {
+        true => Ok(starts),
+        false => Err(TooShort { budget, start: start_time(&RunPlan { starts: FEWEST, ..plan.clone() }) }),
+    }
+}
+
+/// How long all starts take.
+pub fn expected_duration(plan: &RunPlan) -> Duration {
+    start_time(plan) * plan.starts
+}
+
+/// How long one start takes.
+fn start_time(plan: &RunPlan) -> Duration {
+    let servers: Duration = plan
+        .groups()
+        .iter()
+        .flat_map(|group| plan.servers(group, 0))
+        .map(|entry| SERVER + entry.row.warm_up.max(FIRST_WARM_UP))
+        .sum();
+    let windows: Duration = plan
+        .scenarios
+        .iter()
+        .map(|scenario| {
+            let count = (plan.entries(scenario).len() * scenario.rounds) as u32;
+            (scenario.stretch() + AROUND_A_WINDOW) * count
+        })
+        .sum();
+    servers + windows.mul_f64(1.0 + REPEATED)
+}
+
+/// What the plan can resolve of the figure that the scenario compares by, in one clause; nothing where it gives no places.
+///
+/// The spread between starts that this supposes is what was found where the method was worked out (METHODOLOGY.md, "Starts, rounds
+/// and windows"); the report prints what was found.
+pub(super) fn resolves(plan: &RunPlan, scenario: &Scenario) -> Option<String> {
+    if plan.starts < STARTS_FOR_PLACES {
+        return None;
+    }
+    let (figure, spread) = match scenario.rank.by {
+        Metric::Throughput => ("throughput", 0.01),
+        Metric::P95 => ("p95", 0.06),
+        Metric::P99 => ("p99", 0.12),
+    };
+    let rows = plan.entries(scenario).iter().filter(|entry| !entry.twin).count();
+    let pairs = (rows * rows.saturating_sub(1) / 2).max(1);
+    let alpha = stats::decide::FAMILY_ALPHA / pairs as f64;
+    let log = stats::power::detectable_log(spread, plan.starts as usize, alpha, POWER)?;
+    Some(format!(
+        "finds {figure}s that differ by {:.0}% nine times in ten, where starts differ by {:.0}%",
+        100.0 * log.exp_m1(),
+        100.0 * spread
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{
+        plan::scenario::Scenarios,
+        registry::{Asked, Registry},
+    };
+
+    fn default_field() -> RunPlan {
+        let here = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        RunPlan {
+            rows: Registry::read(&here.join("servers.toml")).unwrap().select(Asked::Default).unwrap(),
+            with: Vec::new(),
+            scenarios: Scenarios::read(&here.join("scenarios")).unwrap().select(Asked::Default).unwrap(),
+            starts: 0,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn as_many_starts_are_planned_as_fit_and_no_more() {
+        let plan = default_field();
+        for minutes in [4, 12, 30, 90] {
+            let budget = Duration::from_secs(60 * minutes);
+            let starts = starts_within(&plan, budget).unwrap();
+            let planned = RunPlan { starts, ..plan.clone() };
+            assert!(expected_duration(&planned) <= budget, "{minutes}: {starts}");
+            let more = RunPlan { starts: starts + 1, ..plan.clone() };
+            assert!(expected_duration(&more) > budget, "{minutes}: {starts}");
+        }
+    }
+
+    #[test]
+    fn a_budget_of_less_than_two_starts_is_refused_with_one_that_is_enough() {
+        let plan = default_field();
+        let error = starts_within(&plan, Duration::from_secs(60)).unwrap_err();
+        let enough = error.to_string();
+        let enough = enough.split("--budget ").nth(1).unwrap().split('s').next().unwrap();
+        let enough = Duration::from_secs(enough.parse().unwrap());
+        assert_eq!(starts_within(&plan, enough), Ok(2));
+    }
+
+    #[test]
+    fn more_starts_resolve_more_and_too_few_say_nothing() {
+        let plan = default_field();
+        let said = |starts| resolves(&RunPlan { starts, ..plan.clone() }, &plan.scenarios[0]);
+        let percent = |said: Option<String>| -> f64 {
+            let said = said.unwrap();
+            said.split("by ").nth(1).unwrap().split('%').next().unwrap().parse().unwrap()
+        };
+        assert_eq!(said(5), None);
+        assert!(percent(said(6)) > percent(said(20)));
+    }
+}

@@ -1,0 +1,81 @@
+//! Which windows count, which rows carry their load, and what follows for the windows to come. From records alone, so that a run that
+//! is resumed decides as it would have.
+
+use std::time::Duration;
+
+use stats::{
+    gate::{self, Disturbance},
+    overload::{Carried, Offered},
+};
+
+use crate::{
+    plan::scenario::{Placement, Scenario},
+    records::{
+        folder::GateRecord,
+        log::StartRecord,
+        window::{Measured, WindowRecord},
+    },
+};
+
+/// The gate that the first start leads to: one step for the whole run, at which half of the windows of every placement pass. Each window as
+/// it was measured first, since a repetition was made because of the gate.
+pub fn choose_gate(first: &StartRecord) -> GateRecord {
+    let first_attempts = || first.windows.iter().filter(|window| window.attempt == 0);
+    let step = [Placement::Split, Placement::Shared].map(|placement| {
+        let of_placement = first_attempts().filter(|window| window.cpus.placement == placement);
+        let seen: Vec<Disturbance> = of_placement.filter_map(disturbance).collect();
+        gate::choose(&seen, GateRecord::counts_run_delay(placement)).gate.step
+    });
+    let gate = GateRecord { step: step.into_iter().fold(0.0, f64::max), passing: 0.0 };
+    let passing = first_attempts().filter(|window| passes(&gate, window)).count();
+    GateRecord { passing: passing as f64 / first_attempts().count().max(1) as f64, ..gate }
+}
+
+/// The gate of a run whose first start is under way: the strictest.
+pub fn first_gate() -> GateRecord {
+    GateRecord { step: gate::STEPS[0], passing: 0.0 }
+}
+
+fn disturbance(window: &WindowRecord) -> Option<Disturbance> {
+    window.measured.as_ref().map(Measured::disturbance)
+}
+
+/// Whether a window counts by `gate`: what was measured of the row has no part in it.
+pub fn passes(gate: &GateRecord, window: &WindowRecord) -> bool {
+    disturbance(window).is_some_and(|disturbance| gate.of(window.cpus.placement).passes(&disturbance))
+}
+
+/// What was offered to an open loop's stream in a window, and answered in it; `None` for a closed loop. The backlog grew by what was due
+/// and not answered.
+pub fn offered(measured: &Measured, stream: &str) -> Option<Offered> {
+    let stream = measured.stream(stream)?;
+    stream.offered_per_second?;
+    Some(Offered {
+        due: stream.due,
+        answered: stream.answered_in_window,
+        window: Duration::from_secs_f64(measured.window_s),
+        backlog_before: 0,
+        backlog_after: stream.due.saturating_sub(stream.answered_in_window),
+    })
+}
+
+/// Whether a row was overloaded in each of the starts that were finished: then one round of each later start tells as much.
+pub fn is_overloaded(complete: &[StartRecord], scenario: &Scenario, row: &str, twin: bool) -> bool {
+    let in_start = |start: &StartRecord| {
+        let windows = start.windows.iter().filter(|window| {
+            (&window.scenario, window.row.as_str(), window.twin) == (&scenario.name, row, twin)
+        });
+        let measured: Vec<&Measured> = windows.filter_map(WindowRecord::valid).collect();
+        scenario.streams.iter().any(|stream| {
+            let offered: Vec<Offered> =
+                measured.iter().filter_map(|measured| offered(measured, &stream.name)).collect();
+            Carried::of(&offered).is_overloaded()
+        })
+    };
+    !complete.is_empty() && complete.iter().all(in_start)
+}
+
+/// How many rounds of the next start a row is measured in.
+pub fn rounds_of(complete: &[StartRecord], scenario: &Scenario, row: &str, twin: bool) -> usize {
+    if is_overloaded(complete, scenario, row, twin) { 1 } else { scenario.rounds }
+}
