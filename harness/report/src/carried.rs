@@ -14,7 +14,7 @@ pub(super) struct RowLoad {
     short: Option<Short>,
 }
 
-/// What a row carried of a stream.
+/// What a row carried of a stream in the starts in which it was overloaded.
 #[derive(Clone, Debug, PartialEq)]
 struct Short {
     stream: String,
@@ -32,7 +32,9 @@ impl RowLoad {
             let starts: Vec<Vec<Offered>> =
                 line.starts.iter().map(|start| offered_in(start, &stream.name)).collect();
             let load = over_starts(&starts);
-            let short = Short::of(&stream.name, &Carried::of(&starts.concat()));
+            let overloaded = starts.iter().filter(|windows| Carried::of(windows).is_overloaded());
+            let short =
+                Short::of(&stream.name, &Carried::of(&overloaded.flatten().copied().collect::<Vec<_>>()));
             let shorter = short.filter(|short| {
                 load != Load::Carried && worst.short.as_ref().is_none_or(|worst| short.part() < worst.part())
             });
@@ -57,7 +59,7 @@ impl RowLoad {
         match self.load {
             Load::Carried => None,
             Load::AtTheEdge { overloaded, starts } => {
-                Some(format!("overloaded in {overloaded} of {starts} starts: {of}"))
+                Some(format!("overloaded in {overloaded} of {starts} starts, with {of}"))
             }
             Load::Overloaded => Some(format!("overloaded: {of}")),
         }

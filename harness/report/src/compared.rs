@@ -11,7 +11,7 @@ use stats::{
 
 use super::{
     kept::{Line, Start, Which},
-    times::StreamTimes,
+    times::{MERGED_FROM, StreamTimes},
 };
 
 /// A figure that rows can be compared by.
@@ -24,9 +24,6 @@ pub(super) enum Figure {
     /// A percentile of a stream's response time.
     Percentile(f64),
 }
-
-/// From this percentile on windows see too few requests, and each start's are merged.
-const MERGED_FROM: f64 = 0.9;
 
 /// A figure of some rows.
 #[derive(Clone, Debug)]

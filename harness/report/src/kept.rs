@@ -3,8 +3,6 @@
 //! Nothing that was measured of a row has a part in it but whether its server kept to the contract: a window counts by its own
 //! accounts and by what others did to the machine meanwhile.
 
-use std::slice;
-
 use race::{
     plan::{
         run_plan::{Entry, label},
@@ -16,7 +14,7 @@ use race::{
         window::{Measured, Verdict, WindowRecord},
     },
     registry::Row,
-    start::kept::{choose_gate, is_overloaded, passes},
+    start::kept::{choose_gate, passes, rounds_of},
 };
 use stats::fisher::Kept;
 
@@ -80,12 +78,46 @@ pub(super) fn lines<'a>(scenario: &Scenario, contents: &'a Contents) -> Vec<Line
 }
 
 impl<'a> Start<'a> {
+    /// What `record` has of a server, of `measured`; `owed` rounds of it were planned.
+    fn of(
+        record: &'a StartRecord,
+        server: Option<&'a ServerRecord>,
+        measured: Vec<&'a WindowRecord>,
+        gate: Option<&GateRecord>,
+        (owed, rounds): (usize, usize),
+    ) -> Self {
+        let counts = server.is_none_or(|server| server.fault.is_none());
+        let first = |passes: &dyn Fn(&WindowRecord) -> bool| {
+            let of_round = |round: usize| {
+                let attempts =
+                    measured.iter().filter(|window| counts && window.round == round && passes(window));
+                let valid = attempts.filter_map(|record| Some(Window { record, measured: record.valid()? }));
+                valid.min_by_key(|window| window.record.attempt)
+            };
+            (0..rounds).map(of_round).collect()
+        };
+        Self {
+            number: record.start,
+            server,
+            planned: if counts && !measured.is_empty() { owed } else { 0 },
+            gated: first(&|window| gate.is_some_and(|gate| passes(gate, window))),
+            ungated: first(&|_| true),
+            measured,
+        }
+    }
+
     /// Its windows by round.
     pub(super) fn windows(&self, which: Which) -> &[Option<Window<'a>>] {
         match which {
             Which::Gated => &self.gated,
             Which::Ungated => &self.ungated,
         }
+    }
+
+    /// As if nothing of it counted.
+    fn without_score(self) -> Self {
+        let none = vec![None; self.gated.len()];
+        Self { planned: 0, gated: none.clone(), ungated: none, ..self }
     }
 }
 
@@ -96,47 +128,25 @@ impl<'a> Line<'a> {
         complete: &'a [StartRecord],
         gate: Option<&GateRecord>,
     ) -> Self {
-        // Both servers are the same program: what one of them answered, the other would have.
-        let of_row = |window: &&'a WindowRecord| window.scenario == scenario.name && window.row == row.name;
-        let failed =
-            complete.iter().flat_map(|start| &start.windows).filter(of_row).find_map(|window| match &window
-                .verdict
-            {
-                Verdict::Failed { reason } => Some(reason.as_str()),
-                _ => None,
-            });
-        let mut always_overloaded = true;
+        let is_of = |window: &WindowRecord| window.scenario == scenario.name && window.row == row.name;
         let starts = complete.iter().enumerate().map(|(at, record)| {
-            let own = record.windows.iter().filter(of_row).filter(|window| window.twin == twin);
-            let measured: Vec<&WindowRecord> = own.collect();
+            let measured = record.windows.iter().filter(|window| is_of(window) && window.twin == twin);
             let server = record.servers.iter().find(|server| {
                 (server.row == row.name && server.twin == twin) && server.scenarios.contains(&scenario.name)
             });
-            let counts = failed.is_none() && server.is_none_or(|server| server.fault.is_none());
-            let rounds = if at > 0 && always_overloaded { 1 } else { scenario.rounds };
-            always_overloaded &= is_overloaded(slice::from_ref(record), scenario, &row.name, twin);
-            let first = |counted: &dyn Fn(&WindowRecord) -> bool| {
-                let of_round = |round: usize| {
-                    let mut attempts: Vec<Window<'a>> = measured
-                        .iter()
-                        .filter(|window| counts && window.round == round && counted(window))
-                        .filter_map(|record| Some(Window { record, measured: record.valid()? }))
-                        .collect();
-                    attempts.sort_by_key(|window| window.record.attempt);
-                    attempts.first().copied()
-                };
-                (0..scenario.rounds).map(of_round).collect()
-            };
-            Start {
-                number: record.start,
-                server,
-                planned: if counts && !measured.is_empty() { rounds } else { 0 },
-                gated: first(&|window| gate.is_some_and(|gate| passes(gate, window))),
-                ungated: first(&|_| true),
-                measured,
-            }
+            let owed = rounds_of(&complete[..at], scenario, &row.name, twin);
+            Start::of(record, server, measured.collect(), gate, (owed, scenario.rounds))
         });
-        Self { row, twin, starts: starts.collect(), failed }
+        let starts: Vec<Start<'_>> = starts.collect();
+        // Both servers are the same program: what one of them answered, the other would have.
+        let failed = complete.iter().flat_map(|start| &start.windows).filter(|window| is_of(window));
+        let failed = failed.filter_map(failure).next();
+        match failed {
+            Some(_) => {
+                Self { row, twin, starts: starts.into_iter().map(Start::without_score).collect(), failed }
+            }
+            None => Self { row, twin, starts, failed },
+        }
     }
 
     /// How tables call it.
@@ -165,7 +175,7 @@ impl<'a> Line<'a> {
     pub(super) fn dropped(&self) -> impl Iterator<Item = &'a WindowRecord> {
         self.starts.iter().filter(|start| start.planned > 0).flat_map(|start| {
             let is_dropped =
-                |window: &&&WindowRecord| window.attempt == 0 && start.gated[window.round].is_none();
+                |window: &&&WindowRecord| window.attempt == 0 && start.gated.get(window.round) == Some(&None);
             start.measured.iter().filter(is_dropped).copied()
         })
     }
@@ -173,6 +183,14 @@ impl<'a> Line<'a> {
     /// Starts in which the row's server had a fault, with the fault.
     pub(super) fn faults(&self) -> impl Iterator<Item = (usize, &'a str)> {
         self.starts.iter().filter_map(|start| Some((start.number, start.server?.fault.as_deref()?)))
+    }
+}
+
+/// What a server failed at in a window, so that its row has no score.
+fn failure(window: &WindowRecord) -> Option<&str> {
+    match &window.verdict {
+        Verdict::Failed { reason } => Some(reason),
+        Verdict::Valid { .. } | Verdict::Invalid { .. } => None,
     }
 }
 

@@ -87,7 +87,8 @@ fn concluded(scenario: &Scenario, rows: &[Entered<'_>], analysis: &Analysis, ran
     findings.extend(Itself::among(scenario, rows).iter().flat_map(Itself::findings));
     let twins = both(rows).filter(|&(row, _)| !analysis.loads[row].is_overloaded());
     findings.extend(more::finding(analysis, twins, scenario.rounds).filter(|_| ranked));
-    findings.extend(instrument::findings(rows.iter().flat_map(|row| row.line.measured())));
+    let windows = rows.iter().map(|row| (row.line.label(), row.line.measured().collect()));
+    findings.extend(instrument::findings(&windows.collect::<Vec<_>>()));
     findings
 }
 

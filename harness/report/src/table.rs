@@ -22,7 +22,7 @@ use super::{
     kept::{Line, Which},
     middle::{Middle, of_each_start, of_starts},
     support,
-    times::name_of,
+    times::{MERGED_FROM, name_of},
 };
 
 /// One table.
@@ -127,7 +127,7 @@ impl Tables<'_> {
             let is_ranked = stream == entered.ranked_stream && self.scenario.rank.by.percentile() == Some(q);
             return if is_ranked { "overloaded" } else { "-" }.to_owned();
         }
-        let (missing, middle) = match q < 0.9 {
+        let (missing, middle) = match q < MERGED_FROM {
             true => (None, times.tail(q).and_then(by_windows)),
             false => (support::instead_of(times, q, self.whole), times.tail(q).and_then(merged)),
         };

@@ -16,6 +16,10 @@ use super::kept::{Line, Which, Window};
 /// The percentiles that are known of every stream.
 pub(super) const PERCENTILES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
 
+/// From this percentile on a window sees too few requests: those of a start are merged (METHODOLOGY.md, "Comparing"). Below, a start is
+/// the median of its windows.
+pub(super) const MERGED_FROM: f64 = 0.9;
+
 /// How a percentile is called: `p99.9`.
 pub(super) fn name_of(q: f64) -> String {
     // Without the digits that binary fractions leave.
