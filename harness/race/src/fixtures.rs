@@ -87,6 +87,7 @@ pub fn sound() -> Measured {
             cpus: "0".parse().unwrap_or_default(),
             row: RowUse { cpu_ns: 10_500_000, processes: 1, threads: 1, ..RowUse::default() },
             shares: Shares { row_ns: 10_500_000, ..Shares::default() },
+            foreign_beside_generator_ns: Some(0),
             unexplained_ns: Some(0),
             unexplained_within_ns: 30_000_000,
             stolen_ticks: BTreeMap::new(),

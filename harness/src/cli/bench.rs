@@ -10,6 +10,8 @@ use super::list;
 use race::{
     machine::alone::Alone,
     plan::{
+        budget::starts_within,
+        describe::describe,
         run_plan::RunPlan,
         scenario::{Placement, Scenarios},
     },
@@ -38,8 +40,13 @@ Examples:
   cargo bench-all --dry-run                           the plan, and how long it would take
   cargo bench-all --scenario mixed --only work-stealing,rayon-offload
   cargo bench-all --only ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
-  cargo bench-all --trials 1 --duration 1s --out /tmp/lap     a quick look, without ranks
-  cargo bench-all --seed 42                           the same order and the same arrivals again";
+  cargo bench-all --budget 2m --out /tmp/lap          a quick look: two starts or more, without places
+  cargo bench-all --profile publish                   ten starts of six rounds and more, about half an hour
+  cargo bench-all --resume results/2026-11-21-host    goes on where that run was ended
+  cargo bench-all --seed 42                           the same order and the same arrivals again
+
+A start is one life of all servers; in it, every row is measured once a round, in random order, for a fraction of a second, while
+all others stand still. Starts are what is compared: six are the least for places. How many there are is fixed beforehand.";
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
@@ -57,10 +64,22 @@ pub(crate) struct BenchArgs {
     /// Also the rows and scenarios that are for request alone
     #[arg(long, conflicts_with = "only")]
     pub all: bool,
-    /// Trials of each row under each scenario: one a block
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub trials: u32,
-    /// Measuring window of a trial (such as 500ms or 4s), instead of what the scenario says
+    /// How long measuring may take (such as 12m): as many starts of all servers as fit
+    #[arg(long, value_name = "TIME", default_value = "12m", value_parser = duration::parse)]
+    pub budget: Duration,
+    /// How thorough: `publish` has ten starts of at least six rounds, however long that takes
+    #[arg(long, value_enum, conflicts_with = "budget")]
+    pub profile: Option<Thoroughness>,
+    /// How often all servers are started, instead of what fits the budget
+    #[arg(long, value_name = "N", conflicts_with = "budget", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub starts: Option<u32>,
+    /// Rounds of each start under each scenario, instead of what the scenario says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: Option<u32>,
+    /// Trials are gone: what became of them is said
+    #[arg(long, hide = true, value_name = "N")]
+    pub trials: Option<String>,
+    /// Measuring window (such as 150ms or 1s), instead of what the scenario says
     #[arg(long, value_name = "S", value_parser = window)]
     pub duration: Option<Duration>,
     /// Seed of the order of rows and of all arrivals; a new one each time where nothing is said
@@ -72,6 +91,9 @@ pub(crate) struct BenchArgs {
     /// Replace the run that is in the results folder
     #[arg(long, requires = "out")]
     pub replace: bool,
+    /// Go on with the run in this folder, which was ended early: its plan, its programs and its host must be the same
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["only", "scenario", "with", "all", "budget", "profile", "starts", "rounds", "duration", "seed", "out", "unverified", "rehearsal"])]
+    pub resume: Option<PathBuf>,
     /// Registry of rows, instead of harness/servers.toml
     #[arg(long, value_name = "FILE")]
     pub registry: Option<PathBuf>,
@@ -95,11 +117,28 @@ pub(crate) struct BenchArgs {
     pub list: bool,
 }
 
+/// How thorough a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Thoroughness {
+    /// Good enough for results/: ten starts of at least six rounds
+    Publish,
+}
+
+/// An option that was, and what to say instead.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--trials is gone: a trial is now a start of many short windows; say --starts {0}, or --budget 12m for as many as fit"
+)]
+pub(crate) struct TrialsAreGone(String);
+
 /// Runs `harness bench`. `command` is what the person typed.
 ///
 /// # Errors
 /// The command line, the registry or the scenarios are wrong, or nothing can be written.
 pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome> {
+    if let Some(trials) = &args.trials {
+        return Err(TrialsAreGone(trials.clone()).into());
+    }
     let workspace = Workspace::at_or_above(&std::env::current_dir()?)?;
     let registry = Registry::read(&args.registry.clone().unwrap_or_else(|| workspace.registry()))?;
     let registry = registry.with(&args.with)?;
@@ -118,12 +157,13 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
         bail!("no row is left to race: what they need is missing");
     }
     let plan = plan(args, rows, &scenarios)?;
-    let mut context = Context::new(Interrupt::listen("finished trials are kept")?)?;
+    let mut context =
+        Context::new(Interrupt::listen("finished starts are kept, and --resume goes on from there")?)?;
     if args.rehearsal {
         context.profile = Profile::Debug;
     }
     let mut run = Run::new(plan, skipped, &context)?;
-    anstream::print!("{}", run.record.plan.describe(&context.topology)?);
+    anstream::print!("{}", describe(&run.record.plan, &context.topology)?);
     if args.dry_run {
         return Ok(run.outcome());
     }
@@ -132,7 +172,7 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     {
         anstream::eprintln!(
             "warning: the generator cannot raise its priority on shared CPUs; run as root, or allow real-time \
-             priority (ulimit -r), or its own lag may make trials invalid"
+             priority (ulimit -r), or its own lateness may show in the figures"
         );
     }
 
@@ -164,11 +204,11 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
         run.verify(&mut context, &Gate { folder: cache_folder(&workspace), root, fresh: false })?;
     }
     folder.write_run(&run.record)?;
-    let mut log = folder.trial_log()?;
+    let mut log = folder.log()?;
     if run.can_race(&context) {
         run.calibrate(&context)?;
         folder.write_run(&run.record)?;
-        run.trials(&context, &mut log)?;
+        run.starts(&context, &folder, &mut log)?;
     } else if !context.interrupt.asked() {
         anstream::eprintln!("error: no row is left to race");
     }
@@ -177,10 +217,10 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
 
     let markdown = report::write(&folder)?;
     anstream::println!("\n{}", report::for_terminal(&markdown));
-    let TimeSpent { building_s, verifying_s, calibrating_s, trials_s, .. } = run.record.time;
+    let TimeSpent { building_s, verifying_s, calibrating_s, starts_s, .. } = run.record.time;
     anstream::println!(
         "{} in all, {} of it building and verifying; {:.0}% of the rest was spent in measuring windows",
-        about(Duration::from_secs_f64((building_s + verifying_s + calibrating_s + trials_s).round())),
+        about(Duration::from_secs_f64((building_s + verifying_s + calibrating_s + starts_s).round())),
         about(Duration::from_secs_f64((building_s + verifying_s).round())),
         100.0 * run.record.time.measuring_share(),
     );
@@ -193,13 +233,27 @@ fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Resu
     if let Some(window) = args.duration {
         scenarios.iter_mut().for_each(|scenario| scenario.window = window);
     }
+    let publish = args.profile == Some(Thoroughness::Publish);
+    for scenario in &mut scenarios {
+        match args.rounds {
+            Some(rounds) => scenario.rounds = rounds as usize,
+            None if publish => scenario.rounds = scenario.rounds.max(PUBLISHED_ROUNDS),
+            None => {}
+        }
+    }
     scenarios.retain(|scenario| rows.iter().any(|row| scenario.suits(row)));
     if scenarios.is_empty() {
         bail!("none of these rows serves what these scenarios ask for");
     }
     let seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
     let with = rows.iter().filter(|row| row.is_given).map(|row| row.name.clone()).collect();
-    Ok(RunPlan { rows, with, scenarios, trials: args.trials, seed })
+    let plan = RunPlan { rows, with, scenarios, starts: 0, seed };
+    let starts = match (args.starts, args.profile) {
+        (Some(starts), _) => starts,
+        (None, Some(Thoroughness::Publish)) => PUBLISHED_STARTS,
+        (None, None) => starts_within(&plan, args.budget)?,
+    };
+    Ok(RunPlan { starts, ..plan })
 }
 
 fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Folder> {
@@ -212,8 +266,11 @@ fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Fold
     }
 }
 
+/// What `--profile publish` has.
+const PUBLISHED_STARTS: u32 = 10;
+const PUBLISHED_ROUNDS: usize = 6;
 /// A window shorter than this holds too few requests to say anything, and is mostly edges.
-const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
+const SHORTEST_WINDOW: Duration = Duration::from_millis(50);
 /// A window longer than this is a typing error.
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
 

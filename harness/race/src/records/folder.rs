@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use stats::gate::Gate;
 
 use crate::{
-    plan::{resolve::Calibration, run_plan::RunPlan, scenario::Placement},
+    plan::{resolve::Calibration, run_plan::RunPlan},
     programs::prerequisites::Skipped,
     records::{
         conformance::Conformance,
@@ -61,14 +61,9 @@ pub struct GateRecord {
 }
 
 impl GateRecord {
-    /// The gate of a window with that placement.
-    pub fn of(&self, placement: Placement) -> Gate {
-        Gate { step: self.step, by_run_delay: Self::counts_run_delay(placement) }
-    }
-
-    /// Whether the generator's own run delay drops a window: where its CPUs are its own. On shared ones it depends on the row.
-    pub fn counts_run_delay(placement: Placement) -> bool {
-        placement == Placement::Split
+    /// The gate of a window in which the generator ran without pause on CPUs of its own, or did not.
+    pub fn of(&self, spins: bool) -> Gate {
+        Gate { step: self.step, by_run_delay: spins }
     }
 }
 

@@ -16,7 +16,10 @@ use crate::{
         log::{Entry as LogEntry, Log, StartRecord},
         window::{Measured, Verdict, WindowRecord},
     },
-    start::{group::Group, kept::passes},
+    start::{
+        group::Group,
+        kept::{causes, passes},
+    },
 };
 use terminal::progress::Progress;
 
@@ -162,13 +165,12 @@ fn one_line(name: &str, scenario: &Scenario, window: &WindowRecord, gate: &GateR
     let but = match &window.verdict {
         Verdict::Invalid { reasons } => format!(" (invalid: {})", reasons.join("; ")),
         Verdict::Failed { reason } => format!(" (failed: {reason})"),
-        Verdict::Valid { .. } => dropped_for(gate, window, measured),
+        Verdict::Valid { .. } => dropped_for(gate, measured),
     };
     format!("{name}: {figure}{but}")
 }
 
-fn dropped_for(gate: &GateRecord, window: &WindowRecord, measured: &Measured) -> String {
-    let causes = gate.of(window.cpus.placement).causes(&measured.disturbance());
-    let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
+fn dropped_for(gate: &GateRecord, measured: &Measured) -> String {
+    let causes: Vec<String> = causes(gate, measured).iter().map(ToString::to_string).collect();
     if causes.is_empty() { String::new() } else { format!(" (disturbed: {})", causes.join(", ")) }
 }
