@@ -14,7 +14,7 @@ pub(crate) const FIRST_WARM_UP: Duration = Duration::from_millis(100);
 /// What a window takes beside its load: thawing, reading counters, connecting, draining, freezing.
 const AROUND_A_WINDOW: Duration = Duration::from_millis(25);
 /// The part of all windows that is repeated because something disturbed them.
-const REPEATED: f64 = 0.1;
+const REPEATED: f64 = 0.05;
 /// With fewer starts there is nothing to estimate the spread between them from.
 const FEWEST: u32 = 2;
 /// More starts than a budget divides into: beyond, it is more rounds that a person should ask for.
