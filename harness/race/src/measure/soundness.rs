@@ -1,6 +1,6 @@
 //! What makes a measurement sound, as thresholds and questions that every command shares.
 //!
-//! Figures in, yes or no out: what is printed about them is the caller's business. METHODOLOGY.md, "When a trial does not count", gives the reasons.
+//! Figures in, yes or no out: what is printed about them is the caller's business. METHODOLOGY.md, "Which windows count", gives the reasons.
 
 use load::{LITTLES_LAW_TOLERANCE, Pacing, StreamOutcome};
 use stats::Histogram;
