@@ -11,6 +11,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
     process::{Command, ExitCode},
     sync::{
         Arc,
@@ -121,10 +122,18 @@ fn serve(
         _ => ready.announce()?,
     }
     let mode = mode.to_owned();
+    if mode == "never-rests" {
+        std::thread::spawn(|| {
+            loop {
+                std::hint::spin_loop();
+            }
+        });
+    }
+    let descriptor = listener.as_raw_fd();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mode = mode.clone();
-            std::thread::spawn(move || answer_all(&mode, stream));
+            std::thread::spawn(move || answer_all(&mode, descriptor, stream));
         }
     });
     while !stop.load(Ordering::Relaxed) {
@@ -133,11 +142,27 @@ fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
+/// What happens at the twentieth answer.
+fn under_load(mode: &str, listener: RawFd) {
+    match mode {
+        "dies-under-load" => std::process::exit(9),
+        // Whoever is in the tree of a frozen server then was not there before.
+        "forks-under-load" => drop(Command::new("sleep").arg("600").spawn()),
+        // Nobody is let in any more; who is in stays.
+        "closes-under-load" => drop(rustix::net::shutdown(
+            // SAFETY: the listener lives as long as the thread that accepts from it, which never ends.
+            unsafe { BorrowedFd::borrow_raw(listener) },
+            rustix::net::Shutdown::Both,
+        )),
+        _ => {}
+    }
+}
+
 /// Requests of all connections.
 static ANSWERED: AtomicU32 = AtomicU32::new(0);
 
 /// Answers requests without a body until the client goes away.
-fn answer_all(mode: &str, stream: TcpStream) -> Option<()> {
+fn answer_all(mode: &str, listener: RawFd, stream: TcpStream) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
@@ -150,8 +175,11 @@ fn answer_all(mode: &str, stream: TcpStream) -> Option<()> {
             reader.read_line(&mut header).ok().filter(|&length| length > 0)?;
         }
         // Late enough to pass the check of the answers.
-        if mode == "dies-under-load" && ANSWERED.fetch_add(1, Ordering::Relaxed) == 20 {
-            std::process::exit(9);
+        if ANSWERED.fetch_add(1, Ordering::Relaxed) == 20 {
+            under_load(mode, listener);
+        }
+        if mode == "hangs-under-load" && ANSWERED.load(Ordering::Relaxed) > 20 {
+            std::thread::sleep(Duration::from_secs(600));
         }
         let mut words = line.split(' ');
         let (method, target) = (words.next()?, words.next()?);
