@@ -1,11 +1,14 @@
 //! Records as they might be, for the tests of this crate and of those above it to start from.
 
+pub mod run;
+
 use std::collections::BTreeMap;
 
+use load::ClosedLoop;
 use stats::{Digest, Histogram, Recorded, Stationarity};
 
 use crate::{
-    machine::{edge::Accounts, generator::GeneratorUse, row::RowUse, shares::Shares},
+    machine::{edge::Accounts, generator::GeneratorUse, memory::Memory, row::RowUse, shares::Shares},
     plan::{
         cpu_plan::CpuPlan,
         resolve::{Calibration, RowCalibration},
@@ -98,6 +101,77 @@ pub fn sound() -> Measured {
         generator: GeneratorRecord { threads: 1, busy: 0.05, ..GeneratorRecord::default() },
         closed_loop: None,
     }
+}
+
+/// A stream of a window in which requests were due evenly and took `times_us`, in that order, each on time and answered. Its figures
+/// agree with each other, in slices of 10 ms; what they do not decide is that of [`sound`].
+pub fn stream(name: &str, window_s: f64, times_us: &[u64]) -> StreamRecord {
+    let mut histogram = Histogram::new();
+    times_us.iter().for_each(|us| histogram.record_ns(1000 * us));
+    let count = times_us.len() as u64;
+    let slices = (window_s * 100.0).ceil() as usize;
+    let due_in = |slice: usize| {
+        let at = |slice: usize| (slice * times_us.len()).div_ceil(slices.max(1));
+        &times_us[at(slice)..at(slice + 1)]
+    };
+    let of_slices = || (0..slices).map(due_in);
+    let counts: Vec<u32> = of_slices().map(|times| times.len() as u32).collect();
+    let sound = sound().streams.swap_remove(0);
+    StreamRecord {
+        name: name.to_owned(),
+        offered_per_second: Some(count as f64 / window_s),
+        answered_in_window: count,
+        due: count,
+        sent: count,
+        right: count,
+        response: Recorded::of(&histogram),
+        observed: Recorded::of(&histogram),
+        service: histogram.digest(),
+        timed_by_stamp_and_by_read: [count, 0],
+        answers_by_worker: [("t0".to_owned(), count.div_ceil(2)), ("t1".to_owned(), count / 2)].into(),
+        slices: SlicesRecord {
+            width_ns: 10_000_000,
+            due: counts.clone(),
+            answered: counts,
+            errors: vec![0; slices],
+            mean_us: of_slices().map(|us| us.iter().sum::<u64>() / (us.len() as u64).max(1)).collect(),
+            max_us: of_slices().map(|us| us.iter().copied().max().unwrap_or(0)).collect(),
+        },
+        ..sound
+    }
+}
+
+/// So many times, spread evenly between `us` and half as much again, in an order that is nearly that of chance.
+pub fn spread(us: u64, count: u64) -> Vec<u64> {
+    // The next place is far from the last, and each is taken once: the golden ratio's multiples are as even as can be.
+    let place = |at: u64| (at as f64 * 0.618_033_988_75).fract();
+    (1..=count).map(|at| us + (us as f64 / 2.0 * place(at)) as u64).collect()
+}
+
+/// A window of these streams in which nothing is wrong, on the CPUs 0 and 1, each answer at 10 us of CPU time.
+pub fn of_streams(window_s: f64, streams: Vec<StreamRecord>) -> Measured {
+    let answered: u64 = streams.iter().map(|stream| stream.answered_in_window).sum();
+    let (cpu_ns, stretch_ns) = (10_000 * answered, (1.06e9 * window_s) as u64);
+    let sound = sound();
+    let memory = Memory { kib: 12 << 10, ..Memory::default() };
+    Measured {
+        window_s,
+        streams,
+        answered_in_stretch: answered,
+        accounts: Accounts {
+            stretch_ns,
+            cpus: "0-1".parse().unwrap_or_default(),
+            row: RowUse { cpu_ns, memory, ..sound.accounts.row },
+            shares: Shares { row_ns: cpu_ns, harness_ns: stretch_ns / 20, ..Shares::default() },
+            ..sound.accounts
+        },
+        ..sound
+    }
+}
+
+/// What a closed loop on `slots` connections may say of itself, with so many requests in server and generator on average.
+pub fn closed_loop(slots: u64, in_server: f64, in_generator: f64) -> ClosedLoop {
+    ClosedLoop { slots, per_second: 1000.0, in_server, in_generator }
 }
 
 /// A window of a row, for tests to start from.

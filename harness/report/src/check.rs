@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
 use race::{
+    plan::{run_plan::Entry, scenario::Scenario},
     programs::workspace::Workspace,
     records::{
         environment::sha256_of,
         folder::{Contents, Folder},
-        record::label,
+        log::StartRecord,
     },
+    start::kept::rounds_of,
 };
 
 use crate::{
@@ -41,7 +43,9 @@ pub fn alone(folder: &Folder) -> anyhow::Result<String> {
     if folder.report()? != markdown::whole(&Report::new(&contents)) {
         bail!("{path}/report.md is not what the records say: run `cargo harness report {path}`");
     }
-    Ok(format!("{path}: {} trials, and the report is what they say", contents.trials.len()))
+    let complete = &contents.measurements.complete;
+    let windows: usize = complete.iter().map(|start| start.windows.len()).sum();
+    Ok(format!("{path}: {} starts, {windows} windows, and the report is what they say", complete.len()))
 }
 
 /// Checks all published runs and the pages that are made from them. Returns what was found, a line a run.
@@ -94,22 +98,42 @@ fn published(folder: &Folder, run: &PublishedRun) -> anyhow::Result<String> {
 pub fn whole(folder: &Folder, contents: &Contents) -> anyhow::Result<()> {
     let path = folder.path().display();
     let plan = &contents.run.plan;
+    let complete = &contents.measurements.complete;
+    if complete.len() < plan.starts as usize && !contents.run.interrupted {
+        bail!(
+            "{path}: {} of {} starts were finished, and nothing says why: --resume goes on from there",
+            complete.len(),
+            plan.starts
+        );
+    }
     let failed = |name: &str| contents.run.failures.iter().any(|failure| failure.what == name);
     for scenario in plan.scenarios.iter().filter(|scenario| !failed(&scenario.name)) {
         for entry in plan.entries(scenario).iter().filter(|entry| !failed(&entry.row.name)) {
-            let label = label(&entry.row.name, entry.twin);
-            let trials = contents.trials.iter().filter(|t| t.scenario == scenario.name && t.label() == label);
-            let blocks: BTreeSet<usize> = trials.map(|trial| trial.block).collect();
-            let expected = plan.trials as usize;
-            let given_up = failed(&format!("{} under {}", entry.row.name, scenario.name));
-            if blocks.len() < expected && !given_up && !contents.run.interrupted {
-                bail!(
-                    "{path}: {label} has {} of {expected} trials under {}, and nothing says why",
-                    blocks.len(),
-                    scenario.name
-                );
+            for (at, start) in complete.iter().enumerate() {
+                // One that is known to be overloaded is measured once a start.
+                let rounds = rounds_of(&complete[..at], scenario, &entry.row.name, entry.twin);
+                if let Some(round) = first_missing(start, scenario, *entry, rounds) {
+                    bail!(
+                        "{path}: start {} has no window of {} under {} in round {}, and nothing says why",
+                        start.start + 1,
+                        entry.label(),
+                        scenario.name,
+                        round + 1
+                    );
+                }
             }
         }
     }
     Ok(())
+}
+
+/// The first round of a start in which `entry` was not measured, unless its server says why.
+fn first_missing(start: &StartRecord, scenario: &Scenario, entry: Entry<'_>, rounds: usize) -> Option<usize> {
+    let is_of = |row: &str, twin: bool| row == entry.row.name && twin == entry.twin;
+    let has_fault = start.servers.iter().any(|server| {
+        is_of(&server.row, server.twin) && server.scenarios.contains(&scenario.name) && server.fault.is_some()
+    });
+    let own = start.windows.iter().filter(|it| it.scenario == scenario.name && is_of(&it.row, it.twin));
+    let measured: BTreeSet<usize> = own.map(|window| window.round).collect();
+    (0..rounds).find(|round| !has_fault && !measured.contains(round))
 }

@@ -3,12 +3,13 @@
 use stats::Quantile;
 use terminal::numbers::thousands;
 
-/// Three significant digits, as far as there are that many before the point.
+/// Three significant digits, and more where there are that many before the point; three decimals of what is less than one.
 pub(crate) fn three_digits(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => thousands(value),
         size if size >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 
@@ -60,7 +61,7 @@ mod tests {
     fn three_digits_are_enough() {
         assert_eq!(
             [0.1234, 5.0, 12.345, 123.45, 12_345.6].map(three_digits),
-            ["0.12", "5.00", "12.3", "123", "12,346"]
+            ["0.123", "5.00", "12.3", "123", "12,346"]
         );
     }
 

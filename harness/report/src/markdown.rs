@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use super::{conclusions::Report, conformance, rows, section::Section};
+use super::{conclusions::Report, conformance, rows, section::Section, table};
 use race::{
     programs::prerequisites,
     records::{environment::Environment, folder::Contents},
@@ -48,38 +48,35 @@ pub(super) fn whole(report: &Report<'_>) -> String {
     text
 }
 
-/// One scenario: how it was loaded, its table, and what may be concluded from it.
-pub(super) fn body(section: &Section) -> String {
-    let mut text = String::new();
-    let mut list = |items: &[String]| {
-        if !items.is_empty() {
-            text.push('\n');
-            items.iter().for_each(|item| text.push_str(&format!("- {item}\n")));
-        }
-    };
-    list(&section.load);
+/// One scenario: how it was loaded, its tables, and what may be concluded from them.
+fn body(section: &Section) -> String {
     let caveats: Vec<String> = section.caveats.iter().map(|caveat| format!("**{caveat}**")).collect();
-    list(&caveats);
-    text.push_str(&format!("\n{}\n", table(section)));
-    let mut list = |items: &[String]| {
-        if !items.is_empty() {
-            text.push('\n');
-            items.iter().for_each(|item| text.push_str(&format!("- {item}\n")));
-        }
-    };
-    list(&section.findings);
-    text
+    let mut text = list(None, &section.load) + &list(None, &caveats);
+    for table in &section.tables {
+        text.push_str(&format!("\n{}\n\n{}\n", table.caption, aligned(table)));
+    }
+    text + &list(Some("Of single rows:"), &section.notes) + &list(Some("Findings:"), &section.findings)
 }
 
-fn table(section: &Section) -> String {
+/// A list after an empty line, under a line that says what it is; nothing where it is empty.
+fn list(head: Option<&str>, items: &[String]) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let head = head.map_or_else(String::new, |head| format!("{head}\n\n"));
+    let items: String = items.iter().map(|item| format!("- {item}\n")).collect();
+    format!("\n{head}{items}")
+}
+
+fn aligned(of: &table::Table) -> String {
     let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN).set_header(&section.columns);
-    for row in &section.rows {
+    table.load_style(ASCII_MARKDOWN).set_header(&of.columns);
+    for row in &of.rows {
         // A bar within a cell would end it.
         table.add_row(row.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")));
     }
-    let textual = ["row", "tier", "notes"];
-    for (index, heading) in section.columns.iter().enumerate() {
+    let textual = ["row", "tier"];
+    for (index, heading) in of.columns.iter().enumerate() {
         if let (Some(column), false) = (table.column_mut(index), textual.contains(&heading.as_str())) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -88,26 +85,36 @@ fn table(section: &Section) -> String {
 }
 
 /// The command, the code and the host of a run, in one paragraph.
-pub(super) fn provenance(contents: &Contents) -> String {
-    let Contents { environment, run, .. } = contents;
+fn provenance(contents: &Contents) -> String {
+    let Contents { environment, run, measurements } = contents;
     let revision = environment.code.revision.as_deref().unwrap_or("unknown");
     let revision = revision.get(..12).unwrap_or(revision);
     let modified = if environment.code.modified == Some(true) { " with local changes" } else { "" };
     let model = environment.cpu.model.as_deref().unwrap_or("an unknown processor");
     let machine = if environment.cpu.virtual_machine { ", a virtual machine" } else { "" };
-    format!(
+    let mut text = format!(
         "Made by `{}` at revision {revision}{modified}, on {} CPUs of {model}{machine}, Linux {}, with {}. \
-         Seed {}, {} trials of each row.\n\n\
-         Figures are medians over the trials, with the interval of their order statistics \
-         ([smallest, largest] for up to eight trials). Latency is response time, from the instant a request was due.\n{}",
+         Seed {}, {} starts of all servers.\n\n\
+         A figure is the median over starts, with the interval of its order statistics ([smallest, largest] for up to eight \
+         starts). Of a start it is the median over its windows, and from p90 up that of all its windows together. Latency is \
+         response time, from the instant a request was due.\n",
         environment.command,
         environment.cpu.allowed.len(),
         environment.kernel,
         environment.tools.get("rustc").cloned().flatten().unwrap_or_else(|| "an unknown compiler".to_owned()),
         run.plan.seed,
-        run.plan.trials,
-        conformance::caveat(run.conformance.as_ref()),
-    ) + if environment.rehearsal { REHEARSAL } else { "" }
+        run.plan.starts,
+    );
+    let (complete, incomplete) = (measurements.complete.len(), measurements.incomplete.len());
+    if complete < run.plan.starts as usize {
+        text.push_str(&format!("\n**{complete} of {} starts were finished.**\n", run.plan.starts));
+    }
+    if incomplete > 0 {
+        let starts = if incomplete == 1 { "start was" } else { "starts were" };
+        text.push_str(&format!("\n{incomplete} {starts} begun and not finished: nothing of them counts.\n"));
+    }
+    text.push_str(conformance::caveat(run.conformance.as_ref()));
+    text + if environment.rehearsal { REHEARSAL } else { "" }
 }
 
 fn host(contents: &Contents) -> String {
@@ -137,14 +144,10 @@ fn host(contents: &Contents) -> String {
     for (name, value) in limits {
         line(&format!("limit of {name}"), value.clone());
     }
-    let averages = contents.trials.iter().filter_map(|trial| trial.measured.as_ref()?.load_average_before);
-    if let Some(largest) = averages.max_by(f64::total_cmp) {
-        line("largest load average before a trial", Some(format!("{largest:.2}")));
-    }
     text
 }
 
 /// The day of a run.
-pub(super) fn date(environment: &Environment) -> &str {
+fn date(environment: &Environment) -> &str {
     environment.started.split('T').next().unwrap_or("unknown")
 }

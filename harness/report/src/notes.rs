@@ -1,71 +1,72 @@
 //! What a reader must know of a row beside its figures.
 
 use race::{
+    machine::memory::Counted,
+    measure::soundness::allowed_lag_us,
     plan::scenario::Scenario,
     records::{
         folder::Contents,
-        record::{Measured, StreamRecord, Verdict},
+        window::{Measured, Verdict},
     },
     registry::OperationName,
-    trial::soundness::allowed_lag_us,
 };
-use stats::{Digest, overload::Load};
-use terminal::numbers::thousands;
+use stats::summary::median_interval;
 
-use super::{analysis::RowLoad, line::Line};
+use super::{
+    carried::RowLoad,
+    compared::{Figure, ranked},
+    entered::Entered,
+    figures::Unit,
+    kept::{Line, Which},
+    times::name_of,
+    workers,
+};
 
-/// All of it, in one cell.
-pub(super) fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents, load: &RowLoad) -> String {
+/// From this part of the server's CPUs on, what the kernel's threads did for a row is spoken of.
+const KERNEL: f64 = 0.01;
+
+/// All of it, in one line; empty where there is nothing to know.
+pub(super) fn notes(
+    scenario: &Scenario,
+    row: &Entered<'_>,
+    contents: &Contents,
+    (load, usable_starts): (&RowLoad, usize),
+    unit: Unit,
+) -> String {
+    let line = &row.line;
     let mut notes = Vec::new();
-    notes.extend(overloaded(load));
-    let count =
-        |wanted: fn(&Verdict) -> bool| line.trials.iter().filter(|trial| wanted(&trial.verdict)).count();
-    let valid = line.valid.len();
+    let starts = line.starts.len();
+    notes.extend(line.failed.map(|reason| format!("no score, since it failed: {reason}")));
+    notes.extend(load.note());
+    notes.extend(line.faults().map(|(start, reason)| format!("start {} void: {reason}", start + 1)));
+    if !load.is_overloaded() {
+        if usable_starts < starts && line.failed.is_none() {
+            notes.push(format!("half of its windows count in {usable_starts} of {starts} starts"));
+        }
+        notes.extend(stalls(scenario, row, unit));
+    }
+    let windows = line.windows().count();
     let mut say = |number: usize, what: &str| {
         if number > 0 {
-            notes.push(format!("{what} {number} of {valid}"));
+            notes.push(format!("{what} {number} of {windows} windows"));
         }
     };
-    say(
-        count(|v| matches!(v, Verdict::Valid { generator_bound: true, .. })),
-        "lower bound (generator busy) in",
-    );
-    let late =
-        line.valid.iter().filter(|measured| measured.streams.iter().any(is_instrument_visible)).count();
-    if late > 0 {
-        notes.push(format!("instrument visible in {late} of {valid}"));
-    }
-    let streams = || line.valid.iter().flat_map(|measured| &measured.streams);
-    let [by_stamp, by_read] =
-        [0, 1].map(|at| streams().map(|it| it.timed_by_stamp_and_by_read[at]).sum::<u64>());
-    if by_read > 0 {
-        let part = 100.0 * by_read as f64 / (by_stamp + by_read) as f64;
-        notes.push(format!("{part:.1}% of answers timed when they were read"));
-    }
-    let invalid = count(|verdict| matches!(verdict, Verdict::Invalid { .. }));
-    if invalid > 0 {
-        notes.push(format!("{invalid} invalid, repeated"));
-    }
-    if let Some(reason) = line.trials.iter().find_map(|trial| match &trial.verdict {
-        Verdict::Failed { reason } => Some(reason),
-        _ => None,
-    }) {
-        notes.push(format!("failed: {reason}"));
-    }
-    // In whichever trials: how a program ends says nothing of the instrument.
-    let ended: Vec<&Measured> = line.trials.iter().filter_map(|trial| trial.measured.as_ref()).collect();
-    let unclean: Vec<&String> = ended.iter().filter_map(|measured| measured.unclean_end.as_ref()).collect();
-    if let Some(reason) = unclean.first() {
-        notes.push(format!("did not end cleanly in {} of {}: {reason}", unclean.len(), ended.len()));
-    }
-    let stolen =
-        line.valid.iter().filter_map(|measured| Some(measured.machine.as_ref()?.stolen)).fold(0.0, f64::max);
-    if stolen > 0.01 {
-        notes.push(format!("up to {:.0}% of the CPUs stolen by the hypervisor", 100.0 * stolen));
+    let is_bound = |verdict: &Verdict| matches!(verdict, Verdict::Valid { generator_bound: true });
+    let bound = line.windows().filter(|window| is_bound(&window.record.verdict)).count();
+    say(bound, "lower bound (generator busy) in");
+    say(instrument_visible(scenario, row), "instrument visible in");
+    notes.extend(timed_when_read(line));
+    notes.extend(invalid(line));
+    notes.extend(unclean(line));
+    notes.extend(by_the_kernel(line));
+    let streams: Vec<&str> = scenario.streams.iter().map(|stream| stream.name.as_str()).collect();
+    notes.extend(workers::note(line, &streams));
+    if line.measured().any(|measured| measured.accounts.row.memory.counted == Counted::Repeatedly) {
+        notes.push("RSS counts pages that processes share once for each".to_owned());
     }
     let asks_complex = scenario.streams.iter().any(|stream| stream.operation == OperationName::Complex);
     if let Some((_, ratio)) =
-        contents.run.calibration.operation_differs().iter().find(|(row, _)| *row == line.row.name)
+        contents.run.calibration.operation_differs().iter().find(|(name, _)| *name == line.row.name)
         && asks_complex
     {
         notes.push(format!("operation differs: complex costs {ratio:.2} of the median row's CPU time"));
@@ -73,27 +74,67 @@ pub(super) fn notes(scenario: &Scenario, line: &Line<'_>, contents: &Contents, l
     notes.join("; ")
 }
 
-/// Whether the generator's own lateness is a part of the tail that is printed: a tenth, and more than 100 us.
-fn is_instrument_visible(stream: &StreamRecord) -> bool {
-    let us = |digest: &Option<Digest>| digest.as_ref().map(|digest| digest.p99.ns() as f64 / 1000.0);
-    let (lag, response) = (us(&stream.lag), us(&stream.response));
-    lag.zip(response).is_some_and(|(lag, response)| lag > allowed_lag_us(response))
+/// Where the percentile by which rows are compared is due to some windows and not to all.
+fn stalls(scenario: &Scenario, row: &Entered<'_>, unit: Unit) -> Option<String> {
+    let Figure::Percentile(q) = ranked(scenario) else { return None };
+    let tail = row.ranked_times().tail(q).filter(|tail| tail.stalls_now_and_then())?;
+    Some(format!(
+        "stalls now and then: its median window has a {} of {} {}",
+        name_of(q),
+        unit.show(tail.median_of_windows_ns? / 1000.0),
+        unit.name()
+    ))
 }
 
-/// What an overloaded row carries instead of having response times.
-fn overloaded(load: &RowLoad) -> Option<String> {
-    let short = load.short.as_ref()?;
-    let of = format!(
-        "{} of {}/s of {}",
-        thousands(short.answered_per_second),
-        thousands(short.due_per_second),
-        short.stream
-    );
-    match load.load {
-        Load::Carried => None,
-        Load::AtTheEdge { overloaded, starts } => {
-            Some(format!("overloaded in {overloaded} of {starts} starts: {of}"))
-        }
-        Load::Overloaded => Some(format!("overloaded: {of}")),
-    }
+/// In how many windows the generator's own lateness is a part of the tail that is printed: a tenth, and more than 100 us.
+fn instrument_visible(scenario: &Scenario, row: &Entered<'_>) -> usize {
+    let is_visible = |start: usize, round: usize, measured: &Measured| {
+        scenario.streams.iter().zip(&row.streams).any(|(stream, times)| {
+            let lag = measured.stream(&stream.name).and_then(|record| record.lag.as_ref());
+            let p99 = times.tail(0.99).and_then(|tail| tail.starts[start].windows[round]);
+            let us = |ns: u64| ns as f64 / 1000.0;
+            lag.zip(p99).is_some_and(|(lag, p99)| us(lag.p99.ns()) > allowed_lag_us(us(p99.ns())))
+        })
+    };
+    let starts = row.line.starts.iter().enumerate();
+    let windows = starts.flat_map(|(at, start)| {
+        start.windows(Which::Gated).iter().enumerate().map(move |(round, window)| (at, round, window))
+    });
+    let visible = windows.filter(|(start, round, window)| {
+        window.is_some_and(|window| is_visible(*start, *round, window.measured))
+    });
+    visible.count()
+}
+
+fn timed_when_read(line: &Line<'_>) -> Option<String> {
+    let streams = || line.measured().flat_map(|measured| &measured.streams);
+    let [by_stamp, by_read] =
+        [0, 1].map(|at| streams().map(|it| it.timed_by_stamp_and_by_read[at]).sum::<u64>());
+    let part = 100.0 * by_read as f64 / (by_stamp + by_read).max(1) as f64;
+    (by_read > 0).then(|| format!("{part:.1}% of answers timed when they were read"))
+}
+
+fn invalid(line: &Line<'_>) -> Option<String> {
+    let all = line.starts.iter().flat_map(|start| &start.measured);
+    let reasons = all.filter_map(|window| match &window.verdict {
+        Verdict::Invalid { reasons } => reasons.first(),
+        _ => None,
+    });
+    let first = reasons.clone().next()?;
+    Some(format!("{} windows invalid, the first since {first}", reasons.count()))
+}
+
+/// In whichever starts: how a program ends says nothing of the instrument.
+fn unclean(line: &Line<'_>) -> Option<String> {
+    let servers = || line.starts.iter().filter_map(|start| start.server);
+    let reasons = servers().filter_map(|server| server.unclean_end.as_ref());
+    let first = reasons.clone().next()?;
+    Some(format!("did not end cleanly in {} of {} starts: {first}", reasons.count(), servers().count()))
+}
+
+fn by_the_kernel(line: &Line<'_>) -> Option<String> {
+    let shares: Vec<f64> = line.measured().map(|measured| measured.accounts.kernel_share()).collect();
+    let share = median_interval(&shares)?.median;
+    (share > KERNEL)
+        .then(|| format!("the kernel's threads did {:.0}% of the CPUs' time for it", 100.0 * share))
 }

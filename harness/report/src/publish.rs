@@ -35,9 +35,18 @@ pub enum Refused {
     /// Its servers are debug builds.
     #[error("{0} is a rehearsal with debug builds: its figures mean nothing")]
     Rehearsal(String),
-    /// A person ended it.
-    #[error("{0} was interrupted: a part of a run is not published")]
-    Partial(String),
+    /// It was not finished.
+    #[error(
+        "{run} has {complete} of {planned} starts: a part of a run is not published; --resume goes on from there"
+    )]
+    Partial {
+        /// The run.
+        run: String,
+        /// Starts that were finished.
+        complete: usize,
+        /// Starts that were planned.
+        planned: u32,
+    },
     /// Something speaks against it that was not overruled.
     #[error("{run} is not published: {}; publish it all the same with --despite {names}", .reasons.join("; "))]
     Reserved {
@@ -65,8 +74,9 @@ pub fn publish(workspace: &Workspace, given: &Path, despite: &[Reservation]) -> 
     if contents.environment.rehearsal {
         return Err(Refused::Rehearsal(name).into());
     }
-    if contents.run.interrupted {
-        return Err(Refused::Partial(name).into());
+    let (complete, planned) = (contents.measurements.complete.len(), contents.run.plan.starts);
+    if contents.run.interrupted || complete < planned as usize {
+        return Err(Refused::Partial { run: name, complete, planned }.into());
     }
     check::whole(&folder, &contents).context("a part of a run is not published")?;
     let against = Reservation::of(&contents);

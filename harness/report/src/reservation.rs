@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use race::{
-    plan::run_plan::BLOCKS_FOR_RANKS,
+    plan::run_plan::STARTS_FOR_PLACES,
     records::{conformance::Conformance, folder::Contents},
 };
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reservation {
-    /// Its rows, scenarios or windows were chosen on the command line.
+    /// Its rows, scenarios, starts or windows were chosen on the command line.
     Only,
-    /// It has fewer trials than places need.
-    FewTrials,
+    /// It has fewer starts than places need.
+    FewStarts,
     /// Nobody asked whether its rows keep the contract.
     Unverified,
     /// It was made from files that no commit has.
@@ -24,13 +24,13 @@ pub enum Reservation {
 
 impl Reservation {
     /// All that there are.
-    pub const ALL: [Self; 4] = [Self::Only, Self::FewTrials, Self::Unverified, Self::DirtyTree];
+    pub const ALL: [Self; 4] = [Self::Only, Self::FewStarts, Self::Unverified, Self::DirtyTree];
 
     /// The name by which it is overruled.
     pub fn name(self) -> &'static str {
         match self {
             Self::Only => "only",
-            Self::FewTrials => "few-trials",
+            Self::FewStarts => "few-starts",
             Self::Unverified => "unverified",
             Self::DirtyTree => "dirty-tree",
         }
@@ -40,7 +40,7 @@ impl Reservation {
     pub fn of(contents: &Contents) -> BTreeSet<Self> {
         let applies = |reservation: &Self| match reservation {
             Self::Only => !narrowed_by(&contents.environment.command).is_empty(),
-            Self::FewTrials => contents.run.plan.trials < BLOCKS_FOR_RANKS,
+            Self::FewStarts => contents.run.plan.starts < STARTS_FOR_PLACES,
             Self::Unverified => !matches!(contents.run.conformance, Some(Conformance::Verified { .. })),
             // A tree of which nothing is known may have been changed.
             Self::DirtyTree => contents.environment.code.modified != Some(false),
@@ -54,9 +54,9 @@ impl Reservation {
             Self::Only => {
                 format!("it was narrowed by {}", narrowed_by(&contents.environment.command).join(" and "))
             }
-            Self::FewTrials => format!(
-                "it has {} trials of each row, and places need {BLOCKS_FOR_RANKS}",
-                contents.run.plan.trials
+            Self::FewStarts => format!(
+                "it has {} starts of each server, and places need {STARTS_FOR_PLACES}",
+                contents.run.plan.starts
             ),
             Self::Unverified => "nobody asked whether its rows keep the contract".to_owned(),
             Self::DirtyTree => match contents.environment.code.modified {
@@ -73,10 +73,11 @@ impl fmt::Display for Reservation {
     }
 }
 
-/// The options of a run's command that make it another than the one that everybody can repeat.
+/// The options of a run's command that make it another than the one that everybody can repeat. A budget or a profile is not among
+/// them: whether it gave enough starts is asked by itself.
 fn narrowed_by(command: &str) -> Vec<&'static str> {
-    const NARROWING: [&str; 6] =
-        ["--only", "--scenario", "--with", "--duration", "--registry", "--scenarios"];
+    const NARROWING: [&str; 8] =
+        ["--only", "--scenario", "--with", "--starts", "--rounds", "--duration", "--registry", "--scenarios"];
     let is_given = |option: &&&str| {
         command.split_whitespace().any(|word| word == **option || word.starts_with(&format!("{option}=")))
     };
@@ -89,8 +90,8 @@ mod tests {
 
     #[test]
     fn a_command_is_narrowed_by_what_chooses_and_not_by_what_sounds_alike() {
-        assert!(narrowed_by("cargo bench-all --all --seed 7 --trials 9").is_empty());
+        assert!(narrowed_by("cargo bench-all --all --seed 7 --budget 30m --profile publish").is_empty());
         assert_eq!(narrowed_by("cargo bench-all --scenario=mixed --only a,b"), ["--only", "--scenario"]);
-        assert_eq!(narrowed_by("cargo bench-all --scenarios x"), ["--scenarios"]);
+        assert_eq!(narrowed_by("cargo bench-all --scenarios x --starts 8"), ["--starts", "--scenarios"]);
     }
 }

@@ -4,6 +4,8 @@
 //! seconds or a round in which connections were hashed badly. So the ratio that decides is that of the merged windows of a
 //! start, and the windows' own median stands beside it: where the two part, the row stalls now and then.
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::censored::{Censored, Quantile};
@@ -37,8 +39,11 @@ pub struct StartTail {
 
 impl RowTail {
     /// The percentiles `qs` of one row, from its windows by start and round, `None` where a window was not kept. All
-    /// of them in one pass, since merging is what costs.
-    pub fn of_each(qs: &[f64], starts: &[Vec<Option<&Censored>>]) -> Vec<Self> {
+    /// of them in one pass, since merging is what costs, and one start after another, since distributions are large.
+    pub fn of_each<W: Borrow<Censored>>(
+        qs: &[f64],
+        starts: impl IntoIterator<Item = Vec<Option<W>>>,
+    ) -> Vec<Self> {
         let mut tails: Vec<Self> = qs
             .iter()
             .map(|&q| Self { q, merged: None, median_of_windows_ns: None, starts: Vec::new() })
@@ -46,10 +51,10 @@ impl RowTail {
         let (mut whole, mut of_start) = (Censored::new(), Censored::new());
         for windows in starts {
             of_start.reset();
-            windows.iter().flatten().for_each(|window| of_start.merge(window));
+            windows.iter().flatten().for_each(|window| of_start.merge(window.borrow()));
             whole.merge(&of_start);
             for tail in &mut tails {
-                let own = |window: &Option<&Censored>| window.and_then(|window| window.quantile(tail.q));
+                let own = |window: &Option<W>| window.as_ref()?.borrow().quantile(tail.q);
                 let windows = windows.iter().map(own).collect();
                 tail.starts.push(StartTail { merged: of_start.quantile(tail.q), windows });
             }
@@ -160,7 +165,7 @@ mod tests {
     }
 
     fn tail(q: f64, starts: &[Vec<Option<&Censored>>]) -> RowTail {
-        RowTail::of_each(&[q], starts).remove(0)
+        RowTail::of_each(&[q], starts.iter().cloned()).remove(0)
     }
 
     #[test]
@@ -218,7 +223,7 @@ mod tests {
     fn several_percentiles_are_those_of_each_alone_and_pairs_are_of_the_rows_named() {
         let windows = [window(1..=100), window(50..=400)];
         let starts = [vec![Some(&windows[0]), Some(&windows[1])], vec![Some(&windows[1]), None]];
-        let both = RowTail::of_each(&[0.9, 0.99], &starts);
+        let both = RowTail::of_each(&[0.9, 0.99], starts.clone());
         assert_eq!(both, [tail(0.9, &starts), tail(0.99, &starts)]);
         let pairs = every_tail_pair(&both, &[1, 0]);
         assert_eq!(pairs.len(), 1);

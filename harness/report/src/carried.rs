@@ -1,0 +1,92 @@
+//! Whether a row carried the load of its open loops, and what it carried if it did not.
+
+use race::{plan::scenario::Scenario, start::kept::offered};
+use stats::overload::{Carried, Load, Offered, over_starts};
+use terminal::numbers::thousands;
+
+use super::kept::{Line, Start, Which};
+
+/// Whether a row carried its load.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RowLoad {
+    pub(super) load: Load,
+    /// The stream with the least part of its load carried, where the load was too much in any start.
+    short: Option<Short>,
+}
+
+/// What a row carried of a stream.
+#[derive(Clone, Debug, PartialEq)]
+struct Short {
+    stream: String,
+    /// Answers a second within the windows.
+    answered_per_second: f64,
+    /// Requests due a second.
+    due_per_second: f64,
+}
+
+impl RowLoad {
+    /// A row is overloaded where it did not carry one of its open loops in most starts.
+    pub(super) fn of(scenario: &Scenario, line: &Line<'_>) -> Self {
+        let mut worst = Self { load: Load::Carried, short: None };
+        for stream in &scenario.streams {
+            let starts: Vec<Vec<Offered>> =
+                line.starts.iter().map(|start| offered_in(start, &stream.name)).collect();
+            let load = over_starts(&starts);
+            let short = Short::of(&stream.name, &Carried::of(&starts.concat()));
+            let shorter = short.filter(|short| {
+                load != Load::Carried && worst.short.as_ref().is_none_or(|worst| short.part() < worst.part())
+            });
+            worst = Self {
+                load: if rank(load) > rank(worst.load) { load } else { worst.load },
+                short: shorter.or(worst.short),
+            };
+        }
+        worst
+    }
+
+    /// Whether response times are no property of the row: what its answers took is how long it was loaded.
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.load == Load::Overloaded
+    }
+
+    /// `overloaded: 130 of 1,000/s of simple`.
+    pub(super) fn note(&self) -> Option<String> {
+        let Short { stream, answered_per_second, due_per_second } = self.short.as_ref()?;
+        let of =
+            format!("{} of {}/s of {stream}", thousands(*answered_per_second), thousands(*due_per_second));
+        match self.load {
+            Load::Carried => None,
+            Load::AtTheEdge { overloaded, starts } => {
+                Some(format!("overloaded in {overloaded} of {starts} starts: {of}"))
+            }
+            Load::Overloaded => Some(format!("overloaded: {of}")),
+        }
+    }
+}
+
+impl Short {
+    fn of(stream: &str, carried: &Carried) -> Option<Self> {
+        Some(Self {
+            stream: stream.to_owned(),
+            answered_per_second: carried.answered_per_second()?,
+            due_per_second: carried.due_per_second()?,
+        })
+    }
+
+    fn part(&self) -> f64 {
+        self.answered_per_second / self.due_per_second
+    }
+}
+
+fn rank(load: Load) -> usize {
+    match load {
+        Load::Carried => 0,
+        Load::AtTheEdge { overloaded, .. } => overloaded,
+        Load::Overloaded => usize::MAX,
+    }
+}
+
+fn offered_in(start: &Start<'_>, stream: &str) -> Vec<Offered> {
+    let windows = start.windows(Which::Gated).iter().flatten();
+    windows.filter_map(|window| offered(window.measured, stream)).collect()
+}

@@ -1,0 +1,137 @@
+//! One figure of every row as the comparison takes it: by window, or merged over each start.
+
+use race::{
+    plan::scenario::{Metric, Scenario},
+    records::window::Measured,
+};
+use stats::{
+    rounds::{Between, StartRatio, Windows, every_pair, log_ratios, usable_starts},
+    tail::{RowTail, every_tail_pair, merged_log_ratios},
+};
+
+use super::{
+    kept::{Line, Start, Which},
+    times::StreamTimes,
+};
+
+/// A figure that rows can be compared by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Figure {
+    /// Right answers of a stream per second of the window.
+    Throughput,
+    /// CPU time of the row's tree per right answer, of all streams.
+    CpuPerRequest,
+    /// A percentile of a stream's response time.
+    Percentile(f64),
+}
+
+/// From this percentile on windows see too few requests, and each start's are merged.
+const MERGED_FROM: f64 = 0.9;
+
+/// A figure of some rows.
+#[derive(Clone, Debug)]
+pub(super) enum Compared {
+    /// Each row's value in every window: compared within rounds.
+    Windows(Vec<Vec<Windows>>),
+    /// Each row's merged windows of every start.
+    Merged(Vec<RowTail>),
+}
+
+/// The figure that the scenario compares its rows by.
+pub(super) fn ranked(scenario: &Scenario) -> Figure {
+    match scenario.rank.by {
+        Metric::Throughput => Figure::Throughput,
+        by @ (Metric::P95 | Metric::P99) => Figure::Percentile(by.percentile().unwrap_or(0.5)),
+    }
+}
+
+/// A value of every window of a row.
+pub(super) fn by_window(
+    line: &Line<'_>,
+    which: Which,
+    value: impl Fn(&Measured) -> Option<f64>,
+) -> Vec<Windows> {
+    let of_start = |start: &Start<'_>| {
+        let windows = start.windows(which).iter();
+        windows.map(|window| window.and_then(|window| value(window.measured))).collect()
+    };
+    line.starts.iter().map(of_start).collect()
+}
+
+/// Right answers per second of each window, of the stream called `stream`.
+pub(super) fn throughput(line: &Line<'_>, stream: &str, which: Which) -> Vec<Windows> {
+    by_window(line, which, |measured| Some(measured.answered_per_second(measured.stream(stream)?)))
+}
+
+/// CPU time of the row's tree per right answer in each window, microseconds.
+pub(super) fn cpu_per_request(line: &Line<'_>) -> Vec<Windows> {
+    by_window(line, Which::Gated, |measured| Some(measured.cpu_per_request_us()))
+}
+
+/// Each window's own percentile, nanoseconds.
+pub(super) fn own_percentiles(tail: &RowTail) -> Vec<Windows> {
+    let own = |window: &Option<stats::Quantile>| window.map(|quantile| quantile.ns() as f64);
+    tail.starts.iter().map(|start| start.windows.iter().map(own).collect()).collect()
+}
+
+impl Compared {
+    /// `figure` of the stream called `stream`, of rows with these windows and response times.
+    pub(super) fn of<'a>(
+        figure: Figure,
+        stream: &str,
+        rows: impl IntoIterator<Item = (&'a Line<'a>, &'a StreamTimes)>,
+    ) -> Self {
+        let rows = rows.into_iter();
+        match figure {
+            Figure::Throughput => {
+                Self::Windows(rows.map(|(line, _)| throughput(line, stream, Which::Gated)).collect())
+            }
+            Figure::CpuPerRequest => Self::Windows(rows.map(|(line, _)| cpu_per_request(line)).collect()),
+            Figure::Percentile(q) => {
+                let tails = rows.filter_map(|(_, times)| times.tail(q).cloned());
+                match q < MERGED_FROM {
+                    true => Self::Windows(tails.map(|tail| own_percentiles(&tail)).collect()),
+                    false => Self::Merged(tails.collect()),
+                }
+            }
+        }
+    }
+
+    /// Every two of the rows `entered`, once.
+    pub(super) fn every_pair(&self, entered: &[usize]) -> Vec<Between> {
+        match self {
+            Self::Windows(rows) => every_pair(rows, entered),
+            Self::Merged(rows) => every_tail_pair(rows, entered),
+        }
+    }
+
+    /// In how many starts at least half of a row's windows count.
+    pub(super) fn usable_starts(&self, row: usize) -> usize {
+        match self {
+            Self::Windows(rows) => usable_starts(&rows[row]),
+            Self::Merged(rows) => rows[row].usable_starts(),
+        }
+    }
+
+    /// The log ratios of two rows by start; `None` where a value has none.
+    pub(super) fn by_start(&self, first: usize, second: usize) -> Option<Vec<StartRatio>> {
+        match self {
+            Self::Windows(rows) => log_ratios(&rows[first], &rows[second]).ok(),
+            Self::Merged(rows) => Some(merged_log_ratios(&rows[first], &rows[second])),
+        }
+    }
+
+    /// The log ratios of two rows in each window, by start: of a merged percentile those of the windows' own.
+    pub(super) fn within_starts(&self, first: usize, second: usize) -> Vec<Vec<f64>> {
+        let windows = |row: usize| match self {
+            Self::Windows(rows) => rows[row].clone(),
+            Self::Merged(rows) => own_percentiles(&rows[row]),
+        };
+        let of_start = |(first, second): (Windows, Windows)| {
+            let log =
+                |(a, b): (Option<f64>, Option<f64>)| Some(a?.ln() - b?.ln()).filter(|log| log.is_finite());
+            first.into_iter().zip(second).filter_map(log).collect()
+        };
+        windows(first).into_iter().zip(windows(second)).map(of_start).collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! What chance does to a row and itself, a second server of the same row in every start: printed, and applied to nothing.
+
+use race::{plan::scenario::Scenario, records::folder::Contents};
+use stats::itself::{AgainstItself, Verdict};
+
+use super::{
+    carried::RowLoad,
+    compared::{Compared, Figure, ranked},
+    entered::Entered,
+    figures::three_digits,
+    kept::lines,
+    times::name_of,
+};
+
+/// A row against itself, by every figure that rows are compared by anywhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Itself {
+    /// The row.
+    pub row: String,
+    /// How many of its windows count, its second server's included.
+    pub windows: usize,
+    /// The figure that the scenario ranks by; `None` with fewer than two starts that have both servers.
+    pub ranked: Option<AgainstItself>,
+    /// The figures by name, in the order of a table; without those of which there are fewer than two starts.
+    pub figures: Vec<(String, AgainstItself)>,
+}
+
+impl Itself {
+    /// From the records of a run; `None` where `scenario` has no row twice.
+    pub fn of(scenario: &Scenario, contents: &Contents) -> Option<Self> {
+        let lines = lines(scenario, contents);
+        let name = lines.iter().find(|line| line.twin)?.row.name.as_str();
+        let twins = lines.iter().filter(|line| line.row.name == name).cloned();
+        let entered: Vec<Entered<'_>> = twins.map(|line| Entered::new(scenario, line)).collect();
+        Self::among(scenario, &entered)
+    }
+
+    /// From all rows of a scenario.
+    pub(super) fn among(scenario: &Scenario, rows: &[Entered<'_>]) -> Option<Self> {
+        let (row, twin) = both(rows)?;
+        let [row, twin] = [&rows[row], &rows[twin]];
+        // What an overloaded row's answers take is how long it was loaded.
+        let has_times = ![row, twin].iter().any(|it| RowLoad::of(scenario, &it.line).is_overloaded());
+        let against = |figure: Figure| {
+            if !has_times && matches!(figure, Figure::Percentile(_)) {
+                return None;
+            }
+            let both = [row, twin].map(|entered| (&entered.line, entered.ranked_times()));
+            let compared = Compared::of(figure, &scenario.rank.stream, both);
+            AgainstItself::of(&compared.by_start(0, 1)?)
+        };
+        let is_open = scenario.streams[row.ranked_stream].pacing.rate().is_some();
+        let percentiles = [0.5, 0.9, 0.95, 0.99].map(Figure::Percentile);
+        // What an open loop is answered is what it asks for.
+        let figures = [Figure::Throughput, Figure::CpuPerRequest]
+            .into_iter()
+            .chain(percentiles)
+            .filter(|figure| !(is_open && *figure == Figure::Throughput))
+            .filter_map(|figure| Some((name(figure), against(figure)?)));
+        Some(Self {
+            row: row.line.row.name.clone(),
+            windows: [row, twin].iter().map(|it| it.line.windows().count()).sum(),
+            ranked: against(ranked(scenario)),
+            figures: figures.collect(),
+        })
+    }
+
+    /// In sentences: the figure that rows are ranked by, and the others.
+    pub(super) fn findings(&self) -> Vec<String> {
+        let ranked = self.ranked.as_ref().map(|itself| {
+            let detectable = itself.detectable.map_or_else(String::new, |ratio| {
+                format!(", and a ratio of {ratio:.2} would have been found nine times in ten")
+            });
+            let outcome = match itself.verdict {
+                Verdict::NothingFound => format!("no difference is found{detectable}"),
+                Verdict::Found => {
+                    "**a difference is found where there is none**, as chance does once in twenty".to_owned()
+                }
+                Verdict::NoPower => "too few starts to find anything".to_owned(),
+            };
+            format!(
+                "A row against itself, {} starts: ratio {:.3}, which chance takes beyond {} once in twenty; {outcome}.",
+                itself.contrast.starts,
+                itself.contrast.ratio(),
+                beyond(itself.once_in_twenty)
+            )
+        });
+        let figure = |(name, itself): &(String, AgainstItself)| {
+            let found = if itself.verdict == Verdict::Found { " (found to differ)" } else { "" };
+            format!("{name} {}{found}", beyond(itself.once_in_twenty))
+        };
+        let figures: Vec<String> = self.figures.iter().map(figure).collect();
+        let all = (!figures.is_empty()).then(|| {
+            format!(
+                "{} against itself by each figure, the ratio that chance exceeds once in twenty: {}.",
+                self.row,
+                figures.join(", ")
+            )
+        });
+        ranked.into_iter().chain(all).collect()
+    }
+}
+
+/// The row that was entered twice, and its second server.
+pub(super) fn both(rows: &[Entered<'_>]) -> Option<(usize, usize)> {
+    let twin = rows.iter().position(|row| row.line.twin)?;
+    let name = &rows[twin].line.row.name;
+    let row = rows.iter().position(|row| !row.line.twin && row.line.row.name == *name)?;
+    Some((row, twin))
+}
+
+/// A ratio near one has its digits behind it.
+fn beyond(ratio: f64) -> String {
+    if ratio < 1.1 { format!("{ratio:.3}") } else { three_digits(ratio) }
+}
+
+fn name(figure: Figure) -> String {
+    match figure {
+        Figure::Throughput => "throughput".to_owned(),
+        Figure::CpuPerRequest => "CPU a request".to_owned(),
+        Figure::Percentile(q) => name_of(q),
+    }
+}

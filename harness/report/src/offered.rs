@@ -1,0 +1,65 @@
+//! The load of a scenario as it was, and on which CPUs.
+
+use std::time::Duration;
+
+use race::{
+    plan::scenario::{Pacing, Rate, Scenario, Stream},
+    records::{folder::Contents, window::StreamRecord},
+    registry::{OperationName, Row},
+};
+use terminal::numbers::thousands;
+
+use super::figures::three_digits;
+
+/// In lines; none where nothing was measured.
+pub(super) fn describe(scenario: &Scenario, contents: &Contents) -> Vec<String> {
+    let windows = contents.measurements.complete.iter().flat_map(|start| &start.windows);
+    let mut own = windows.filter(|window| window.scenario == scenario.name);
+    let Some((window, measured)) = own.find_map(|window| Some((window, window.measured.as_ref()?))) else {
+        return Vec::new();
+    };
+    let streams = scenario.streams.iter().zip(&measured.streams);
+    let mut lines: Vec<String> =
+        streams.map(|(stream, record)| describe_stream(stream, record, contents)).collect();
+    lines.push(format!(
+        "{}; {} rounds a start, windows of {:?} after {:?} of the same load",
+        window.cpus, scenario.rounds, scenario.window, scenario.warm_up
+    ));
+    let longer = |row: &&Row| scenario.suits(row) && row.warm_up > Duration::ZERO;
+    for row in contents.run.plan.rows.iter().filter(longer) {
+        lines.push(format!("{} is warmed up for {:?} once a start", row.name, row.warm_up));
+    }
+    lines
+}
+
+fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) -> String {
+    let offered =
+        record.offered_per_second.map_or_else(String::new, |rate| format!(" {}/s", three_digits(rate)));
+    let pacing = match stream.pacing {
+        Pacing::Closed => "closed loop".to_owned(),
+        Pacing::Constant { .. } => format!("open loop, constant{offered}"),
+        Pacing::Poisson { .. } => format!("open loop, Poisson{offered}"),
+    };
+    let why = match stream.pacing.rate() {
+        Some(Rate::OfSlowestCapacity(part)) => {
+            let controlled = if contents.run.calibration.tells_tiers_apart() { "controlled " } else { "" };
+            format!(" ({part} of the slowest {controlled}row's capacity)")
+        }
+        Some(Rate::ToReachLoad(load)) => format!(" (which makes the load of the server's CPUs {load})"),
+        _ => String::new(),
+    };
+    let calibration = &contents.run.calibration;
+    let (ns, unit) = match stream.operation {
+        OperationName::Randoms => (calibration.randoms_ns_per_draw, "draws"),
+        OperationName::Simple | OperationName::Complex => {
+            (calibration.complex_ns_per_iteration, "iterations")
+        }
+    };
+    let operation = match (stream.service_time, ns) {
+        (Some(time), Some(ns)) => {
+            format!(" of {} {unit}, about {time:?}", thousands(time.as_nanos() as f64 / ns))
+        }
+        _ => String::new(),
+    };
+    format!("{}{operation}: {pacing}{why}, {} connections", stream.name, stream.connections)
+}
