@@ -383,3 +383,6 @@ struct Of<'a> {
     plan: &'a RunPlan,
     start: usize,
 }
+
+#[cfg(test)]
+mod tests;
