@@ -59,7 +59,7 @@ fn contents() -> Contents {
         measured
     });
     contents.run.failures =
-        vec![Failure { what: "fork-per-core".to_owned(), reason: "no program".to_owned() }];
+        vec![Failure { what: "fork-per-core".to_owned(), reason: "no program".to_owned(), start: None }];
     contents
 }
 

@@ -13,7 +13,7 @@ use crate::{
     programs::context::Context,
     records::{
         folder::GateRecord,
-        log::{Entry as LogEntry, Log, StartRecord},
+        log::{Entry as LogEntry, Log, ServerRecord, StartRecord},
         window::{Measured, Verdict, WindowRecord},
     },
     start::{
@@ -62,6 +62,16 @@ impl UnderWay<'_> {
         if let LogEntry::Window(window) = entry {
             self.record.windows.push(*window);
         }
+        Ok(())
+    }
+
+    /// Appends a server's life.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn server(&mut self, server: ServerRecord) -> io::Result<()> {
+        self.log.append(&LogEntry::Server(server.clone()))?;
+        self.record.servers.push(server);
         Ok(())
     }
 }
