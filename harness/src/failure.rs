@@ -9,7 +9,7 @@ use crate::cli::bench::TrialsAreGone;
 use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
 use race::{
     plan::{budget::TooShort, scenario::ScenarioError},
-    records::folder::FolderError,
+    records::{folder::FolderError, resume::ResumeRefused},
     registry::RegistryError,
 };
 use terminal::names::Unknown;
@@ -24,6 +24,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
         || error.is::<Refused>()
         || error.is::<TrialsAreGone>()
         || error.is::<TooShort>()
+        || error.is::<ResumeRefused>()
         || matches!(error.downcast_ref(), Some(RunError::Plan(_)))
         || error.downcast_ref().is_some_and(TargetError::is_usage)
         || matches!(error.downcast_ref(), Some(FolderError::Taken(_) | FolderError::Foreign(_)));

@@ -1,6 +1,9 @@
 //! `harness bench`: a whole run, from the data that describes it to the tables that it leaves.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::bail;
 use clap::Args;
@@ -17,14 +20,16 @@ use race::{
     },
     programs::{
         context::Context,
+        made_of::sha256_of_rows,
         prerequisites,
         start_environment::{self, StartRecord},
         workspace::Workspace,
     },
     records::{
         conformance::Conformance,
-        environment::{Environment, host_name, sha256_of},
+        environment::{Environment, host_name},
         folder::{Folder, TimeSpent},
+        resume::{Resumed, Today},
     },
     registry::{Asked, Registry, Row},
     run::Run,
@@ -147,6 +152,43 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
         list::print(&registry, &scenarios, workspace.root());
         return Ok(Outcome::Done);
     }
+    let interrupt = Interrupt::listen("finished starts are kept, and --resume goes on from there")?;
+    let mut context = Context::new(interrupt)?;
+    let field = Field { registry, scenarios, workspace, command };
+    let race = match &args.resume {
+        Some(path) => resume(path, &field, args, &mut context)?,
+        None => begin(args, &field, &mut context)?,
+    };
+    match race {
+        Prepared::Told(outcome) => Ok(outcome),
+        Prepared::Race(race) => run_race(*race, args, &field.workspace, &mut context),
+    }
+}
+
+/// What there is to be raced.
+struct Field {
+    registry: Registry,
+    scenarios: Scenarios,
+    workspace: Workspace,
+    command: String,
+}
+
+/// A race that is about to be measured: its programs are built, and what it is made with is written.
+struct Race {
+    run: Run,
+    folder: Folder,
+    _alone: Option<Alone>,
+}
+
+enum Prepared {
+    Race(Box<Race>),
+    /// The plan was all that was asked for.
+    Told(Outcome),
+}
+
+/// A new run.
+fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Result<Prepared> {
+    let Field { registry, scenarios, workspace, command } = field;
     let mut rows = registry.select(Asked::of(&args.only, args.all))?;
     let skipped = prerequisites::skip(&mut rows, workspace.root(), &args.only);
     for skipped in &skipped {
@@ -156,59 +198,74 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     if rows.is_empty() {
         bail!("no row is left to race: what they need is missing");
     }
-    let plan = plan(args, rows, &scenarios)?;
-    let mut context =
-        Context::new(Interrupt::listen("finished starts are kept, and --resume goes on from there")?)?;
     if args.rehearsal {
         context.profile = Profile::Debug;
     }
-    let mut run = Run::new(plan, skipped, &context)?;
+    let mut run = Run::new(plan(args, rows, scenarios)?, skipped, context)?;
     anstream::print!("{}", describe(&run.record.plan, &context.topology)?);
     if args.dry_run {
-        return Ok(run.outcome());
+        return Ok(Prepared::Told(run.outcome()));
     }
-    if !context.may_raise_priority
-        && run.record.plan.scenarios.iter().any(|s| s.placement == Placement::Shared)
-    {
-        anstream::eprintln!(
-            "warning: the generator cannot raise its priority on shared CPUs; run as root, or allow real-time \
-             priority (ulimit -r), or its own lateness may show in the figures"
-        );
-    }
-
-    let _alone = match args.beside_others || args.rehearsal {
-        true => None,
-        false => Some(Alone::on_this_host()?),
-    };
-    let folder = create_folder(args, &workspace)?;
-    let mut environment = Environment::capture(&workspace, command)?;
+    warn_of_priority(&run.record.plan, context);
+    let alone = alone(args)?;
+    let folder = create_folder(args, workspace)?;
+    let mut environment = Environment::capture(workspace, command.clone())?;
     environment.required = prerequisites::versions(&run.record.plan.rows, workspace.root(), &context.guard);
     for said in prerequisites::unexpected(&run.record.plan.rows, &environment.required) {
         anstream::eprintln!("warning: {said}");
     }
     environment.rehearsal = args.rehearsal;
     environment.start = Some(StartRecord::of(&run.record.plan.rows, &start_environment::own()));
-    run.build(&mut context, &workspace);
-    for (row, built) in &context.programs {
-        environment.programs.insert(row.clone(), sha256_of(&built.program)?);
-        for (package, binary) in &built.uses {
-            environment.programs.insert(format!("{row} uses {package}"), sha256_of(binary)?);
-        }
-    }
+    run.build(context, workspace);
+    environment.programs = sha256_of_rows(&run.record.plan.rows, context, workspace.root())?;
     folder.write_environment(&environment)?;
-    folder.write_run(&run.record)?;
     if args.unverified {
         run.record.conformance = Some(Conformance::Unverified);
-    } else {
-        let root = workspace.root().to_owned();
-        run.verify(&mut context, &Gate { folder: cache_folder(&workspace), root, fresh: false })?;
     }
     folder.write_run(&run.record)?;
+    Ok(Prepared::Race(Box::new(Race { run, folder, _alone: alone })))
+}
+
+/// A run that was ended early, as it was begun.
+fn resume(path: &Path, field: &Field, args: &BenchArgs, context: &mut Context) -> anyhow::Result<Prepared> {
+    let Field { registry, scenarios, workspace, command } = field;
+    let environment = Environment::capture(workspace, command.clone())?;
+    let today = Today { rows: registry.rows(), scenarios: scenarios.all(), environment: &environment };
+    let resumed = Resumed::of(Folder::open(path), today)?;
+    if resumed.environment().rehearsal {
+        context.profile = Profile::Debug;
+    }
+    let mut run = Run::resume(&resumed, context)?;
+    let (starts, complete) = (run.record.plan.starts, resumed.complete().len());
+    anstream::println!("{complete} of {starts} starts of {} were finished", path.display());
+    if args.dry_run {
+        return Ok(Prepared::Told(run.outcome()));
+    }
+    warn_of_priority(&run.record.plan, context);
+    let alone = alone(args)?;
+    run.build(context, workspace);
+    resumed.same_programs(&sha256_of_rows(&run.record.plan.rows, context, workspace.root())?)?;
+    let folder = resumed.folder().clone();
+    folder.write_run(&run.record)?;
+    Ok(Prepared::Race(Box::new(Race { run, folder, _alone: alone })))
+}
+
+/// Asks whether the rows keep the contract, measures, and shows the tables.
+fn run_race(
+    race: Race,
+    args: &BenchArgs,
+    workspace: &Workspace,
+    context: &mut Context,
+) -> anyhow::Result<Outcome> {
+    let Race { mut run, folder, .. } = race;
+    let root = workspace.root().to_owned();
+    run.verify(context, &Gate { folder: cache_folder(workspace), root, fresh: false })?;
+    folder.write_run(&run.record)?;
     let mut log = folder.log()?;
-    if run.can_race(&context) {
-        run.calibrate(&context)?;
+    if run.can_race(context) {
+        run.calibrate(context)?;
         folder.write_run(&run.record)?;
-        run.starts(&context, &folder, &mut log)?;
+        run.starts(context, &folder, &mut log)?;
     } else if !context.interrupt.asked() {
         anstream::eprintln!("error: no row is left to race");
     }
@@ -225,7 +282,26 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
         100.0 * run.record.time.measuring_share(),
     );
     anstream::println!("The records are in {}", folder.path().display());
+    if run.record.interrupted && args.resume.is_none() {
+        anstream::println!("Go on with: cargo bench-all --resume {}", folder.path().display());
+    }
     Ok(run.outcome())
+}
+
+fn alone(args: &BenchArgs) -> anyhow::Result<Option<Alone>> {
+    match args.beside_others || args.rehearsal {
+        true => Ok(None),
+        false => Ok(Some(Alone::on_this_host()?)),
+    }
+}
+
+fn warn_of_priority(plan: &RunPlan, context: &Context) {
+    if !context.may_raise_priority && plan.scenarios.iter().any(|s| s.placement == Placement::Shared) {
+        anstream::eprintln!(
+            "warning: the generator cannot raise its priority on shared CPUs; run as root, or allow real-time \
+             priority (ulimit -r), or its own lateness may show in the figures"
+        );
+    }
 }
 
 fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Result<RunPlan> {
