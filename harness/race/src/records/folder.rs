@@ -308,6 +308,11 @@ impl Folder {
 
     fn measurements(&self) -> Result<Measurements, FolderError> {
         let path = self.file(WINDOWS);
+        if !path.exists() && self.has_trials() {
+            let earlier =
+                io::Error::other(format!("an earlier harness wrote it, and this one reads {WINDOWS}"));
+            return Err(FolderError::Io { path: self.file(TRIALS), source: earlier });
+        }
         log::read(&path).map_err(|source| FolderError::Log { path, source })
     }
 

@@ -204,7 +204,7 @@ fn digest(entry: &RawValue) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The system does not let it.
-    #[error("it cannot be read: {0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// A line, other than an unfinished last one, is not what a run writes.
     #[error("line {line} {problem}")]
