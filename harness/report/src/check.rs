@@ -137,3 +137,85 @@ fn first_missing(start: &StartRecord, scenario: &Scenario, entry: Entry<'_>, rou
     let measured: BTreeSet<usize> = own.map(|window| window.round).collect();
     (0..rounds).find(|round| !has_fault && !measured.contains(round))
 }
+
+#[cfg(test)]
+mod tests {
+    use race::{fixtures::run::write, records::folder::Failure};
+
+    use super::*;
+    use crate::made_up::{around, raced, windows};
+
+    fn run() -> Contents {
+        raced("mixed", &["work-stealing", "rayon-offload"], (6, 2), |_| around(800))
+    }
+
+    fn judged(contents: &Contents) -> Result<(), String> {
+        whole(&Folder::open("run".as_ref()), contents).map_err(|error| error.to_string())
+    }
+
+    fn lose(contents: &mut Contents, row: &str, (start, round): (usize, usize)) {
+        let windows = &mut contents.measurements.complete[start].windows;
+        windows.retain(|window| window.row != row || window.round != round);
+    }
+
+    #[test]
+    fn a_run_is_whole_where_every_row_was_measured_in_every_round() {
+        let mut contents = run();
+        assert_eq!(judged(&contents), Ok(()));
+        lose(&mut contents, "rayon-offload", (2, 1));
+        let said = "run: start 3 has no window of rayon-offload under mixed in round 2, and nothing says why";
+        assert_eq!(judged(&contents), Err(said.to_owned()));
+    }
+
+    #[test]
+    fn what_the_records_say_of_a_row_excuses_it() {
+        let mut faulty = run();
+        lose(&mut faulty, "rayon-offload", (2, 1));
+        let server = |server: &&mut race::records::log::ServerRecord| server.row == "rayon-offload";
+        faulty.measurements.complete[2].servers.iter_mut().find(server).unwrap().fault =
+            Some("died".to_owned());
+        assert_eq!(judged(&faulty), Ok(()));
+        for what in ["rayon-offload", "mixed"] {
+            let mut failed = run();
+            lose(&mut failed, "rayon-offload", (2, 1));
+            failed.run.failures.push(Failure { what: what.to_owned(), reason: "out".to_owned() });
+            assert_eq!(judged(&failed), Ok(()), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_overloaded_before_may_be_measured_once_a_start() {
+        let mut contents = run();
+        for window in windows(&mut contents).filter(|window| window.row == "rayon-offload") {
+            window.measured.as_mut().unwrap().streams[0].answered_in_window = 65;
+        }
+        (1..6).for_each(|start| lose(&mut contents, "rayon-offload", (start, 1)));
+        assert_eq!(judged(&contents), Ok(()));
+        lose(&mut contents, "rayon-offload", (0, 1));
+        assert!(judged(&contents).unwrap_err().contains("start 1 has no window of rayon-offload"));
+    }
+
+    #[test]
+    fn starts_that_are_missing_are_said_unless_a_person_ended_the_run() {
+        let mut contents = run();
+        contents.measurements.complete.pop();
+        let said = judged(&contents).unwrap_err();
+        assert_eq!(
+            said,
+            "run: 5 of 6 starts were finished, and nothing says why: --resume goes on from there"
+        );
+        contents.run.interrupted = true;
+        assert_eq!(judged(&contents), Ok(()));
+    }
+
+    #[test]
+    fn a_report_that_is_not_what_its_records_say_is_found() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = write(&run(), &parent.path().join("run")).unwrap();
+        crate::write(&folder).unwrap();
+        assert!(alone(&folder).unwrap().ends_with("6 starts, 36 windows, and the report is what they say"));
+        let report = folder.report().unwrap();
+        folder.write_report(&report.replace("1,195", "1,194")).unwrap();
+        assert!(alone(&folder).unwrap_err().to_string().contains("is not what the records say"));
+    }
+}

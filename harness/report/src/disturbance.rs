@@ -1,6 +1,6 @@
 //! What others did to the machine meanwhile: which windows count, whose were dropped, and who took what.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use race::{
     plan::scenario::Scenario,
@@ -42,7 +42,7 @@ pub(super) fn gate_line(contents: &Contents, lines: &[Line<'_>]) -> Option<GateL
         return None;
     }
     let share = 100.0 * kept as f64 / planned as f64;
-    let so_many = format!("{kept} of {planned} ({share:.0}%)");
+    let so_many = format!("{kept} of {planned} ({share:.0}%){}", dropped_for(&gate, lines));
     let [step, normally] = [gate.step, STEPS[0]].map(|step| format!("{:.0}%", 100.0 * step));
     let is_raised = gate.step > STEPS[0];
     let text = match is_raised {
@@ -54,6 +54,24 @@ pub(super) fn gate_line(contents: &Contents, lines: &[Line<'_>]) -> Option<GateL
         ),
     };
     Some(GateLine { text, is_raised })
+}
+
+/// What the others were dropped for; a window may be dropped for several things.
+fn dropped_for(gate: &GateRecord, lines: &[Line<'_>]) -> String {
+    let mut by_cause: BTreeMap<String, usize> = BTreeMap::new();
+    for window in lines.iter().flat_map(Line::dropped) {
+        let Some(measured) = window.valid() else {
+            *by_cause.entry("their own accounts".to_owned()).or_default() += 1;
+            continue;
+        };
+        for cause in gate.of(window.cpus.placement).causes(&measured.disturbance()) {
+            *by_cause.entry(cause.to_string()).or_default() += 1;
+        }
+    }
+    let mut by_cause: Vec<(String, usize)> = by_cause.into_iter().collect();
+    by_cause.sort_by_key(|(_, count)| Reverse(*count));
+    let causes: Vec<String> = by_cause.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
+    if causes.is_empty() { String::new() } else { format!("; dropped for {}", causes.join(", ")) }
 }
 
 fn even_so(gate: &GateRecord) -> String {
@@ -86,20 +104,16 @@ fn shares_differ(lines: &[Line<'_>]) -> Option<String> {
         .zip(&shares)
         .filter(|(_, share)| share.differs)
         .map(|(line, share)| {
-            format!(
-                "{} ({:.0}%, p = {:.1e})",
-                line.label(),
-                100.0 * share.share.unwrap_or(0.0),
-                share.adjusted_p
-            )
+            let part = 100.0 * share.share.unwrap_or(0.0);
+            format!("{} {part:.0}% (p = {:.1e})", line.label(), share.adjusted_p)
         })
         .collect();
     (!differing.is_empty()).then(|| {
         format!(
-            "**Kept shares differ:** {}; others took more of the CPUs while these rows were measured than while the rest were, \
-             or less, by more than chance (Fisher, {:.0}%).",
-            differing.join(", "),
-            100.0 * fisher::ALPHA
+            "**Kept shares differ by more than chance** (Fisher's test, {:.0}% over all rows): {}. The machine was not the same \
+             for these rows as for the others.",
+            100.0 * fisher::ALPHA,
+            differing.join(", ")
         )
     })
 }
@@ -145,4 +159,98 @@ fn takers(scenario: &Scenario, contents: &Contents) -> Option<String> {
 /// The time of the server's CPUs in a window's stretch.
 fn cpu_ns(measured: &Measured) -> f64 {
     measured.accounts.stretch_ns as f64 * measured.accounts.cpus.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use race::machine::shares::Taker;
+
+    use crate::made_up::{around, cell, disturbed, raced, section};
+
+    const ROWS: [&str; 2] = ["work-stealing", "rayon-offload"];
+
+    #[test]
+    fn a_gate_at_its_strictest_is_one_line_and_says_what_windows_were_dropped_for() {
+        let contents = raced("mixed", &ROWS, (6, 4), |wanted| match (wanted.start, wanted.round) {
+            (1, 2) => disturbed(800),
+            _ => around(800),
+        });
+        let section = section(&contents);
+        assert!(section.caveats.is_empty(), "{:?}", section.caveats);
+        assert_eq!(
+            section.load.last().unwrap(),
+            "windows count in which others took up to 1% of the server's CPUs: 69 of 72 (96%); dropped for foreign tasks 3"
+        );
+        assert_eq!(cell(&section, "rayon-offload", "kept"), "96%");
+        assert!(section.findings.iter().all(|finding| !finding.contains("Kept shares")));
+    }
+
+    #[test]
+    fn a_raised_gate_heads_the_table_and_takes_no_place_away() {
+        let mut contents = raced("mixed", &ROWS, (6, 4), |_| disturbed(800));
+        contents.run.gate = Some(race::start::kept::choose_gate(&contents.measurements.complete[0]));
+        let raised = section(&contents);
+        assert_eq!(
+            raised.caveats,
+            [
+                "A disturbed machine: windows count in which others took up to 10% of the server's CPUs (normally 1%): 72 of 72 (100%)."
+            ]
+        );
+        assert_eq!(cell(&raised, "rayon-offload", "place"), "1-2");
+        contents.run.gate = Some(race::records::folder::GateRecord { step: 0.3, passing: 0.25 });
+        let last = section(&contents);
+        assert!(
+            last.caveats[0].ends_with("even so only 25% of those of the first start."),
+            "{:?}",
+            last.caveats
+        );
+    }
+
+    #[test]
+    fn a_row_that_lost_more_windows_than_the_others_is_named() {
+        let contents = raced("mixed", &ROWS, (8, 4), |wanted| match wanted.entry.row.name.as_str() {
+            "rayon-offload" if wanted.round > 0 => disturbed(800),
+            _ => around(800),
+        });
+        let section = section(&contents);
+        let said: Vec<_> = section.findings.iter().filter(|it| it.contains("Kept shares differ")).collect();
+        assert_eq!(said.len(), 1, "{:?}", section.findings);
+        assert!(said[0].contains("rayon-offload 25% (p = "), "{said:?}");
+        assert_eq!(cell(&section, "rayon-offload", "kept"), "25%");
+        // Without half of its windows it has no place, and nobody has one among survivors.
+        assert_eq!(cell(&section, "work-stealing", "place"), "1-2");
+    }
+
+    #[test]
+    fn the_ungated_figure_stands_beside_the_gated_one() {
+        let contents = raced("mixed", &ROWS, (6, 3), |wanted| match wanted.round {
+            0 => disturbed(8_000),
+            _ => around(800),
+        });
+        let section = section(&contents);
+        assert_eq!(cell(&section, "rayon-offload", "p99, us"), "1,195 [1,195, 1,195]");
+        assert_eq!(cell(&section, "rayon-offload", "ungated p99, us"), "11,878");
+    }
+
+    #[test]
+    fn who_took_the_cpus_is_named_and_what_nothing_explains_is_said() {
+        let contents = raced("mixed", &ROWS, (6, 2), |wanted| {
+            let mut measured = around(800);
+            let whole_ns = 2 * measured.accounts.stretch_ns;
+            let taker = |name: &str, ns| Taker { name: name.to_owned(), pid: 3, ns };
+            let shares = &mut measured.accounts.shares;
+            shares.foreign_ns = whole_ns / 125;
+            shares.takers =
+                vec![taker("kdamond.0", whole_ns / 200), taker(["a", "b"][wanted.round], whole_ns / 500)];
+            measured.accounts.unexplained_ns = Some((whole_ns / 40) as i64);
+            measured.accounts.stolen_ticks = [(0, 1), (7, 9)].into();
+            measured
+        });
+        let finding = section(&contents).findings.pop().unwrap();
+        assert_eq!(
+            finding,
+            "Over all windows, those that do not count among them: others took 0.80% of the server's CPUs, most of it \
+             kdamond.0 0.50%, a 0.10%, b 0.10%; the hypervisor took 0.47%; **nothing explains 2.50% in which they were busy**."
+        );
+    }
 }

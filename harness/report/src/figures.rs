@@ -13,6 +13,11 @@ pub(crate) fn three_digits(value: f64) -> String {
     }
 }
 
+/// A ratio: near one, the third decimal is what tells rows apart.
+pub(crate) fn ratio(value: f64) -> String {
+    if value < 2.0 { format!("{value:.3}") } else { three_digits(value) }
+}
+
 /// The unit of a column of times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -62,6 +67,14 @@ mod tests {
         assert_eq!(
             [0.1234, 5.0, 12.345, 123.45, 12_345.6].map(three_digits),
             ["0.123", "5.00", "12.3", "123", "12,346"]
+        );
+    }
+
+    #[test]
+    fn ratios_near_one_are_told_apart() {
+        assert_eq!(
+            [0.2499, 1.0071, 1.35, 2.5, 31.04].map(ratio),
+            ["0.250", "1.007", "1.350", "2.50", "31.0"]
         );
     }
 

@@ -9,6 +9,7 @@ use stats::{
 
 use super::{
     analysis::{Analysis, Family, direction},
+    figures::ratio,
     headlines::figure_of,
 };
 
@@ -48,14 +49,15 @@ fn differences(scenario: &Scenario, analysis: &Analysis, family: &Family) -> Vec
             };
             // The ratio of the better row to the worse one, whichever of them came first.
             let turned = |ratio: f64| if better == pair.first { ratio } else { 1.0 / ratio };
-            let ratio = turned(contrast.ratio());
+            let shown = ratio(turned(contrast.ratio()));
             let interval = family.decisions.simultaneous(pair).map(|interval| {
                 let (low, high) = (turned(interval.low), turned(interval.high));
-                format!(" [{:.2}, {:.2}]", low.min(high), low.max(high))
+                format!(" [{}, {}]", ratio(low.min(high)), ratio(low.max(high)))
             });
             let (better, worse) = (&analysis.labels[better], &analysis.labels[worse]);
             let interval = interval.unwrap_or_default();
-            Some((ratio.ln().abs(), format!("{better} has {ratio:.2}{interval} of the {figure} of {worse}.")))
+            let sentence = format!("{better} has {shown}{interval} of the {figure} of {worse}.");
+            Some((contrast.mean_log.abs(), sentence))
         })
         .collect();
     told_apart.sort_by(|(a, _), (b, _)| b.total_cmp(a));
@@ -75,8 +77,8 @@ fn ties(analysis: &Analysis, family: &Family) -> Option<String> {
         .iter()
         .map(|pair| {
             let found = family.decisions.detectable(pair);
-            let found =
-                found.map_or_else(String::new, |ratio| format!(" (a ratio of {ratio:.2} would have been)"));
+            let found = found
+                .map_or_else(String::new, |found| format!(" (a ratio of {} would have been)", ratio(found)));
             format!("{} and {}{found}", name(pair.first), name(pair.second))
         })
         .collect();
@@ -97,4 +99,109 @@ fn instrument_visible(analysis: &Analysis) -> Option<String> {
             pairs.join("; ")
         )
     })
+}
+#[cfg(test)]
+mod tests {
+    use race::{
+        fixtures::run::Wanted,
+        records::{folder::Contents, window::Measured},
+    };
+
+    use crate::{
+        made_up::{around, cell, raced, section, windows},
+        section::Section,
+    };
+
+    const ROWS: [&str; 4] = ["work-stealing", "rayon-offload", "fork-per-core", "single-thread"];
+
+    /// A window whose times depend on row and start: one row is four times as fast as two that are alike, and one answers 130 of
+    /// 1,000.
+    fn measured(wanted: Wanted<'_>) -> Measured {
+        // Knuth's multiplicative hash.
+        let of_row = usize::from(wanted.entry.row.name.as_bytes()[0]) + usize::from(wanted.entry.twin);
+        let by_chance = (((wanted.start * 101 + wanted.round * 37 + of_row) * 2_654_435_761) >> 8) % 7;
+        let us = 2_000 + 8 * by_chance as u64;
+        let mut measured = match wanted.entry.row.name.as_str() {
+            "rayon-offload" => around(us / 4),
+            _ => around(us),
+        };
+        if wanted.entry.row.name == "single-thread" {
+            measured.streams[0].answered_in_window = 65;
+        }
+        measured
+    }
+
+    fn run() -> Contents {
+        raced("mixed", &ROWS, (6, 2), measured)
+    }
+
+    fn places(section: &Section) -> [String; 4] {
+        ROWS.map(|row| cell(section, row, "place"))
+    }
+
+    #[test]
+    fn differences_name_the_better_row_first_and_ties_and_what_chance_does_are_said() {
+        let findings = section(&run()).findings;
+        assert!(
+            findings[0].starts_with("rayon-offload has 0.2")
+                && findings[0].contains(" of the simple p99 of ")
+        );
+        assert!(
+            findings[2].starts_with("Cannot be told apart: fork-per-core and work-stealing (a ratio of 1.0")
+        );
+        assert!(findings[3].starts_with("A row against itself, 6 starts: ratio "), "{findings:#?}");
+        assert!(findings[3].contains("no difference is found, and a ratio of 1.0"), "{findings:#?}");
+        assert!(findings[4].starts_with("fork-per-core against itself by each figure"), "{findings:#?}");
+        assert!(findings[5].starts_with("What more would bring, by fork-per-core and"), "{findings:#?}");
+    }
+
+    #[test]
+    fn an_overloaded_row_is_last_by_rule_and_enters_no_comparison() {
+        let section = section(&run());
+        assert_eq!(places(&section), ["2-3", "1", "2-3", "4"]);
+        assert!(section.notes.contains(&"single-thread: overloaded: 65 of 500/s of simple".to_owned()));
+        assert_eq!(["p95, us", "p99, us"].map(|of| cell(&section, "single-thread", of)), ["-", "overloaded"]);
+        assert_eq!(cell(&section, "single-thread", "achieved"), "13.0%");
+        assert!(section.findings.iter().all(|finding| !finding.contains("single-thread")));
+        assert!(section.headlines.rows.iter().any(|row| row.figure == "overloaded"));
+    }
+
+    #[test]
+    fn a_row_with_too_few_starts_leaves_room_in_the_places_of_others() {
+        let mut contents = run();
+        for start in &mut contents.measurements.complete[..1] {
+            start.windows.retain(|window| window.row != "rayon-offload");
+        }
+        let section = section(&contents);
+        // It may be better than both, or worse; overloaded rows are behind all the same.
+        assert_eq!(places(&section), ["1-3", "-", "1-3", "3-4"]);
+        let said = "Without a place, since windows of fewer than 6 starts count: rayon-offload; the places of others leave";
+        assert!(section.findings.iter().any(|finding| finding.starts_with(said)), "{:#?}", section.findings);
+    }
+
+    #[test]
+    fn a_place_holds_only_where_the_generators_lateness_does_not_undo_it() {
+        let mut contents = run();
+        for window in windows(&mut contents).filter(|window| window.row == "rayon-offload") {
+            let us = 2_000 + 8 * ((5 * window.start + window.round) % 7) as u64;
+            let simple = &mut window.measured.as_mut().unwrap().streams[0];
+            simple.observed = around(us).streams[0].observed.clone();
+        }
+        let section = section(&contents);
+        assert_eq!(places(&section), ["1-3", "1-3", "1-3", "4"]);
+        let said = section.findings.iter().find(|finding| finding.starts_with("Instrument visible")).unwrap();
+        assert!(
+            said.contains("rayon-offload and work-stealing")
+                && said.contains("rayon-offload and fork-per-core")
+        );
+    }
+
+    #[test]
+    fn a_table_without_places_claims_no_difference() {
+        let section = section(&raced("mixed", &ROWS, (5, 2), measured));
+        assert_eq!(section.caveats, ["Fewer than 6 starts: values and intervals, no places."]);
+        assert!(!section.findings.is_empty(), "what the instrument found of itself is said all the same");
+        assert!(section.findings.iter().all(|finding| !finding.contains("rayon-offload")), "{section:#?}");
+        assert!(section.tables[0].columns.iter().all(|heading| heading != "place"));
+    }
 }

@@ -7,7 +7,7 @@ use super::{
     carried::RowLoad,
     compared::{Compared, Figure, ranked},
     entered::Entered,
-    figures::three_digits,
+    figures::ratio,
     kept::lines,
     times::name_of,
 };
@@ -17,7 +17,7 @@ use super::{
 pub struct Itself {
     /// The row.
     pub row: String,
-    /// How many of its windows count, its second server's included.
+    /// How many windows of either server count, of that which has fewer.
     pub windows: usize,
     /// The figure that the scenario ranks by; `None` with fewer than two starts that have both servers.
     pub ranked: Option<AgainstItself>,
@@ -59,7 +59,7 @@ impl Itself {
             .filter_map(|figure| Some((name(figure), against(figure)?)));
         Some(Self {
             row: row.line.row.name.clone(),
-            windows: [row, twin].iter().map(|it| it.line.windows().count()).sum(),
+            windows: row.line.windows().count().min(twin.line.windows().count()),
             ranked: against(ranked(scenario)),
             figures: figures.collect(),
         })
@@ -68,8 +68,8 @@ impl Itself {
     /// In sentences: the figure that rows are ranked by, and the others.
     pub(super) fn findings(&self) -> Vec<String> {
         let ranked = self.ranked.as_ref().map(|itself| {
-            let detectable = itself.detectable.map_or_else(String::new, |ratio| {
-                format!(", and a ratio of {ratio:.2} would have been found nine times in ten")
+            let detectable = itself.detectable.map_or_else(String::new, |detectable| {
+                format!(", and a ratio of {} would have been found nine times in ten", ratio(detectable))
             });
             let outcome = match itself.verdict {
                 Verdict::NothingFound => format!("no difference is found{detectable}"),
@@ -79,15 +79,15 @@ impl Itself {
                 Verdict::NoPower => "too few starts to find anything".to_owned(),
             };
             format!(
-                "A row against itself, {} starts: ratio {:.3}, which chance takes beyond {} once in twenty; {outcome}.",
+                "A row against itself, {} starts: ratio {}, which chance takes beyond {} once in twenty; {outcome}.",
                 itself.contrast.starts,
-                itself.contrast.ratio(),
-                beyond(itself.once_in_twenty)
+                ratio(itself.contrast.ratio()),
+                ratio(itself.once_in_twenty)
             )
         });
         let figure = |(name, itself): &(String, AgainstItself)| {
             let found = if itself.verdict == Verdict::Found { " (found to differ)" } else { "" };
-            format!("{name} {}{found}", beyond(itself.once_in_twenty))
+            format!("{name} {}{found}", ratio(itself.once_in_twenty))
         };
         let figures: Vec<String> = self.figures.iter().map(figure).collect();
         let all = (!figures.is_empty()).then(|| {
@@ -109,15 +109,53 @@ pub(super) fn both(rows: &[Entered<'_>]) -> Option<(usize, usize)> {
     Some((row, twin))
 }
 
-/// A ratio near one has its digits behind it.
-fn beyond(ratio: f64) -> String {
-    if ratio < 1.1 { format!("{ratio:.3}") } else { three_digits(ratio) }
-}
-
 fn name(figure: Figure) -> String {
     match figure {
         Figure::Throughput => "throughput".to_owned(),
         Figure::CpuPerRequest => "CPU a request".to_owned(),
         Figure::Percentile(q) => name_of(q),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::made_up::{around, only_scenario, raced};
+
+    use super::*;
+
+    #[test]
+    fn a_row_and_its_second_server_are_compared_by_every_figure_that_decides_anywhere() {
+        let rows = ["work-stealing", "rayon-offload"];
+        let contents = raced("mixed", &rows, (6, 2), |wanted| {
+            let mut measured =
+                around(2_000 + 20 * ((3 * wanted.start + usize::from(wanted.entry.twin)) % 4) as u64);
+            measured.accounts.row.cpu_ns += 1000 * wanted.start as u64;
+            measured
+        });
+        let itself = Itself::of(only_scenario(&contents), &contents).unwrap();
+        assert_eq!((itself.row.as_str(), itself.windows), ("work-stealing", 12));
+        let names: Vec<&str> = itself.figures.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["CPU a request", "p50", "p90", "p95", "p99"]);
+        assert!(itself.figures.iter().all(|(_, itself)| itself.contrast.starts == 6));
+        // Its CPU time is the same in every start, and its times are not.
+        assert_eq!(itself.figures[0].1.once_in_twenty, 1.0);
+        assert!(itself.figures[1..].iter().all(|(_, itself)| (1.001..1.1).contains(&itself.once_in_twenty)));
+        let ranked = itself.ranked.unwrap();
+        assert_eq!(ranked, itself.figures[4].1);
+    }
+
+    #[test]
+    fn an_overloaded_row_has_no_times_to_compare_and_too_few_starts_have_no_second_server() {
+        let rows = ["work-stealing", "rayon-offload"];
+        let overloaded = raced("mixed", &rows, (6, 2), |_| {
+            let mut measured = around(2_000);
+            measured.streams[0].answered_in_window = 65;
+            measured
+        });
+        let itself = Itself::of(only_scenario(&overloaded), &overloaded).unwrap();
+        let names: Vec<&str> = itself.figures.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((names, itself.ranked), (vec!["CPU a request"], None));
+        let few = raced("mixed", &rows, (5, 2), |_| around(2_000));
+        assert_eq!(Itself::of(only_scenario(&few), &few), None);
     }
 }

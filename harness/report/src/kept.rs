@@ -161,8 +161,144 @@ impl<'a> Line<'a> {
         Kept { kept: kept as u64, dropped: planned.saturating_sub(kept) as u64 }
     }
 
+    /// The windows of rounds in which none counts, as they were measured first.
+    pub(super) fn dropped(&self) -> impl Iterator<Item = &'a WindowRecord> {
+        self.starts.iter().filter(|start| start.planned > 0).flat_map(|start| {
+            let is_dropped =
+                |window: &&&WindowRecord| window.attempt == 0 && start.gated[window.round].is_none();
+            start.measured.iter().filter(is_dropped).copied()
+        })
+    }
+
     /// Starts in which the row's server had a fault, with the fault.
     pub(super) fn faults(&self) -> impl Iterator<Item = (usize, &'a str)> {
         self.starts.iter().filter_map(|start| Some((start.number, start.server?.fault.as_deref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::made_up::{around, cell, disturbed, only_scenario, raced, repeat, section, window};
+
+    const ROWS: [&str; 2] = ["work-stealing", "rayon-offload"];
+
+    fn all_around(us: u64) -> Contents {
+        raced("mixed", &ROWS, (6, 2), |_| around(us))
+    }
+
+    fn line<'a>(contents: &'a Contents, label: &str) -> Line<'a> {
+        lines(only_scenario(contents), contents).into_iter().find(|line| line.label() == label).unwrap()
+    }
+
+    /// The mean time of each round's window, microseconds and rounded.
+    fn means(start: &Start<'_>, which: Which) -> Vec<Option<u64>> {
+        let mean = |window: &Window<'_>| {
+            let times = window.measured.streams[0].response_times();
+            (times.answered().mean_ns().unwrap() / 1e5).round() as u64 * 100
+        };
+        start.windows(which).iter().map(|window| window.as_ref().map(mean)).collect()
+    }
+
+    #[test]
+    fn a_window_that_the_gate_drops_is_replaced_by_its_repetition() {
+        let mut contents = all_around(800);
+        window(&mut contents, "work-stealing", 1, 0).measured = Some(disturbed(8_000));
+        repeat(&mut contents, "work-stealing", (1, 0), around(1_600));
+        window(&mut contents, "work-stealing", 1, 1).measured = Some(disturbed(8_000));
+        repeat(&mut contents, "work-stealing", (1, 1), disturbed(1_600));
+        let line = line(&contents, "work-stealing");
+        assert_eq!(means(&line.starts[1], Which::Gated), [Some(2_000), None]);
+        assert_eq!(means(&line.starts[1], Which::Ungated), [Some(10_000), Some(10_000)]);
+        assert_eq!(line.kept(), Kept { kept: 11, dropped: 1 });
+        assert_eq!(line.dropped().count(), 1);
+    }
+
+    #[test]
+    fn a_window_that_passes_is_not_replaced_by_a_repetition_that_a_stricter_gate_led_to() {
+        let mut contents = all_around(800);
+        window(&mut contents, "work-stealing", 0, 0).measured = Some(disturbed(8_000));
+        repeat(&mut contents, "work-stealing", (0, 0), around(1_600));
+        contents.run.gate = Some(GateRecord { step: 0.10, passing: 0.6 });
+        assert_eq!(means(&line(&contents, "work-stealing").starts[0], Which::Gated)[0], Some(10_000));
+    }
+
+    #[test]
+    fn an_invalid_window_counts_for_nothing_with_the_gate_or_without() {
+        let mut contents = all_around(800);
+        let reasons = vec!["simple: Little's law is off by 6.0%".to_owned()];
+        window(&mut contents, "work-stealing", 0, 0).verdict = Verdict::Invalid { reasons };
+        let line = line(&contents, "work-stealing");
+        for which in [Which::Gated, Which::Ungated] {
+            assert_eq!(means(&line.starts[0], which), [None, Some(1_000)]);
+        }
+        let section = section(&contents);
+        assert!(section.notes[0].contains("1 of 12 windows invalid: simple: Little's law"));
+        assert!(section.load.last().unwrap().ends_with("35 of 36 (97%); dropped for their own accounts 1"));
+    }
+
+    #[test]
+    fn what_a_server_with_a_fault_was_measured_before_counts_for_nothing() {
+        let mut contents = all_around(800);
+        let servers = contents.measurements.complete[2].servers.iter_mut();
+        let server = servers.into_iter().find(|server| server.row == "rayon-offload").unwrap();
+        server.fault = Some("it hung while thawing".to_owned());
+        let of_row = line(&contents, "rayon-offload");
+        for which in [Which::Gated, Which::Ungated] {
+            assert_eq!(means(&of_row.starts[2], which), [None, None]);
+        }
+        assert_eq!(of_row.kept(), Kept { kept: 10, dropped: 0 });
+        assert_eq!(line(&contents, "work-stealing").kept(), Kept { kept: 12, dropped: 0 });
+        let section = section(&contents);
+        let note =
+            "rayon-offload: start 3 void: it hung while thawing; half of its windows count in 5 of 6 starts";
+        assert_eq!(section.notes, [note]);
+        assert_eq!(cell(&section, "rayon-offload", "place"), "-");
+        assert_eq!(cell(&section, "work-stealing", "place"), "1-2");
+    }
+
+    #[test]
+    fn a_row_that_answered_wrongly_once_has_no_score() {
+        let mut contents = all_around(800);
+        let reason = "simple: 1 wrong answers under load, the first: nonsense".to_owned();
+        window(&mut contents, "work-stealing", 4, 1).verdict = Verdict::Failed { reason };
+        for label in ["work-stealing", "work-stealing (again)"] {
+            assert_eq!(line(&contents, label).windows().count(), 0, "{label}");
+        }
+        let section = section(&contents);
+        assert!(section.notes[0].starts_with("work-stealing: no score, since it failed: simple: 1 wrong"));
+        assert_eq!(cell(&section, "work-stealing", "p99, us"), "-");
+    }
+
+    #[test]
+    fn an_overloaded_row_owes_one_round_of_each_later_start() {
+        let mut contents = all_around(800);
+        for start in &mut contents.measurements.complete {
+            let first = start.start == 0;
+            start.windows.retain(|window| first || window.row != "rayon-offload" || window.round == 0);
+            let own = start.windows.iter_mut().filter(|window| window.row == "rayon-offload");
+            own.for_each(|window| window.measured.as_mut().unwrap().streams[0].answered_in_window = 60);
+        }
+        assert_eq!(line(&contents, "rayon-offload").kept(), Kept { kept: 7, dropped: 0 });
+    }
+
+    #[test]
+    fn a_start_that_was_not_finished_counts_for_nothing_and_is_said() {
+        let mut contents = all_around(800);
+        let last = contents.measurements.complete.pop().unwrap();
+        contents.measurements.incomplete.push(last);
+        assert_eq!(line(&contents, "work-stealing").windows().count(), 10);
+        let text = crate::markdown(&contents);
+        assert!(text.contains("**5 of 6 starts were finished.**"), "{text}");
+        assert!(text.contains("One start was begun and not finished: nothing of it counts."), "{text}");
+        assert!(text.contains("**Fewer than 6 starts: values and intervals, no places.**"), "{text}");
+    }
+
+    #[test]
+    fn a_gate_that_was_not_written_down_is_that_which_the_first_start_leads_to() {
+        let mut contents = raced("mixed", &ROWS, (6, 2), |_| disturbed(800));
+        contents.run.gate = None;
+        assert_eq!(gate_of(&contents).map(|gate| gate.step), Some(0.10));
+        assert_eq!(line(&contents, "work-stealing").windows().count(), 12);
     }
 }

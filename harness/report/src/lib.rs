@@ -76,4 +76,6 @@ pub fn for_terminal(markdown: &str) -> &str {
 }
 
 #[cfg(test)]
+mod made_up;
+#[cfg(test)]
 mod tests;

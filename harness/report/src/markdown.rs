@@ -97,7 +97,8 @@ fn provenance(contents: &Contents) -> String {
          Seed {}, {} starts of all servers.\n\n\
          A figure is the median over starts, with the interval of its order statistics ([smallest, largest] for up to eight \
          starts). Of a start it is the median over its windows, and from p90 up that of all its windows together. Latency is \
-         response time, from the instant a request was due.\n",
+         response time, from the instant a request was due. A percentile from p90 up is printed with ten independent moments \
+         beyond it, and otherwise how much longer the run would have had to measure.\n",
         environment.command,
         environment.cpu.allowed.len(),
         environment.kernel,
@@ -110,8 +111,11 @@ fn provenance(contents: &Contents) -> String {
         text.push_str(&format!("\n**{complete} of {} starts were finished.**\n", run.plan.starts));
     }
     if incomplete > 0 {
-        let starts = if incomplete == 1 { "start was" } else { "starts were" };
-        text.push_str(&format!("\n{incomplete} {starts} begun and not finished: nothing of them counts.\n"));
+        let starts = match incomplete {
+            1 => "One start was begun and not finished: nothing of it counts.".to_owned(),
+            several => format!("{several} starts were begun and not finished: nothing of them counts."),
+        };
+        text.push_str(&format!("\n{starts}\n"));
     }
     text.push_str(conformance::caveat(run.conformance.as_ref()));
     text + if environment.rehearsal { REHEARSAL } else { "" }

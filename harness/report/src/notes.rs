@@ -10,7 +10,7 @@ use race::{
     },
     registry::OperationName,
 };
-use stats::summary::median_interval;
+use stats::{exceedances::Support, summary::median_interval};
 
 use super::{
     carried::RowLoad,
@@ -44,6 +44,7 @@ pub(super) fn notes(
             notes.push(format!("half of its windows count in {usable_starts} of {starts} starts"));
         }
         notes.extend(stalls(scenario, row, unit));
+        notes.extend(compared_unprinted(scenario, row));
     }
     let windows = line.windows().count();
     let mut say = |number: usize, what: &str| {
@@ -86,6 +87,15 @@ fn stalls(scenario: &Scenario, row: &Entered<'_>, unit: Unit) -> Option<String> 
     ))
 }
 
+/// Where rows are compared by a percentile that is not printed: the spread over starts is in the comparison, however few moments are
+/// behind it.
+fn compared_unprinted(scenario: &Scenario, row: &Entered<'_>) -> Option<String> {
+    let Figure::Percentile(q) = ranked(scenario) else { return None };
+    let is_unprinted = matches!(row.ranked_times().support(q), Support::Needs { .. });
+    is_unprinted
+        .then(|| format!("compared by a {} that is not printed, since too little is behind it", name_of(q)))
+}
+
 /// In how many windows the generator's own lateness is a part of the tail that is printed: a tenth, and more than 100 us.
 fn instrument_visible(scenario: &Scenario, row: &Entered<'_>) -> usize {
     let is_visible = |start: usize, round: usize, measured: &Measured| {
@@ -115,13 +125,13 @@ fn timed_when_read(line: &Line<'_>) -> Option<String> {
 }
 
 fn invalid(line: &Line<'_>) -> Option<String> {
-    let all = line.starts.iter().flat_map(|start| &start.measured);
-    let reasons = all.filter_map(|window| match &window.verdict {
+    let all = || line.starts.iter().flat_map(|start| &start.measured);
+    let reasons = all().filter_map(|window| match &window.verdict {
         Verdict::Invalid { reasons } => reasons.first(),
         _ => None,
     });
     let first = reasons.clone().next()?;
-    Some(format!("{} windows invalid, the first since {first}", reasons.count()))
+    Some(format!("{} of {} windows invalid: {first}", reasons.count(), all().count()))
 }
 
 /// In whichever starts: how a program ends says nothing of the instrument.
@@ -137,4 +147,96 @@ fn by_the_kernel(line: &Line<'_>) -> Option<String> {
     let share = median_interval(&shares)?.median;
     (share > KERNEL)
         .then(|| format!("the kernel's threads did {:.0}% of the CPUs' time for it", 100.0 * share))
+}
+
+#[cfg(test)]
+mod tests {
+    use race::fixtures::{of_streams, spread, stream};
+
+    use super::*;
+    use crate::made_up::{around, cell, raced, section, windows};
+
+    const ROWS: [&str; 2] = ["work-stealing", "rayon-offload"];
+
+    /// What is said of work-stealing where `change` was done to all its windows.
+    fn said(change: impl Fn(&mut Measured)) -> String {
+        let contents = raced("mixed", &ROWS, (6, 2), |wanted| {
+            let mut measured = around(800);
+            if wanted.entry.row.name == "work-stealing" && !wanted.entry.twin {
+                change(&mut measured);
+            }
+            measured
+        });
+        section(&contents).notes.join("\n")
+    }
+
+    #[test]
+    fn of_a_row_with_nothing_to_know_nothing_is_said() {
+        assert_eq!(said(|_| {}), "");
+    }
+
+    #[test]
+    fn a_stall_of_30_ms_in_some_windows_is_seen_and_said() {
+        let stalled = |at: usize| {
+            let mut times = spread(800, 500);
+            (0..15).for_each(|more| times[at + more] = 30_000 + 100 * more as u64);
+            of_streams(1.0, vec![stream("simple", 1.0, &times)])
+        };
+        let contents = raced("mixed", &ROWS, (12, 2), |wanted| {
+            match wanted.entry.row.name == "work-stealing" && wanted.round == 0 {
+                true => stalled(30 * wanted.start),
+                false => around(800),
+            }
+        });
+        let section = section(&contents);
+        let stalls = "stalls now and then: its median window has a p99 of 16.0 ms";
+        assert!(section.notes[0].starts_with("work-stealing: "), "{:?}", section.notes);
+        assert_eq!(cell(&section, "work-stealing", "p99, ms"), "30.4 [30.4, 30.4]");
+        assert_eq!(cell(&section, "rayon-offload", "p99, ms"), "1.20 [1.20, 1.20]");
+        assert!(section.notes[0].contains(stalls), "{:?}", section.notes);
+        assert!(section.notes.iter().all(|note| !note.starts_with("rayon-offload")), "{:?}", section.notes);
+        assert_eq!(cell(&section, "rayon-offload", "place"), "1");
+    }
+
+    #[test]
+    fn where_the_instrument_shows_in_a_figure_it_is_said() {
+        let late = |measured: &mut Measured| measured.streams[0].lag = race::fixtures::digest_of(200);
+        assert_eq!(said(late), "work-stealing: instrument visible in 12 of 12 windows");
+        let read = |measured: &mut Measured| measured.streams[0].timed_by_stamp_and_by_read = [375, 125];
+        assert_eq!(said(read), "work-stealing: 25.0% of answers timed when they were read");
+    }
+
+    #[test]
+    fn a_generator_that_was_the_bottleneck_makes_a_figure_a_lower_bound() {
+        let mut contents = raced("mixed", &ROWS, (6, 2), |_| around(800));
+        let first = windows(&mut contents).next().unwrap();
+        first.verdict = Verdict::Valid { generator_bound: true };
+        let label = first.label();
+        let note = format!("{label}: lower bound (generator busy) in 1 of 12 windows");
+        assert_eq!(section(&contents).notes, [note]);
+    }
+
+    #[test]
+    fn a_program_that_did_not_end_cleanly_is_told_of_in_whichever_starts() {
+        let mut contents = raced("mixed", &ROWS, (6, 2), |_| around(800));
+        let servers = &mut contents.measurements.complete[3].servers;
+        let server = servers.iter_mut().find(|server| server.row == "rayon-offload").unwrap();
+        server.unclean_end = Some("exit 1".to_owned());
+        let note = "rayon-offload: did not end cleanly in 1 of 6 starts: exit 1";
+        assert_eq!(section(&contents).notes, [note]);
+    }
+
+    #[test]
+    fn what_a_row_took_otherwise_than_it_seems_is_said() {
+        let uneven =
+            |measured: &mut Measured| measured.streams[0].answers_by_worker = [("t0".to_owned(), 500)].into();
+        assert_eq!(
+            said(uneven),
+            "work-stealing: busiest worker has 2.0 times its share of simple in the median window"
+        );
+        let kernel = |measured: &mut Measured| measured.accounts.shares.kernel_ns = 63_600_000;
+        assert_eq!(said(kernel), "work-stealing: the kernel's threads did 3% of the CPUs' time for it");
+        let repeatedly = |measured: &mut Measured| measured.accounts.row.memory.counted = Counted::Repeatedly;
+        assert_eq!(said(repeatedly), "work-stealing: RSS counts pages that processes share once for each");
+    }
 }

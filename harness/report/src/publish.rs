@@ -37,7 +37,7 @@ pub enum Refused {
     Rehearsal(String),
     /// It was not finished.
     #[error(
-        "{run} has {complete} of {planned} starts: a part of a run is not published; --resume goes on from there"
+        "{run} was ended after {complete} of {planned} starts: a part of a run is not published; --resume goes on from there"
     )]
     Partial {
         /// The run.

@@ -25,13 +25,19 @@ pub(super) fn of(report: &Report<'_>) -> String {
     text.push('\n');
     text.push_str(&table(report));
     text.push_str("\n\n");
-    let places =
-        report.sections.iter().flat_map(|section| &section.headlines.rows).any(|row| row.place.is_some());
-    let places = if places { "Places, given only among rows of one tier, stand in brackets. " } else { "" };
+    let cells = || report.sections.iter().flat_map(|section| &section.headlines.rows);
+    let places = match cells().any(|row| row.place.is_some()) {
+        true => "Places, given only among rows of one tier, stand in brackets. ",
+        false => "",
+    };
+    let unprinted = match cells().any(|row| row.figure == "-" && row.place.is_some()) {
+        true => "A figure with a place that is not printed has too little behind it. ",
+        false => "",
+    };
     let hidden = shown_rows(contents).1;
     let hidden = if hidden > 0 { format!("{hidden} more rows are in the report. ") } else { String::new() };
     text.push_str(&wrapped(&format!(
-        "Figures are medians. {places}{hidden}Intervals, and what speaks against the figures: [report.md](report.md)."
+        "Figures are medians. {places}{unprinted}{hidden}Intervals, and what speaks against the figures: [report.md](report.md)."
     )));
     text
 }

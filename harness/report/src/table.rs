@@ -10,7 +10,6 @@ use race::{
 use stats::{
     rounds::{Windows, log_ratios},
     summary::{MedianInterval, median_interval},
-    tail::RowTail,
 };
 use terminal::numbers::thousands;
 
@@ -121,16 +120,19 @@ impl Tables<'_> {
     }
 
     fn percentile(&self, row: usize, stream: usize, q: f64, unit: Unit) -> String {
-        let times = &self.rows[row].streams[stream];
+        let entered = &self.rows[row];
+        let times = &entered.streams[stream];
         // What an overloaded row's answers take is how long it was loaded: no property of the row.
-        let Some(tail) = times.tail(q).filter(|_| !self.analysis.loads[row].is_overloaded()) else {
-            return "-".to_owned();
+        if self.analysis.loads[row].is_overloaded() {
+            let is_ranked = stream == entered.ranked_stream && self.scenario.rank.by.percentile() == Some(q);
+            return if is_ranked { "overloaded" } else { "-" }.to_owned();
+        }
+        let (missing, middle) = match q < 0.9 {
+            true => (None, times.tail(q).and_then(by_windows)),
+            false => (support::instead_of(times, q, self.whole), times.tail(q).and_then(merged)),
         };
-        let middle = |tail: &RowTail| if q < 0.9 { by_windows(tail) } else { merged(tail) };
-        let missing = if q < 0.9 { None } else { support::instead_of(times, q, self.whole) };
-        missing
-            .or_else(|| middle(tail).map(|middle| time_cell(&middle, unit)))
-            .unwrap_or_else(|| "-".to_owned())
+        let shown = missing.or_else(|| middle.map(|middle| time_cell(&middle, unit)));
+        shown.unwrap_or_else(|| "-".to_owned())
     }
 
     /// What rows are compared by, of all windows whatever others did to the machine.

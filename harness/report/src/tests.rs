@@ -1,7 +1,7 @@
 use race::{
     fixtures::{
         closed_loop, of_streams,
-        run::{Wanted, environment, rows, run, scenario, write},
+        run::{Wanted, default_rows, rows, run, scenario, write},
         spread, stream,
     },
     machine::shares::Taker,
@@ -9,6 +9,7 @@ use race::{
     records::{
         conformance::{Conformance, RowConformance, Score, Status},
         folder::Failure,
+        log::Measurements,
         window::Measured,
     },
     registry::{Deviation, Tier},
@@ -58,12 +59,86 @@ fn contents() -> Contents {
         }
         measured
     });
+    contents.run.conformance = Some(conformance());
     contents.run.failures =
         vec![Failure { what: "fork-per-core".to_owned(), reason: "no program".to_owned(), start: None }];
     contents
 }
 
+/// As the rows might have been verified, with what a native one would add.
+fn conformance() -> Conformance {
+    let row = |name: &str, tier, status, passed| RowConformance {
+        row: name.to_owned(),
+        tier,
+        status,
+        must: Score { passed, all: 210 },
+        should: Score { passed: 20, all: 20 },
+        may: Score { passed: 1, all: 2 },
+        skipped: 0,
+        deviations: Vec::new(),
+    };
+    let deviations = vec![Deviation {
+        why: "no chunked bodies".to_owned(),
+        cases: vec!["a chunk a byte".to_owned(), "trailers".to_owned()],
+    }];
+    Conformance::Verified {
+        rows: vec![
+            row("work-stealing", Tier::Controlled, Status::Holds, 210),
+            row("fork-per-core", Tier::Controlled, Status::Broken, 209),
+            RowConformance { deviations, ..row("actix", Tier::Native, Status::Holds, 208) },
+            row("ceiling", Tier::Calibration, Status::NotVerified, 0),
+        ],
+    }
+}
+
 #[test]
 fn a_report_says_what_its_records_say() {
     insta::assert_snapshot!(markdown(&contents()));
+}
+
+#[test]
+fn a_run_that_was_written_down_reports_the_same() {
+    let parent = tempfile::tempdir().unwrap();
+    let contents = contents();
+    let folder = write(&contents, &parent.path().join("run")).unwrap();
+    assert_eq!(crate::write(&folder).unwrap(), markdown(&contents));
+}
+
+#[test]
+fn a_run_that_was_not_verified_says_so_where_its_tables_are_read() {
+    let mut contents = contents();
+    contents.run.conformance = Some(Conformance::Unverified);
+    let text = markdown(&contents);
+    let said = text.find("**The rows were not verified").expect("it says so");
+    assert!(said < text.find("\n## mixed").unwrap(), "{text}");
+    assert!(!text.contains("## Conformance"), "{text}");
+}
+
+#[test]
+fn without_records_a_report_claims_nothing() {
+    let mut contents = contents();
+    contents.measurements = Measurements::default();
+    contents.run.gate = None;
+    let text = markdown(&contents);
+    assert!(text.contains("**0 of 6 starts were finished.**"), "{text}");
+    assert_eq!(text.matches("**No start was finished.**").count(), 3, "{text}");
+    assert!(!text.contains("place |") && !text.contains("Findings"), "{text}");
+}
+
+#[test]
+fn a_terminal_is_shown_the_tables_without_the_host() {
+    let text = markdown(&contents());
+    let shown = for_terminal(&text);
+    assert!(shown.starts_with("## simple-throughput") && shown.contains("| rayon-offload"), "{shown}");
+    assert!(!shown.contains("## The host"), "{shown}");
+}
+
+#[test]
+fn the_summary_of_the_default_field_fits_a_page() {
+    let scenarios =
+        [("simple-throughput", 1), ("simple-latency", 1), ("mixed", 1)].map(|(name, n)| scenario(name, n));
+    let contents = run(default_rows(), scenarios.into(), 6, measured);
+    let summary = summary::of(&Report::new(&contents));
+    assert!(summary.lines().all(|line| line.chars().count() <= 110), "{summary}");
+    insta::assert_snapshot!(summary);
 }

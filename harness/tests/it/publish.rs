@@ -1,35 +1,57 @@
 //! Publishing is on purpose: what speaks against a run is said, and nothing is published by being there.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Output,
-};
+use std::{fs, path::PathBuf, process::Output};
 
-use race::records::record::SCHEMA;
+use race::{
+    fixtures::{
+        of_streams,
+        run::{Wanted, default_rows, rows, run, scenario, write},
+        spread, stream,
+    },
+    plan::scenario::Scenario,
+    records::{folder::Contents, log::SCHEMA, window::Measured},
+    registry::Row,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A checkout that has one run in results/, made up from the published one of this checkout.
+/// A checkout that has one run in results/, made up and reported on.
 struct Checkout {
     folder: TempDir,
 }
 
-const RUN: &str = "2026-11-21-vm-2";
+const RUN: &str = "2026-11-21-host";
+
+/// A window of any scenario: one row is four times as fast as the others.
+fn measured(wanted: Wanted<'_>) -> Measured {
+    let us = if wanted.entry.row.name == "rayon-offload" { 300 } else { 1_200 };
+    let by_chance = (wanted.start * 5 + wanted.round * 3 + usize::from(wanted.entry.twin) * 2) % 11;
+    let streams = wanted.scenario.streams.iter();
+    let streams = streams.map(|of| stream(&of.name, 1.0, &spread(us + 4 * by_chance as u64, 400)));
+    of_streams(1.0, streams.collect())
+}
+
+/// A run of 6 starts of `rows`.
+fn made_up(rows: Vec<Row>, scenarios: Vec<Scenario>) -> Contents {
+    run(rows, scenarios, 6, measured)
+}
 
 impl Checkout {
     fn new() -> Self {
+        let rows = rows(&["work-stealing", "rayon-offload", "ceiling"]);
+        Self::with(&made_up(rows, vec![scenario("simple-latency", 2), scenario("mixed", 1)]))
+    }
+
+    fn with(contents: &Contents) -> Self {
         let checkout = Self { folder: TempDir::new().unwrap() };
         fs::create_dir_all(checkout.path("harness")).unwrap();
         fs::write(checkout.path("harness/servers.toml"), "").unwrap();
         let readme = "# A page\n\n<!-- results: made by `cargo harness report --publish` -->\n<!-- end of results -->\n\nMore.\n";
         fs::write(checkout.path("README.md"), readme).unwrap();
-        fs::create_dir_all(checkout.run()).unwrap();
-        let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../results")).join(RUN);
-        for file in ["environment.json", "run.json", "trials.jsonl", "report.md"] {
-            fs::copy(own.join(file), checkout.run().join(file)).unwrap();
-        }
-        checkout.as_of_today();
+        write(contents, &checkout.run()).unwrap();
+        let path = checkout.run().to_str().unwrap().to_owned();
+        let output = checkout.harness(&["report", &path]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         checkout
     }
 
@@ -45,24 +67,12 @@ impl Checkout {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Makes the run, which is of an earlier schema, one of this one: nothing is learnt of it that it does not say.
-    fn as_of_today(&self) {
-        let path = self.run().join("trials.jsonl");
+    /// Changes the lines of the run's log.
+    fn edit_log(&self, change: impl FnOnce(Vec<&str>) -> Vec<String>) {
+        let path = self.run().join("windows.jsonl");
         let text = fs::read_to_string(&path).unwrap();
-        let trials = text.lines().map(|line| {
-            let mut trial: Value = serde_json::from_str(line).unwrap();
-            trial["schema"] = SCHEMA.into();
-            for stream in trial["measured"]["streams"].as_array_mut().into_iter().flatten() {
-                stream["observed"] = stream["response"].clone();
-                stream["timed_by_stamp_and_by_read"] = serde_json::json!([0, stream["right"]]);
-            }
-            trial.to_string() + "\n"
-        });
-        let trials: String = trials.collect();
-        fs::write(path, trials).unwrap();
-        let path = self.run().to_str().unwrap().to_owned();
-        let output = self.harness(&["report", &path]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = change(text.lines().collect());
+        fs::write(path, lines.join("\n") + "\n").unwrap();
     }
 
     /// Changes one of the run's JSON files.
@@ -101,18 +111,17 @@ fn a_published_run_makes_the_pages_and_check_holds_all_of_them_to_it() {
     let readme = checkout.read("README.md");
     assert!(readme.starts_with("# A page\n") && readme.ends_with("\nMore.\n"), "{readme}");
     assert!(
-        readme.contains("| work-stealing ") && readme.contains("results/2026-11-21-vm-2/report.md"),
+        readme.contains("| work-stealing ") && readme.contains("results/2026-11-21-host/report.md"),
         "{readme}"
     );
-    assert!(checkout.read("results/.gitignore").contains("!/2026-11-21-vm-2/\n"));
+    assert!(checkout.read("results/.gitignore").contains("!/2026-11-21-host/\n"));
     checkout.published(&["check"]);
     for page in [
         "README.md",
         "results/README.md",
         "results/.gitignore",
-        "results/2026-11-21-vm-2/report.md",
-        "results/2026-11-21-vm-2/summary.md",
-        "results/2026-11-21-vm-2/summary.md",
+        "results/2026-11-21-host/report.md",
+        "results/2026-11-21-host/summary.md",
     ] {
         let right = checkout.read(page);
         fs::write(checkout.path(page), right.replace("work-stealing", "work-staeling") + "\n!").unwrap();
@@ -127,7 +136,8 @@ fn a_published_run_makes_the_pages_and_check_holds_all_of_them_to_it() {
 
 #[test]
 fn the_generated_part_of_a_page_is_short_and_narrow() {
-    let checkout = Checkout::new();
+    let scenarios = ["simple-throughput", "simple-latency", "mixed"].map(|name| scenario(name, 1));
+    let checkout = Checkout::with(&made_up(default_rows(), scenarios.into()));
     checkout.published(&["report", "--publish", RUN]);
     let readme = checkout.read("README.md");
     let begin = readme.find("<!-- results").unwrap();
@@ -165,8 +175,8 @@ fn what_speaks_against_a_run_is_said_and_can_be_overruled_by_name() {
             checkout
                 .edit("environment.json", |it| it["command"] = "cargo bench-all --only work-stealing".into());
         }),
-        ("few-trials", "it has 5 trials of each row, and places need 6", |checkout| {
-            checkout.edit("run.json", |it| it["plan"]["trials"] = 5.into());
+        ("few-starts", "it has 5 starts of each server, and places need 6", |checkout| {
+            checkout.edit("run.json", |it| it["plan"]["starts"] = 5.into());
         }),
         ("unverified", "nobody asked whether its rows keep the contract", |checkout| {
             checkout.edit("run.json", |it| it["conformance"] = serde_json::json!({ "kind": "unverified" }));
@@ -192,12 +202,12 @@ fn what_speaks_against_a_run_is_said_and_can_be_overruled_by_name() {
         said.contains("narrowed") && !said.contains("nobody asked") && said.contains("local changes"),
         "{said}"
     );
-    all.published(&["report", "--publish", RUN, "--despite", "only,few-trials,unverified,dirty-tree"]);
+    all.published(&["report", "--publish", RUN, "--despite", "only,few-starts,unverified,dirty-tree"]);
 }
 
 #[test]
 fn what_is_damaged_partial_or_of_another_schema_is_not_published() {
-    let all = "only,few-trials,unverified,dirty-tree";
+    let all = "only,few-starts,unverified,dirty-tree";
     let refused = |change: fn(&Checkout)| {
         let checkout = Checkout::new();
         change(&checkout);
@@ -209,25 +219,41 @@ fn what_is_damaged_partial_or_of_another_schema_is_not_published() {
     };
     let said = refused(|checkout| fs::write(checkout.run().join("run.json"), "{\"plan\"").unwrap());
     assert!(said.contains("damaged") && said.contains("run.json"), "{said}");
-    let said = refused(|checkout| fs::remove_file(checkout.run().join("trials.jsonl")).unwrap());
-    assert!(said.contains("damaged") && said.contains("trials.jsonl"), "{said}");
-    let said = refused(|checkout| checkout.edit("run.json", |it| it["interrupted"] = true.into()));
-    assert!(said.contains("interrupted"), "{said}");
+    let said = refused(|checkout| fs::remove_file(checkout.run().join("windows.jsonl")).unwrap());
+    assert!(said.contains("damaged") && said.contains("windows.jsonl"), "{said}");
     let said = refused(|checkout| checkout.edit("environment.json", |it| it["rehearsal"] = true.into()));
     assert!(said.contains("rehearsal"), "{said}");
-    let said = refused(|checkout| {
-        let path = checkout.run().join("trials.jsonl");
-        let trials = fs::read_to_string(&path).unwrap();
-        let half: Vec<&str> = trials.lines().take(20).collect();
-        fs::write(&path, half.join("\n") + "\n").unwrap();
-    });
-    assert!(said.contains("trials") && said.contains("nothing says why"), "{said}");
-    let said = refused(|checkout| {
-        let path = checkout.run().join("trials.jsonl");
-        let trials = fs::read_to_string(&path).unwrap();
-        fs::write(&path, trials.replace("\"schema\":2", "\"schema\":99")).unwrap();
-    });
+    let said = refused(|checkout| checkout.edit_log(|lines| some_windows_changed(&lines)));
+    assert!(said.contains("damaged") && said.contains("another SHA-256"), "{said}");
+    let said = refused(|checkout| checkout.edit_log(|lines| of_schema_99(&lines)));
     assert!(said.contains("schema 99"), "{said}");
+    let said = refused(|checkout| checkout.edit("run.json", |it| it["interrupted"] = true.into()));
+    assert!(said.contains("6 of 6 starts: a part of a run"), "{said}");
+    // What a kill leaves: the last start has no end.
+    let said = refused(|checkout| {
+        checkout.edit_log(|lines| lines[..lines.len() - 1].iter().map(|&line| line.to_owned()).collect());
+    });
+    assert!(said.contains("5 of 6 starts: a part of a run is not published"), "{said}");
+    let said = refused(|checkout| {
+        let is_lost =
+            |line: &&str| line.contains("\"row\":\"rayon-offload\"") && line.contains("\"round\":1");
+        checkout
+            .edit_log(|lines| lines.into_iter().filter(|line| !is_lost(line)).map(str::to_owned).collect());
+    });
+    assert!(said.contains("no window of rayon-offload") && said.contains("nothing says why"), "{said}");
+}
+
+fn of_schema_99(lines: &[&str]) -> Vec<String> {
+    let [own, other] = [SCHEMA, 99].map(|schema| format!("\"schema\":{schema},"));
+    lines.iter().map(|line| line.replace(&own, &other)).collect()
+}
+
+/// Lines whose windows say something else than they were written with.
+fn some_windows_changed(lines: &[&str]) -> Vec<String> {
+    lines
+        .iter()
+        .map(|line| line.replace("\"answered_in_window\":400", "\"answered_in_window\":401"))
+        .collect()
 }
 
 #[test]
