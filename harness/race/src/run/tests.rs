@@ -47,6 +47,7 @@ fn window(scenario: &str, entry: Entry<'_>, start: usize, round: usize) -> Windo
     let stream = &mut measured.streams[0];
     stream.answered_in_window = (1000 * start + round) as u64;
     (stream.observed, stream.slices) = Default::default();
+    (stream.service, stream.queue_wait, stream.lag) = Default::default();
     // Half of the windows are disturbed, so that the gate depends on the first start.
     measured.accounts.shares.foreign_ns = if round == 0 { 0 } else { measured.accounts.stretch_ns / 50 };
     let mut window = fixtures::window(scenario, &entry.row.name, start, round, measured);
