@@ -87,9 +87,6 @@ impl Run {
         let (mut record, complete) = (resumed.run().clone(), resumed.complete().to_vec());
         record.resumed.push(jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string());
         record.interrupted = false;
-        // What failed in a start that was cut short is seen again if it was the row's.
-        let counts = |start: usize| complete.iter().any(|complete| complete.start == start);
-        record.failures.retain(|failure| failure.start.is_none_or(counts));
         // The record is written just before its start is finished.
         record.gate = complete.first().map(|first| record.gate.unwrap_or_else(|| choose_gate(first)));
         let calibration_cpus = calibration_cpus(&record.plan, context)?;

@@ -91,3 +91,44 @@ fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
     paths.filter(|path| path.as_ref().map_or(true, |path| path.is_file())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use host::ready::Profile;
+    use terminal::interrupt::Interrupt;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_listed_with_its_program_the_packages_that_it_uses_and_its_files() {
+        let checkout = tempfile::tempdir().unwrap();
+        let root = checkout.path();
+        for name in ["engine", "helper", "main.js", "other.js", "unrelated"] {
+            fs::write(root.join(name), name).unwrap();
+        }
+        let row =
+            Row { made_of: vec!["gone".into()], ..Row::given("a".to_owned(), vec!["engine".to_owned()]) };
+        let built = |made_of: &[&str]| Built {
+            program: root.join("engine"),
+            leading_args: made_of.iter().map(|name| (*name).to_owned()).collect(),
+            args: Vec::new(),
+            folder: Some(root.to_owned()),
+            uses: [("helper".to_owned(), root.join("helper"))].into(),
+            profile: Profile::Release,
+        };
+        let mut context = Context::new(Interrupt::never()).unwrap();
+        context.programs.insert("a".to_owned(), built(&["main.js"]));
+        let unbuilt = Row::given("b".to_owned(), vec!["engine".to_owned()]);
+        let hashes = sha256_of_rows(&[row, unbuilt], &context, root).unwrap();
+        let hash = |name: &str| sha256_of(&root.join(name)).unwrap();
+        let expected = [
+            ("a", "engine"),
+            ("a is made of main.js", "main.js"),
+            ("a is made of other.js", "other.js"),
+            ("a uses helper", "helper"),
+        ];
+        assert_eq!(hashes, expected.map(|(part, file)| (part.to_owned(), hash(file))).into());
+        assert!(hashes.keys().all(|part| is_part_of(part, "a") && !is_part_of(part, "b")));
+        assert!(!is_part_of("a-b", "a") && !is_part_of("ab uses helper", "a"));
+    }
+}

@@ -234,6 +234,7 @@ mod tests {
         let workspace = Workspace::at_or_above(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
         let environment = Environment::capture(&workspace, "cargo bench-all".to_owned()).unwrap();
         assert!(!environment.cpu.allowed.is_empty() && environment.memory_mib > Some(0));
+        assert_eq!(environment.code.harness_sha256, sha256_of(&std::env::current_exe().unwrap()).ok());
         let text = serde_json::to_string(&environment).unwrap();
         let back: Environment = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&back).unwrap(), text);

@@ -152,11 +152,14 @@ impl Resumed {
             return Err(ResumeRefused::Finished { folder: path(), starts });
         }
         let mut resumed = Self { folder, environment, run, complete: measurements.complete };
-        let Self { run: RunRecord { plan, .. }, .. } = &mut resumed;
+        let Self { run: RunRecord { plan, failures, .. }, complete, .. } = &mut resumed;
         // A record does not say it of each row.
         for row in &mut plan.rows {
             row.is_given = plan.with.contains(&row.name);
         }
+        // What failed in a start that was cut short is seen again if it was the row's.
+        let counts = |start: usize| complete.iter().any(|complete| complete.start == start);
+        failures.retain(|failure| failure.start.is_none_or(counts));
         resumed.same_host(today.environment)?;
         resumed.same_rows(today.rows)?;
         resumed.same_scenarios(today.scenarios)?;
@@ -173,7 +176,7 @@ impl Resumed {
         &self.environment
     }
 
-    /// What became of it so far, apart from its windows.
+    /// What became of it so far, apart from its windows, and without what failed in a start that was cut short.
     pub fn run(&self) -> &RunRecord {
         &self.run
     }
@@ -326,3 +329,6 @@ fn differing<T: Serialize>(before: &T, now: &T) -> Vec<String> {
     keys.retain(|key| before.get(key) != now.get(key));
     keys
 }
+
+#[cfg(test)]
+mod tests;

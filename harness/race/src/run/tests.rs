@@ -47,6 +47,7 @@ fn window(scenario: &str, entry: Entry<'_>, start: usize, round: usize) -> Windo
     let stream = &mut measured.streams[0];
     stream.answered_in_window = (1000 * start + round) as u64;
     (stream.observed, stream.slices) = Default::default();
+    (stream.service, stream.queue_wait, stream.lag) = Default::default();
     // Half of the windows are disturbed, so that the gate depends on the first start.
     measured.accounts.shares.foreign_ns = if round == 0 { 0 } else { measured.accounts.stretch_ns / 50 };
     let mut window = fixtures::window(scenario, &entry.row.name, start, round, measured);
@@ -86,19 +87,24 @@ fn measure(run: &mut Run, under_way: &mut UnderWay<'_>, step: impl Fn()) -> anyh
     Ok(())
 }
 
+fn resumed(folder: &Folder) -> Result<Resumed, ResumeRefused> {
+    let (environment, plan) = (fixtures::environment(), plan());
+    let today = Today { rows: &plan.rows, scenarios: &plan.scenarios, environment: &environment };
+    Resumed::of(folder.clone(), today)
+}
+
 /// Begins a run in the folder, or goes on with the one that is there, as `bench` does.
 fn race(folder: &Folder, step: impl Fn(), begins: impl Fn(usize)) {
     let context = Context::new(Interrupt::never()).unwrap();
-    let (environment, plan) = (fixtures::environment(), plan());
-    let today = Today { rows: &plan.rows, scenarios: &plan.scenarios, environment: &environment };
-    let mut run = match Resumed::of(folder.clone(), today) {
+    let environment = fixtures::environment();
+    let mut run = match resumed(folder) {
         Ok(resumed) => {
             resumed.same_programs(&environment.programs).unwrap();
             Run::resume(&resumed, &context).unwrap()
         }
         Err(ResumeRefused::NoRun(_)) => {
             folder.write_environment(&environment).unwrap();
-            Run::new(plan, Vec::new(), &context).unwrap()
+            Run::new(plan(), Vec::new(), &context).unwrap()
         }
         Err(ResumeRefused::Finished { .. }) => return,
         Err(refused) => panic!("{refused}"),
@@ -262,12 +268,19 @@ fn a_start_whose_end_was_not_written_is_measured_again_and_what_failed_in_it_is_
     let whole = folder.contents().unwrap();
     let log = parent.path().join("windows.jsonl");
     let text = fs::read_to_string(&log).unwrap();
-    for (end, _) in text.match_indices("{\"schema\"").filter(|(at, _)| {
-        text[*at..].lines().next().is_some_and(|line| line.contains(r#""kind":"complete""#))
-    }) {
+    let ends = text.lines().scan(0, |at, line| Some((std::mem::replace(at, *at + line.len() + 1), line)));
+    let ends = ends.filter(|(_, line)| line.contains(r#""kind":"complete""#));
+    for (finished, (end, _)) in ends.enumerate() {
         // The record of the run knows of this start, and of those after it: as if it were from the future.
         fs::write(&log, &text[..end]).unwrap();
         folder.write_run(&whole.run).unwrap();
+        let resumed = resumed(&folder).unwrap();
+        let run = Run::resume(&resumed, &Context::new(Interrupt::never()).unwrap()).unwrap();
+        assert_eq!(
+            run.record.gate.is_some(),
+            finished > 0,
+            "no gate is known until a first start was finished"
+        );
         race(&folder, || (), |_| ());
         let again = folder.contents().unwrap();
         assert_eq!(again.measurements.complete, whole.measurements.complete);
