@@ -244,6 +244,9 @@ fn resume(path: &Path, field: &Field, args: &BenchArgs, context: &mut Context) -
     warn_of_priority(&run.record.plan, context);
     let alone = alone(args)?;
     run.build(context, workspace);
+    if context.interrupt.asked() {
+        return Ok(Prepared::Told(Outcome::Interrupted));
+    }
     resumed.same_programs(&sha256_of_rows(&run.record.plan.rows, context, workspace.root())?)?;
     let folder = resumed.folder().clone();
     folder.write_run(&run.record)?;

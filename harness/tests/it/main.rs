@@ -17,7 +17,7 @@ mod links;
 mod load_command;
 mod merge;
 mod printed;
-// mod publish;
+mod publish;
 mod quick;
 mod selftest;
 mod servers_page;
