@@ -55,7 +55,7 @@ doc $RUSTDOCFLAGS="-D warnings":
 
 # A race of debug builds, to see that a race works: it must leave a valid results folder, and its figures mean nothing.
 rehearsal:
-    cargo run --locked --package harness -- bench --rehearsal --only fork-per-core,rayon-offload,ceiling --trials 1 --duration 300ms --out target/smoke --replace
+    cargo run --locked --package harness -- bench --rehearsal --only fork-per-core,rayon-offload,ceiling --starts 2 --rounds 1 --duration 100ms --out target/smoke --replace
     cargo run --locked --package harness -- check target/smoke
 
 # Whether the rows keep the contract: the conformance suite against every row, or those named.

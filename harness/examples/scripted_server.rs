@@ -121,10 +121,18 @@ fn serve(
         _ => ready.announce()?,
     }
     let mode = mode.to_owned();
+    if mode == "never-rests" {
+        std::thread::spawn(|| {
+            loop {
+                std::hint::spin_loop();
+            }
+        });
+    }
+    let listener = Arc::new(listener);
     std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mode = mode.clone();
-            std::thread::spawn(move || answer_all(&mode, stream));
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (mode, listener) = (mode.clone(), Arc::clone(&listener));
+            std::thread::spawn(move || answer_all(&mode, &listener, stream));
         }
     });
     while !stop.load(Ordering::Relaxed) {
@@ -133,11 +141,23 @@ fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
+/// What happens at the twentieth answer.
+fn under_load(mode: &str, listener: &TcpListener) {
+    match mode {
+        "dies-under-load" => std::process::exit(9),
+        // Whoever is in the tree of a frozen server then was not there before.
+        "forks-under-load" => drop(Command::new("sleep").arg("600").spawn()),
+        // Nobody is let in any more; who is in stays.
+        "closes-under-load" => drop(rustix::net::shutdown(listener, rustix::net::Shutdown::Both)),
+        _ => {}
+    }
+}
+
 /// Requests of all connections.
 static ANSWERED: AtomicU32 = AtomicU32::new(0);
 
 /// Answers requests without a body until the client goes away.
-fn answer_all(mode: &str, stream: TcpStream) -> Option<()> {
+fn answer_all(mode: &str, listener: &TcpListener, stream: TcpStream) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
@@ -150,8 +170,11 @@ fn answer_all(mode: &str, stream: TcpStream) -> Option<()> {
             reader.read_line(&mut header).ok().filter(|&length| length > 0)?;
         }
         // Late enough to pass the check of the answers.
-        if mode == "dies-under-load" && ANSWERED.fetch_add(1, Ordering::Relaxed) == 20 {
-            std::process::exit(9);
+        if ANSWERED.fetch_add(1, Ordering::Relaxed) == 20 {
+            under_load(mode, listener);
+        }
+        if mode == "hangs-under-load" && ANSWERED.load(Ordering::Relaxed) > 20 {
+            std::thread::sleep(Duration::from_secs(600));
         }
         let mut words = line.split(' ');
         let (method, target) = (words.next()?, words.next()?);

@@ -41,7 +41,7 @@ Exit codes:
   0    everything asked for was done
   1    something failed; the message, or the report, says what
   2    the command line, the registry or a scenario is wrong
-  130  interrupted; finished trials are kept";
+  130  interrupted; finished starts are kept";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -111,8 +111,9 @@ mod tests {
     #[test]
     fn wrong_numbers_are_refused_by_name() {
         for (argument, value, expected) in [
-            ("--trials", "0", "1..=1000"),
-            ("--duration", "1us", "not between 100ms and 3600s"),
+            ("--starts", "0", "1..=1000"),
+            ("--budget", "soon", "`soon` is no duration"),
+            ("--duration", "1us", "not between 50ms and 3600s"),
             ("--duration", "soon", "`soon` is no duration"),
             ("--seed", "-1", "invalid digit"),
         ] {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// A send is late when its schedule lag exceeds this, in nanoseconds: less is no visible part of any tail that is printed
-/// (METHODOLOGY.md, "When a trial does not count").
+/// (METHODOLOGY.md, "Which windows count").
 pub const LATE_AFTER_NS: u64 = 100_000;
 
 /// What became of requests.

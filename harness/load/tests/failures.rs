@@ -168,6 +168,22 @@ fn a_server_that_never_answers_leaves_only_censored_requests() {
 }
 
 #[test]
+fn a_drain_that_is_limited_ends_before_requests_time_out_and_leaves_them_censored() {
+    let server = Scripted::start(|peer| {
+        if peer.read_request() {
+            peer.wait_for_close();
+        }
+    });
+    let mut plan = plan(server.address, stream(server.address, RATE, 4, AnySuccess), WINDOW_MS);
+    // Longer than anybody would wait for this test.
+    plan.timeout = Duration::from_secs(3600);
+    plan.drain_within = Some(Duration::from_millis(20));
+    let stream = &run(&plan).streams[0];
+    assert_eq!((stream.counts.due, stream.counts.ok, stream.censored()), (DUE, 0, DUE));
+    assert_eq!((stream.errors.requests(), stream.counts.in_flight_at_end), (0, 4));
+}
+
+#[test]
 fn timeouts_of_a_closed_loop_are_censored_too() {
     let server = Scripted::start(|peer| {
         if peer.read_request() {

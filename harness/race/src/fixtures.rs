@@ -2,7 +2,7 @@
 
 pub mod run;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use load::ClosedLoop;
 use stats::{Digest, Histogram, Recorded, Stationarity};
@@ -12,13 +12,16 @@ use crate::{
     plan::{
         cpu_plan::CpuPlan,
         resolve::{Calibration, RowCalibration},
-        scenario::Placement,
+        run_plan::RunPlan,
+        scenario::{Metric, Pacing, Placement, RankBy, Scenario, Stream},
     },
     records::{
+        environment::{Code, Cpu, Environment},
+        folder::{RunRecord, TimeSpent},
         log::ServerRecord,
         window::{GeneratorRecord, Measured, SelfChecks, SlicesRecord, StreamRecord, Verdict, WindowRecord},
     },
-    registry::Tier,
+    registry::{OperationName, Row, Tier},
 };
 
 fn thousand(us: u64) -> Histogram {
@@ -90,6 +93,7 @@ pub fn sound() -> Measured {
             cpus: "0".parse().unwrap_or_default(),
             row: RowUse { cpu_ns: 10_500_000, processes: 1, threads: 1, ..RowUse::default() },
             shares: Shares { row_ns: 10_500_000, ..Shares::default() },
+            foreign_beside_generator_ns: Some(0),
             unexplained_ns: Some(0),
             unexplained_within_ns: 30_000_000,
             stolen_ticks: BTreeMap::new(),
@@ -227,5 +231,93 @@ pub fn calibration() -> Calibration {
         rows: vec![row("a", 50_000.0, 5_000.0), row("b", 40_000.0, 5_000.0), row("c", 60_000.0, 5_200.0)],
         complex_ns_per_iteration: Some(1.25),
         randoms_ns_per_draw: Some(8.0),
+    }
+}
+
+/// A host of two CPUs, and a harness on it.
+pub fn environment() -> Environment {
+    Environment {
+        started: "2026-11-21T04:00:00+00:00".to_owned(),
+        command: "cargo bench-all".to_owned(),
+        host: "host".to_owned(),
+        cpu: Cpu {
+            model: Some("Model".to_owned()),
+            online: Some("0-1".to_owned()),
+            allowed: "0-1".parse().unwrap_or_default(),
+            cores: vec!["0".to_owned(), "1".to_owned()],
+            numa_nodes: None,
+            governor: None,
+            turbo: Some(true),
+            smt: None,
+            virtual_machine: true,
+            clock_source: Some("tsc".to_owned()),
+            mitigations: BTreeMap::new(),
+        },
+        memory_mib: Some(1024),
+        kernel: "6.0".to_owned(),
+        sysctls: [("net/core/somaxconn".to_owned(), Some("4096".to_owned()))].into(),
+        limits: [("open files".to_owned(), Some("1024".to_owned()))].into(),
+        rehearsal: false,
+        code: Code {
+            revision: Some("0123456789abcdef".to_owned()),
+            modified: Some(false),
+            lock_sha256: None,
+            harness_sha256: Some("of the harness".to_owned()),
+        },
+        tools: [("rustc".to_owned(), Some("rustc 1.95.0".to_owned()))].into(),
+        required: BTreeMap::new(),
+        start: None,
+        programs: ["a", "b"].map(|row| (row.to_owned(), format!("of {row}"))).into(),
+    }
+}
+
+/// A row of a registry.
+pub fn row(name: &str) -> Row {
+    let command = vec![format!("./{name}")];
+    Row { tier: Tier::Controlled, is_given: false, ..Row::given(name.to_owned(), command) }
+}
+
+/// A closed loop of two rounds that fits on every host.
+pub fn scenario(name: &str) -> Scenario {
+    Scenario {
+        name: name.to_owned(),
+        question: "how many?".to_owned(),
+        on_request: false,
+        placement: Placement::Shared,
+        server_cpus: Some(1),
+        min_server_cpus: 1,
+        warm_up: Duration::from_millis(50),
+        window: Duration::from_millis(250),
+        rounds: 2,
+        timeout: Duration::from_secs(5),
+        rank: RankBy { stream: "simple".to_owned(), by: Metric::Throughput },
+        streams: vec![Stream {
+            name: "simple".to_owned(),
+            operation: OperationName::Simple,
+            service_time: None,
+            connections: 64,
+            pacing: Pacing::Closed,
+        }],
+    }
+}
+
+/// A run of the rows `a` and `b` under the scenarios `first` and `second` before it measured anything.
+pub fn run_record(starts: u32) -> RunRecord {
+    RunRecord {
+        plan: RunPlan {
+            rows: vec![row("a"), row("b")],
+            with: Vec::new(),
+            scenarios: vec![scenario("first"), scenario("second")],
+            starts,
+            seed: 7,
+        },
+        skipped: Vec::new(),
+        conformance: None,
+        calibration: Calibration::default(),
+        gate: None,
+        failures: Vec::new(),
+        interrupted: false,
+        resumed: Vec::new(),
+        time: TimeSpent::default(),
     }
 }

@@ -1,9 +1,6 @@
 //! A run under way: built, calibrated, raced. What cannot be measured is reported and left out; the rest goes on.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    time::Instant,
-};
+use std::{collections::HashSet, time::Instant};
 
 use anyhow::{Context as _, bail};
 
@@ -20,20 +17,20 @@ use crate::{
     records::{
         folder::{Failure, Folder, RunRecord},
         log::{Entry as LogEntry, Log, ServerRecord, StartRecord},
+        resume::Resumed,
     },
     registry::{OperationName, Row, Tier},
     start::{
+        failed::{FAILURES_ALLOWED, FailedStarts},
         group::Group,
         kept::{choose_gate, first_gate, rounds_of},
         round::{Round, UnderWay},
     },
     verify::gate::{Gate, verify_rows},
 };
-use terminal::{outcome::Outcome, progress::Progress};
+use terminal::{interrupt::Interrupt, outcome::Outcome, progress::Progress};
 
-/// After this many starts in which its server failed, a row is out of the race.
-const FAILURES_ALLOWED: usize = 2;
-const CANNOT_APPEND: &str =
+const CANNOT_KEEP: &str =
     "cannot keep what was measured; what was kept before is whole, and --resume goes on from there";
 
 /// A run under way.
@@ -44,12 +41,10 @@ pub struct Run {
     calibration_cpus: CpuPlan,
     /// The starts that were finished.
     complete: Vec<StartRecord>,
-    /// Starts in which a server failed, by row.
-    failed_starts: HashMap<String, BTreeSet<usize>>,
+    /// Starts in which servers failed.
+    failed_starts: FailedStarts,
     /// Rows that did not end cleanly, which was said.
     unclean: HashSet<String>,
-    /// Seconds of this call's starts that are in the record.
-    spent_here: f64,
 }
 
 impl Run {
@@ -60,20 +55,15 @@ impl Run {
             Ok(_) => true,
             Err(error) => {
                 anstream::eprintln!("error: {error}");
-                failures.push(Failure { what: scenario.name.clone(), reason: error.to_string() });
+                failures.push(Failure {
+                    what: scenario.name.clone(),
+                    reason: error.to_string(),
+                    start: None,
+                });
                 false
             }
         });
-        let Some(first) = plan.scenarios.first() else { bail!("no scenario fits this host") };
-        // On a split where there is one, so that the generator takes nothing from the server.
-        let split = plan.scenarios.iter().find(|scenario| scenario.placement == Placement::Split);
-        let calibration_cpus = match split {
-            Some(scenario) => context.topology.plan(scenario, 0)?,
-            None => {
-                let split = Scenario { placement: Placement::Split, server_cpus: None, ..first.clone() };
-                context.topology.plan(&split, 0).or_else(|_| context.topology.plan(first, 0))?
-            }
-        };
+        let calibration_cpus = calibration_cpus(&plan, context)?;
         let (calibration, time) = Default::default();
         let record = RunRecord {
             plan,
@@ -83,16 +73,29 @@ impl Run {
             gate: None,
             failures,
             interrupted: false,
+            resumed: Vec::new(),
             time,
         };
-        Ok(Self {
-            record,
-            calibration_cpus,
-            complete: Vec::new(),
-            failed_starts: HashMap::new(),
-            unclean: HashSet::new(),
-            spent_here: 0.0,
-        })
+        Ok(Self::from_parts(record, calibration_cpus, Vec::new()))
+    }
+
+    /// Goes on with a run that was cut short: it decides from its records what it would have decided without that.
+    ///
+    /// # Errors
+    /// This host is too small for it.
+    pub fn resume(resumed: &Resumed, context: &Context) -> anyhow::Result<Self> {
+        let (mut record, complete) = (resumed.run().clone(), resumed.complete().to_vec());
+        record.resumed.push(jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string());
+        record.interrupted = false;
+        // The record is written just before its start is finished.
+        record.gate = complete.first().map(|first| record.gate.unwrap_or_else(|| choose_gate(first)));
+        let calibration_cpus = calibration_cpus(&record.plan, context)?;
+        Ok(Self::from_parts(record, calibration_cpus, complete))
+    }
+
+    fn from_parts(record: RunRecord, calibration_cpus: CpuPlan, complete: Vec<StartRecord>) -> Self {
+        let failed_starts = FailedStarts::of(&complete);
+        Self { record, calibration_cpus, complete, failed_starts, unclean: HashSet::new() }
     }
 
     /// How it ended, as far as it has.
@@ -106,35 +109,42 @@ impl Run {
         }
     }
 
-    fn fail(&mut self, progress: &Progress, what: &str, reason: String) {
+    fn fail(&mut self, progress: &Progress, what: &str, reason: String, start: Option<usize>) {
         progress.say(&format!("error: {what}: {reason}"));
-        self.record.failures.push(Failure { what: what.to_owned(), reason });
+        self.record.failures.push(Failure { what: what.to_owned(), reason, start });
     }
 
-    /// Builds the programs. A row whose program cannot be built is reported, and out.
+    /// Builds the programs of the rows that are in the race. A row whose program cannot be built is reported, and out.
     pub fn build(&mut self, context: &mut Context, workspace: &Workspace) {
         let began = Instant::now();
-        let rows = self.record.plan.rows.clone();
-        build_all(&rows, context, workspace, |progress, row, reason| self.fail(progress, row, reason));
-        self.record.time.building_s = began.elapsed().as_secs_f64();
+        let rows: Vec<Row> = self.record.plan.rows.iter().filter(|row| !self.is_out(row)).cloned().collect();
+        build_all(&rows, context, workspace, |progress, row, reason| self.fail(progress, row, reason, None));
+        self.record.time.building_s += began.elapsed().as_secs_f64();
     }
 
-    /// Plays the suite against the rows that were built. One that does not hold is not raced.
+    /// Plays the suite against the rows that were built. One that does not hold is not raced. A run that is resumed has the very programs
+    /// that were verified. What a person interrupts leaves no trace.
     pub fn verify(&mut self, context: &mut Context, gate: &Gate) -> anyhow::Result<()> {
+        if self.record.conformance.is_some() {
+            return Ok(());
+        }
         let began = Instant::now();
         let is_built = |row: &&Row| context.programs.contains_key(&row.name);
         let rows: Vec<Row> = self.record.plan.rows.iter().filter(is_built).cloned().collect();
         let verified = verify_rows(&rows, &[], context, gate)?;
+        self.record.time.verifying_s += began.elapsed().as_secs_f64();
+        if verified.interrupted {
+            return Ok(());
+        }
         for verdict in &verified.rows {
             if let Some(reason) = verdict.reason() {
                 context.programs.remove(&verdict.row);
                 anstream::eprintln!("error: {} is not raced: {reason}", verdict.row);
                 let reason = format!("not raced: {reason}");
-                self.record.failures.push(Failure { what: verdict.row.clone(), reason });
+                self.record.failures.push(Failure { what: verdict.row.clone(), reason, start: None });
             }
         }
         self.record.conformance = Some(verified.record());
-        self.record.time.verifying_s = began.elapsed().as_secs_f64();
         Ok(())
     }
 
@@ -147,7 +157,8 @@ impl Run {
         asked.iter().any(|row| is_left(row) && (only_null || !is_null(row)))
     }
 
-    /// Measures what the rows can do, where a scenario's rates or operations are derived from it.
+    /// Measures what the rows can do, where a scenario's rates or operations are derived from it, and it is not known from before the
+    /// run was resumed. What a person interrupts leaves no trace.
     pub fn calibrate(&mut self, context: &Context) -> anyhow::Result<()> {
         let plan = &self.record.plan;
         let rows: Vec<_> =
@@ -156,7 +167,7 @@ impl Run {
             plan.scenarios.iter().any(|s| s.streams.iter().any(|stream| stream.operation == operation))
         };
         let derived = plan.scenarios.iter().any(Scenario::needs_calibration);
-        if !derived || context.interrupt.asked() {
+        if !derived || !self.record.calibration.rows.is_empty() || context.interrupt.asked() {
             return Ok(());
         }
         let began = Instant::now();
@@ -166,50 +177,74 @@ impl Run {
         // Where the generator is, so that nothing of the harness runs on the server's CPUs.
         let _pinned = self.calibration_cpus.generator.pin_current_thread().ok();
         let (calibration, unfit) = calibrate(context, &rows, &self.calibration_cpus, &wanted, &progress);
+        self.record.time.calibrating_s += began.elapsed().as_secs_f64();
+        if context.interrupt.asked() {
+            return Ok(());
+        }
         self.record.calibration = calibration;
         for unfit in unfit {
-            self.fail(&progress, &unfit.row, unfit.reason);
+            self.fail(&progress, &unfit.row, unfit.reason, None);
         }
-        self.record.time.calibrating_s = began.elapsed().as_secs_f64();
         Ok(())
     }
 
-    /// All starts. Ends early, without an error, when a person asks for it: the start under way counts for nothing then.
+    /// All starts that are left. Ends early, without an error, when a person asks for it: the start under way counts for nothing then.
     ///
     /// # Errors
     /// The disk is full.
     pub fn starts(&mut self, context: &Context, folder: &Folder, log: &mut Log) -> anyhow::Result<()> {
-        let began = Instant::now();
         let plan = self.record.plan.clone();
-        let left =
-            (0..plan.starts as usize).filter(|start| !self.complete.iter().any(|it| it.start == *start));
-        let left: Vec<usize> = left.collect();
         let of_one = plan.window_count() / plan.starts.max(1) as usize;
-        let mut progress = Progress::new("measuring", of_one * left.len());
+        let mut progress = Progress::new("measuring", of_one * self.left().len());
         let mut edges = Edges::default();
-        for start in left {
-            let at = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
-            log.append(&LogEntry::Begun { start, at }).context(CANNOT_APPEND)?;
-            let mut under_way = UnderWay { log, record: StartRecord { start, ..StartRecord::default() } };
+        self.each_start(folder, log, &context.interrupt, |run, under_way| {
             for group in plan.groups() {
-                let of = Of { context, plan: &plan, start };
-                self.group(of, &group, &mut edges, &mut under_way, &mut progress).context(CANNOT_APPEND)?;
+                let of = Of { context, plan: &plan, start: under_way.record.start };
+                run.group(of, &group, &mut edges, under_way, &mut progress)?;
             }
-            if context.interrupt.asked() {
+            Ok(())
+        })
+    }
+
+    /// The starts that were not finished, in their order.
+    fn left(&self) -> Vec<usize> {
+        let is_complete = |start: &usize| self.complete.iter().any(|complete| complete.start == *start);
+        (0..self.record.plan.starts as usize).filter(|start| !is_complete(start)).collect()
+    }
+
+    /// Has `measure` measure each start that is left, and keeps the books: at every instant the folder holds all starts that were
+    /// finished, and at most one that was not.
+    fn each_start(
+        &mut self,
+        folder: &Folder,
+        log: &mut Log,
+        interrupt: &Interrupt,
+        mut measure: impl FnMut(&mut Self, &mut UnderWay<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let (began, before) = (Instant::now(), self.record.time.starts_s);
+        for start in self.left() {
+            if interrupt.asked() {
                 break;
             }
-            let record = under_way.record;
-            log.append(&LogEntry::Complete { start }).context(CANNOT_APPEND)?;
-            log.sync().context(CANNOT_APPEND)?;
-            if self.record.gate.is_none() {
-                self.record.gate = Some(choose_gate(&record));
+            let at = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+            log.append(&LogEntry::Begun { start, at }).context(CANNOT_KEEP)?;
+            let mut under_way = UnderWay { log, record: StartRecord { start, ..StartRecord::default() } };
+            measure(self, &mut under_way)?;
+            if interrupt.asked() {
+                break;
             }
-            self.complete.push(record);
-            self.record.time.starts_s += began.elapsed().as_secs_f64() - self.spent_here;
-            self.spent_here = began.elapsed().as_secs_f64();
-            folder.write_run(&self.record)?;
+            if self.complete.is_empty() {
+                self.record.gate = Some(choose_gate(&under_way.record));
+            }
+            self.complete.push(under_way.record);
+            self.record.time.starts_s = before + began.elapsed().as_secs_f64();
+            // What is concluded from a start is on disk before the start counts: the other way round, a run that was killed in between
+            // would have starts whose failures nobody knows.
+            folder.write_run(&self.record).context(CANNOT_KEEP)?;
+            log.append(&LogEntry::Complete { start }).context(CANNOT_KEEP)?;
+            log.sync().context(CANNOT_KEEP)?;
         }
-        self.record.time.starts_s += began.elapsed().as_secs_f64() - self.spent_here;
+        self.record.time.starts_s = before + began.elapsed().as_secs_f64();
         Ok(())
     }
 
@@ -230,7 +265,7 @@ impl Run {
         {
             match resolve(scenario, &self.record.calibration, cpus.server.len()) {
                 Ok(load) => loads.push((scenario, load)),
-                Err(error) => self.fail(progress, &scenario.name, error.to_string()),
+                Err(error) => self.fail(progress, &scenario.name, error.to_string(), None),
             }
         }
         let Some((_, first_load)) = loads.first() else { return Ok(()) };
@@ -267,9 +302,10 @@ impl Run {
                 let (windows, before) = (plan.entries(scenario).len(), under_way.record.windows.len());
                 progress.skip(windows - entries.len());
                 let round = Round { context, plan, scenario, load, start, round, gate: &gate };
-                round.run(&entries, &mut group, edges, under_way, progress, |progress, entry, fault| {
+                let failed = |progress: &Progress, entry: Entry<'_>, fault: &str| {
                     self.count_failure(progress, entry, start, fault);
-                })?;
+                };
+                round.run(&entries, &mut group, edges, under_way, progress, failed).context(CANNOT_KEEP)?;
                 let measured = under_way.record.windows.len() - before;
                 self.record.time.windows_s += measured as f64 * load.window.as_secs_f64();
                 if context.interrupt.asked() {
@@ -279,8 +315,7 @@ impl Run {
         }
         for server in group.stop() {
             self.count_end(progress, &server);
-            under_way.log.append(&LogEntry::Server(server.clone()))?;
-            under_way.record.servers.push(server);
+            under_way.server(server).context(CANNOT_KEEP)?;
         }
         Ok(())
     }
@@ -290,21 +325,18 @@ impl Run {
     }
 
     fn is_out(&self, row: &Row) -> bool {
-        let failures = self.failed_starts.get(&row.name).map_or(0, BTreeSet::len);
-        self.has_failed(&row.name) || failures >= FAILURES_ALLOWED
+        self.has_failed(&row.name) || self.failed_starts.is_out(&row.name)
     }
 
     /// Each failure is reported once; after so many, the row is out.
     fn count_failure(&mut self, progress: &Progress, entry: Entry<'_>, start: usize, reason: &str) {
         let row = &entry.row.name;
-        let failures = self.failed_starts.entry(row.clone()).or_default();
-        if failures.insert(start) {
-            let out = failures.len() >= FAILURES_ALLOWED;
+        if self.failed_starts.count(row, start) {
             let what = format!("{} in start {}", entry.label(), start + 1);
-            self.fail(progress, &what, reason.to_owned());
-            if out {
+            self.fail(progress, &what, reason.to_owned(), Some(start));
+            if self.failed_starts.is_out(row) {
                 let reason = format!("is out of the race after {FAILURES_ALLOWED} starts in which it failed");
-                self.fail(progress, row, reason);
+                self.fail(progress, row, reason, Some(start));
             }
         }
     }
@@ -328,6 +360,19 @@ impl Run {
     }
 }
 
+/// Where rows are calibrated: on a split where there is one, so that the generator takes nothing from the server.
+fn calibration_cpus(plan: &RunPlan, context: &Context) -> anyhow::Result<CpuPlan> {
+    let Some(first) = plan.scenarios.first() else { bail!("no scenario fits this host") };
+    let split = plan.scenarios.iter().find(|scenario| scenario.placement == Placement::Split);
+    Ok(match split {
+        Some(scenario) => context.topology.plan(scenario, 0)?,
+        None => {
+            let split = Scenario { placement: Placement::Split, server_cpus: None, ..first.clone() };
+            context.topology.plan(&split, 0).or_else(|_| context.topology.plan(first, 0))?
+        }
+    })
+}
+
 /// Which start of what.
 #[derive(Clone, Copy, Debug)]
 struct Of<'a> {
@@ -335,3 +380,6 @@ struct Of<'a> {
     plan: &'a RunPlan,
     start: usize,
 }
+
+#[cfg(test)]
+mod tests;

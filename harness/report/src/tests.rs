@@ -61,7 +61,7 @@ fn contents() -> Contents {
     });
     contents.run.conformance = Some(conformance());
     contents.run.failures =
-        vec![Failure { what: "fork-per-core".to_owned(), reason: "no program".to_owned() }];
+        vec![Failure { what: "fork-per-core".to_owned(), reason: "no program".to_owned(), start: None }];
     contents
 }
 

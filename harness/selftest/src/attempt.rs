@@ -14,7 +14,7 @@ use crate::{
     script::Length,
     server::BODY,
 };
-use race::{programs::context::guard_command, sample::MachineSample};
+use race::{machine::sample::MachineSample, programs::context::guard_command};
 
 const READY_WITHIN: Duration = Duration::from_secs(10);
 const STOP_WITHIN: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use crate::{
     queue::{Intervals, Queue, sojourn_quantile},
     script::{Act, Script},
 };
-use race::trial::soundness::{self, HiddenStall, WithoutOmission};
+use race::measure::soundness::{self, HiddenStall, WithoutOmission};
 
 /// What reported and logged times may differ by: 2% ...
 const AGREEMENT: f64 = 0.02;

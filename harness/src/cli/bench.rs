@@ -1,6 +1,9 @@
 //! `harness bench`: a whole run, from the data that describes it to the tables that it leaves.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::bail;
 use clap::Args;
@@ -10,19 +13,23 @@ use super::list;
 use race::{
     machine::alone::Alone,
     plan::{
+        budget::starts_within,
+        describe::describe,
         run_plan::RunPlan,
         scenario::{Placement, Scenarios},
     },
     programs::{
         context::Context,
+        made_of::sha256_of_rows,
         prerequisites,
         start_environment::{self, StartRecord},
         workspace::Workspace,
     },
     records::{
         conformance::Conformance,
-        environment::{Environment, host_name, sha256_of},
+        environment::{Environment, host_name},
         folder::{Folder, TimeSpent},
+        resume::{Resumed, Today},
     },
     registry::{Asked, Registry, Row},
     run::Run,
@@ -38,8 +45,13 @@ Examples:
   cargo bench-all --dry-run                           the plan, and how long it would take
   cargo bench-all --scenario mixed --only work-stealing,rayon-offload
   cargo bench-all --only ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
-  cargo bench-all --trials 1 --duration 1s --out /tmp/lap     a quick look, without ranks
-  cargo bench-all --seed 42                           the same order and the same arrivals again";
+  cargo bench-all --budget 2m --out /tmp/lap          a quick look: two starts or more, without places
+  cargo bench-all --profile publish                   ten starts of six rounds and more, about half an hour
+  cargo bench-all --resume results/2026-11-21-host    goes on where that run was ended
+  cargo bench-all --seed 42                           the same order and the same arrivals again
+
+A start is one life of all servers; in it, every row is measured once a round, in random order, for a fraction of a second, while
+all others stand still. Starts are what is compared: six are the least for places. How many there are is fixed beforehand.";
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
@@ -57,10 +69,22 @@ pub(crate) struct BenchArgs {
     /// Also the rows and scenarios that are for request alone
     #[arg(long, conflicts_with = "only")]
     pub all: bool,
-    /// Trials of each row under each scenario: one a block
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub trials: u32,
-    /// Measuring window of a trial (such as 500ms or 4s), instead of what the scenario says
+    /// How long measuring may take (such as 12m): as many starts of all servers as fit
+    #[arg(long, value_name = "TIME", default_value = "12m", value_parser = duration::parse)]
+    pub budget: Duration,
+    /// How thorough: `publish` has ten starts of at least six rounds, however long that takes
+    #[arg(long, value_enum, conflicts_with = "budget")]
+    pub profile: Option<Thoroughness>,
+    /// How often all servers are started, instead of what fits the budget
+    #[arg(long, value_name = "N", conflicts_with = "budget", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub starts: Option<u32>,
+    /// Rounds of each start under each scenario, instead of what the scenario says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: Option<u32>,
+    /// Trials are gone: what became of them is said
+    #[arg(long, hide = true, value_name = "N")]
+    pub trials: Option<String>,
+    /// Measuring window (such as 150ms or 1s), instead of what the scenario says
     #[arg(long, value_name = "S", value_parser = window)]
     pub duration: Option<Duration>,
     /// Seed of the order of rows and of all arrivals; a new one each time where nothing is said
@@ -72,6 +96,9 @@ pub(crate) struct BenchArgs {
     /// Replace the run that is in the results folder
     #[arg(long, requires = "out")]
     pub replace: bool,
+    /// Go on with the run in this folder, which was ended early: its plan, its programs and its host must be the same
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["only", "scenario", "with", "all", "budget", "profile", "starts", "rounds", "duration", "seed", "out", "unverified", "rehearsal"])]
+    pub resume: Option<PathBuf>,
     /// Registry of rows, instead of harness/servers.toml
     #[arg(long, value_name = "FILE")]
     pub registry: Option<PathBuf>,
@@ -95,11 +122,28 @@ pub(crate) struct BenchArgs {
     pub list: bool,
 }
 
+/// How thorough a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Thoroughness {
+    /// Good enough for results/: ten starts of at least six rounds
+    Publish,
+}
+
+/// An option that was, and what to say instead.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--trials is gone: a trial is now a start of many short windows; say --starts {0}, or --budget 12m for as many as fit"
+)]
+pub(crate) struct TrialsAreGone(String);
+
 /// Runs `harness bench`. `command` is what the person typed.
 ///
 /// # Errors
 /// The command line, the registry or the scenarios are wrong, or nothing can be written.
 pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome> {
+    if let Some(trials) = &args.trials {
+        return Err(TrialsAreGone(trials.clone()).into());
+    }
     let workspace = Workspace::at_or_above(&std::env::current_dir()?)?;
     let registry = Registry::read(&args.registry.clone().unwrap_or_else(|| workspace.registry()))?;
     let registry = registry.with(&args.with)?;
@@ -108,6 +152,43 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
         list::print(&registry, &scenarios, workspace.root());
         return Ok(Outcome::Done);
     }
+    let interrupt = Interrupt::listen("finished starts are kept, and --resume goes on from there")?;
+    let mut context = Context::new(interrupt)?;
+    let field = Field { registry, scenarios, workspace, command };
+    let race = match &args.resume {
+        Some(path) => resume(path, &field, args, &mut context)?,
+        None => begin(args, &field, &mut context)?,
+    };
+    match race {
+        Prepared::Told(outcome) => Ok(outcome),
+        Prepared::Race(race) => run_race(*race, args, &field.workspace, &mut context),
+    }
+}
+
+/// What there is to be raced.
+struct Field {
+    registry: Registry,
+    scenarios: Scenarios,
+    workspace: Workspace,
+    command: String,
+}
+
+/// A race that is about to be measured: its programs are built, and what it is made with is written.
+struct Race {
+    run: Run,
+    folder: Folder,
+    _alone: Option<Alone>,
+}
+
+enum Prepared {
+    Race(Box<Race>),
+    /// The plan was all that was asked for.
+    Told(Outcome),
+}
+
+/// A new run.
+fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Result<Prepared> {
+    let Field { registry, scenarios, workspace, command } = field;
     let mut rows = registry.select(Asked::of(&args.only, args.all))?;
     let skipped = prerequisites::skip(&mut rows, workspace.root(), &args.only);
     for skipped in &skipped {
@@ -117,58 +198,77 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     if rows.is_empty() {
         bail!("no row is left to race: what they need is missing");
     }
-    let plan = plan(args, rows, &scenarios)?;
-    let mut context = Context::new(Interrupt::listen("finished trials are kept")?)?;
     if args.rehearsal {
         context.profile = Profile::Debug;
     }
-    let mut run = Run::new(plan, skipped, &context)?;
-    anstream::print!("{}", run.record.plan.describe(&context.topology)?);
+    let mut run = Run::new(plan(args, rows, scenarios)?, skipped, context)?;
+    anstream::print!("{}", describe(&run.record.plan, &context.topology)?);
     if args.dry_run {
-        return Ok(run.outcome());
+        return Ok(Prepared::Told(run.outcome()));
     }
-    if !context.may_raise_priority
-        && run.record.plan.scenarios.iter().any(|s| s.placement == Placement::Shared)
-    {
-        anstream::eprintln!(
-            "warning: the generator cannot raise its priority on shared CPUs; run as root, or allow real-time \
-             priority (ulimit -r), or its own lag may make trials invalid"
-        );
-    }
-
-    let _alone = match args.beside_others || args.rehearsal {
-        true => None,
-        false => Some(Alone::on_this_host()?),
-    };
-    let folder = create_folder(args, &workspace)?;
-    let mut environment = Environment::capture(&workspace, command)?;
+    warn_of_priority(&run.record.plan, context);
+    let alone = alone(args)?;
+    let folder = create_folder(args, workspace)?;
+    let mut environment = Environment::capture(workspace, command.clone())?;
     environment.required = prerequisites::versions(&run.record.plan.rows, workspace.root(), &context.guard);
     for said in prerequisites::unexpected(&run.record.plan.rows, &environment.required) {
         anstream::eprintln!("warning: {said}");
     }
     environment.rehearsal = args.rehearsal;
     environment.start = Some(StartRecord::of(&run.record.plan.rows, &start_environment::own()));
-    run.build(&mut context, &workspace);
-    for (row, built) in &context.programs {
-        environment.programs.insert(row.clone(), sha256_of(&built.program)?);
-        for (package, binary) in &built.uses {
-            environment.programs.insert(format!("{row} uses {package}"), sha256_of(binary)?);
-        }
-    }
+    run.build(context, workspace);
+    environment.programs = sha256_of_rows(&run.record.plan.rows, context, workspace.root())?;
     folder.write_environment(&environment)?;
-    folder.write_run(&run.record)?;
     if args.unverified {
         run.record.conformance = Some(Conformance::Unverified);
-    } else {
-        let root = workspace.root().to_owned();
-        run.verify(&mut context, &Gate { folder: cache_folder(&workspace), root, fresh: false })?;
     }
     folder.write_run(&run.record)?;
-    let mut log = folder.trial_log()?;
-    if run.can_race(&context) {
-        run.calibrate(&context)?;
+    Ok(Prepared::Race(Box::new(Race { run, folder, _alone: alone })))
+}
+
+/// A run that was ended early, as it was begun.
+fn resume(path: &Path, field: &Field, args: &BenchArgs, context: &mut Context) -> anyhow::Result<Prepared> {
+    let Field { registry, scenarios, workspace, command } = field;
+    let environment = Environment::capture(workspace, command.clone())?;
+    let today = Today { rows: registry.rows(), scenarios: scenarios.all(), environment: &environment };
+    let resumed = Resumed::of(Folder::open(path), today)?;
+    if resumed.environment().rehearsal {
+        context.profile = Profile::Debug;
+    }
+    let mut run = Run::resume(&resumed, context)?;
+    let (starts, complete) = (run.record.plan.starts, resumed.complete().len());
+    anstream::println!("{complete} of {starts} starts of {} were finished", path.display());
+    if args.dry_run {
+        return Ok(Prepared::Told(run.outcome()));
+    }
+    warn_of_priority(&run.record.plan, context);
+    let alone = alone(args)?;
+    run.build(context, workspace);
+    if context.interrupt.asked() {
+        return Ok(Prepared::Told(Outcome::Interrupted));
+    }
+    resumed.same_programs(&sha256_of_rows(&run.record.plan.rows, context, workspace.root())?)?;
+    let folder = resumed.folder().clone();
+    folder.write_run(&run.record)?;
+    Ok(Prepared::Race(Box::new(Race { run, folder, _alone: alone })))
+}
+
+/// Asks whether the rows keep the contract, measures, and shows the tables.
+fn run_race(
+    race: Race,
+    args: &BenchArgs,
+    workspace: &Workspace,
+    context: &mut Context,
+) -> anyhow::Result<Outcome> {
+    let Race { mut run, folder, .. } = race;
+    let root = workspace.root().to_owned();
+    run.verify(context, &Gate { folder: cache_folder(workspace), root, fresh: false })?;
+    folder.write_run(&run.record)?;
+    let mut log = folder.log()?;
+    if run.can_race(context) {
+        run.calibrate(context)?;
         folder.write_run(&run.record)?;
-        run.trials(&context, &mut log)?;
+        run.starts(context, &folder, &mut log)?;
     } else if !context.interrupt.asked() {
         anstream::eprintln!("error: no row is left to race");
     }
@@ -177,15 +277,34 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
 
     let markdown = report::write(&folder)?;
     anstream::println!("\n{}", report::for_terminal(&markdown));
-    let TimeSpent { building_s, verifying_s, calibrating_s, trials_s, .. } = run.record.time;
+    let TimeSpent { building_s, verifying_s, calibrating_s, starts_s, .. } = run.record.time;
     anstream::println!(
         "{} in all, {} of it building and verifying; {:.0}% of the rest was spent in measuring windows",
-        about(Duration::from_secs_f64((building_s + verifying_s + calibrating_s + trials_s).round())),
+        about(Duration::from_secs_f64((building_s + verifying_s + calibrating_s + starts_s).round())),
         about(Duration::from_secs_f64((building_s + verifying_s).round())),
         100.0 * run.record.time.measuring_share(),
     );
     anstream::println!("The records are in {}", folder.path().display());
+    if run.record.interrupted && args.resume.is_none() {
+        anstream::println!("Go on with: cargo bench-all --resume {}", folder.path().display());
+    }
     Ok(run.outcome())
+}
+
+fn alone(args: &BenchArgs) -> anyhow::Result<Option<Alone>> {
+    match args.beside_others || args.rehearsal {
+        true => Ok(None),
+        false => Ok(Some(Alone::on_this_host()?)),
+    }
+}
+
+fn warn_of_priority(plan: &RunPlan, context: &Context) {
+    if !context.may_raise_priority && plan.scenarios.iter().any(|s| s.placement == Placement::Shared) {
+        anstream::eprintln!(
+            "warning: the generator cannot raise its priority on shared CPUs; run as root, or allow real-time \
+             priority (ulimit -r), or its own lateness may show in the figures"
+        );
+    }
 }
 
 fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Result<RunPlan> {
@@ -193,13 +312,27 @@ fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Resu
     if let Some(window) = args.duration {
         scenarios.iter_mut().for_each(|scenario| scenario.window = window);
     }
+    let publish = args.profile == Some(Thoroughness::Publish);
+    for scenario in &mut scenarios {
+        match args.rounds {
+            Some(rounds) => scenario.rounds = rounds as usize,
+            None if publish => scenario.rounds = scenario.rounds.max(PUBLISHED_ROUNDS),
+            None => {}
+        }
+    }
     scenarios.retain(|scenario| rows.iter().any(|row| scenario.suits(row)));
     if scenarios.is_empty() {
         bail!("none of these rows serves what these scenarios ask for");
     }
     let seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
     let with = rows.iter().filter(|row| row.is_given).map(|row| row.name.clone()).collect();
-    Ok(RunPlan { rows, with, scenarios, trials: args.trials, seed })
+    let plan = RunPlan { rows, with, scenarios, starts: 0, seed };
+    let starts = match (args.starts, args.profile) {
+        (Some(starts), _) => starts,
+        (None, Some(Thoroughness::Publish)) => PUBLISHED_STARTS,
+        (None, None) => starts_within(&plan, args.budget)?,
+    };
+    Ok(RunPlan { starts, ..plan })
 }
 
 fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Folder> {
@@ -212,8 +345,11 @@ fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Fold
     }
 }
 
+/// What `--profile publish` has.
+const PUBLISHED_STARTS: u32 = 10;
+const PUBLISHED_ROUNDS: usize = 6;
 /// A window shorter than this holds too few requests to say anything, and is mostly edges.
-const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
+const SHORTEST_WINDOW: Duration = Duration::from_millis(50);
 /// A window longer than this is a typing error.
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
 

@@ -12,20 +12,19 @@ fn a_foreign_program_is_raced_by_its_answers_alone_and_nothing_is_invented_of_it
     let lap = Lap::with_rows(&[("ours", "right")])
         .and_reference("http", "foreign", BY_HTTP)
         .and_reference("terse", "terse", "");
-    let output = lap.run(&["--trials", "1", "--scenario", "open"]);
+    let output = lap.run(&["--starts", "1", "--scenario", "open"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    for (row, workers) in [
-        ("ours", serde_json::json!(1)),
-        ("http", serde_json::Value::Null),
-        ("terse", serde_json::Value::Null),
-    ] {
-        let trial = lap.trials().into_iter().rfind(|trial| trial["row"] == row).unwrap();
-        let measured = &trial["measured"];
-        assert_eq!(measured["workers"], workers, "{row}: {trial}");
-        assert!(measured["streams"][0]["right"].as_u64() > Some(0), "{row}: {trial}");
-        assert!(measured["server"]["cpu_ns"].as_u64() > Some(0), "{row}: {trial}");
-        assert_eq!(measured["server"]["processes"], 1, "the guard is none of the server's: {trial}");
-        assert!(measured.get("unclean_end").is_none(), "{row}: {trial}");
+    for (row, workers) in [("ours", Some(1)), ("http", None), ("terse", None)] {
+        let server = lap.servers().into_iter().find(|server| server.row == row).unwrap();
+        assert_eq!(
+            (server.workers, &server.unclean_end, &server.fault),
+            (workers, &None, &None),
+            "{server:?}"
+        );
+        let window = lap.windows().into_iter().rfind(|window| window.row == row).unwrap();
+        let measured = window.measured.unwrap();
+        assert!(measured.streams[0].right > 0 && measured.accounts.row.cpu_ns > 0, "{row}: {measured:?}");
+        assert_eq!(measured.accounts.row.processes, 1, "the guard is none of the server's: {measured:?}");
     }
 }
 
@@ -43,7 +42,7 @@ fn a_foreign_program_that_fails_is_reported_with_its_last_words() {
     // Only one of them is waited for in vain.
     let path = lap.folder.path().join("servers.toml");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("'20s'", "'2s'")).unwrap();
-    let output = lap.run(&["--trials", "1", "--scenario", "open"]);
+    let output = lap.run(&["--starts", "1", "--scenario", "open"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     for (row, expected) in failures {
         let said = stderr(&output)
@@ -52,14 +51,14 @@ fn a_foreign_program_that_fails_is_reported_with_its_last_words() {
             .map(str::to_owned);
         assert!(said.as_ref().is_some_and(|said| said.contains(expected)), "{row}: {}", stderr(&output));
     }
-    assert!(lap.trials().iter().any(|trial| trial["row"] == "fine"));
+    assert!(lap.windows().iter().any(|window| window.row == "fine"));
 }
 
 #[test]
 fn a_foreign_program_that_cannot_be_stopped_is_ended_with_all_that_it_started_and_counts() {
     let lap = Lap::with_rows(&[("ours", "right")]).and_reference("stubborn", "unstoppable", BY_HTTP);
     let mut child = lap
-        .command(&["--trials", "1", "--scenario", "open"])
+        .command(&["--starts", "1", "--scenario", "open"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -79,8 +78,10 @@ fn a_foreign_program_that_cannot_be_stopped_is_ended_with_all_that_it_started_an
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(said.contains("warning: stubborn does not end cleanly: it outstayed SIGTERM by 5s"), "{said}");
     assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
-    let trial = lap.trials().into_iter().rfind(|trial| trial["row"] == "stubborn").unwrap();
-    assert!(trial["measured"]["unclean_end"].as_str().unwrap().contains("SIGTERM"), "{trial}");
-    assert_eq!(trial["measured"]["server"]["processes"], 5, "the daemon is the server's: {trial}");
+    let server = lap.servers().into_iter().find(|server| server.row == "stubborn").unwrap();
+    assert!(server.unclean_end.as_ref().unwrap().contains("SIGTERM") && server.fault.is_none(), "{server:?}");
+    let window = lap.windows().into_iter().rfind(|window| window.row == "stubborn").unwrap();
+    let processes = window.measured.unwrap().accounts.row.processes;
+    assert_eq!(processes, 5, "the daemon is the server's");
     assert!(lap.report().contains("did not end cleanly in "), "{}", lap.report());
 }

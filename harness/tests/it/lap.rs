@@ -7,6 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use race::records::{
+    log::{self, Measurements, ServerRecord},
+    window::WindowRecord,
+};
+
 use crate::rows::FACTORS;
 use crate::support::finish;
 use rustix::process::{Pid, test_kill_process};
@@ -57,7 +62,8 @@ impl Lap {
 
     pub(crate) fn scenario(&self, name: &str, placement: &str, by: &str, pacing: &str) {
         let text = format!(
-            "question = 'Does it work?'\nplacement = '{placement}'\nwarm_up = '50ms'\nwindow = '200ms'\ntimeout = '1s'\n\
+            "question = 'Does it work?'\nplacement = '{placement}'\nwarm_up = '20ms'\nwindow = '100ms'\ntimeout = '1s'\n\
+             rounds = 2\n\
              rank = {{ stream = 'simple', {by} }}\n\
              [[stream]]\nname = 'simple'\noperation = 'simple'\nconnections = 4\npacing = {{ {pacing} }}\n"
         );
@@ -98,9 +104,19 @@ impl Lap {
         )
     }
 
-    pub(crate) fn trials(&self) -> Vec<serde_json::Value> {
-        let text = fs::read_to_string(self.out().join("trials.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    /// What the log holds, as whoever reads a report has it.
+    pub(crate) fn measurements(&self) -> Measurements {
+        log::read(&self.out().join("windows.jsonl")).unwrap()
+    }
+
+    /// The windows of the starts that were finished.
+    pub(crate) fn windows(&self) -> Vec<WindowRecord> {
+        self.measurements().complete.into_iter().flat_map(|start| start.windows).collect()
+    }
+
+    /// The servers of the starts that were finished.
+    pub(crate) fn servers(&self) -> Vec<ServerRecord> {
+        self.measurements().complete.into_iter().flat_map(|start| start.servers).collect()
     }
 
     pub(crate) fn report(&self) -> String {

@@ -5,78 +5,66 @@ use std::{
     fs,
 };
 
+use race::records::window::{Verdict, WindowRecord};
+
 use crate::lap::{Lap, harness, scripted_server, stderr};
 
-/// What the machine may do to a trial, as its verdict says it.
-const DISTURBANCES: [&str; 5] = [
-    "the generator's own lag has p99 ",
-    "Little's law is off by ",
-    "the generator waited for a CPU for ",
-    "other processes of this machine took ",
-    "the generator took ",
-];
-
-/// Every row was tried in every block of every scenario: again as long as the machine disturbed it, three times at most.
-fn assert_tried_as_planned(trials: &[serde_json::Value], rows: &[&str], scenarios: &[&str], blocks: u64) {
-    let mut verdicts = BTreeMap::new();
-    for trial in trials {
-        let text = |name: &str| trial[name].as_str().unwrap().to_owned();
-        let place = (text("scenario"), trial["block"].as_u64().unwrap(), text("row"));
-        let attempts: &mut Vec<&str> = verdicts.entry(place).or_default();
-        assert_eq!(trial["attempt"], attempts.len(), "{trial}");
-        attempts.push(trial["verdict"]["kind"].as_str().unwrap());
-        let reasons = trial["verdict"]["reasons"].as_array();
-        assert_eq!(trial["verdict"]["kind"] == "invalid", reasons.is_some_and(|reasons| !reasons.is_empty()));
-        for reason in reasons.into_iter().flatten() {
-            let reason = reason.as_str().unwrap();
-            assert!(DISTURBANCES.iter().any(|known| reason.contains(known)), "{reason}");
-        }
+/// Every row was measured in every round of every start of every scenario, and once more at most.
+fn assert_measured_as_planned(windows: &[WindowRecord], rows: &[&str], scenarios: &[&str], starts: usize) {
+    let mut attempts: BTreeMap<_, Vec<u32>> = BTreeMap::new();
+    for window in windows {
+        let place = (window.scenario.as_str(), window.start, window.round, window.row.as_str());
+        attempts.entry(place).or_default().push(window.attempt);
     }
-    let of_block = |block: u64| {
-        scenarios.iter().flat_map(move |scenario| {
-            rows.iter().map(move |row| ((*scenario).to_owned(), block, (*row).to_owned()))
+    let rounds = (0..starts).flat_map(|start| (0..2).map(move |round| (start, round)));
+    let planned: BTreeSet<_> = rounds
+        .flat_map(|(start, round)| {
+            scenarios
+                .iter()
+                .flat_map(move |scenario| rows.iter().map(move |row| (*scenario, start, round, *row)))
         })
-    };
-    let planned: BTreeSet<_> = (0..blocks).flat_map(of_block).collect();
-    assert_eq!(verdicts.keys().cloned().collect::<BTreeSet<_>>(), planned);
-    for (place, attempts) in verdicts {
-        let (last, earlier) = attempts.split_last().unwrap();
-        assert!(earlier.iter().all(|verdict| *verdict == "invalid"), "{place:?}: {attempts:?}");
-        assert!(*last == "valid" || attempts == ["invalid"; 3], "{place:?}: {attempts:?}");
-    }
+        .collect();
+    assert_eq!(attempts.keys().copied().collect::<BTreeSet<_>>(), planned);
+    assert!(attempts.values().all(|attempts| attempts[..] == [0] || attempts[..] == [0, 1]), "{attempts:?}");
 }
 
 #[test]
 fn a_lap_leaves_a_folder_whose_tables_are_what_its_records_say() {
     let lap = Lap::with_rows(&[("a", "right"), ("b", "right")]);
-    let output = lap.run(&["--trials", "2", "--seed", "1"]);
+    let output = lap.run(&["--starts", "2", "--seed", "1"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let trials = lap.trials();
-    assert_tried_as_planned(&trials, &["a", "b"], &["closed", "open"], 2);
-    // Nothing that the machine does to a trial, and no verdict, changes this: the server is right, and the books balance.
-    let (mut answered, mut due_in_block) = (BTreeSet::new(), BTreeMap::new());
-    for trial in &trials {
-        let stream = &trial["measured"]["streams"][0];
-        let count = |name: &str| stream[name].as_u64().unwrap();
-        let (answers, cpu_ns) = (count("right"), trial["measured"]["server"]["cpu_ns"].as_u64().unwrap());
-        if answers > 0 {
-            assert!(cpu_ns > 0, "{trial}");
-            answered.insert((trial["row"].as_str().unwrap(), trial["scenario"].as_str().unwrap()));
-        } else {
-            // Whole windows pass in which nobody gets a CPU, where too many want one.
-            assert_eq!(trial["verdict"]["kind"], "invalid", "{trial}");
+    let windows = lap.windows();
+    assert_measured_as_planned(&windows, &["a", "b"], &["closed", "open"], 2);
+    // Nothing that the machine does to a window, and no verdict, changes this: the server is right, and the books balance.
+    let (mut answered, mut due_in_round) = (BTreeSet::new(), BTreeMap::new());
+    for window in &windows {
+        let measured = window.measured.as_ref().unwrap();
+        let stream = &measured.streams[0];
+        if stream.right > 0 {
+            assert!(
+                measured.accounts.row.cpu_ns > 0 && measured.answered_in_stretch >= stream.right,
+                "{window:?}"
+            );
+            answered.insert((window.row.as_str(), window.scenario.as_str()));
+            let by_worker: u64 = stream.answers_by_worker.values().sum();
+            assert_eq!((by_worker, stream.answers_by_worker.len()), (measured.answered_in_stretch, 1));
         }
-        let errors = stream["errors"].as_object().unwrap();
-        assert!(errors.keys().all(|kind| kind == "timeout"), "{trial}");
-        assert_eq!(count("due"), count("right") + count("censored"), "{trial}");
-        assert_eq!(stream["accounts_agree"], true, "{trial}");
-        if trial["scenario"] == "open" {
-            // The rows of a block meet the same arrivals, however often.
-            let block = trial["block"].as_u64().unwrap();
-            assert_eq!(*due_in_block.entry(block).or_insert(count("due")), count("due"), "{trial}");
+        assert!(stream.errors.keys().all(|kind| kind == "timeout"), "{window:?}");
+        assert_eq!(stream.due, stream.right + stream.censored, "{window:?}");
+        assert!(stream.accounts_agree, "{window:?}");
+        assert_eq!(stream.response_times().len(), stream.due, "{window:?}");
+        assert_eq!(stream.slices.due.iter().map(|&due| u64::from(due)).sum::<u64>(), stream.due);
+        assert_eq!(window.scenario == "closed", measured.closed_loop.is_some());
+        if window.scenario == "open" {
+            // The rows of a round meet the same arrivals, however often.
+            let round = (window.start, window.round);
+            assert_eq!(*due_in_round.entry(round).or_insert(stream.due), stream.due, "{window:?}");
         }
     }
-    assert_eq!((answered.len(), due_in_block.len()), (4, 2), "{answered:?} {due_in_block:?}");
+    assert_eq!((answered.len(), due_in_round.len()), (4, 4), "{answered:?} {due_in_round:?}");
+    let servers = lap.servers();
+    assert_eq!(servers.len(), 8, "{servers:?}");
+    assert!(servers.iter().all(|server| server.fault.is_none() && server.life.is_some()), "{servers:?}");
     let report = lap.report();
     for expected in ["## closed", "## open", "| a ", "| b ", "Fewer than 6", "**The rows were not verified"] {
         assert!(report.contains(expected), "no `{expected}` in\n{report}");
@@ -119,35 +107,56 @@ fn a_row_that_fails_is_reported_in_one_line_and_the_others_go_on() {
         ("no-program", "/nowhere/at-all"),
         ("dies-under-load", "exit code 9"),
         ("daemonises", "leaving 1 of its processes behind"),
+        ("forks-under-load", "(sleep) came"),
+        ("closes-under-load", "nobody listens any more"),
+        ("never-rests", "still uses "),
+        ("hangs-under-load", "no right answer"),
     ];
     let mut rows = vec![("fine", "right")];
     rows.extend(failures.iter().map(|&(mode, _)| (mode, mode)));
     let lap = Lap::with_rows(&rows);
-    let output = lap.run(&["--trials", "1", "--scenario", "open"]);
+    let output = lap.run(&["--starts", "2", "--scenario", "open"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let (stderr, report) = (stderr(&output), lap.report());
     for (row, expected) in failures {
-        // Under the scenario, or before any: `dies` must not be taken for `dies-under-load`.
+        // In a start, or before any: `dies` must not be taken for `dies-under-load`.
         let of_row = |line: &&str| {
-            [" under open: ", ": "].iter().any(|end| line.starts_with(&format!("error: {row}{end}")))
+            [" in start 1: ", ": "].iter().any(|end| line.starts_with(&format!("error: {row}{end}")))
         };
         let said =
             stderr.lines().find(of_row).unwrap_or_else(|| panic!("nothing is said of {row} in\n{stderr}"));
         assert!(said.contains(expected), "{said}");
         assert!(report.contains(expected), "no `{expected}` in\n{report}");
+        // One that hangs is given one round where it was overloaded before, in which it answers the first few.
+        let built = row != "no-program" && row != "hangs-under-load";
+        let out = format!("error: {row}: is out of the race after 2 starts in which it failed");
+        assert!(stderr.contains(&out) || !built, "{row}:\n{stderr}");
     }
-    let fine = lap.trials().into_iter().rfind(|trial| trial["row"] == "fine").unwrap();
-    assert!(fine["measured"]["streams"][0]["right"].as_u64() > Some(0), "{fine}");
+    let fine: Vec<WindowRecord> = lap.windows().into_iter().filter(|window| window.row == "fine").collect();
+    assert!(fine.iter().filter(|window| window.attempt == 0).count() == 4, "{fine:?}");
+    assert!(fine.iter().all(|window| !matches!(window.verdict, Verdict::Failed { .. })), "{fine:?}");
+    assert_eq!(harness(&["check", lap.out().to_str().unwrap()]).status.code(), Some(0));
 }
 
 #[test]
 fn a_seed_repeats_the_order_of_the_rows() {
     let order = |seed| {
         let lap = Lap::with_rows(&[("a", "right"), ("b", "right"), ("c", "right")]);
-        let output = lap.run(&["--trials", "3", "--seed", seed, "--scenario", "open", "--duration", "100ms"]);
+        let output = lap.run(&[
+            "--starts",
+            "3",
+            "--rounds",
+            "1",
+            "--seed",
+            seed,
+            "--scenario",
+            "open",
+            "--duration",
+            "50ms",
+        ]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        let trials = lap.trials().into_iter().filter(|trial| trial["attempt"] == 0);
-        let order: Vec<String> = trials.map(|trial| format!("{} {}", trial["row"], trial["seed"])).collect();
+        let windows = lap.windows().into_iter().filter(|window| window.attempt == 0);
+        let order: Vec<String> = windows.map(|window| format!("{} {}", window.row, window.seed)).collect();
         assert_eq!(order.len(), 9, "{order:?}");
         order
     };
@@ -163,14 +172,14 @@ fn a_host_with_one_cpu_is_told_what_it_cannot_measure_and_measures_the_rest() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             host::cpus::CpuSet::from_iter([cpu]).apply_to_current_thread().unwrap();
-            sender.send(lap.run(&["--trials", "1"])).unwrap();
+            sender.send(lap.run(&["--starts", "1"])).unwrap();
         });
     });
     let output = receiver.recv().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("closed needs 2 CPUs but only 1 may be used"), "{}", stderr(&output));
-    assert!(lap.trials().iter().all(|trial| trial["scenario"] == "open"));
-    assert!(!lap.trials().is_empty());
+    assert!(lap.windows().iter().all(|window| window.scenario == "open"));
+    assert!(!lap.windows().is_empty());
 }
 
 #[test]
@@ -178,7 +187,7 @@ fn a_folder_that_holds_something_is_not_written_to() {
     let lap = Lap::with_rows(&[("a", "right")]);
     fs::create_dir(lap.out()).unwrap();
     fs::write(lap.out().join("thesis.txt"), "all of it").unwrap();
-    let output = lap.run(&["--trials", "1"]);
+    let output = lap.run(&["--starts", "1"]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("not empty"), "{}", stderr(&output));
 }
@@ -188,7 +197,7 @@ fn a_row_that_lacks_something_is_skipped_with_what_installs_it_and_fails_only_wh
     let requires = "requires = [{ program = 'no-such-program-anywhere', install = 'get it' }]\n";
     let lap = Lap::with_rows(&[("ours", "right")]).and_reference("lacking", "terse", requires);
     let said = "skipped: lacking: no no-such-program-anywhere; install it with `get it`";
-    let output = lap.run(&["--trials", "1", "--scenario", "open"]);
+    let output = lap.run(&["--starts", "1", "--scenario", "open"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stderr(&output).contains(&format!("warning: {said}")), "{}", stderr(&output));
     let run: serde_json::Value =
@@ -197,7 +206,7 @@ fn a_row_that_lacks_something_is_skipped_with_what_installs_it_and_fails_only_wh
     assert!(lap.report().contains("- Skipped: lacking: no no-such"), "{}", lap.report());
     assert_eq!(harness(&["check", lap.out().to_str().unwrap()]).status.code(), Some(0));
 
-    let both = lap.run(&["--trials", "1", "--scenario", "open", "--only", "ours,lacking", "--replace"]);
+    let both = lap.run(&["--starts", "1", "--scenario", "open", "--only", "ours,lacking", "--replace"]);
     assert_eq!(both.status.code(), Some(1), "{}", stderr(&both));
     assert!(stderr(&both).contains(&format!("error: {said}")), "{}", stderr(&both));
     let listed = lap.run(&["--list"]);
@@ -216,10 +225,10 @@ fn a_server_of_the_command_line_is_raced_beside_what_is_selected() {
         "name=mine,cmd='{}' foreign --listen {{address}} --cpus {{cpus}},ready=http,operations=simple",
         server.display()
     );
-    let arguments = ["--trials", "1", "--scenario", "open", "--only", "ours", "--with", &with];
+    let arguments = ["--starts", "1", "--scenario", "open", "--only", "ours", "--with", &with];
     let output = lap.run(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let raced = |row: &str| lap.trials().iter().any(|trial| trial["row"] == row);
+    let raced = |row: &str| lap.windows().iter().any(|window| window.row == row);
     assert!(raced("ours") && raced("mine") && !raced("other"));
     let taken = lap.run(&["--replace", "--with", &with.replace("mine", "ours")]);
     assert_eq!(taken.status.code(), Some(2), "{}", stderr(&taken));

@@ -10,6 +10,7 @@ mod containers;
 mod dependency_directions;
 mod ended_laps;
 mod foreign_laps;
+mod frozen_rows;
 mod generators;
 mod laps;
 mod links;

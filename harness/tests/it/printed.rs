@@ -41,7 +41,8 @@ fn the_rows_and_scenarios_are_listed() {
 fn wrong_arguments_are_answered_with_what_to_do() {
     insta::assert_snapshot!("unknown_row", printed(&["bench", "--only", "work-staeling"]));
     insta::assert_snapshot!("unknown_scenario", printed(&["bench", "--scenario", "mixd"]));
-    insta::assert_snapshot!("no_trials", printed(&["bench", "--trials", "0"]));
+    insta::assert_snapshot!("no_trials", printed(&["bench", "--trials", "6"]));
+    insta::assert_snapshot!("no_starts", printed(&["bench", "--starts", "0"]));
     insta::assert_snapshot!("no_registry", printed(&["bench", "--registry", "nowhere.toml"]));
     insta::assert_snapshot!("no_run", printed(&["report", "nowhere"]));
 }

@@ -46,7 +46,18 @@ fn what_the_caller_exports_reaches_no_row_of_the_registry_and_is_not_meant_for_a
     fs::write(&script, telling(&given)).unwrap();
     let out = folder.path().join("out");
     let child = host::tether::command(env!("CARGO_BIN_EXE_harness"))
-        .args(["bench", "--unverified", "--beside-others", "--trials", "1", "--duration", "100ms", "--out"])
+        .args([
+            "bench",
+            "--unverified",
+            "--beside-others",
+            "--starts",
+            "1",
+            "--rounds",
+            "1",
+            "--duration",
+            "100ms",
+            "--out",
+        ])
         .arg(&out)
         .arg("--registry")
         .arg(folder.path().join("servers.toml"))

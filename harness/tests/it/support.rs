@@ -1,6 +1,7 @@
 //! What the tests of real processes share.
 
 use std::{
+    ffi::OsString,
     process::{Child, Output},
     sync::mpsc::channel,
     thread,
@@ -8,6 +9,11 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+
+/// The command that guards a process: the harness, under a hidden name.
+pub(crate) fn harness_guard() -> Vec<OsString> {
+    vec![env!("CARGO_BIN_EXE_harness").into(), "guard".into(), "--".into()]
+}
 
 /// Waits for a child, and fails the test rather than wait for ever.
 pub(crate) fn finish(child: Child, patience: Duration) -> Output {

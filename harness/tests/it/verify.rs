@@ -164,15 +164,15 @@ fn a_row_that_does_not_keep_the_contract_is_not_raced() {
     let checkout =
         Checkout::with_rows(&[("fine", "reference", "right", &[]), ("wrong", "native", "omits-allow", &[])]);
     let bench = |out: &str, arguments: &[&str]| {
-        checkout.run(&[&["bench", "--trials", "1", "--out", out], arguments].concat())
+        checkout.run(&[&["bench", "--starts", "1", "--rounds", "1", "--out", out], arguments].concat())
     };
     let output = bench("out", &[]);
     assert_eq!(output.status.code(), Some(1), "{}", all(&output));
     assert!(all(&output).contains("error: wrong is not raced: it does not conform"), "{}", all(&output));
     let raced = |out: &str| {
-        let trials = fs::read_to_string(checkout.path(out).join("trials.jsonl")).unwrap();
-        let rows = trials.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["row"].clone());
-        let mut rows: Vec<Value> = rows.collect();
+        let measurements = race::records::log::read(&checkout.path(out).join("windows.jsonl")).unwrap();
+        let windows = measurements.complete.into_iter().flat_map(|start| start.windows);
+        let mut rows: Vec<String> = windows.map(|window| window.row).collect();
         rows.dedup();
         rows
     };

@@ -11,7 +11,7 @@ use super::{
     wanted::LoadOptions,
 };
 use crate::target::{Target, TargetError};
-use race::trial::answers::{self, Expected, Judged};
+use race::measure::answers::{self, Expected, Judged};
 
 /// Why a command line that clap understood makes no plan.
 #[derive(Debug, thiserror::Error)]

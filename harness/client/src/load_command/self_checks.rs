@@ -10,7 +10,7 @@ use super::{
     check::{CheckName, SelfCheck},
     report::{GeneratorReport, StreamReport},
 };
-use race::trial::soundness::{self, Flow};
+use race::measure::soundness::{self, Flow};
 use terminal::numbers::thousands;
 
 /// More requests than this part that found every connection busy are worth a word.

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use load::{Observer, Phase, Progress};
 
 use super::self_checks::time;
-use race::sample::MachineSample;
+use race::machine::sample::MachineSample;
 use terminal::numbers::thousands;
 
 /// How often a terminal's line is drawn again.

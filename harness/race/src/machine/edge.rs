@@ -61,6 +61,9 @@ pub struct Accounts {
     pub row: RowUse,
     /// Who used those CPUs.
     pub shares: Shares,
+    /// What of the generator's own CPUs somebody took who does not take part; absent where it has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_beside_generator_ns: Option<u64>,
     /// How long those CPUs were busy beyond that; less than nothing where more was counted as theirs than was done there. `None`
     /// where the kernel does not say how busy they were.
     pub unexplained_ns: Option<i64>,
@@ -121,12 +124,19 @@ impl Accounts {
         let at = Where { cpus, generator };
         let side = |process: &Process| after.side(process).or_else(|| before.side(process));
         let shares = shares::between(&before.table, &after.table, at, side);
+        let has_own = !generator.iter().any(|cpu| cpus.contains(cpu));
+        let beside = || {
+            let at = Where { cpus: generator, generator };
+            let shares = shares::between(&before.table, &after.table, at, side);
+            shares.foreign_ns / generator.len().max(1) as u64
+        };
         let busy = after.cpus.busy_since(&before.cpus, cpus);
         let signed = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
         Self {
             stretch_ns: nanoseconds(after.at.saturating_duration_since(before.at)),
             cpus: cpus.clone(),
             row: row::between((&before.table, &before.row), (&after.table, &after.row), after.memory),
+            foreign_beside_generator_ns: has_own.then(beside),
             unexplained_ns: busy.map(|busy| signed(busy.ns) - signed(shares.sum_ns())),
             unexplained_within_ns: busy.map_or(0, |busy| busy.within_ns),
             shares,
@@ -140,6 +150,11 @@ impl Accounts {
     /// The share of the CPUs' time that somebody took who does not take part.
     pub fn foreign_share(&self) -> f64 {
         self.share(self.shares.foreign_ns)
+    }
+
+    /// The share of the time of the generator's own CPUs, in the mean, that somebody took who does not take part; 0 where it has none.
+    pub fn foreign_share_beside_generator(&self) -> f64 {
+        self.foreign_beside_generator_ns.unwrap_or(0) as f64 / (self.stretch_ns as f64).max(1.0)
     }
 
     /// The share of the CPUs' time that the harness and its generator took: nothing of it is foreign where they share them.
@@ -164,7 +179,7 @@ impl Accounts {
         let steps = [self.clock_step_ns, step_ns.unwrap_or(0)].map(i64::unsigned_abs);
         Disturbance {
             length: Duration::from_nanos(self.stretch_ns),
-            foreign: self.foreign_share(),
+            foreign: self.foreign_share().max(self.foreign_share_beside_generator()),
             steal_ticks: self.stolen_from(&self.cpus) as f64 / self.cpus.len().max(1) as f64,
             run_delay: self.generator.delayed_share(),
             clock_step: Duration::from_nanos(steps[0].max(steps[1])),

@@ -13,3 +13,5 @@ pub mod offset;
 pub mod row;
 pub mod shares;
 pub mod tasks;
+
+pub mod sample;

@@ -1,6 +1,6 @@
 //! What makes a measurement sound, as thresholds and questions that every command shares.
 //!
-//! Figures in, yes or no out: what is printed about them is the caller's business. METHODOLOGY.md, "When a trial does not count", gives the reasons.
+//! Figures in, yes or no out: what is printed about them is the caller's business. METHODOLOGY.md, "Which windows count", gives the reasons.
 
 use load::{LITTLES_LAW_TOLERANCE, Pacing, StreamOutcome};
 use stats::Histogram;
@@ -13,6 +13,8 @@ const LAG_FLOOR_US: f64 = 100.0;
 const STARVED: f64 = 0.05;
 /// Below this part of the offered rate, the server did not keep up.
 const KEPT_UP: f64 = 0.99;
+/// Other processes of the machine may take this part of the CPUs of a pair that is compared.
+pub const DISTURBED: f64 = 0.05;
 /// Busy for this part of the time is as good as always.
 const BUSY: f64 = 0.95;
 /// The distributions of gaps between scheduled and real departures may be this far apart...

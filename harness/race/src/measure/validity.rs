@@ -17,7 +17,7 @@ pub fn judge(measured: &Measured) -> Verdict {
     if !reasons.is_empty() {
         return Verdict::Invalid { reasons };
     }
-    if let Some(reason) = wrong_answers(measured) {
+    if let Some(reason) = wrong_answers(measured).or_else(|| no_answer(measured)) {
         return Verdict::Failed { reason };
     }
     Verdict::Valid { generator_bound: is_generator_bound(measured) }
@@ -44,6 +44,14 @@ fn wrong_answers(measured: &Measured) -> Option<String> {
         let first = stream.first_wrong.as_deref().unwrap_or("its text was not kept");
         (wrong > 0).then(|| format!("{}: {wrong} wrong answers under load, the first: {first}", stream.name))
     })
+}
+
+/// Nor has one that gave none, to whatever stream: its figures would be of nothing.
+fn no_answer(measured: &Measured) -> Option<String> {
+    let silent =
+        |stream: &&StreamRecord| stream.due > 0 && stream.right == 0 && stream.answered_in_window == 0;
+    let stream = measured.streams.iter().find(silent)?;
+    Some(format!("{}: no right answer to any of {} requests", stream.name, stream.due))
 }
 
 fn is_generator_bound(measured: &Measured) -> bool {
@@ -105,6 +113,12 @@ mod tests {
     fn a_wrong_answer_costs_the_row_its_score() {
         let verdict = verdict_of(|m| m.streams[0].errors = [("wrong_answer".to_owned(), 1)].into());
         assert!(matches!(verdict, Verdict::Failed { .. }), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_window_without_any_answer_has_no_figures() {
+        let silent = |m: &mut Measured| (m.streams[0].right, m.streams[0].answered_in_window) = (0, 0);
+        assert!(matches!(verdict_of(silent), Verdict::Failed { .. }));
     }
 
     #[test]

@@ -11,4 +11,6 @@ pub mod instance;
 
 pub mod context;
 
+pub mod made_of;
+
 pub mod build_all;

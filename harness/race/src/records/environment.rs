@@ -46,7 +46,7 @@ pub struct Environment {
     /// What the rows' programs started with; absent in records of before that was stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<StartRecord>,
-    /// SHA-256 of every measured program, by row; of each package that it uses, by both.
+    /// SHA-256 of every measured program, by row; of each package that it uses and each file that it is made of, by both.
     pub programs: BTreeMap<String, String>,
 }
 
@@ -86,6 +86,9 @@ pub struct Code {
     pub modified: Option<bool>,
     /// SHA-256 of Cargo.lock.
     pub lock_sha256: Option<String>,
+    /// SHA-256 of the harness: of the generator above all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harness_sha256: Option<String>,
 }
 
 const SYSCTLS: [&str; 12] = [
@@ -138,6 +141,8 @@ impl Environment {
                 modified: output(root, "git", &["status", "--porcelain", "--untracked-files=no"])
                     .map(|changes| !changes.is_empty()),
                 lock_sha256: sha256_of(&workspace.lock_file()).ok(),
+                // Not by its path: it may have been replaced meanwhile.
+                harness_sha256: sha256_of(Path::new("/proc/self/exe")).ok(),
             },
             tools: [
                 ("cargo", output(root, "cargo", &["--version"])),
@@ -229,6 +234,7 @@ mod tests {
         let workspace = Workspace::at_or_above(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
         let environment = Environment::capture(&workspace, "cargo bench-all".to_owned()).unwrap();
         assert!(!environment.cpu.allowed.is_empty() && environment.memory_mib > Some(0));
+        assert_eq!(environment.code.harness_sha256, sha256_of(&std::env::current_exe().unwrap()).ok());
         let text = serde_json::to_string(&environment).unwrap();
         let back: Environment = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&back).unwrap(), text);

@@ -9,16 +9,19 @@ use serde::{Deserialize, Serialize};
 use stats::gate::Gate;
 
 use crate::{
-    plan::{resolve::Calibration, run_plan::RunPlan, scenario::Placement},
+    plan::{resolve::Calibration, run_plan::RunPlan},
     programs::prerequisites::Skipped,
     records::{
         conformance::Conformance,
+        durable::UNFINISHED,
         environment::Environment,
-        log::{self, Log, Measurements},
+        log::{self, Log, LogError, Measurements},
     },
 };
 
-/// What a run was to do, and what became of it apart from its trials.
+pub use crate::records::durable::write_whole;
+
+/// What a run was to do, and what became of it apart from its windows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The plan.
@@ -38,6 +41,9 @@ pub struct RunRecord {
     pub failures: Vec<Failure>,
     /// Whether a person ended it early.
     pub interrupted: bool,
+    /// When it was resumed, RFC 3339, each time that it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<String>,
     /// Where the time went.
     pub time: TimeSpent,
 }
@@ -49,6 +55,9 @@ pub struct Failure {
     pub what: String,
     /// Why, and what to do.
     pub reason: String,
+    /// The start in which it happened, where it was one. It counts as long as that start does: one that was cut short is repeated whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<usize>,
 }
 
 /// The thresholds of a run: the same for all its rows and scenarios, chosen after the first start and never again.
@@ -61,14 +70,9 @@ pub struct GateRecord {
 }
 
 impl GateRecord {
-    /// The gate of a window with that placement.
-    pub fn of(&self, placement: Placement) -> Gate {
-        Gate { step: self.step, by_run_delay: Self::counts_run_delay(placement) }
-    }
-
-    /// Whether the generator's own run delay drops a window: where its CPUs are its own. On shared ones it depends on the row.
-    pub fn counts_run_delay(placement: Placement) -> bool {
-        placement == Placement::Split
+    /// The gate of a window in which the generator ran without pause on CPUs of its own, or did not.
+    pub fn of(&self, spins: bool) -> Gate {
+        Gate { step: self.step, by_run_delay: spins }
     }
 }
 
@@ -129,6 +133,14 @@ pub enum FolderError {
         /// What the system said.
         source: io::Error,
     },
+    /// What was measured is damaged, or of another schema.
+    #[error("cannot use {path}")]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: LogError,
+    },
 }
 
 const ENVIRONMENT: &str = "environment.json";
@@ -136,6 +148,10 @@ const RUN: &str = "run.json";
 const WINDOWS: &str = "windows.jsonl";
 const REPORT: &str = "report.md";
 const SUMMARY: &str = "summary.md";
+/// What a run of schema 2 and before wrote instead of its windows.
+const TRIALS: &str = "trials.jsonl";
+/// All of a run, in the order in which they are removed: as long as anything is left of it, it is known as a run.
+const FILES: [&str; 6] = [SUMMARY, REPORT, WINDOWS, TRIALS, ENVIRONMENT, RUN];
 
 impl Folder {
     /// Creates an empty folder at `path`; with `replace`, removes the files of a run that is there.
@@ -154,10 +170,14 @@ impl Folder {
                 return Err(FolderError::Foreign(path.to_owned()));
             }
             (false, true) => {
-                for name in [SUMMARY, REPORT, WINDOWS, ENVIRONMENT, RUN] {
-                    match fs::remove_file(folder.file(name)) {
-                        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                        _ => {}
+                for file in FILES.map(|name| folder.file(name)) {
+                    for file in [file.with_extension(UNFINISHED), file] {
+                        match fs::remove_file(file) {
+                            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                                return Err(failed(error));
+                            }
+                            _ => {}
+                        }
                     }
                 }
             }
@@ -264,11 +284,46 @@ impl Folder {
     /// # Errors
     /// A file is missing, or is not what a run writes; the message names it.
     pub fn contents(&self) -> Result<Contents, FolderError> {
+        self.contents_with(self.measurements()?)
+    }
+
+    /// What is there of a run that may have ended at any instant: before it measured anything too.
+    ///
+    /// # Errors
+    /// As [`Folder::contents`].
+    pub(super) fn contents_so_far(&self) -> Result<Contents, FolderError> {
+        self.contents_with(match self.file(WINDOWS).exists() {
+            true => self.measurements()?,
+            false => Measurements::default(),
+        })
+    }
+
+    fn contents_with(&self, measurements: Measurements) -> Result<Contents, FolderError> {
         Ok(Contents {
             environment: self.read(ENVIRONMENT, |path| Ok(serde_json::from_slice(&fs::read(path)?)?))?,
             run: self.read(RUN, |path| Ok(serde_json::from_slice(&fs::read(path)?)?))?,
-            measurements: self.read(WINDOWS, log::read)?,
+            measurements,
         })
+    }
+
+    fn measurements(&self) -> Result<Measurements, FolderError> {
+        let path = self.file(WINDOWS);
+        if !path.exists() && self.has_trials() {
+            let earlier =
+                io::Error::other(format!("an earlier harness wrote it, and this one reads {WINDOWS}"));
+            return Err(FolderError::Io { path: self.file(TRIALS), source: earlier });
+        }
+        log::read(&path).map_err(|source| FolderError::Log { path, source })
+    }
+
+    /// Whether a run has written here, of whatever schema.
+    pub(super) fn is_run(&self) -> bool {
+        [ENVIRONMENT, RUN].iter().all(|name| self.file(name).is_file())
+    }
+
+    /// Whether what it measured is of schema 2 or before.
+    pub(super) fn has_trials(&self) -> bool {
+        self.file(TRIALS).exists()
     }
 
     /// When the run began, whatever the schema of its records.
@@ -303,43 +358,5 @@ pub fn runs_below(parent: &Path) -> Vec<Folder> {
     runs.into_iter().map(|(_, folder)| folder).collect()
 }
 
-/// Replaces a file by way of another, so that it is never half written.
-///
-/// # Errors
-/// The disk is full, or the folder went away.
-pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    fs::write(&unfinished, content)?;
-    fs::File::open(&unfinished)?.sync_all()?;
-    fs::rename(&unfinished, path)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_that_holds_something_is_never_overwritten_unless_it_is_a_run() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("a");
-        Folder::create(&path, false).unwrap();
-        fs::write(path.join("precious"), "").unwrap();
-        assert!(matches!(Folder::create(&path, false), Err(FolderError::Taken(_))));
-        assert!(matches!(Folder::create(&path, true), Err(FolderError::Foreign(_))));
-        fs::write(path.join(RUN), "{}").unwrap();
-        Folder::create(&path, true).unwrap();
-        assert!(path.join("precious").exists() && !path.join(RUN).exists());
-    }
-
-    #[test]
-    fn a_second_run_of_a_day_gets_a_folder_of_its_own() {
-        let parent = tempfile::tempdir().unwrap();
-        let mut names = Vec::new();
-        for _ in 0..3 {
-            let folder = Folder::create_dated(parent.path(), "2026-11-21", "host").unwrap();
-            fs::write(folder.path().join("x"), "").unwrap();
-            names.push(folder.path().file_name().unwrap().to_str().unwrap().to_owned());
-        }
-        assert_eq!(names, ["2026-11-21-host", "2026-11-21-host-2", "2026-11-21-host-3"]);
-    }
-}
+mod tests;

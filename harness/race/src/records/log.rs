@@ -6,23 +6,28 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, BufRead, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use host::guard::Usage;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::records::{environment::sha256_of_bytes, window::WindowRecord};
+use crate::records::{
+    durable::{naming, sync_name},
+    environment::sha256_of_bytes,
+    window::WindowRecord,
+};
 
 /// Raised when a field changes its meaning.
 pub const SCHEMA: u32 = 3;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+// Not by a tag within: what is within is then kept in between as values, in which the numbers of maps are no numbers.
+#[serde(rename_all = "snake_case")]
 pub enum Entry {
     /// A start begins, for the first time or again.
     Begun {
@@ -114,30 +119,49 @@ struct Line<'a> {
 /// Where entries are appended.
 #[derive(Debug)]
 pub struct Log {
+    path: PathBuf,
     file: File,
+    /// Up to the end of the last whole line.
+    length: u64,
 }
 
 impl Log {
     /// Opens, or begins, the log at `path`. A last line that a crash cut short is removed.
     ///
     /// # Errors
-    /// The file cannot be created.
+    /// The file cannot be created, or another process appends to it.
     pub fn append_to(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        file.set_len(whole_lines(&file)?)?;
-        Ok(Self { file })
+        Self::open(path).map_err(|error| naming(path, &error))
     }
 
-    /// Appends one entry in one write.
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        // Two runs in one folder would each take the other's unfinished line for one that a crash cut short. A file system without
+        // locks cannot tell, and the run goes on.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(io::Error::other(
+                "another run appends to it: wait until it has ended, or give another --out",
+            ));
+        }
+        let length = whole_lines(&file)?;
+        file.set_len(length)?;
+        sync_name(path)?;
+        Ok(Self { path: path.to_owned(), file, length })
+    }
+
+    /// Appends one entry in one write. One that fails leaves nothing behind.
     ///
     /// # Errors
     /// The disk is full, or the file went away.
     pub fn append(&mut self, entry: &Entry) -> io::Result<()> {
-        let entry = serde_json::value::to_raw_value(entry)?;
-        let line = Line { schema: SCHEMA, sha256: digest(&entry), entry: &entry };
-        let mut line = serde_json::to_vec(&line)?;
-        line.push(b'\n');
-        self.file.write_all(&line)
+        let line = line_of(entry)?;
+        self.file.write_all(&line).map_err(|error| {
+            // Half a line would become one with what is appended next. If it stays, it is dropped when the file is read.
+            let _ = self.file.set_len(self.length);
+            naming(&self.path, &error)
+        })?;
+        self.length += line.len() as u64;
+        Ok(())
     }
 
     /// Has everything on disk before it returns: what takes CPU time that is not to fall into a window.
@@ -145,8 +169,16 @@ impl Log {
     /// # Errors
     /// The disk is full, or the file went away.
     pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data().map_err(|error| naming(&self.path, &error))
     }
+}
+
+fn line_of(entry: &Entry) -> io::Result<Vec<u8>> {
+    let entry = serde_json::value::to_raw_value(entry)?;
+    let line = Line { schema: SCHEMA, sha256: digest(&entry), entry: &entry };
+    let mut line = serde_json::to_vec(&line)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// The length of a file without a last line that was cut short.
@@ -168,66 +200,125 @@ fn digest(entry: &RawValue) -> String {
     digits
 }
 
+/// Why a log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The system does not let it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A line, other than an unfinished last one, is not what a run writes.
+    #[error("line {line} {problem}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+}
+
+/// What is wrong with a line of a log.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// It was written by an earlier harness, or by a later one.
+    #[error("has schema {0}, and this harness reads {SCHEMA}")]
+    Schema(u32),
+    /// Something changed it after it was written.
+    #[error("is damaged: its entry has another SHA-256 than it says")]
+    Damaged,
+    /// It is something else.
+    #[error("is no entry: {0}")]
+    NoEntry(#[from] serde_json::Error),
+    /// It has a distribution that cannot be decoded.
+    #[error("has a histogram that cannot be decoded: {0}")]
+    Histogram(stats::hdr_log::Problem),
+    /// It is of a start that has not begun.
+    #[error("is of start {0}, which has not begun or is complete already")]
+    NotUnderWay(usize),
+    /// It begins a start again that counts already.
+    #[error("begins start {0}, which is complete already")]
+    CompleteAlready(usize),
+}
+
 /// Reads a log.
 ///
 /// # Errors
 /// The file cannot be read, or a line other than an unfinished last one is no entry of this version; the message names it.
-pub fn read(path: &Path) -> io::Result<Measurements> {
-    let mut measurements = Measurements::default();
-    let mut under_way: BTreeMap<usize, StartRecord> = BTreeMap::new();
+pub fn read(path: &Path) -> Result<Measurements, LogError> {
+    let mut reading = Reading::default();
     let mut reader = BufReader::new(File::open(path)?);
-    let mut line = String::new();
-    for number in 1.. {
-        line.clear();
-        if reader.read_line(&mut line)? == 0 || !line.ends_with('\n') {
-            break;
-        }
-        let wrong = |reason: String| io::Error::other(format!("line {number} {reason}"));
-        let entry = parsed(&line).map_err(wrong)?;
-        let of = |start: usize| format!("is of start {start}, which has not begun");
-        match entry {
-            Entry::Begun { start, .. } => {
-                measurements.incomplete.extend(under_way.remove(&start));
-                under_way.insert(start, StartRecord { start, ..StartRecord::default() });
-            }
-            Entry::Window(window) => {
-                let start = under_way.get_mut(&window.start).ok_or_else(|| wrong(of(window.start)))?;
-                start.windows.push(*window);
-            }
-            Entry::Server(server) => {
-                let start = under_way.get_mut(&server.start).ok_or_else(|| wrong(of(server.start)))?;
-                start.servers.push(server);
-            }
-            Entry::Complete { start } => {
-                measurements.complete.push(under_way.remove(&start).ok_or_else(|| wrong(of(start)))?);
-            }
-        }
+    // Bytes and not text: a line may be cut short within a letter.
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        reader.read_until(b'\n', &mut bytes)?;
+        let Some(whole) = bytes.strip_suffix(b"\n") else { break };
+        let taken = parsed(whole).and_then(|entry| reading.take(entry));
+        taken.map_err(|problem| LogError::Line { line, problem })?;
     }
-    measurements.complete.sort_by_key(|start| start.start);
-    measurements.incomplete.extend(under_way.into_values());
-    Ok(measurements)
+    Ok(reading.ended())
 }
 
-fn parsed(line: &str) -> Result<Entry, String> {
+/// A log as far as it was read.
+#[derive(Default)]
+struct Reading {
+    under_way: BTreeMap<usize, StartRecord>,
+    so_far: Measurements,
+}
+
+impl Reading {
+    fn take(&mut self, entry: Entry) -> Result<(), Problem> {
+        match entry {
+            Entry::Begun { start, .. } => {
+                if self.so_far.complete.iter().any(|complete| complete.start == start) {
+                    return Err(Problem::CompleteAlready(start));
+                }
+                let new = StartRecord { start, ..StartRecord::default() };
+                // What was left of it when it was begun before.
+                self.so_far.incomplete.extend(self.under_way.insert(start, new));
+            }
+            Entry::Window(window) => self.of(window.start)?.windows.push(*window),
+            Entry::Server(server) => self.of(server.start)?.servers.push(server),
+            Entry::Complete { start } => {
+                let ended = self.under_way.remove(&start).ok_or(Problem::NotUnderWay(start))?;
+                self.so_far.complete.push(ended);
+            }
+        }
+        Ok(())
+    }
+
+    fn of(&mut self, start: usize) -> Result<&mut StartRecord, Problem> {
+        self.under_way.get_mut(&start).ok_or(Problem::NotUnderWay(start))
+    }
+
+    fn ended(mut self) -> Measurements {
+        self.so_far.complete.sort_by_key(|start| start.start);
+        self.so_far.incomplete.extend(self.under_way.into_values());
+        self.so_far
+    }
+}
+
+fn parsed(line: &[u8]) -> Result<Entry, Problem> {
     #[derive(Deserialize)]
     struct Version {
         schema: u32,
     }
-    let no_entry = |error: serde_json::Error| format!("is no entry: {error}");
-    let Version { schema } = serde_json::from_str(line).map_err(no_entry)?;
+    let Version { schema } = serde_json::from_slice(line)?;
     if schema != SCHEMA {
-        return Err(format!("has schema {schema}, and this harness reads {SCHEMA}"));
+        return Err(Problem::Schema(schema));
     }
-    let Line { sha256, entry, .. } = serde_json::from_str(line).map_err(no_entry)?;
+    let Line { sha256, entry, .. } = serde_json::from_slice(line)?;
     if digest(entry) != sha256 {
-        return Err("is damaged: its entry has another SHA-256 than it says".to_owned());
+        return Err(Problem::Damaged);
     }
-    let entry: Entry = serde_json::from_str(entry.get()).map_err(no_entry)?;
+    let entry: Entry = serde_json::from_str(entry.get())?;
     if let Entry::Window(window) = &entry {
         let streams = window.measured.iter().flat_map(|measured| &measured.streams);
         for recorded in streams.flat_map(|stream| [&stream.response, &stream.observed, &stream.unanswered]) {
-            recorded.histogram().map_err(|problem| format!("has a histogram that {problem}"))?;
+            recorded.histogram().map_err(Problem::Histogram)?;
         }
     }
     Ok(entry)
 }
+
+#[cfg(test)]
+mod tests;

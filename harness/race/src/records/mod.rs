@@ -4,6 +4,9 @@ pub mod conformance;
 pub mod environment;
 pub mod window;
 
+pub(crate) mod durable;
+
 pub mod log;
 
 pub mod folder;
+pub mod resume;

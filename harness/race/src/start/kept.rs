@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use stats::{
-    gate::{self, Disturbance},
+    gate::{self, Cause, Disturbance},
     overload::{Carried, Offered},
 };
 
 use crate::{
-    plan::scenario::{Placement, Scenario},
+    plan::scenario::Scenario,
     records::{
         folder::GateRecord,
         log::StartRecord,
@@ -17,14 +17,15 @@ use crate::{
     },
 };
 
-/// The gate that the first start leads to: one step for the whole run, at which half of the windows of every placement pass. Each window as
-/// it was measured first, since a repetition was made because of the gate.
+/// The gate that the first start leads to: one step for the whole run, at which half of the windows pass, whether the generator
+/// ran without pause or not. Each window as it was measured first, since a repetition was made because of the gate.
 pub fn choose_gate(first: &StartRecord) -> GateRecord {
     let first_attempts = || first.windows.iter().filter(|window| window.attempt == 0);
-    let step = [Placement::Split, Placement::Shared].map(|placement| {
-        let of_placement = first_attempts().filter(|window| window.cpus.placement == placement);
-        let seen: Vec<Disturbance> = of_placement.filter_map(disturbance).collect();
-        gate::choose(&seen, GateRecord::counts_run_delay(placement)).gate.step
+    let step = [true, false].map(|spins| {
+        let measured = first_attempts().filter_map(|window| window.measured.as_ref());
+        let alike = measured.filter(|measured| measured.generator.spins == spins);
+        let seen: Vec<Disturbance> = alike.map(Measured::disturbance).collect();
+        gate::choose(&seen, spins).gate.step
     });
     let gate = GateRecord { step: step.into_iter().fold(0.0, f64::max), passing: 0.0 };
     let passing = first_attempts().filter(|window| passes(&gate, window)).count();
@@ -36,13 +37,14 @@ pub fn first_gate() -> GateRecord {
     GateRecord { step: gate::STEPS[0], passing: 0.0 }
 }
 
-fn disturbance(window: &WindowRecord) -> Option<Disturbance> {
-    window.measured.as_ref().map(Measured::disturbance)
-}
-
 /// Whether a window counts by `gate`: what was measured of the row has no part in it.
 pub fn passes(gate: &GateRecord, window: &WindowRecord) -> bool {
-    disturbance(window).is_some_and(|disturbance| gate.of(window.cpus.placement).passes(&disturbance))
+    window.measured.as_ref().is_some_and(|measured| causes(gate, measured).is_empty())
+}
+
+/// Why a window does not count by `gate`; nothing if it does.
+pub fn causes(gate: &GateRecord, measured: &Measured) -> Vec<Cause> {
+    gate.of(measured.generator.spins).causes(&measured.disturbance())
 }
 
 /// What was offered to an open loop's stream in a window, and answered in it; `None` for a closed loop. The backlog grew by what was due

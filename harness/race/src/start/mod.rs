@@ -6,6 +6,7 @@
 
 pub mod server;
 
+pub mod failed;
 pub mod group;
 pub mod kept;
 

@@ -13,10 +13,13 @@ use crate::{
     programs::context::Context,
     records::{
         folder::GateRecord,
-        log::{Entry as LogEntry, Log, StartRecord},
+        log::{Entry as LogEntry, Log, ServerRecord, StartRecord},
         window::{Measured, Verdict, WindowRecord},
     },
-    start::{group::Group, kept::passes},
+    start::{
+        group::Group,
+        kept::{causes, passes},
+    },
 };
 use terminal::progress::Progress;
 
@@ -61,6 +64,16 @@ impl UnderWay<'_> {
         }
         Ok(())
     }
+
+    /// Appends a server's life.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn server(&mut self, server: ServerRecord) -> io::Result<()> {
+        self.log.append(&LogEntry::Server(server.clone()))?;
+        self.record.servers.push(server);
+        Ok(())
+    }
 }
 
 impl<'a> Round<'a> {
@@ -88,16 +101,16 @@ impl<'a> Round<'a> {
                 if self.context.interrupt.asked() {
                     return Ok(());
                 }
-                let name = format!("{} {}", self.scenario.name, entry.label());
-                progress.doing(format!(
-                    "{name}, start {} of {}, round {} of {}",
+                let name = format!(
+                    "start {}, round {}: {} {}",
                     self.start + 1,
-                    self.plan.starts,
                     self.round + 1,
-                    self.scenario.rounds
-                ));
+                    self.scenario.name,
+                    entry.label()
+                );
+                progress.doing(name.clone());
                 let Some(window) = self.window(position, entry, attempt, group, edges) else {
-                    progress.done(&format!("{name}: no window"));
+                    progress.done(&format!("{name} has no window"));
                     let fault = group.fault(entry).unwrap_or_default().to_owned();
                     if !self.context.interrupt.asked() {
                         failed(progress, entry, &fault);
@@ -162,13 +175,12 @@ fn one_line(name: &str, scenario: &Scenario, window: &WindowRecord, gate: &GateR
     let but = match &window.verdict {
         Verdict::Invalid { reasons } => format!(" (invalid: {})", reasons.join("; ")),
         Verdict::Failed { reason } => format!(" (failed: {reason})"),
-        Verdict::Valid { .. } => dropped_for(gate, window, measured),
+        Verdict::Valid { .. } => dropped_for(gate, measured),
     };
     format!("{name}: {figure}{but}")
 }
 
-fn dropped_for(gate: &GateRecord, window: &WindowRecord, measured: &Measured) -> String {
-    let causes = gate.of(window.cpus.placement).causes(&measured.disturbance());
-    let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
+fn dropped_for(gate: &GateRecord, measured: &Measured) -> String {
+    let causes: Vec<String> = causes(gate, measured).iter().map(ToString::to_string).collect();
     if causes.is_empty() { String::new() } else { format!(" (disturbed: {})", causes.join(", ")) }
 }

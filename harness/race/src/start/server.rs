@@ -34,9 +34,19 @@ pub enum ServerFault {
     /// It did not stand still when it was to, or did not go on.
     #[error("the server's tree: {0}")]
     Freeze(#[from] FreezeFault),
+    /// It started or lost processes while it was measured, so that its windows are of different trees.
+    #[error("the server's tree changed while it was measured: {}", changed(.0))]
+    Changed(Changes),
     /// It could not be measured.
     #[error(transparent)]
     Instance(#[from] InstanceError),
+}
+
+fn changed(changes: &Changes) -> String {
+    let each = |members: &[Member], what: &str| {
+        members.iter().map(|member| format!("process {member} {what}")).collect::<Vec<_>>()
+    };
+    [each(&changes.gone, "ended"), each(&changes.come, "came")].concat().join(", ")
 }
 
 impl<'a> Server<'a> {
@@ -76,6 +86,9 @@ impl<'a> Server<'a> {
     /// Lets it go on, does `what` with it, and freezes it again. A fault, of either, is kept, and returned as `None`: from then on it is
     /// measured no further.
     pub fn while_thawed<T>(&mut self, what: impl FnOnce(&Instance) -> Result<T, InstanceError>) -> Option<T> {
+        if self.fault.is_some() {
+            return None;
+        }
         match self.thawed(what) {
             Ok(done) => Some(done),
             Err(fault) => {
@@ -104,7 +117,7 @@ impl<'a> Server<'a> {
             false => Changes::between(&self.members, frozen.members()),
         };
         if !changes.is_none() {
-            return Err(FreezeFault::ForkedAnew(changes).into());
+            return Err(ServerFault::Changed(changes));
         }
         self.members = frozen.members().to_vec();
         self.frozen = Some(frozen);

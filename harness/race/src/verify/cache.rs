@@ -4,7 +4,7 @@
 //! another program, is as good as none.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
@@ -15,8 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use super::play::{PlayedCase, Setting};
 use crate::{
-    programs::{builder::Built, prerequisites, start_environment},
-    records::environment::{sha256_of, sha256_of_bytes},
+    programs::{builder::Built, made_of::files_of, prerequisites, start_environment},
+    records::{
+        durable::naming,
+        environment::{sha256_of, sha256_of_bytes},
+    },
     registry::Row,
 };
 use terminal::output::Output;
@@ -94,45 +97,6 @@ impl Key {
             suite_sha256: suite_sha256.to_owned(),
         })
     }
-}
-
-/// The binary and those that it uses; what the registry says that the row is made of, and the programs and files that it
-/// requires; each file that an argument names, and beside a script the others of its kind, which it may load: an interpreter
-/// alone says little.
-fn files_of(row: &Row, built: &Built, root: &Path) -> io::Result<BTreeSet<PathBuf>> {
-    let mut files: BTreeSet<PathBuf> = built.uses.values().cloned().collect();
-    files.insert(built.program.clone());
-    for part in row.made_of.iter().map(|part| root.join(part)) {
-        if part.is_dir() {
-            files.extend(files_in(&part).map_err(|error| naming(&part, &error))?);
-        } else {
-            files.insert(part);
-        }
-    }
-    for required in &row.requires {
-        files.extend(required.file.iter().map(|file| root.join(file)));
-        files.extend(required.program.iter().filter_map(|program| prerequisites::located(root, program)));
-    }
-    let folder = built.folder.as_deref().unwrap_or(Path::new(""));
-    let named = built.leading_args.iter().chain(&built.args).map(|argument| folder.join(argument));
-    for file in named.filter(|path| path.is_file()) {
-        if let (Some(kind), Some(folder)) = (file.extension(), file.parent()) {
-            let beside = files_in(folder).unwrap_or_default().into_iter();
-            files.extend(beside.filter(|other| other.extension() == Some(kind)));
-        }
-        files.insert(file);
-    }
-    Ok(files)
-}
-
-/// The files in a folder, and not those in folders in it.
-fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
-    paths.filter(|path| path.as_ref().map_or(true, |path| path.is_file())).collect()
-}
-
-fn naming(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// One row's outcomes, as the file has them.

@@ -17,8 +17,8 @@ use host::{
 use serde::Serialize;
 
 use race::{
-    sample::{MachineSample, TreeSample},
-    trial::validity::DISTURBED,
+    machine::sample::{MachineSample, TreeSample},
+    measure::soundness::DISTURBED,
 };
 use terminal::interrupt::Interrupt;
 

@@ -10,7 +10,7 @@ use super::{
     spread::{Figure, Spread},
     tool::Load,
 };
-use race::trial::validity::DISTURBED;
+use race::measure::soundness::DISTURBED;
 
 /// Our closed loop against another, in pairs. `None` where there is nothing to show.
 pub(super) fn closed(comparisons: &[closed::Comparison]) -> Option<String> {

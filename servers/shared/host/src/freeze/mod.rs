@@ -227,7 +227,14 @@ impl Frozen {
         if !gone.is_empty() {
             return Err(FreezeFault::Died { gone });
         }
-        let still_listening = self.freezer.listening(&self.members)?.is_superset(&self.listening);
+        let listening = match self.freezer.listening(&self.members) {
+            // It died between two looks.
+            Err(FreezeFault::Unseen(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(FreezeFault::Died { gone: self.members.clone() });
+            }
+            listening => listening?,
+        };
+        let still_listening = listening.is_superset(&self.listening);
         if let Some(port) = self.freezer.port.filter(|_| !still_listening) {
             return Err(FreezeFault::ClosedListener { port });
         }
