@@ -8,6 +8,7 @@ use race::{
         folder::{Contents, GateRecord},
         window::{Measured, WindowRecord},
     },
+    start::kept::causes,
 };
 use stats::{
     fisher::{self, Kept},
@@ -64,7 +65,7 @@ fn dropped_for(gate: &GateRecord, lines: &[Line<'_>]) -> String {
             *by_cause.entry("their own accounts".to_owned()).or_default() += 1;
             continue;
         };
-        for cause in gate.of(window.cpus.placement).causes(&measured.disturbance()) {
+        for cause in causes(gate, measured) {
             *by_cause.entry(cause.to_string()).or_default() += 1;
         }
     }
