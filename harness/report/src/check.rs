@@ -178,7 +178,11 @@ mod tests {
         for what in ["rayon-offload", "mixed"] {
             let mut failed = run();
             lose(&mut failed, "rayon-offload", (2, 1));
-            failed.run.failures.push(Failure { what: what.to_owned(), reason: "out".to_owned() });
+            failed.run.failures.push(Failure {
+                what: what.to_owned(),
+                reason: "out".to_owned(),
+                start: None,
+            });
             assert_eq!(judged(&failed), Ok(()), "{what}");
         }
     }
