@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use race::{
-    plan::scenario::Scenario,
+    plan::scenario::{Placement, Scenario},
     records::{
         folder::{Contents, GateRecord},
         window::{Measured, WindowRecord},
@@ -32,7 +32,7 @@ pub(super) struct GateLine {
 }
 
 /// The line; `None` where nothing was measured.
-pub(super) fn gate_line(contents: &Contents, lines: &[Line<'_>]) -> Option<GateLine> {
+pub(super) fn gate_line(scenario: &Scenario, contents: &Contents, lines: &[Line<'_>]) -> Option<GateLine> {
     let gate = gate_of(contents)?;
     let Kept { kept, dropped } = lines
         .iter()
@@ -45,11 +45,15 @@ pub(super) fn gate_line(contents: &Contents, lines: &[Line<'_>]) -> Option<GateL
     let share = 100.0 * kept as f64 / planned as f64;
     let so_many = format!("{kept} of {planned} ({share:.0}%){}", dropped_for(&gate, lines));
     let [step, normally] = [gate.step, STEPS[0]].map(|step| format!("{:.0}%", 100.0 * step));
+    let cpus = match scenario.placement {
+        Placement::Split => "the server's CPUs, and of the generator's",
+        Placement::Shared => "the server's CPUs",
+    };
     let is_raised = gate.step > STEPS[0];
     let text = match is_raised {
-        false => format!("windows count in which others took up to {step} of the server's CPUs: {so_many}"),
+        false => format!("windows count in which others took up to {step} of {cpus}: {so_many}"),
         true => format!(
-            "A disturbed machine: windows count in which others took up to {step} of the server's CPUs (normally {normally}): \
+            "A disturbed machine: windows count in which others took up to {step} of {cpus} (normally {normally}): \
              {so_many}{}.",
             even_so(&gate)
         ),

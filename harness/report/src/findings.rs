@@ -5,6 +5,7 @@ use race::plan::scenario::Scenario;
 use stats::{
     decide::{Decision, FEWEST_STARTS, Pair},
     rank::Direction,
+    ratio::Interval,
 };
 
 use super::{
@@ -50,13 +51,19 @@ fn differences(scenario: &Scenario, analysis: &Analysis, family: &Family) -> Vec
             // The ratio of the better row to the worse one, whichever of them came first.
             let turned = |ratio: f64| if better == pair.first { ratio } else { 1.0 / ratio };
             let shown = ratio(turned(contrast.ratio()));
-            let interval = family.decisions.simultaneous(pair).map(|interval| {
+            let bracketed = |interval: &Interval| {
                 let (low, high) = (turned(interval.low), turned(interval.high));
                 format!(" [{}, {}]", ratio(low.min(high)), ratio(low.max(high)))
-            });
+            };
+            let simultaneous = family.decisions.simultaneous(pair);
+            let interval = simultaneous.as_ref().map(bracketed).unwrap_or_default();
+            // Holm's procedure judges a pair at another level than that at which all intervals hold at once.
+            let undecided = simultaneous.filter(|interval| interval.contains(1.0));
+            let judged = undecided.and_then(|_| family.decisions.judged(pair));
+            let judged = judged.map(|interval| format!(" (judged in its turn:{})", bracketed(&interval)));
+            let judged = judged.unwrap_or_default();
             let (better, worse) = (&analysis.labels[better], &analysis.labels[worse]);
-            let interval = interval.unwrap_or_default();
-            let sentence = format!("{better} has {shown}{interval} of the {figure} of {worse}.");
+            let sentence = format!("{better} has {shown}{interval} of the {figure} of {worse}{judged}.");
             Some((contrast.mean_log.abs(), sentence))
         })
         .collect();
@@ -153,6 +160,25 @@ mod tests {
         assert!(findings[3].contains("no difference is found, and a ratio of 1.0"), "{findings:#?}");
         assert!(findings[4].starts_with("fork-per-core against itself by each figure"), "{findings:#?}");
         assert!(findings[5].starts_with("What more would bring, by fork-per-core and"), "{findings:#?}");
+    }
+
+    #[test]
+    fn a_pair_that_was_told_apart_in_its_turn_shows_the_interval_that_did() {
+        let rows = ["work-stealing", "rayon-offload", "fork-per-core"];
+        let contents = raced("mixed", &rows, (6, 2), |wanted| match wanted.entry.row.name.as_str() {
+            "rayon-offload" => around(500),
+            // t is some 3.2 with 5 degrees of freedom: p is between 5% and a third of that.
+            "fork-per-core" => around(2_000 + 80 * [4, 1, 5, 2, 6, 0][wanted.start]),
+            _ => around(2_000),
+        });
+        let findings = section(&contents).findings;
+        let told = findings.iter().find(|finding| finding.starts_with("work-stealing has ")).unwrap();
+        let interval = |text: &str| -> Vec<f64> {
+            let inner = text.split('[').nth(1).unwrap().split(']').next().unwrap();
+            inner.split(", ").map(|end| end.parse().unwrap()).collect()
+        };
+        let (all, own) = told.split_once(" (judged in its turn:").unwrap();
+        assert!(interval(all)[0] < 1.0 && interval(all)[1] > 1.0 && interval(own)[1] < 1.0, "{told}");
     }
 
     #[test]

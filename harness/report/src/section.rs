@@ -46,7 +46,7 @@ pub struct Section {
 impl Section {
     pub(super) fn new(scenario: &Scenario, contents: &Contents) -> Self {
         let lines = lines(scenario, contents);
-        let gate = gate_line(contents, &lines);
+        let gate = gate_line(scenario, contents, &lines);
         let disturbances = disturbance::findings(scenario, contents, &lines);
         let unranked = without_places(scenario, contents);
         let ranked = unranked.is_empty();
