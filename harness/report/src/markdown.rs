@@ -117,6 +117,9 @@ fn provenance(contents: &Contents) -> String {
         };
         text.push_str(&format!("\n{starts}\n"));
     }
+    if !run.resumed.is_empty() {
+        text.push_str(&format!("\nThe run was ended early and gone on with: {}.\n", run.resumed.join(", ")));
+    }
     text.push_str(conformance::caveat(run.conformance.as_ref()));
     text + if environment.rehearsal { REHEARSAL } else { "" }
 }

@@ -115,6 +115,16 @@ fn a_run_that_was_not_verified_says_so_where_its_tables_are_read() {
 }
 
 #[test]
+fn a_run_that_was_ended_early_and_gone_on_with_says_so() {
+    let mut contents = contents();
+    contents.run.resumed = vec!["2026-11-21T07:00:00+00:00".to_owned()];
+    contents.measurements.incomplete.push(contents.measurements.complete[5].clone());
+    let text = markdown(&contents);
+    assert!(text.contains("gone on with: 2026-11-21T07:00:00+00:00."), "{text}");
+    assert!(text.contains("One start was begun and not finished: nothing of it counts."), "{text}");
+}
+
+#[test]
 fn without_records_a_report_claims_nothing() {
     let mut contents = contents();
     contents.measurements = Measurements::default();
