@@ -66,6 +66,10 @@ verify *arguments:
 selftest *arguments:
     cargo run --release --locked --package harness -- selftest {{arguments}}
 
+# The comparison of rows against planted differences, in 60 races of the null server: over an hour (--races 6 for a first look).
+selftest-comparison *arguments:
+    cargo run --release --locked --package harness -- selftest --comparison {{arguments}}
+
 # Generated requests against a real server, each answer held to openapi.yaml: `just contract thread-per-core --io epoll`.
 contract *arguments:
     python3 harness/conformance/contract/contract.py {{arguments}}

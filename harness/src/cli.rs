@@ -7,7 +7,7 @@ mod load;
 mod merge;
 mod quick;
 pub(crate) mod report;
-mod selftest;
+pub(crate) mod selftest;
 pub(crate) mod verify;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
@@ -22,7 +22,7 @@ use self::{
     merge::MergeArgs,
     quick::QuickArgs,
     report::{CheckArgs, ReportArgs},
-    selftest::{ScriptedArgs, SelftestArgs},
+    selftest::{PlantedArgs, ScriptedArgs, SelftestArgs},
     verify::VerifyArgs,
 };
 
@@ -82,12 +82,15 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         log: PathBuf,
     },
-    /// Check the load generator against a scripted server that logs what it did.
+    /// Check the load generator against a scripted server that logs what it did, or the comparison against planted differences.
     #[command(after_help = selftest::SELFTEST_EXAMPLES)]
     Selftest(SelftestArgs),
     /// Serve as a script says and log it: the other side of `selftest`.
     #[command(hide = true)]
     Scripted(ScriptedArgs),
+    /// Serve as the null server does, but for a planted difference: the other side of `selftest --comparison`.
+    #[command(hide = true)]
+    Planted(PlantedArgs),
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {

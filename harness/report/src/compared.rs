@@ -16,7 +16,7 @@ use super::{
 
 /// A figure that rows can be compared by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Figure {
+pub enum Figure {
     /// Right answers of a stream per second of the window.
     Throughput,
     /// CPU time of the row's tree per right answer, of all streams.

@@ -7,8 +7,9 @@ mod kept;
 mod middle;
 mod times;
 
-mod compared;
+pub mod compared;
 mod entered;
+pub mod pairs;
 
 // What follows for one scenario.
 mod analysis;

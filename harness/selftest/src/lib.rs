@@ -7,6 +7,8 @@
 //! From the script to the verdict: [`script`] is what both sides know; `server` follows it and writes a `log`; a `case`
 //! says what load meets which script; `attempt` runs it; `judge` compares, row by row (`check`), with `queue`'s
 //! theory where there is one; `report` prints.
+//!
+//! The comparison of rows is checked likewise, by [`known_answers`], against servers with [`planted`] differences.
 
 pub mod beside;
 
@@ -15,8 +17,11 @@ mod case;
 mod check;
 mod clock;
 mod judge;
+pub mod known_answers;
 mod log;
 mod observed;
+pub mod planted;
+mod provenance;
 mod queue;
 mod random;
 mod report;

@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 21] = [
     ("race", &["app", "conformance", "duration", "host", "load", "stats", "terminal"], &[]),
     ("report", &["race", "stats", "terminal"], &[]),
     ("client", &["duration", "host", "load", "race", "stats", "terminal"], &[]),
-    ("selftest", &["app", "host", "load", "race", "stats", "terminal"], &[]),
+    ("selftest", &["app", "host", "load", "race", "report", "stats", "terminal"], &[]),
     (
         "harness",
         &["client", "duration", "host", "load", "race", "report", "selftest", "terminal"],

@@ -2,14 +2,16 @@
 //! may run, and what is asserted of them holds however busy the machine is.
 
 use std::{
+    io::{Read, Write},
+    net::TcpStream,
     path::Path,
     process::{Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use crate::support::finish;
-use host::cpus::CpuSet;
+use crate::support::{finish, harness_guard};
+use host::{cpus::CpuSet, guard::Ended, launch::Launch};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -128,4 +130,42 @@ fn a_file_that_cannot_be_written_is_refused_before_anything_is_measured() {
     let output = selftest(&["--short", "--export-json", "/nowhere/at/all.json"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(text(&output).contains("/nowhere/at/all.json cannot be written"), "{}", text(&output));
+}
+
+#[test]
+fn a_planted_server_is_ready_on_its_cpus_answers_as_a_row_does_and_ends_when_it_is_told() {
+    let cpus = CpuSet::from_iter(CpuSet::allowed().unwrap().iter().take(1));
+    let planted = ["--burn", "10", "--hold", "0.5,1ms", "--stall", "1ms/100ms"];
+    let mut server = Launch::new(env!("CARGO_BIN_EXE_harness"))
+        .args(["planted", "--listen", "127.0.0.1:0", "--cpus", &cpus.to_string()])
+        .args(planted)
+        .guarded_by(harness_guard())
+        .spawn()
+        .unwrap();
+    let ready = server.ready(PATIENCE).unwrap();
+    assert_eq!((ready.server.as_str(), ready.workers, &ready.cpus), ("planted", 1, &cpus));
+    let body = app::Operation::Simple.run().body(&ready.server, "t0");
+    let mut client = TcpStream::connect(ready.address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    for _ in 0..10 {
+        client.write_all(b"GET /simple HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(&body) {
+            let mut part = [0; 512];
+            let count = client.read(&mut part).unwrap();
+            assert!(count > 0, "it closed after {}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&part[..count]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+    }
+    let exit = server.stop(PATIENCE).unwrap();
+    assert!(exit.ended == Ended::Code(0) && exit.is_clean(), "{exit:?}");
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_debug_build_is_never_compared_and_says_what_to_do() {
+    let output = selftest(&["--comparison", "--races", "1"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("debug build") && text(&output).contains("just selftest-comparison"));
 }

@@ -12,6 +12,7 @@ use super::{
     tables::{self, describe},
     tool::Tool,
 };
+use crate::provenance;
 use race::records::environment::Environment;
 
 /// Everything that was measured.
@@ -92,12 +93,6 @@ impl Report {
     }
 
     fn provenance(&self) -> String {
-        let Environment { command, cpu, kernel, code, started, .. } = &self.environment;
-        let revision =
-            code.revision.as_deref().map_or("unknown", |revision| &revision[..revision.len().min(12)]);
-        let modified = if code.modified == Some(true) { " with local changes" } else { "" };
-        let model = cpu.model.as_deref().unwrap_or("an unknown processor");
-        let machine = if cpu.virtual_machine { ", a virtual machine" } else { "" };
         let tools = self.tools.iter().map(|tool| format!("{} {}", tool.generator.name(), tool.version));
         let servers = self.null_servers.iter().flat_map(|compared| &compared.servers);
         let servers =
@@ -106,10 +101,8 @@ impl Report {
         let missing: Vec<String> =
             self.missing.iter().map(|missing| format!("{} (`{}`)", missing.name, missing.install)).collect();
         let mut text = format!(
-            "Made by `{command}` on {} at revision {revision}{modified}, on {} CPUs of {model}{machine}, Linux {kernel}: \
-             server on CPU {}, generator on CPU {}, {} windows of {} s each. Tools: {}.",
-            started.split('T').next().unwrap_or("an unknown day"),
-            cpu.allowed.len(),
+            "Made by {}: server on CPU {}, generator on CPU {}, {} windows of {} s each. Tools: {}.",
+            provenance::line(&self.environment),
             self.server_cpu,
             self.generator_cpu,
             self.pairs,

@@ -85,6 +85,16 @@ fn entries_read_back_as_they_were_appended() {
 }
 
 #[test]
+fn a_window_from_which_the_hypervisor_took_time_reads_back_as_it_was() {
+    let mut measured = fixtures::sound();
+    measured.accounts.stolen_ticks = [(0, 3), (17, 1)].into();
+    let window = Entry::Window(Box::new(fixtures::window("mixed", "a", 0, 0, measured)));
+    let entries = [begun(0), window, complete(0)];
+    let (_folder, path) = log_of(&entries);
+    assert_eq!(read(&path).unwrap(), expected(&entries));
+}
+
+#[test]
 fn numbers_read_back_to_the_last_digit() {
     let busy: Vec<f64> = {
         let mut random = SplitMix64::seed_from_u64(1);
