@@ -92,3 +92,27 @@ fn offered_in(start: &Start<'_>, stream: &str) -> Vec<Offered> {
     let windows = start.windows(Which::Gated).iter().flatten();
     windows.filter_map(|window| offered(window.measured, stream)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::made_up::{around, cell, raced, section};
+
+    #[test]
+    fn a_row_at_the_edge_keeps_its_times_and_says_what_it_carried_where_it_was_overloaded() {
+        let contents = raced("mixed", &["work-stealing", "rayon-offload"], (6, 2), |wanted| {
+            let mut measured = around(800);
+            if wanted.entry.row.name == "rayon-offload" && wanted.start == 2 {
+                measured.streams[0].answered_in_window = 400;
+            }
+            measured
+        });
+        let section = section(&contents);
+        assert_eq!(
+            section.notes,
+            ["rayon-offload: overloaded in 1 of 6 starts, with 400 of 500/s of simple"]
+        );
+        assert_eq!(cell(&section, "rayon-offload", "p99, us"), "1,195 [1,195, 1,195]");
+        assert_eq!(cell(&section, "rayon-offload", "place"), "1-2");
+        assert_eq!(cell(&section, "rayon-offload", "achieved"), "96.7%");
+    }
+}

@@ -22,7 +22,7 @@ Examples:
   harness report --publish results/2026-11-21-host     add it to results/published.toml, README.md and results/README.md
   harness report --publish                             those pages again, from what is published
 
-A run is published on purpose: one that was narrowed (--only and the like), has fewer trials than places need, was not
+A run is published on purpose: one that was narrowed (--only and the like), has fewer starts than places need, was not
 verified or was made from a tree with local changes is refused, unless that is overruled by name (--despite). A published
 run's report stays as it is; results/published.toml holds it to its hash.";
 
