@@ -1,4 +1,4 @@
-//! The short form of the suite that precedes every trial: one exact answer from each endpoint, in a few
+//! The short form of the suite that precedes every start: one exact answer from each endpoint, in a few
 //! milliseconds.
 
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 //! A server is known only by its address: bytes go in over plain sockets, bytes come out, and each named
 //! [`Case`] judges them against the contract or an RFC. The same suite runs in each server's own tests
 //! ([`assert_conforms`]) and in the harness ([`run`]); [`check_answers`] is the short form that precedes
-//! every trial.
+//! every start.
 //!
 //! What it refuses to know: how a server is built, and any HTTP client library, which would mend or hide
 //! exactly what is to be judged. Every wait has a deadline.

@@ -1,6 +1,6 @@
 //! The few figures of a distribution that go into a record.
 //!
-//! A digest is for reading: digests cannot be merged, and percentiles of several trials are never averaged.
+//! A digest is for reading: digests cannot be merged, and percentiles of several windows are never averaged.
 
 use serde::{Deserialize, Serialize, Serializer};
 

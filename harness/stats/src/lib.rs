@@ -10,7 +10,7 @@
 //! not what a row, an architecture or a request is: values come in as plain numbers, and every answer is a plain
 //! value that serialises. An answer that the data do not support is a variant that says so, never a NaN.
 
-// What one trial recorded, and the instrument's own books.
+// What one window recorded, and the instrument's own books.
 pub mod censored;
 pub mod digest;
 pub mod distance;
@@ -26,7 +26,7 @@ pub mod percentile_interval;
 pub mod serial;
 pub mod stationarity;
 
-// One row over its trials.
+// One row over its starts.
 pub mod summary;
 
 // What counts, and what carries its load.

@@ -1,4 +1,4 @@
-//! One row's trials in a few figures, with an interval that supposes no distribution.
+//! One row's starts in a few figures, with an interval that supposes no distribution.
 //!
 //! It looks at one row alone. Whether two rows differ is not read from two such intervals, which include the
 //! differences between blocks that a comparison in pairs takes out: that is [`crate::decide`].
@@ -9,7 +9,7 @@ use statrs::distribution::{Binomial, DiscreteCDF};
 /// The coverage at which an interval for a median aims.
 pub const LEVEL: f64 = 0.95;
 
-/// The figures of one row's valid trials, in the unit of its values.
+/// The figures of one row's usable starts, in the unit of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// How many values there are.

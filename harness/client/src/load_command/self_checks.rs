@@ -1,7 +1,7 @@
 //! Whether the figures of a run can be trusted, asked of the run itself: each check has a name, an answer, and a
 //! sentence with the figures that it comes from.
 //!
-//! The thresholds are those of trials, in [`soundness`]; this module only words them.
+//! The thresholds are those of windows, in [`soundness`]; this module only words them.
 
 use load::{Accounting, Counts, ErrorKind, Opening, Outcome, Plan, Rate, StreamOutcome};
 use stats::Stationarity;

@@ -1,5 +1,5 @@
 //! What judges answers: the application's expectations as the generator's checks. Only this module, and what drives
-//! trials, knows both.
+//! windows, knows both.
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ pub struct Topology {
     cores: Vec<Vec<usize>>,
 }
 
-/// Where one trial's two sides run.
+/// Where the two sides of a start run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuPlan {
     /// Whether the two sides share CPUs.

@@ -11,7 +11,7 @@ use crate::{
     registry::{OperationName, Tier},
 };
 
-/// What the rows of a run can do, measured before the first trial: absolute rates come from it.
+/// What the rows of a run can do, measured before the first start: absolute rates come from it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// Every row that could be calibrated.

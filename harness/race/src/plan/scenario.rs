@@ -69,7 +69,7 @@ pub struct RankBy {
     pub by: Metric,
 }
 
-/// A figure of one stream of one trial.
+/// A figure of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {

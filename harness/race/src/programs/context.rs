@@ -14,7 +14,7 @@ use crate::{
 };
 use terminal::interrupt::Interrupt;
 
-/// The surroundings of a trial.
+/// The surroundings of a start.
 #[derive(Debug)]
 pub struct Context {
     /// The CPUs.

@@ -1,4 +1,4 @@
-//! One row's server, started for one trial: ready, on its CPUs, and built for speed where that is ours to ask.
+//! One row's server, as a start has it: ready, on its CPUs, and built for speed where that is ours to ask.
 //!
 //! A server of this project says all of its ready line, and ends cleanly. Of a program that is not, what it does not say is not
 //! known, and however it ends, it is ended.
@@ -24,7 +24,7 @@ use crate::{
 
 /// How long it may take to end once it was told to. Nothing is in flight then.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
-/// The same for a program that nobody promised to end: one that ignores the order costs every trial so long.
+/// The same for a program that nobody promised to end: one that ignores the order costs every start so long.
 const FOREIGN_STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// How often a program that says nothing is asked whether it answers.
 const ASK_EVERY: Duration = Duration::from_millis(10);

@@ -1,4 +1,4 @@
-//! Playing the suite against one row's server, started as a trial starts it.
+//! Playing the suite against one row's server, started as for a race.
 
 use std::{
     net::SocketAddr,
