@@ -21,7 +21,7 @@ use crate::{
     },
     registry::{OperationName, Row, Tier},
     start::{
-        failed::{FAILURES_ALLOWED, FailedStarts},
+        failed::{FAILURES_ALLOWED, FailedStarts, fell_silent},
         group::Group,
         kept::{choose_gate, first_gate, rounds_of},
         round::{Round, UnderWay},
@@ -311,6 +311,11 @@ impl Run {
                 if context.interrupt.asked() {
                     return Ok(());
                 }
+            }
+        }
+        for (window, silence) in fell_silent(&under_way.record) {
+            if let Some(row) = plan.rows.iter().find(|row| row.name == window.row) {
+                self.count_failure(progress, Entry { row, twin: window.twin }, start, &silence);
             }
         }
         for server in group.stop() {

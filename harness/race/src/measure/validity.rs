@@ -4,21 +4,29 @@
 //! Nothing that depends on what a row did decides: neither how fast it answered, nor how late the generator sent beside that,
 //! nor what the generator needed of a CPU that it shares with the row. Otherwise the fast rows would be thrown out, since any
 //! lateness is a large part of a short tail. Lateness is measured and printed. What others did to the machine is the
-//! [gate](stats::gate)'s business, which sees no figure of the row.
+//! [gate](stats::gate)'s business, which sees no figure of the row. It is asked before a row is blamed for silence: a host that stood
+//! still for a whole window silences whoever is measured in it.
 
 use crate::{
     measure::soundness,
     records::window::{Measured, StreamRecord, Verdict},
 };
 
-/// Judges a window by its figures alone.
-pub fn judge(measured: &Measured) -> Verdict {
+/// Judges a window by its figures, and by what the gate says of it: whether others disturbed it.
+pub fn judge(measured: &Measured, disturbed: bool) -> Verdict {
     let reasons: Vec<String> = measured.streams.iter().flat_map(faults_of_stream).collect();
     if !reasons.is_empty() {
         return Verdict::Invalid { reasons };
     }
-    if let Some(reason) = wrong_answers(measured).or_else(|| no_answer(measured)) {
+    if let Some(reason) = wrong_answers(measured) {
         return Verdict::Failed { reason };
+    }
+    if let Some(silence) = silence(measured) {
+        return if disturbed {
+            Verdict::Invalid { reasons: vec![format!("{silence}, and others disturbed it")] }
+        } else {
+            Verdict::Failed { reason: silence }
+        };
     }
     Verdict::Valid { generator_bound: is_generator_bound(measured) }
 }
@@ -46,8 +54,8 @@ fn wrong_answers(measured: &Measured) -> Option<String> {
     })
 }
 
-/// Nor has one that gave none, to whatever stream: its figures would be of nothing.
-fn no_answer(measured: &Measured) -> Option<String> {
+/// What is said of a window in which a stream had no answer at all: its figures would be of nothing.
+pub fn silence(measured: &Measured) -> Option<String> {
     let silent =
         |stream: &&StreamRecord| stream.due > 0 && stream.right == 0 && stream.answered_in_window == 0;
     let stream = measured.streams.iter().find(silent)?;
@@ -68,7 +76,7 @@ mod tests {
     fn verdict_of(change: impl FnOnce(&mut Measured)) -> Verdict {
         let mut measured = sound();
         change(&mut measured);
-        judge(&measured)
+        judge(&measured, false)
     }
 
     fn invalid(change: impl FnOnce(&mut Measured), expected: &str) {
@@ -119,6 +127,15 @@ mod tests {
     fn a_window_without_any_answer_has_no_figures() {
         let silent = |m: &mut Measured| (m.streams[0].right, m.streams[0].answered_in_window) = (0, 0);
         assert!(matches!(verdict_of(silent), Verdict::Failed { .. }));
+    }
+
+    #[test]
+    fn a_row_is_not_blamed_for_its_silence_while_others_disturbed_it_but_for_a_wrong_answer_it_is() {
+        let mut measured = sound();
+        (measured.streams[0].right, measured.streams[0].answered_in_window) = (0, 0);
+        assert!(matches!(judge(&measured, true), Verdict::Invalid { .. }));
+        measured.streams[0].errors = [("wrong_answer".to_owned(), 1)].into();
+        assert!(matches!(judge(&measured, true), Verdict::Failed { .. }));
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl<'a> Round<'a> {
             seed,
             began,
             cpus: group.cpus().clone(),
-            verdict: judge(&measured),
+            verdict: judge(&measured, !causes(self.gate, &measured).is_empty()),
             measured: Some(measured),
         })
     }
