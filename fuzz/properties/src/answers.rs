@@ -7,6 +7,8 @@ use crate::{Violation, violation};
 pub struct Answer<'a> {
     /// Its status.
     pub status: u16,
+    /// It states HTTP/1.1.
+    pub is_http_11: bool,
     /// Its header fields but Date, names in the case in which they were written, in that order.
     pub fields: Vec<(&'a str, &'a [u8])>,
     /// The length that it states, which to HEAD is that of the answer to GET.
@@ -83,8 +85,11 @@ fn one(bytes: &[u8], is_to_head: bool) -> Result<(Answer<'_>, usize), &'static s
         Some(_) => return Err("has a bad length"),
     };
     let length = match (status, stated_length) {
-        (100 | 204, None) => 0,
+        (100 | 204 | 304, None) => 0,
         (100 | 204, Some(_)) => return Err("states a length where RFC 9110 section 8.6 forbids it"),
+        (304, Some(_)) => {
+            return Err("states a length, which is not what the answer to an unconditional GET has");
+        }
         (101..200, _) => return Err("switches protocols"),
         // RFC 9110 section 8.6: to HEAD the length may be left out; hyper does so where it is 0.
         (_, _) if is_to_head => 0,
@@ -100,7 +105,9 @@ fn one(bytes: &[u8], is_to_head: bool) -> Result<(Answer<'_>, usize), &'static s
     // RFC 9112 section 9.3: HTTP/1.0 closes unless it is said otherwise.
     let closes = has_option(b"close") || (response.version == Some(0) && !has_option(b"keep-alive"));
     let fields = fields.map(|field| (field.name, field.value)).collect();
-    Ok((Answer { status, fields, stated_length, closes, content, continues: 0 }, head + length))
+    let is_http_11 = response.version == Some(1);
+    let answer = Answer { status, is_http_11, fields, stated_length, closes, content, continues: 0 };
+    Ok((answer, head + length))
 }
 
 impl Answer<'_> {
@@ -160,6 +167,7 @@ mod tests {
             b"HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\na",
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
             b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n",
+            b"HTTP/1.1 304 Not Modified\r\ncontent-length: 0\r\n\r\n",
             b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
         ] {

@@ -29,6 +29,9 @@ pub fn expected(message: &Message<'_>) -> Expected {
         Verdict::Rejected(status) => return Expected { status, content: None, closes: false },
         Verdict::Accepted(request) => request,
     };
+    if let Some(status) = unmet(message, &request) {
+        return Expected { status, content: None, closes: false };
+    }
     let (status, content) = match request {
         Request::Operation(operation) if Frugal::computes(&operation) => {
             (200, Some(operation.run().body(SERVER, "t0")))
@@ -42,6 +45,17 @@ pub fn expected(message: &Message<'_>) -> Expected {
         Request::Options { .. } => (204, Some(Vec::new())),
     };
     Expected { status, content, closes: false }
+}
+
+/// RFC 9110 section 13.2: the status of what is not performed. Whatever is served has a representation, and no entity tag.
+fn unmet(message: &Message<'_>, request: &Request) -> Option<u16> {
+    let reads = matches!(message.method, "GET" | "HEAD");
+    match (request, message.if_match, message.if_none_match) {
+        (Request::Options { .. }, _, _) => None,
+        (_, Some(false), _) => Some(412),
+        (_, _, Some(true)) => Some(if reads { 304 } else { 412 }),
+        _ => None,
+    }
 }
 
 fn path_and_query<'a>(message: &Message<'a>) -> (&'a str, Option<&'a str>) {

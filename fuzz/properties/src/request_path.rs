@@ -101,6 +101,10 @@ pub fn judge<'a>(
 fn judge_answer(reading: &Reading<'_>, position: usize, answer: &Answer<'_>) -> Result<(), Violation> {
     let message = &reading.messages[position];
     let what = || format!("message {position} ({} {})", message.method, message.target);
+    // RFC 9110 section 6.2.
+    if !answer.is_http_11 {
+        return violation!("{}: the answer is of HTTP/1.0", what());
+    }
     if answer.continues > usize::from(message.expects_continue) {
         return violation!("{}: {} times 100 (Continue)", what(), answer.continues);
     }
@@ -117,7 +121,7 @@ fn judge_answer(reading: &Reading<'_>, position: usize, answer: &Answer<'_>) -> 
         return violation!("{}: the connection should close", what());
     }
     // RFC 9110 section 10.1.1: instead of 100 (Continue) the refusal, after which the content need not be read.
-    let is_without_leave = message.expects_continue && answer.continues == 0 && answer.status >= 400;
+    let is_without_leave = message.expects_continue && answer.continues == 0 && answer.status >= 300;
     if answer.closes && !(expected.closes || is_last || message.is_http_10 || is_without_leave) {
         return violation!("{}: no reason to close", what());
     }
@@ -148,6 +152,11 @@ fn judge_refusal(
     };
     if !is_refusal {
         return violation!("answer {position} is {status} to what is no message: {stop:?} at byte {at}");
+    }
+    // hyper refuses by itself what is malformed, in the version of the last request that was not.
+    let is_of_its_last_version = reading.messages.last().is_some_and(|message| message.is_http_10);
+    if !answer.is_http_11 && !is_of_its_last_version {
+        return violation!("answer {position} ({status}) is of HTTP/1.0: {stop:?} at byte {at}");
     }
     if !answer.closes {
         return violation!("answer {position} ({status}) does not close: {stop:?} at byte {at}");

@@ -11,6 +11,7 @@
 //! - Content-Length beside Transfer-Encoding (6.1: the contract refuses it), any other coding than `chunked`, and
 //!   Transfer-Encoding in HTTP/1.0 (6.1);
 //! - a Host that is missing, repeated, empty, a list, or no host and port (3.2);
+//! - a trailer field that frames or routes (RFC 9110 6.5.1);
 //! - folded lines (5.2), blanks before a colon (5.1), and CR or another control byte within a line (2.2, RFC 9110 5.5);
 //! - an expectation other than `100-continue` (the contract answers 417).
 //!
@@ -41,6 +42,10 @@ pub struct Message<'a> {
     pub content_types: Vec<&'a [u8]>,
     /// It asks for 100 (Continue).
     pub expects_continue: bool,
+    /// Whether its If-Match lists `*`, where it has one.
+    pub if_match: Option<bool>,
+    /// Whether its If-None-Match lists `*`, where it has one.
+    pub if_none_match: Option<bool>,
     /// It may be refused (with a close) as well as served: the grammar or its limits allow both.
     pub refusable: bool,
 }
@@ -148,6 +153,8 @@ fn head(bytes: &[u8]) -> Result<Head<'_>, Stop> {
         content: Vec::new(),
         content_types: fields.content_types,
         expects_continue: fields.expects_continue,
+        if_match: fields.if_match,
+        if_none_match: fields.if_none_match,
         refusable: line.refusable || fields.refusable,
     };
     Ok(Head { message, framing: fields.framing, persistence: fields.persistence, end })

@@ -78,6 +78,35 @@ fn a_success_beyond_what_is_no_message_is_found() {
 }
 
 #[test]
+fn an_answer_in_an_older_version_is_found() {
+    let old = |_: Script<'_>, played: &mut Played| {
+        let text = String::from_utf8(std::mem::take(&mut played.written)).unwrap();
+        played.written = text.replace("HTTP/1.1 ", "HTTP/1.0 ").into_bytes();
+    };
+    assert_found(b"\0\0GET /simple HTTP/1.0\r\n\r\n", old, "is of HTTP/1.0");
+    assert_found(b"\0\0GET /simple HTTP/1.1\r\n\r\n", old, "is of HTTP/1.0");
+}
+
+#[test]
+fn a_precondition_that_is_ignored_is_found() {
+    let success = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    for (field, status) in [("If-None-Match: *", 304), ("If-Match: \"a\"", 412)] {
+        let input = format!("\0\0GET /healthz HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n");
+        let ignore = |_: Script<'_>, played: &mut Played| played.written = success.to_vec();
+        assert_found(input.as_bytes(), ignore, &format!("status 200, not {status}"));
+    }
+}
+
+#[test]
+fn a_trailer_that_frames_and_is_ignored_is_found() {
+    let input =
+        b"\0\0POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nHost: b\r\n\r\n";
+    let success = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let ignore = |_: Script<'_>, played: &mut Played| played.written = success.to_vec();
+    assert_found(input, ignore, "is 200 to what is no message");
+}
+
+#[test]
 fn an_answer_after_one_that_closes_is_found() {
     let closing = b"\0\0GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
     assert_found(closing, |_, played| played.written = played.written.repeat(2), "follows one that closes");

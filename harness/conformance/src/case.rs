@@ -57,8 +57,6 @@ pub(crate) enum Step {
     Rejection(&'static [u16]),
     /// The request is refused with one of these status codes, and the connection closed. The last step.
     Refusal(&'static [u16]),
-    /// The request is refused so, or the connection closed without a word. The last step.
-    RefusalOrClose(&'static [u16]),
     /// Either a refusal, which ends the conversation, or this answer: for what an RFC lets a server choose.
     RefusalOr(&'static [u16], Expected),
     /// The server either closes or answers the next request rightly.
@@ -159,6 +157,14 @@ pub(crate) fn result_of(operation: Operation) -> Expected {
 /// The answer to `/simple`, which shows that a connection is usable.
 pub(crate) fn simple() -> Expected {
     result_of(Operation::Simple)
+}
+
+/// Whether a response states HTTP/1.1.
+pub(crate) fn is_of_1_1(response: &Response) -> Result<(), String> {
+    match response.minor_version {
+        1 => Ok(()),
+        minor => Err(format!("the answer is of HTTP/1.{minor}, not of HTTP/1.1")),
+    }
 }
 
 impl Expected {

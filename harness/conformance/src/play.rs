@@ -56,13 +56,6 @@ fn play_steps(steps: &[Step], context: &Context<'_>) -> Result<Finding, String> 
                 }
             }
             Step::Refusal(statuses) => return Ok(refusal(&mut client, statuses)),
-            Step::RefusalOrClose(statuses) => {
-                return Ok(match client.receive(false) {
-                    Err(Broken::Closed) => (Verdict::Pass, String::new()),
-                    Err(broken) => unanswered(&broken, statuses),
-                    Ok(response) => refused(&mut client, &response, statuses),
-                });
-            }
             Step::RefusalOr(statuses, expected) => match client.receive(false) {
                 Ok(response) if response.status == expected.status => judge(expected, &response)?,
                 Ok(response) => return Ok(refused(&mut client, &response, statuses)),

@@ -16,9 +16,11 @@ use crate::report::{Outcome, Report};
 pub fn suite() -> Vec<Case> {
     [
         cases::answers::cases(),
+        cases::dates::cases(),
         cases::parameters::cases(),
         cases::methods::cases(),
         cases::described::cases(),
+        cases::preconditions::cases(),
         cases::request_line::cases(),
         cases::targets::cases(),
         cases::fields::cases(),
@@ -32,6 +34,7 @@ pub fn suite() -> Vec<Case> {
         cases::expectations::cases(),
         cases::upgrades::cases(),
         cases::delivery::cases(),
+        cases::heads::cases(),
         cases::limits::cases(),
     ]
     .into_iter()

@@ -17,7 +17,7 @@ use std::{
 use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodySize, MessageBody},
-    http::{ConnectionType, Method, header::CONTENT_LENGTH},
+    http::{ConnectionType, Method, StatusCode, header::CONTENT_LENGTH},
     rt,
     web::Bytes,
 };
@@ -70,7 +70,10 @@ pub(crate) fn finish(request: &HttpRequest, mut response: HttpResponse, waited: 
         }
     }
     match response.body().size() {
-        BodySize::Sized(length) if request.method() == Method::HEAD => {
+        // What is not modified has no length to tell.
+        BodySize::Sized(length)
+            if request.method() == Method::HEAD && response.status() != StatusCode::NOT_MODIFIED =>
+        {
             response.headers_mut().insert(CONTENT_LENGTH, length.into());
             response.head_mut().no_chunking(true);
             return response.set_body(NoBody::Ends).map_into_boxed_body();

@@ -14,7 +14,10 @@ use actix_web::{
     error::ErrorRequestTimeout,
     http::{
         Method, StatusCode,
-        header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING},
+        header::{
+            ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+            RETRY_AFTER, TRANSFER_ENCODING,
+        },
     },
     rt::time::{sleep, timeout},
     web::{self, Bytes},
@@ -86,7 +89,13 @@ async fn read(
 impl Shared {
     async fn answer(&self, request: &HttpRequest, body: Bytes) -> HttpResponse {
         let uri = request.uri();
-        let routed = match app::route(request.method().as_str(), uri.path(), uri.query()) {
+        let routed = app::route(request.method().as_str(), uri.path(), uri.query());
+        let lines = |name: HeaderName| request.headers().get_all(name).map(HeaderValue::as_bytes);
+        let routed = routed.and_then(|routed| {
+            let (if_match, if_none_match) = (lines(IF_MATCH), lines(IF_NONE_MATCH));
+            page::conditional(&self.site, request.method().as_str(), routed, if_match, if_none_match)
+        });
+        let routed = match routed {
             Ok(routed) => routed,
             Err(rejection) => return respond_with((&rejection).into()),
         };

@@ -41,10 +41,29 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Stop> {
     loop {
         match line(bytes, &mut decoded.end)? {
             [] => return Ok(decoded),
-            trailer => field(trailer)?,
-        };
+            trailer => {
+                let (name, _) = field(trailer)?;
+                if LATE.iter().any(|late| name.eq_ignore_ascii_case(late.as_bytes())) {
+                    return Err(Stop::Invalid("a trailer field frames or routes"));
+                }
+            }
+        }
     }
 }
+
+/// RFC 9110 section 6.5.1: what describes how a message is framed, where it goes or what becomes of its connection comes too late
+/// in a trailer.
+const LATE: [&str; 9] = [
+    "Connection",
+    "Content-Length",
+    "Host",
+    "Keep-Alive",
+    "Max-Forwards",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+];
 
 /// The line that begins at `at`, which is moved beyond it; it ends with CRLF and nothing else.
 fn line<'a>(bytes: &'a [u8], at: &mut usize) -> Result<&'a [u8], Stop> {

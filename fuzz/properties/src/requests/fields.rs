@@ -24,6 +24,8 @@ pub(super) struct Fields<'a> {
     pub(super) persistence: Persistence,
     pub(super) content_types: Vec<&'a [u8]>,
     pub(super) expects_continue: bool,
+    pub(super) if_match: Option<bool>,
+    pub(super) if_none_match: Option<bool>,
     pub(super) refusable: bool,
 }
 
@@ -69,6 +71,8 @@ impl<'a> Fields<'a> {
             persistence: persistence(all("connection"), is_http_10),
             content_types: all("content-type").collect(),
             expects_continue: !expectations.is_empty() && !is_http_10,
+            if_match: lists_star(all("if-match")),
+            if_none_match: lists_star(all("if-none-match")),
             refusable: lines.len() > ALWAYS_TAKEN
                 || bytes > ALWAYS_TAKEN_BYTES
                 || has_long_port
@@ -138,6 +142,25 @@ fn persistence<'a>(values: impl Iterator<Item = &'a [u8]>, is_http_10: bool) -> 
         (false, _) if is_http_10 && !keep_alive => Persistence::Closes,
         _ => Persistence::Persists,
     }
+}
+
+/// RFC 9110 sections 13.1.1 and 13.1.2, and 8.8.3 for the tags: whether `*` is a member of the list; `None` without the field.
+fn lists_star<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<bool> {
+    let mut found = None;
+    for value in values {
+        let has_one = found.get_or_insert(false);
+        let (mut member, mut is_quoted) = (Vec::new(), false);
+        for &byte in value.iter().chain(b",") {
+            if byte == b',' && !is_quoted {
+                *has_one |= trimmed(&member) == b"*";
+                member.clear();
+            } else {
+                is_quoted ^= byte == b'"';
+                member.push(byte);
+            }
+        }
+    }
+    found
 }
 
 fn trimmed(mut value: &[u8]) -> &[u8] {

@@ -25,10 +25,11 @@ pub(super) fn read(line: &[u8]) -> Result<Line<'_>, Stop> {
     if !is_token(method) {
         return Err(Stop::Invalid("the method is no token"));
     }
-    let is_http_10 = match version {
-        b"HTTP/1.0" => true,
-        b"HTTP/1.1" => false,
-        _ => return Err(Stop::Invalid("the version is not HTTP/1.0 or HTTP/1.1")),
+    // RFC 9110 section 2.5: a later minor version is served as the latest that is known.
+    let is_http_10 = match version.strip_prefix(b"HTTP/1.") {
+        Some(b"0") => true,
+        Some([b'1'..=b'9']) => false,
+        _ => return Err(Stop::Invalid("the version is not one of HTTP/1")),
     };
     if !is_of_a_uri(target) {
         return Err(Stop::Invalid("the target has bytes that no URI has, or a fragment"));

@@ -61,7 +61,9 @@ fn requests_that_are_none_are_refused() {
         "GET /\tHTTP/1.1",
         "GET /",
         "G\u{e9}T / HTTP/1.1",
-        "GET / HTTP/1.2",
+        "GET / HTTP/1.10",
+        "GET / HTTP/1.",
+        "GET / HTTP/2.0",
         "GET / http/1.1",
         "GET /#f HTTP/1.1",
         "GET /?a=%zz HTTP/1.1",
@@ -141,6 +143,9 @@ fn chunks_that_smuggle_are_refused() {
         "0\r\nT: 1\n\nGET / HTTP/1.1\r\n\r\n",
         "0\r\nno colon\r\n\r\n",
         "0\r\nT : 1\r\n\r\n",
+        "0\r\nContent-Length: 5\r\n\r\n",
+        "0\r\nT: 1\r\ntransfer-encoding:chunked\r\n\r\n",
+        "1\r\na\r\n0\r\nHOST: a\r\n\r\n",
     ];
     for body in bodies {
         let (count, stop) = summary(&(get("Transfer-Encoding: chunked\r\n") + body));
@@ -156,12 +161,29 @@ fn connections_persist_as_the_version_and_the_options_say() {
         ("HTTP/1.1", "Connection: close\r\nConnection: keep-alive\r\n", Stop::Closed),
         ("HTTP/1.1", "Connection: keep-alive,,CLOSE\r\n", Stop::Closed),
         ("HTTP/1.1", "Connection: close \u{e9}\r\n", Stop::Unclear),
+        ("HTTP/1.2", "", Stop::End),
+        ("HTTP/1.9", "Connection: close\r\n", Stop::Closed),
         ("HTTP/1.0", "", Stop::Closed),
         ("HTTP/1.0", "Connection: keep-alive, close\r\n", Stop::Closed),
         ("HTTP/1.0", "Connection: keep-alive\r\n", Stop::End),
     ];
     for (version, field, stop) in cases {
         assert_eq!(summary(&format!("GET / {version}\r\n{HOST}{field}\r\n")), (1, stop), "{version} {field}");
+    }
+}
+
+#[test]
+fn preconditions_are_stars_or_none() {
+    let cases = [
+        ("", None, None),
+        ("If-Match: *\r\n", Some(true), None),
+        ("If-None-Match: \"a\"\r\nif-none-match:\t*\r\n", None, Some(true)),
+        ("If-None-Match: \"a,*\", W/\"*\"\r\nIf-Match:\r\n", Some(false), Some(false)),
+    ];
+    for (fields, if_match, if_none_match) in cases {
+        let text = get(fields);
+        let message = &read(text.as_bytes()).messages[0];
+        assert_eq!((message.if_match, message.if_none_match), (if_match, if_none_match), "{fields}");
     }
 }
 

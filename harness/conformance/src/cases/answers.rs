@@ -1,7 +1,7 @@
 //! Right requests and their exact answers.
 
+use app::Operation;
 use app::Operation::{Complex, Delay, Randoms, Simple};
-use app::{Endpoint, Operation};
 
 use crate::case::{Case, Step, code, get, must, result_of};
 use crate::context::Context;
@@ -39,12 +39,9 @@ pub(crate) fn cases() -> Vec<Case> {
         must(name, "contract", vec![Step::Send(get(target)), result_of(operation).then()])
     });
     answers
-        .chain([
-            code("answers name their origin and worker", Level::Must, "contract", |context| {
-                finding(names_origin_and_worker(context))
-            }),
-            code("every answer has a Date", Level::Must, "9110 6.6.1", |context| finding(has_date(context))),
-        ])
+        .chain([code("answers name their origin and worker", Level::Must, "contract", |context| {
+            finding(names_origin_and_worker(context))
+        })])
         .collect()
 }
 
@@ -71,16 +68,4 @@ pub(crate) fn origin_and_worker(response: &Response, expected: Option<&str>) -> 
         Some(expected) if origin != expected => Err(format!("origin is {origin:?}, not {expected:?}")),
         _ => Ok(()),
     }
-}
-
-fn has_date(context: &Context<'_>) -> Result<(), String> {
-    for target in
-        ["/nowhere", "/complex?iterations=x"].into_iter().chain(Endpoint::ALL.map(Endpoint::example))
-    {
-        let response = context.exchange(&get(target), false)?;
-        if response.header("date").is_none_or(str::is_empty) {
-            return Err(format!("the {} answer to {target} has none", response.status));
-        }
-    }
-    Ok(())
 }

@@ -87,6 +87,38 @@ const MALFORMED: &[Refused] = &[
     ("a trailer with a lone CR is refused", "9112 2.2", b"5\r\nhello\r\n0\r\nX-A: a\rb\r\n\r\n"),
 ];
 
+/// Trailer fields that say where a message ends, where it goes, or what becomes of its connection: whoever heeds them, or puts
+/// them among the head's, reads another message than who does not.
+const FRAMING_TRAILERS: &[Refused] = &[
+    ("a length in the trailer is refused", "9110 6.5.1", b"5\r\nhello\r\n0\r\nContent-Length: 50\r\n\r\n"),
+    (
+        "a right length in the trailer is refused",
+        "9110 6.5.1",
+        b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n",
+    ),
+    (
+        "a length behind another trailer is refused, in any case",
+        "9110 6.5.1",
+        b"5\r\nhello\r\n0\r\nX-A: b\r\ncONTENT-lENGTH:5\r\n\r\n",
+    ),
+    (
+        "a coding in the trailer is refused",
+        "9110 6.5.1",
+        b"5\r\nhello\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ),
+    (
+        "a coding in the trailer of a body of no bytes is refused",
+        "9110 6.5.1",
+        b"0\r\nTransfer-Encoding: identity\r\nX-A: b\r\n\r\n",
+    ),
+    ("a Host in the trailer is refused", "9110 6.5.1", b"5\r\nhello\r\n0\r\nHost: other\r\n\r\n"),
+    ("an empty Host in the trailer is refused", "9110 6.5.1", b"5\r\nhello\r\n0\r\nhost:\r\n\r\n"),
+    ("Connection in the trailer is refused", "9110 6.5.1", b"5\r\nhello\r\n0\r\nConnection: close\r\n\r\n"),
+    ("Trailer in the trailer is refused", "9110 6.5.1", b"5\r\nhello\r\n0\r\nTrailer: X-A\r\nX-A: b\r\n\r\n"),
+    ("TE in the trailer is refused", "9110 6.5.1", b"5\r\nhello\r\n0\r\nTE: trailers\r\n\r\n"),
+    ("Upgrade in the trailer is refused", "9110 6.5.1", b"5\r\nhello\r\n0\r\nUpgrade: h2c\r\n\r\n"),
+];
+
 /// Unusual bodies that are right, and what they hold.
 const WHOLE: &[(&str, &[u8], &str)] = &[
     ("a chunk may have an extension with a value", b"5;a=b\r\nhello\r\n0\r\n\r\n", "hello"),
@@ -99,6 +131,11 @@ const WHOLE: &[(&str, &[u8], &str)] = &[
     ("chunk data may look like the last chunk", b"5\r\n0\r\n\r\n\r\n0\r\n\r\n", "0\r\n\r\n"),
     ("a body may have a trailer", b"5\r\nhello\r\n0\r\nX-Sum: 1\r\nX-Other: 2\r\n\r\n", "hello"),
     ("a trailer may be empty", b"5\r\nhello\r\n0\r\nX-Sum:\r\n\r\n", "hello"),
+    (
+        "a trailer may be named nearly as a field that frames",
+        b"5\r\nhello\r\n0\r\nContent-Lengths: 9\r\nX-Host: a\r\nTransfer: b\r\n\r\n",
+        "hello",
+    ),
 ];
 
 /// What a server may pass over or refuse, as long as it stays in step.
@@ -116,22 +153,6 @@ const EITHER: &[(&str, &str, &[u8])] = &[
         b"0000000000000000000005\r\nhello\r\n0\r\n\r\n",
     ),
     (
-        "a length in the trailer is without effect",
-        "9110 6.5.1",
-        b"5\r\nhello\r\n0\r\nContent-Length: 50\r\n\r\n",
-    ),
-    (
-        "a coding in the trailer is without effect",
-        "9110 6.5.1",
-        b"5\r\nhello\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
-    ),
-    ("a Host in the trailer is without effect", "9110 6.5.1", b"5\r\nhello\r\n0\r\nHost: other\r\n\r\n"),
-    (
-        "Connection in the trailer is without effect",
-        "9110 6.5.1",
-        b"5\r\nhello\r\n0\r\nConnection: close\r\n\r\n",
-    ),
-    (
         "a line feed alone ends a trailer field or is refused",
         "9112 2.2",
         b"5\r\nhello\r\n0\r\nX-A: b\nX-B: c\r\n\r\n",
@@ -142,6 +163,7 @@ const EITHER: &[(&str, &str, &[u8])] = &[
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = refused(CHUNKED, BROKEN, SMUGGLED, BAD);
     cases.extend(refused(CHUNKED, MALFORMED, b"", BAD));
+    cases.extend(refused(CHUNKED, FRAMING_TRAILERS, b"", BAD));
     for &(name, body, held) in WHOLE {
         let steps = vec![
             Step::Send([CHUNKED.as_bytes(), body, &get("/simple")].concat()),
@@ -174,6 +196,24 @@ pub(crate) fn cases() -> Vec<Case> {
             "9112 7.1",
             vec![
                 send([CHUNKED.replace("POST /echo", "GET /simple").as_bytes(), b"zz\r\n", SMUGGLED].concat()),
+                Step::Refusal(BAD),
+            ],
+        ),
+        must(
+            "a length in the trailer is refused on a path that reads no body too",
+            "9110 6.5.1",
+            vec![
+                send(
+                    CHUNKED.replace("POST /echo", "GET /simple") + "1\r\na\r\n0\r\nContent-Length: 1\r\n\r\n",
+                ),
+                Step::Refusal(BAD),
+            ],
+        ),
+        must(
+            "a length in the trailer is refused however it arrives",
+            "9110 6.5.1",
+            vec![
+                Step::SendPieces([CHUNKED, "1\r\na\r\n0\r\nContent-Length: 1\r\n\r\n"].concat().into(), 1),
                 Step::Refusal(BAD),
             ],
         ),

@@ -2,7 +2,9 @@
 
 use app::Operation;
 
-use crate::case::{Case, Check, Step, answer, code, get, may, must, result_of, send, should, simple};
+use crate::case::{
+    Case, Check, Step, answer, code, get, is_of_1_1, may, must, result_of, send, should, simple,
+};
 use crate::cases::{SIMPLE, and_smuggled};
 use crate::context::Context;
 use crate::verdict::{Level, finding};
@@ -136,6 +138,52 @@ pub(crate) fn cases() -> Vec<Case> {
                 Step::Send(get("/delay?ms=20")),
                 Step::FinishSending,
                 result_of(Operation::Delay { milliseconds: 20 }).then(),
+                Step::Closes,
+            ],
+        ),
+        should(
+            "HTTP/1.0 is answered in HTTP/1.1, which says that it closes",
+            "9110 6.2",
+            vec![
+                send("GET /simple HTTP/1.0\r\n\r\n"),
+                simple().that(is_of_1_1).with(Check::AnnouncesClose).then(),
+                Step::Closes,
+            ],
+        ),
+        should(
+            "HTTP/1.0 that waits for its answer is answered in HTTP/1.1",
+            "9110 6.2",
+            vec![
+                send("POST /echo HTTP/1.0\r\nContent-Length: 13\r\n\r\nHTTP/1.0 200\n"),
+                answer(200).body("HTTP/1.0 200\n").that(is_of_1_1).then(),
+                Step::Closes,
+            ],
+        ),
+        should(
+            "errors of HTTP/1.0 are answered in HTTP/1.1",
+            "9110 6.2",
+            vec![
+                send("GET /nowhere HTTP/1.0\r\n\r\n"),
+                answer(404).that(is_of_1_1).with(Check::AnnouncesClose).then(),
+                Step::Closes,
+            ],
+        ),
+        should(
+            "a pipeline of HTTP/1.0 that is kept is answered in HTTP/1.1",
+            "9110 6.2",
+            vec![
+                send(concat!(
+                    "GET /simple HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+                    "HEAD /simple HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+                    "POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 9\r\n\r\nHTTP/1.0 ",
+                    "GET /simple HTTP/1.1\r\nHost: c\r\n\r\n",
+                    "GET /complex?iterations=9 HTTP/1.0\r\n\r\n",
+                )),
+                simple().that(is_of_1_1).then(),
+                answer(200).without_body().that(is_of_1_1).then(),
+                answer(200).body("HTTP/1.0 ").that(is_of_1_1).then(),
+                simple().that(is_of_1_1).then(),
+                result_of(complex(9)).that(is_of_1_1).then(),
                 Step::Closes,
             ],
         ),

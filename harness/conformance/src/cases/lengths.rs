@@ -61,6 +61,31 @@ const BAD_LENGTHS: &[Refused] = &[
     ("a bad length beside a good one is refused", "9112 6.3", b"Content-Length: +5\r\nContent-Length: 5"),
 ];
 
+/// Lengths that 64 bits hold, and no server can mean: too long as a body, or beyond what is counted, but not as a head.
+const GREATEST: &[Refused] = &[
+    (
+        "the greatest length of 64 bits is refused as a length",
+        "9110 8.6",
+        b"Content-Length: 18446744073709551615",
+    ),
+    (
+        "the greatest length but one is refused as a length",
+        "9110 8.6",
+        b"Content-Length: 18446744073709551614",
+    ),
+    (
+        "the greatest length but two is refused as a length",
+        "9110 8.6",
+        b"Content-Length: 18446744073709551613",
+    ),
+    ("the greatest signed length is refused as a length", "9110 8.6", b"Content-Length: 9223372036854775807"),
+    (
+        "a length beyond the signed ones is refused as a length",
+        "9110 8.6",
+        b"Content-Length: 9223372036854775808",
+    ),
+];
+
 /// Fields that a server may take for a length of five, or refuse (RFC 9110 section 8.6).
 const EITHER: &[(&str, &str)] = &[
     ("equal lengths are taken as one or refused", "Content-Length: 5\r\nContent-Length: 5"),
@@ -76,6 +101,7 @@ const EITHER: &[(&str, &str)] = &[
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = refused(ECHO, BAD_LENGTHS, &and_smuggled(b"\r\n\r\nhello"), BAD);
+    cases.extend(refused(ECHO, GREATEST, &and_smuggled(b"\r\n\r\nhello"), &[400, 413]));
     cases.extend(EITHER.iter().map(|&(name, fields)| {
         let request = format!("{ECHO}{fields}\r\n\r\nhello");
         let steps =

@@ -1,20 +1,21 @@
-//! Nothing grows without bound: bodies, heads, and the time that a head may take.
+//! Nothing grows without bound: bodies, what stands around their content, and the time that a head may take. How long a head may be, and
+//! by which part of it a longer one is refused, is in `heads`.
 
 use std::time::Duration;
 
 use crate::case::{Case, SMUGGLED, Step, answer, code, get, must, request, send, should, simple};
 use crate::cases::bodies::post;
-use crate::cases::{ECHO, SIMPLE, and_smuggled};
+use crate::cases::{ECHO, and_smuggled};
 use crate::context::Context;
 use crate::play::refusal;
 use crate::verdict::{Finding, Level, Verdict};
 use crate::wire::{Broken, Client};
 
 /// More than any server needs to accept in a head.
-const HUGE: usize = 1 << 20;
+pub(crate) const HUGE: usize = 1 << 20;
 
-/// The refusals of something too long: by what it is part of, or as malformed.
-const TOO_LONG: &[u16] = &[400, 413, 414, 431];
+/// The refusals of a body that is too long by what is around its content: as a body, as fields, or as malformed.
+const TOO_LONG: &[u16] = &[400, 413, 431];
 
 const CHUNKED: &str = "POST /echo HTTP/1.1\r\nHost: c\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -35,42 +36,6 @@ pub(crate) fn cases() -> Vec<Case> {
         code("a chunked body one byte over the limit is refused", Level::Must, "contract", |context| {
             over_the_limit(context, chunked)
         }),
-        must(
-            "a huge field is refused",
-            "contract",
-            vec![
-                Step::Send(
-                    format!("GET /simple HTTP/1.1\r\nHost: c\r\nX-A: {}\r\n\r\n", "a".repeat(HUGE)).into(),
-                ),
-                Step::Refusal(&[431]),
-            ],
-        ),
-        must(
-            "a field that never ends is refused",
-            "contract",
-            vec![
-                Step::Send(format!("GET /simple HTTP/1.1\r\nHost: c\r\nX-A: {}", "a".repeat(HUGE)).into()),
-                Step::Refusal(&[431]),
-            ],
-        ),
-        must(
-            "too many fields are refused",
-            "contract",
-            vec![
-                Step::Send(
-                    format!("GET /simple HTTP/1.1\r\nHost: c\r\n{}\r\n", "X-A: b\r\n".repeat(5_000)).into(),
-                ),
-                Step::Refusal(&[431]),
-            ],
-        ),
-        must(
-            "a huge target is refused",
-            "9110 15.5.15",
-            vec![
-                Step::Send(format!("GET /{} HTTP/1.1\r\nHost: c\r\n\r\n", "a".repeat(HUGE)).into()),
-                Step::Refusal(&[414, 431]),
-            ],
-        ),
         must(
             "fifty fields of eighty bytes are accepted",
             "9110 5.4",
@@ -112,32 +77,6 @@ pub(crate) fn cases() -> Vec<Case> {
                     })
                     .then(),
             ],
-        ),
-        must(
-            "a huge method is refused",
-            "contract",
-            vec![
-                send(format!("{} /simple HTTP/1.1\r\nHost: c\r\n\r\n", "A".repeat(HUGE))),
-                Step::Refusal(TOO_LONG),
-            ],
-        ),
-        must(
-            "a huge name is refused",
-            "contract",
-            vec![send(format!("{SIMPLE}{}: b\r\n\r\n", "a".repeat(HUGE))), Step::Refusal(TOO_LONG)],
-        ),
-        must(
-            "a huge Host is refused",
-            "contract",
-            vec![
-                send(format!("GET /simple HTTP/1.1\r\nHost: {}\r\n\r\n", "a".repeat(HUGE))),
-                Step::Refusal(TOO_LONG),
-            ],
-        ),
-        must(
-            "a huge query is refused",
-            "9110 15.5.15",
-            vec![Step::Send(get(&format!("/healthz?{}", "a".repeat(HUGE)))), Step::Refusal(TOO_LONG)],
         ),
         must(
             "a length of a million digits is refused",

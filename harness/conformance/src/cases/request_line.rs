@@ -1,6 +1,6 @@
 //! The first line: three words, one space between them, and a version.
 
-use crate::case::{Case, Step, answer, must, send, should, simple};
+use crate::case::{Case, Step, answer, get, is_of_1_1, must, send, should, simple};
 use crate::cases::{BAD, BAD_VERSION, Refused, refused};
 
 /// Lines that are none. Where RFC 9112 section 3 only recommends a 400, the contract demands it.
@@ -101,6 +101,25 @@ pub(crate) fn cases() -> Vec<Case> {
             "a higher minor version is served like 1.1",
             "9110 2.5",
             vec![send("GET /simple HTTP/1.2\r\nHost: c\r\n\r\n"), simple().then()],
+        ),
+        should(
+            "the highest minor version is served like 1.1, with what that keeps",
+            "9110 2.5",
+            vec![
+                send(concat!(
+                    "POST /echo HTTP/1.9\r\nHost: c\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                    "GET /simple HTTP/1.3\r\nHost: c\r\n\r\n"
+                )),
+                answer(200).body("hello").that(is_of_1_1).then(),
+                simple().that(is_of_1_1).then(),
+                Step::Send(get("/simple")),
+                simple().then(),
+            ],
+        ),
+        must(
+            "a higher minor version needs a Host too",
+            "9112 3.2",
+            vec![send("GET /simple HTTP/1.2\r\n\r\n"), Step::Refusal(BAD_VERSION)],
         ),
         must(
             "line feeds alone end the lines of a head or are refused",

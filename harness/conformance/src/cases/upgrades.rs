@@ -1,7 +1,7 @@
 //! Offers to speak something else: ignored safely, and never a way around the rules.
 
-use crate::case::{Case, Step, answer, get, may, must, send, simple};
-use crate::cases::{SIMPLE, and_smuggled};
+use crate::case::{Case, SMUGGLED, Step, answer, get, must, send, simple};
+use crate::cases::{BAD_VERSION, SIMPLE, and_smuggled, around_smuggled};
 
 /// What must hold, and the fields of a GET of `/simple` that is served as if they were not there.
 const IGNORED: &[(&str, &str)] = &[
@@ -25,8 +25,6 @@ const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
                         \0\0\0\x04\0\0\0\0\0\
                         \0\0\x08\x06\0\0\0\0\0pingpong";
 
-const OTHER_VERSION: &[u16] = &[400, 501, 505];
-
 pub(crate) fn cases() -> Vec<Case> {
     let ignored = |&(name, fields): &(&'static str, &str)| {
         let request = format!("{SIMPLE}{fields}\r\n");
@@ -39,12 +37,30 @@ pub(crate) fn cases() -> Vec<Case> {
     };
     let mut cases: Vec<Case> = IGNORED.iter().map(ignored).collect();
     cases.extend([
+        must("the preface of HTTP/2 is refused", "9110 2.5", vec![send(HTTP_2), Step::Refusal(BAD_VERSION)]),
         must(
-            "the preface of HTTP/2 is not served",
+            "the preface of HTTP/2 behind a request is refused",
             "9110 2.5",
-            vec![send(HTTP_2), Step::RefusalOrClose(OTHER_VERSION)],
+            vec![
+                Step::Send([&get("/simple"), HTTP_2].concat()),
+                simple().then(),
+                Step::Refusal(BAD_VERSION),
+            ],
         ),
-        may("the preface of HTTP/2 is answered", "9110 15.6.6", vec![send(HTTP_2), Step::Refusal(OTHER_VERSION)]),
+        must(
+            "the preface of HTTP/2 behind a body is refused",
+            "9110 2.5",
+            vec![
+                Step::Send([around_smuggled("POST", "/echo", "").as_slice(), HTTP_2].concat()),
+                answer(200).body(SMUGGLED).then(),
+                Step::Refusal(BAD_VERSION),
+            ],
+        ),
+        must(
+            "the preface of HTTP/2 is refused however it arrives",
+            "9110 2.5",
+            vec![Step::SendPieces(HTTP_2.to_vec(), 5), Step::Refusal(BAD_VERSION)],
+        ),
         must(
             "an upgrade does not make a missing Host right",
             "9112 3.2",
@@ -69,7 +85,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 send(and_smuggled(
                     b"POST /echo HTTP/1.1\r\nHost: c\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 50\r\n\r\n",
                 )),
-                answer(200).body(crate::case::SMUGGLED).then(),
+                answer(200).body(SMUGGLED).then(),
                 Step::UsableOrClosed,
             ],
         ),

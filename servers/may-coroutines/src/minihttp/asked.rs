@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, str};
 
-use kit::{connection::MAX_HEAD_BYTES, page};
+use kit::{connection::MAX_HEAD_BYTES, page, service::Site};
 use may_minihttp::Request;
 
 /// A refusal, after which the connection must close: what follows on it cannot be told from a body.
@@ -47,10 +47,17 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(request: &Request<'_, '_, '_>, max_body_bytes: u64) -> Result<Self, Refusal> {
+    pub(super) fn of(request: &Request<'_, '_, '_>, site: &Site) -> Result<Self, Refusal> {
         let method = request.method();
+        if method.len() > MAX_HEAD_BYTES {
+            return refuse(501, "the method is longer than any that is known");
+        }
+        let mut bytes = method.len() + request.path().len();
+        if bytes > MAX_HEAD_BYTES {
+            return refuse(414, "the target is too long");
+        }
         let (mut hosts, mut length, mut close, mut keep, mut waits) = (0, None, false, false, false);
-        let mut bytes = request.path().len();
+        let mut is_conditional = false;
         for field in request.headers() {
             bytes += field.name.len() + field.value.len();
             let is = |name| field.name.eq_ignore_ascii_case(name);
@@ -75,6 +82,8 @@ impl Asked {
                     return refuse(417, "only 100-continue can be expected");
                 }
                 waits = true;
+            } else {
+                is_conditional |= is("if-match") || is("if-none-match");
             }
         }
         if bytes > MAX_HEAD_BYTES {
@@ -85,13 +94,23 @@ impl Asked {
             return refuse(400, "there must be one Host");
         }
         let length = length.unwrap_or(0);
-        if length > max_body_bytes {
+        if length > site.limits.max_body_bytes {
             return refuse(413, "the body is too long");
         }
         let target = origin_form(request.path());
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-        let routed = app::route(method, path, query);
+        let mut routed = app::route(method, path, query);
+        if is_conditional {
+            let lines = |name: &'static str| {
+                let named =
+                    request.headers().iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+                named.map(|field| field.value)
+            };
+            routed = routed.and_then(|request| {
+                page::conditional(site, method, request, lines("if-match"), lines("if-none-match"))
+            });
+        }
         let echo = match routed {
             Ok(app::Request::Echo) => echo(request),
             _ => Echo::Fields(Vec::new()),

@@ -22,6 +22,7 @@ use std::{
 use app::{Operation, Rejection};
 use hyper::rt::Timer as _;
 use kit::{
+    date,
     execute::{self, Done},
     page::{self, Page},
 };
@@ -105,7 +106,7 @@ impl HttpService for Connection {
         }
         let shared = Arc::clone(&self.shared);
         let _busy = Busy::of(&shared);
-        let asked = match Asked::of(&request, shared.site.limits.max_body_bytes) {
+        let asked = match Asked::of(&request, &shared.site) {
             Ok(asked) => asked,
             Err(refusal) => {
                 let answer = self.refused(refusal);
@@ -170,7 +171,8 @@ impl Connection {
     fn last(&mut self, answer: Answer, head_only: bool, response: &mut Response<'_>) {
         if self.state == State::Fresh {
             let Answer { status, content_type, allow, body } = answer;
-            let mut bytes = format!("HTTP/1.1 {status} {}\r\nConnection: close\r\n", reason(status));
+            let (reason, date) = (reason(status), date::now());
+            let mut bytes = format!("HTTP/1.1 {status} {reason}\r\nConnection: close\r\nDate: {date}\r\n");
             if let Some(content_type) = content_type {
                 bytes += &format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len());
             }
@@ -273,7 +275,7 @@ fn answer(shared: &Shared, routed: Result<app::Request, Rejection>, echo: Echo, 
     Answer { status: 200, content_type: Some(content_type), allow: None, body }
 }
 
-/// Hands `answer` to the library, which gives every answer the length of its body: 0 for a HEAD and with a 204.
+/// Hands `answer` to the library, which gives every answer the length of its body: 0 for a HEAD, and with a 204 or 304.
 fn give(answer: Answer, head_only: bool, response: &mut Response<'_>) {
     if answer.status != 200 {
         response.status_code(usize::from(answer.status), reason(answer.status));
@@ -320,11 +322,15 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         204 => "No Content",
+        304 => "Not Modified",
         400 => "Bad Request",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        412 => "Precondition Failed",
         413 => "Content Too Large",
+        414 => "URI Too Long",
         417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         503 => "Service Unavailable",
         _ => "Internal Server Error",

@@ -33,6 +33,12 @@ pub enum Rejection {
         /// What the client wrote; `None` if the parameter is missing.
         given: Option<String>,
     },
+    /// The request was made under a condition that does not hold: 412.
+    #[error("the precondition does not hold: what is here has no entity tag")]
+    PreconditionFailed,
+    /// The request was made under the condition that there is nothing here: 304, which has no content.
+    #[error("not modified")]
+    NotModified,
 }
 
 fn given_text(given: Option<&str>) -> String {
@@ -47,6 +53,8 @@ impl Rejection {
             Self::MethodNotAllowed { .. } => 405,
             Self::NotImplemented => 501,
             Self::BadParameter { .. } => 400,
+            Self::PreconditionFailed => 412,
+            Self::NotModified => 304,
         }
     }
 
@@ -59,7 +67,7 @@ impl Rejection {
     }
 
     /// The JSON body: `error` says what to do; a bad parameter adds its name (`parameter`), what was
-    /// `expected`, its `minimum` and `maximum` where it has a range, and what was `given`.
+    /// `expected`, its `minimum` and `maximum` where it has a range, and what was `given`. Empty with 304, which has none.
     pub fn body(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -76,6 +84,9 @@ impl Rejection {
             given: Option<&'a str>,
         }
 
+        if *self == Self::NotModified {
+            return Vec::new();
+        }
         let mut body = Body {
             error: self.to_string(),
             parameter: None,
@@ -140,11 +151,13 @@ mod tests {
             (Rejection::NotFound, 404, None),
             (Rejection::NotImplemented, 501, None),
             (Rejection::MethodNotAllowed { allow: "GET" }, 405, Some("GET")),
+            (Rejection::PreconditionFailed, 412, None),
         ];
         for (rejection, status, allow) in cases {
             assert_eq!((rejection.status(), rejection.allow()), (status, allow));
             let body: serde_json::Value = serde_json::from_slice(&rejection.body()).unwrap();
             assert!(body["error"].is_string() && body.get("parameter").is_none(), "{body}");
         }
+        assert_eq!((Rejection::NotModified.status(), Rejection::NotModified.body()), (304, Vec::new()));
     }
 }

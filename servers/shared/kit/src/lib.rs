@@ -17,6 +17,7 @@ pub mod runtime;
 
 mod class;
 pub mod connection;
+pub mod date;
 pub mod framing;
 pub mod page;
 pub mod policy;

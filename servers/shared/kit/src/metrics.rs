@@ -14,7 +14,7 @@ use app::Endpoint;
 use crate::worker::Worker;
 
 /// The status codes that a server can answer with. Anything else is counted as the last.
-const STATUSES: [u16; 13] = [200, 204, 400, 404, 405, 408, 413, 414, 417, 431, 501, 503, 500];
+const STATUSES: [u16; 15] = [200, 204, 304, 400, 404, 405, 408, 412, 413, 414, 417, 431, 501, 503, 500];
 
 /// One row for each endpoint, and one for what is no endpoint.
 const ENDPOINTS: usize = Endpoint::ALL.len() + 1;

@@ -23,7 +23,7 @@ const YAML: &str = "application/yaml";
 pub struct Page {
     /// The status.
     pub status: u16,
-    /// The value of `Content-Type`; none with 204, which has no content.
+    /// The value of `Content-Type`; none with 204 and 304, which have no content.
     pub content_type: Option<&'static str>,
     /// The value of `Allow`, if there is to be one.
     pub allow: Option<&'static str>,
@@ -66,7 +66,9 @@ impl Page {
 
 impl From<&Rejection> for Page {
     fn from(rejection: &Rejection) -> Self {
-        Self { allow: rejection.allow(), ..Self::new(rejection.status(), JSON, rejection.body()) }
+        let page = Self::new(rejection.status(), JSON, rejection.body());
+        let content_type = page.content_type.filter(|_| !page.body.is_empty());
+        Self { allow: rejection.allow(), content_type, ..page }
     }
 }
 
@@ -78,6 +80,24 @@ impl From<Refused> for Page {
         };
         Self { retry_after, ..Self::refusal(status, &refused.to_string()) }
     }
+}
+
+/// `request`, if it is to be performed: see [`app::check_preconditions`].
+///
+/// # Errors
+/// It is not.
+pub fn conditional<'a>(
+    site: &Site,
+    method: &str,
+    request: Request,
+    if_match: impl IntoIterator<Item = &'a [u8]>,
+    if_none_match: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Request, Rejection> {
+    // RFC 9110 section 13.2.1: what fails without preconditions fails with them.
+    if request == Request::Healthz && site.stopping.is_raised() {
+        return Ok(request);
+    }
+    app::check_preconditions(method, &request, if_match, if_none_match).map(|()| request)
 }
 
 /// What `GET /echo` answers: header fields, one `name: value` a line, in the order in which they are given.

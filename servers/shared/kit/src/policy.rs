@@ -14,7 +14,7 @@ use hyper::{
     http::{request::Parts, uri::Scheme},
 };
 
-use crate::class::Class;
+use crate::{class::Class, framing::Excess};
 
 /// Whether the policy is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -52,6 +52,25 @@ pub(crate) const BODY_TOO_SLOW: Refusal = Refusal {
 };
 pub(crate) const BODY_BROKEN: Refusal =
     Refusal { status: StatusCode::BAD_REQUEST, reason: "the body is malformed or was cut short" };
+
+/// The refusal of a head that is too long, by the part with which it became so: RFC 9112 section 3 for the first two, RFC 6585
+/// section 5 for the third.
+pub(crate) const fn too_long(excess: Excess) -> Refusal {
+    match excess {
+        Excess::Method => Refusal {
+            status: StatusCode::NOT_IMPLEMENTED,
+            reason: "the method is longer than any that is known",
+        },
+        Excess::Target => Refusal {
+            status: StatusCode::URI_TOO_LONG,
+            reason: "the target is longer than this server takes",
+        },
+        Excess::Fields => Refusal {
+            status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            reason: "the head is longer than this server takes, or has too many fields",
+        },
+    }
+}
 
 /// What a host's name has unencoded (reg-name, RFC 3986 section 3.2.2), but the comma.
 static HOST_NAME: Class = Class::alphanumeric_and(b"-._~!$&'()*+;=");

@@ -20,13 +20,17 @@ use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body, Incoming},
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    header::{
+        ALLOW, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+        RETRY_AFTER,
+    },
     http::request::Parts,
     rt::Timer,
 };
 
 use crate::{
     execute::{Done, Execute, Refused, run_here},
+    framing::Excess,
     page::{self, Page},
     policy::{self, Policy, Refusal},
     worker::Worker,
@@ -90,7 +94,8 @@ impl<E: Execute> Service<E> {
         if let Err(refusal) = checked.and_then(|()| policy::check_length(&body, max_body_bytes)) {
             return ResponseFuture::Ready(Some(self.inner.refuse(head.headers, refusal)));
         }
-        let routed = app::route(head.method.as_str(), head.uri.path(), head.uri.query());
+        let routed = app::route(head.method.as_str(), head.uri.path(), head.uri.query())
+            .and_then(|request| self.inner.conditional(&head, request));
         if !body.is_end_stream() {
             // Leave to send a body that changes nothing would be a waste of it. Some clients send it all the same.
             if let Err(rejection) = &routed
@@ -127,6 +132,12 @@ impl<E: Execute> Service<E> {
             Ok(other) => ResponseFuture::Ready(Some(self.inner.immediate(head, other, Bytes::new()))),
             Err(rejection) => ResponseFuture::Ready(Some(self.inner.reject(head, &rejection))),
         }
+    }
+
+    /// Refuses a request of whose head only the beginning was read.
+    pub(crate) fn refuse_too_long(&self, request: Request<Incoming>, excess: Excess) -> ResponseFuture<E> {
+        let headers = request.into_parts().0.headers;
+        ResponseFuture::Ready(Some(self.inner.refuse(headers, policy::too_long(excess))))
     }
 }
 
@@ -195,6 +206,12 @@ impl<E: Execute> Future for ResponseFuture<E> {
 }
 
 impl<E: Execute> Inner<E> {
+    /// `request`, if its preconditions hold.
+    fn conditional(&self, head: &Parts, request: app::Request) -> Result<app::Request, Rejection> {
+        let lines = |name: HeaderName| head.headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        page::conditional(&self.site, head.method.as_str(), request, lines(IF_MATCH), lines(IF_NONE_MATCH))
+    }
+
     /// The whole body is read before the answer, whatever the endpoint: a bad chunk must become a 400, and
     /// the next request on the connection must not begin in the middle of this one's body.
     async fn with_body(

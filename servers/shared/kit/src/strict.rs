@@ -1,4 +1,4 @@
-//! The stream that makes hyper refuse what it would let pass.
+//! The stream that shows hyper what [`Framing`] says that it is to see.
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use std::{
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
-use crate::framing::{Framing, REFUSED};
+use crate::framing::{Excess, Framing, Instead};
 
 /// The most that is read at once: as much as hyper offers until bodies make it offer more. Bytes pass through a buffer on the
 /// stack, since there is no safe way to look at what was read into the room that hyper offers.
@@ -21,24 +21,30 @@ pub struct Strict<Io> {
     io: Io,
     /// `None` where nothing is checked.
     framing: Option<Framing>,
-    /// What is still to be read of [`REFUSED`], once a byte was refused.
-    refusal: Option<&'static [u8]>,
+    /// What is still to be shown of the end that stands for all that is left, once there is one.
+    end: Option<&'static [u8]>,
+    excess: Option<Excess>,
 }
 
 impl<Io> Strict<Io> {
     /// Checks what is read from `io`.
     pub fn new(io: Io) -> Self {
-        Self { io, framing: Some(Framing::default()), refusal: None }
+        Self { io, framing: Some(Framing::default()), end: None, excess: None }
     }
 
     /// Lets everything pass: for measuring what the check costs.
     pub fn unchecked(io: Io) -> Self {
-        Self { io, framing: None, refusal: None }
+        Self { io, framing: None, end: None, excess: None }
     }
 
     /// Whether a request began and was not read to its end, as far as this was looked at.
     pub fn is_within_message(&self) -> bool {
         self.framing.as_ref().is_some_and(|framing| !framing.is_between_messages())
+    }
+
+    /// The request whose head was too long, counted from 1, and by what: the last one that hyper is shown.
+    pub fn excess(&self) -> Option<(u32, Excess)> {
+        self.excess.zip(self.framing.as_ref()).map(|(excess, framing)| (framing.requests(), excess))
     }
 
     /// The stream itself, for whoever reads on without looking.
@@ -57,21 +63,36 @@ impl<Io: Read + Unpin> Read for Strict<Io> {
         let Some(framing) = &mut this.framing else {
             return Pin::new(&mut this.io).poll_read(context, room);
         };
-        if this.refusal.is_none() {
+        if let Some(&[]) = this.end {
+            // What the client sends or does is looked at no more. An end of the stream would have hyper drop an answer under way.
+            return Poll::Pending;
+        }
+        if this.end.is_none() {
             let mut buffer = [const { MaybeUninit::uninit() }; READ_BYTES];
             let size = room.remaining().min(READ_BYTES);
             let mut buffer = ReadBuf::uninit(&mut buffer[..size]);
             ready!(Pin::new(&mut this.io).poll_read(context, buffer.unfilled()))?;
-            let bytes = buffer.filled();
-            match framing.read(bytes) {
-                Ok(()) => room.put_slice(bytes),
-                Err(at) => {
-                    room.put_slice(&bytes[..at]);
-                    this.refusal = Some(REFUSED);
+            let mut bytes = buffer.filled();
+            loop {
+                match framing.read(bytes) {
+                    None => {
+                        room.put_slice(bytes);
+                        break;
+                    }
+                    Some(Instead::Byte { at, byte }) => {
+                        room.put_slice(&bytes[..at]);
+                        room.put_slice(&[byte]);
+                        bytes = &bytes[at + 1..];
+                    }
+                    Some(Instead::End { at, bytes: end, excess }) => {
+                        room.put_slice(&bytes[..at]);
+                        (this.end, this.excess) = (Some(end), excess);
+                        break;
+                    }
                 }
             }
         }
-        if let Some(rest) = &mut this.refusal {
+        if let Some(rest) = &mut this.end {
             let (now, later) = rest.split_at(rest.len().min(room.remaining()));
             room.put_slice(now);
             *rest = later;

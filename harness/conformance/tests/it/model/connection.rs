@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::reply::reply;
+use super::reply::{REFUSED, reply};
 use super::{Fault, GIVE_UP, HEADER_TIMEOUT, MAX_HEAD, strict};
 
 pub(super) struct Connection {
@@ -75,7 +75,7 @@ impl Connection {
                 Err(Stop::Refuse(status)) => {
                     let status = if self.fault == Fault::RefusesWithServerErrors { 500 } else { status };
                     let stays = self.fault == Fault::StaysAfterRefusals;
-                    let refusal = reply(status, "application/json", "{\"error\":\"refused\"}");
+                    let refusal = reply(status, "application/json", REFUSED);
                     if self.write(&refusal, 1, self.to_head, stays).is_err() || !stays {
                         return;
                     }
@@ -143,7 +143,15 @@ impl Connection {
         let deadline = Instant::now() + HEADER_TIMEOUT;
         let patient = self.fault == Fault::HasNoHeaderTimeout;
         loop {
-            treat_as_1_1(&mut self.buffer);
+            if self.fault == Fault::DropsPrefaces && self.buffer.starts_with(b"PRI ") {
+                return Err(Stop::Gone);
+            }
+            if self.fault != Fault::RefusesLaterVersions {
+                treat_as_1_1(&mut self.buffer);
+            }
+            if let Some(status) = self.is_too_long() {
+                return Err(Stop::Refuse(status));
+            }
             let mut fields = [httparse::EMPTY_HEADER; 100];
             let mut request = httparse::Request::new(&mut fields);
             match request.parse(&self.buffer) {
@@ -169,15 +177,27 @@ impl Connection {
                     return Err(Stop::Refuse(400));
                 }
             }
-            if self.buffer.len() > MAX_HEAD && self.fault != Fault::HasNoHeadLimit {
-                return Err(Stop::Refuse(431));
-            }
             let within = deadline.saturating_duration_since(Instant::now());
             let within = if patient || self.buffer.is_empty() { GIVE_UP } else { within };
             if within.is_zero() || self.read_more(within)? == 0 {
                 return Err(if self.buffer.is_empty() { Stop::Gone } else { Stop::Refuse(408) });
             }
         }
+    }
+
+    /// The refusal of a head that is longer than the longest, which what the client has sent may begin with.
+    fn is_too_long(&self) -> Option<u16> {
+        let ends = self.buffer.windows(4).position(|four| four == b"\r\n\r\n").map(|end| end + 4);
+        if ends.unwrap_or(self.buffer.len()) <= MAX_HEAD || self.fault == Fault::HasNoHeadLimit {
+            return None;
+        }
+        let within = &self.buffer[..MAX_HEAD];
+        Some(match within.iter().position(|&byte| byte == b' ') {
+            _ if self.fault == Fault::RefusesLongHeadsAlike => 431,
+            None => 501,
+            Some(_) if !within.contains(&b'\n') => 414,
+            Some(_) => 431,
+        })
     }
 
     pub(super) fn take(&mut self, count: usize) -> Result<Vec<u8>, Stop> {

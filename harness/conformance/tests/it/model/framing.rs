@@ -50,6 +50,9 @@ impl Connection {
     fn length(&self, text: &str) -> Result<usize, Stop> {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
+            Ok(length) if length > usize::MAX - 2 && self.fault == Fault::CallsGreatLengthsLongHeads => {
+                Err(Stop::Refuse(431))
+            }
             Ok(length) if digits => Ok(length),
             _ if self.fault == Fault::TakesBadLengths => Ok(0),
             _ => Err(Stop::Refuse(400)),
@@ -109,6 +112,10 @@ impl Connection {
             }
             if self.fault == Fault::HeedsTrailers && line.starts_with(b"Content-Length: ") {
                 self.take(50)?;
+            }
+            let heeded = matches!(self.fault, Fault::HeedsTrailers | Fault::IgnoresTrailers);
+            if strict::frames_or_routes(&line) && !heeded {
+                return Err(Stop::Refuse(400));
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod framing;
+mod preconditions;
 mod reply;
 mod strict;
 
@@ -23,6 +24,8 @@ pub(crate) enum Fault {
     TakesAnyParameter,
     OmitsAllow,
     OmitsDate,
+    OmitsDateOfRefusals,
+    WritesDatesOtherwise,
     OmitsWorker,
     OmitsExplanations,
     OmitsAnnouncements,
@@ -36,6 +39,9 @@ pub(crate) enum Fault {
     ComparesWholeConnectionFields,
     KeepsHttp10Open,
     NeedsHostInHttp10,
+    AnswersHttp10InItsVersion,
+    RefusesLaterVersions,
+    DropsPrefaces,
     TakesRubbish,
     TakesMissingHost,
     TakesRepeatedHost,
@@ -46,6 +52,7 @@ pub(crate) enum Fault {
     SwitchesProtocols,
     TakesAnyExpectation,
     TakesBadLengths,
+    CallsGreatLengthsLongHeads,
     TakesConflictingLengths,
     PrefersLengthToChunks,
     KeepsOpenAfterBothFramings,
@@ -57,12 +64,21 @@ pub(crate) enum Fault {
     TakesLineFeedsInChunks,
     CountsChunksInDecimal,
     HeedsTrailers,
+    IgnoresTrailers,
+    IgnoresPreconditions,
+    ChecksPreconditionsFirst,
+    MatchesAnyTag,
+    LooksForStarsWithinTags,
+    HasNoRepresentations,
+    SendsBodyWith304,
+    GivesLengthWith304,
     NeverContinues,
     ContinuesInHttp10,
     EchoesWithoutType,
     CutsLongBodies,
     HasNoBodyLimit,
     HasNoHeadLimit,
+    RefusesLongHeadsAlike,
     HasNoTrailerLimit,
     HasNoHeaderTimeout,
     CountsNothing,
@@ -79,7 +95,7 @@ pub(crate) enum Fault {
 
 pub(crate) const MAX_BODY: usize = 100_000;
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
-const MAX_HEAD: usize = 100_000;
+const MAX_HEAD: usize = 16 * 1024;
 /// A chunk's size line, all chunk extensions together, and all trailer fields together.
 const MAX_LINE: usize = 16_000;
 /// For reads that only a fault makes endless: the thread must not outlive its test for long.

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use app::{Info, Operation, Processors, Rejection, Request};
 
-use super::Fault;
 use super::connection::{Connection, Head};
+use super::{Fault, preconditions};
+
+/// The body of what is refused before it is routed.
+pub(super) const REFUSED: &str = "{\"error\":\"refused\"}";
 
 pub(super) struct Reply {
     status: u16,
@@ -42,6 +45,15 @@ impl Connection {
                 Ok(Request::Operation(Operation::Simple))
             }
             routed => routed,
+        };
+        let routed = match preconditions::unmet(head, self.fault) {
+            Some(status) if routed.is_ok() || self.fault == Fault::ChecksPreconditionsFirst => {
+                return match status {
+                    304 => Reply { status, content_type: None, allow: None, body: Vec::new() },
+                    status => reply(status, "application/json", "{\"error\":\"precondition\"}"),
+                };
+            }
+            _ => routed,
         };
         match routed {
             Ok(Request::Operation(operation)) => self.result_of(operation),
@@ -108,11 +120,15 @@ impl Connection {
         let body: &[u8] = match self.fault {
             Fault::OmitsExplanations if *status >= 400 => b"",
             Fault::WordsErrorsOtherwise if *status >= 400 => b"{\"error\":\"no\"}",
+            Fault::SendsBodyWith304 if *status == 304 => b"not modified",
             _ => body,
         };
         let mut fields = Vec::new();
-        if self.fault != Fault::OmitsDate {
-            fields.push("Date: Thu, 01 Jan 2026 00:00:00 GMT".to_owned());
+        match self.fault {
+            Fault::OmitsDate => {}
+            Fault::OmitsDateOfRefusals if body == REFUSED.as_bytes() => {}
+            Fault::WritesDatesOtherwise => fields.push("Date: 2026-01-01 00:00:00".to_owned()),
+            _ => fields.push("Date: Thu, 01 Jan 2026 00:00:00 GMT".to_owned()),
         }
         if let Some(content_type) = content_type {
             fields.push(format!("Content-Type: {content_type}"));
@@ -120,7 +136,7 @@ impl Connection {
         if let Some(allow) = allow {
             fields.push(format!("Allow: {allow}"));
         }
-        if *status >= 200 && *status != 204 {
+        if *status >= 200 && *status != 204 && (*status != 304 || self.fault == Fault::GivesLengthWith304) {
             fields.push(format!("Content-Length: {}", body.len()));
         }
         match (keep, minor_version) {
@@ -138,7 +154,8 @@ impl Connection {
             }
             _ => {}
         }
-        let head = format!("HTTP/1.1 {status} Status\r\n{}\r\n", fields.join("\r\n"));
+        let minor = if self.fault == Fault::AnswersHttp10InItsVersion { minor_version } else { 1 };
+        let head = format!("HTTP/1.{minor} {status} Status\r\n{}\r\n", fields.join("\r\n"));
         let mut bytes = (head + "\r\n").into_bytes();
         if !to_head || self.fault == Fault::SendsBodyToHead {
             bytes.extend_from_slice(body);

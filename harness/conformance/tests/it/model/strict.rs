@@ -106,6 +106,13 @@ pub(super) fn is_trailer(line: &[u8]) -> bool {
     colon.is_some_and(|colon| is_token(&line[..colon]) && !line[colon..].iter().any(|&byte| is_control(byte)))
 }
 
+/// A trailer field that belongs into the head (RFC 9110 section 6.5.1).
+pub(super) fn frames_or_routes(line: &[u8]) -> bool {
+    let names = "Content-Length Transfer-Encoding Trailer TE Host Max-Forwards Connection Keep-Alive Upgrade";
+    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+    names.split(' ').any(|frames| name.eq_ignore_ascii_case(frames.as_bytes()))
+}
+
 fn is_control(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }

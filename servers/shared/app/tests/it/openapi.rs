@@ -10,7 +10,7 @@ use app::{Endpoint, Request};
 use serde_json::{Value, json};
 
 /// The statuses by which any request may be refused before it is routed.
-const REFUSALS: [u16; 5] = [400, 408, 413, 417, 431];
+const REFUSALS: [u16; 6] = [400, 408, 413, 414, 417, 431];
 
 fn document() -> Value {
     serde_saphyr::from_str(app::OPENAPI).expect("openapi.yaml is YAML")
@@ -103,7 +103,11 @@ fn operation(document: &Value, endpoint: Endpoint, path: &str, method: &str, all
     let mut served: BTreeSet<u16> = REFUSALS.into();
     served.insert(if method == "options" { 204 } else { 200 });
     if reads_parameters {
+        served.insert(304);
         served.extend(statuses_of_its_own(endpoint));
+    }
+    if method != "options" {
+        served.insert(412);
     }
     let served: BTreeSet<String> = served.iter().map(u16::to_string).collect();
     all.expect(
@@ -310,6 +314,10 @@ fn whatever_is_spoilt_in_the_description_is_noticed() {
         ("/paths/~1delay/get/responses/500", Some(json!({ "$ref": "#/components/responses/Failed" }))),
         ("/paths/~1metrics/get/responses/404", Some(json!({ "$ref": "#/components/responses/NotFound" }))),
         ("/paths/~1info/options/responses/431", None),
+        ("/paths/~1info/options/responses/414", None),
+        ("/paths/~1simple/get/responses/304", None),
+        ("/paths/~1echo/post/responses/412", None),
+        ("/paths/~1echo/post/responses/304", Some(json!({ "$ref": "#/components/responses/NotModified" }))),
         ("/paths/~1info/get/responses/200/$ref", Some(json!("#/components/responses/Nothing"))),
         ("/paths/~1info/get/responses/200/$ref", Some(json!("#/components/responses/Metrics"))),
         ("/paths/~1delay/get/responses/400/$ref", Some(json!("#/components/responses/BadRequest"))),

@@ -4,21 +4,23 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll},
 };
 
 use hyper::{
-    Request,
+    Request, Version,
     body::Incoming,
     header::CONNECTION,
     rt::{Read, ReadBufCursor, Write},
 };
 
+use super::version::{self, Raised};
 use crate::{
     execute::Execute,
+    framing::Excess,
     service::{Answer, ResponseFuture, Service},
     strict::Strict,
 };
@@ -65,6 +67,10 @@ pub(super) struct Activity {
     refused: AtomicBool,
     /// A request asked for another protocol.
     asked_to_upgrade: AtomicBool,
+    /// The answer that hyper writes next is to a request of HTTP/1.0.
+    answers_http_1_0: AtomicBool,
+    /// The request whose head was too long, counted from 1.
+    excess: OnceLock<(u32, Excess)>,
     reads_in_this_poll: AtomicU32,
 }
 
@@ -126,9 +132,26 @@ impl Activity {
         self.phase.store(phase as u8, Relaxed);
     }
 
-    /// For counters that only one task writes.
-    fn increment(counter: &AtomicU32) {
-        counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    /// Whether the answer that hyper writes next is to a request of HTTP/1.0, if this was not told before.
+    fn take_answers_http_1_0(&self) -> bool {
+        // Two steps, which cost less than one: this is asked for each write.
+        let answers = self.answers_http_1_0.load(Relaxed);
+        if answers {
+            self.answers_http_1_0.store(false, Relaxed);
+        }
+        answers
+    }
+
+    /// By what the head of the request with this number was too long, if it was.
+    fn excess_of(&self, request: u32) -> Option<Excess> {
+        self.excess.get().filter(|(number, _)| *number == request).map(|(_, excess)| *excess)
+    }
+
+    /// For counters that only one task writes; the new count.
+    fn increment(counter: &AtomicU32) -> u32 {
+        let count = counter.load(Relaxed).wrapping_add(1);
+        counter.store(count, Relaxed);
+        count
     }
 }
 
@@ -136,6 +159,7 @@ impl Activity {
 pub(super) struct Watched<Io> {
     pub(super) io: Strict<Io>,
     pub(super) activity: Arc<Activity>,
+    pub(super) version: Raised,
 }
 
 impl<Io: Read + Unpin> Read for Watched<Io> {
@@ -152,6 +176,10 @@ impl<Io: Read + Unpin> Read for Watched<Io> {
         let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
         if outcome.is_ready() {
             self.activity.partial.store(self.io.is_within_message(), Relaxed);
+            if let Some(excess) = self.io.excess() {
+                // Only ever one: nothing is read behind it.
+                self.activity.excess.get_or_init(|| excess);
+            }
             // Empty lines between requests are no beginning of one, and what was read whole is answered at once.
             if self.io.is_within_message() && self.activity.phase.load(Relaxed) == Phase::Idle as u8 {
                 self.activity.enter(Phase::Head);
@@ -167,10 +195,14 @@ impl<Io: Write + Unpin> Write for Watched<Io> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.activity.write_blocked.store(outcome.is_pending(), Relaxed);
-        if outcome.is_ready() {
-            Activity::increment(&self.activity.writes);
+        let this = &mut *self;
+        let begins = this.activity.take_answers_http_1_0();
+        let bytes = this.version.instead_of(bytes, begins);
+        let outcome = Pin::new(&mut this.io).poll_write(context, &bytes);
+        this.activity.write_blocked.store(outcome.is_pending(), Relaxed);
+        if let Poll::Ready(outcome) = &outcome {
+            Activity::increment(&this.activity.writes);
+            this.version.wrote(*outcome.as_ref().unwrap_or(&0));
         }
         outcome
     }
@@ -196,12 +228,19 @@ impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
     type Future = TrackedFuture<E>;
 
     fn call(&self, request: Request<Incoming>) -> TrackedFuture<E> {
-        Activity::increment(&self.activity.requests);
+        let number = Activity::increment(&self.activity.requests);
         // The one extension that hyper adds as it is set up here.
         if !request.extensions().is_empty() {
             self.activity.asked_to_upgrade.store(true, Relaxed);
         }
-        let future = self.service.respond(request);
+        let http_1_0 = (request.version() < Version::HTTP_11).then(|| Http10 {
+            closes: !version::asks_to_keep(request.headers()),
+            activity: Arc::clone(&self.activity),
+        });
+        let future = match self.activity.excess_of(number) {
+            None => self.service.respond(request),
+            Some(excess) => self.service.refuse_too_long(request, excess),
+        };
         let busy = match &future {
             ResponseFuture::Ready(answer) => {
                 if let Some(answer) = answer {
@@ -214,25 +253,38 @@ impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
                 Some(Arc::clone(&self.activity))
             }
         };
-        TrackedFuture { future, busy }
+        TrackedFuture { future, busy, http_1_0 }
     }
+}
+
+/// What is due to a client of HTTP/1.0 beside its answer.
+struct Http10 {
+    closes: bool,
+    activity: Arc<Activity>,
 }
 
 /// A [`ResponseFuture`] that notes its end.
 pub(super) struct TrackedFuture<E: Execute> {
     future: ResponseFuture<E>,
     busy: Option<Arc<Activity>>,
+    http_1_0: Option<Http10>,
 }
 
 impl<E: Execute> Future for TrackedFuture<E> {
     type Output = Result<Answer, std::convert::Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = Pin::new(&mut self.future).poll(context);
-        if let Poll::Ready(Ok(answer)) = &outcome
-            && let Some(activity) = self.busy.take()
-        {
-            activity.answered(answer);
+        let mut outcome = Pin::new(&mut self.future).poll(context);
+        if let Poll::Ready(Ok(answer)) = &mut outcome {
+            if let Some(activity) = self.busy.take() {
+                activity.answered(answer);
+            }
+            if let Some(Http10 { closes, activity }) = self.http_1_0.take() {
+                if closes {
+                    version::announce_close(answer.headers_mut());
+                }
+                activity.answers_http_1_0.store(true, Relaxed);
+            }
         }
         outcome
     }

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBuf, Write};
 
 /// How long the client may go on sending.
@@ -23,22 +24,22 @@ const LINGER_BYTES: usize = 4 << 20;
 /// A connection whose last answer is written, or nearly.
 pub(super) struct Closing<Io> {
     io: Io,
-    unsent: &'static [u8],
+    unsent: Bytes,
     ended: bool,
     read: usize,
 }
 
 impl<Io: Read + Write + Unpin> Closing<Io> {
     /// Sends `last`, then ends.
-    pub(super) fn after(io: Io, last: &'static [u8]) -> Self {
+    pub(super) fn after(io: Io, last: Bytes) -> Self {
         Self { io, unsent: last, ended: false, read: 0 }
     }
 
     /// Ready when the socket may be closed.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while !self.unsent.is_empty() {
-            match ready!(Pin::new(&mut self.io).poll_write(context, self.unsent)) {
-                Ok(sent @ 1..) => self.unsent = &self.unsent[sent..],
+            match ready!(Pin::new(&mut self.io).poll_write(context, &self.unsent)) {
+                Ok(sent @ 1..) => self.unsent.advance(sent),
                 _ => return Poll::Ready(()),
             }
         }

@@ -15,6 +15,7 @@
 
 mod activity;
 mod closing;
+mod version;
 
 use std::{
     future::Future,
@@ -25,6 +26,7 @@ use std::{
 };
 
 use activity::{Activity, Phase, Snapshot, Tracked, Watched};
+use bytes::Bytes;
 use closing::{Closing, LINGER};
 use hyper::{
     StatusCode,
@@ -32,18 +34,23 @@ use hyper::{
     server::conn::http1,
 };
 
-use crate::{
-    execute::Execute, members::Membership, policy::Policy, service::Service, shutdown::Wait, strict::Strict,
-};
+use version::Raised;
 
-/// The longest head: request line and header fields. Within it any number of long fields is refused alike (431).
-pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+pub use crate::framing::MAX_HEAD_BYTES;
+use crate::{
+    date, execute::Execute, framing::MAX_END_BYTES, members::Membership, policy::Policy, service::Service,
+    shutdown::Wait, strict::Strict,
+};
 
 /// The most that hyper buffers of one connection, each way.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
-const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// The answer to a head that does not arrive.
+fn timed_out() -> Bytes {
+    let date = date::now();
+    let head = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0";
+    format!("{head}\r\ndate: {date}\r\n\r\n").into()
+}
 
 /// Serves one connection outside an accept loop, to its end: for benchmarks and tests that bring their own stream.
 pub fn serve<Io, E>(io: Io, service: Service<E>) -> Connection<Io, E>
@@ -107,7 +114,7 @@ where
             Policy::Enforced => Strict::new(io),
             Policy::Off => Strict::unchecked(io),
         };
-        let watched = Watched { io, activity: Arc::clone(&activity) };
+        let watched = Watched { io, activity: Arc::clone(&activity), version: Raised::default() };
         let tracked = Tracked { service: service.clone(), activity: Arc::clone(&activity) };
         let http = http1::Builder::new()
             // See the module's documentation. Without it hyper needs no timer.
@@ -115,7 +122,8 @@ where
             .keep_alive(true)
             // A client that shut down its sending half is gone: an operation for it would be wasted.
             .half_close(false)
-            .max_header_size(MAX_HEAD_BYTES)
+            // What is longer is refused before (`crate::framing`), in a way that the service answers.
+            .max_header_size(MAX_HEAD_BYTES + MAX_END_BYTES)
             // The number of fields keeps hyper's default of 100, which is parsed on the stack; any value set here,
             // also 100, would be parsed on the heap.
             .max_buf_size(MAX_BUFFER_BYTES)
@@ -133,7 +141,6 @@ where
     /// Polls hyper, tells it to drain when it is time to, and reports the end.
     fn poll_http(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let State::Serving(http) = &mut self.state else { return Poll::Ready(()) };
-        let writes = self.activity.snapshot().writes;
         let mut http = Pin::new(http);
         let mut outcome = http.as_mut().poll(context);
         // What has arrived already is answered before the connection learns of the drain.
@@ -153,11 +160,10 @@ where
             outcome = http.poll(context);
         }
         outcome.map(|result| {
-            let refused = note_end(&result, &self.service, &self.activity);
+            note_end(&result, &self.service, &self.activity);
             if self.activity.leaves_bytes_unread() {
-                // hyper has answered by itself, save for one error: the preface of HTTP/2.
-                let silent = refused && self.activity.snapshot().writes == writes;
-                self.close(if silent { BAD_REQUEST } else { &[] });
+                // What there was to answer, hyper has answered.
+                self.close(Bytes::new());
             }
         })
     }
@@ -184,7 +190,7 @@ where
     }
 
     /// What remains to be done on the stream when hyper is done with it, before `last` is its last word.
-    fn close(&mut self, last: &'static [u8]) {
+    fn close(&mut self, last: Bytes) {
         if let State::Serving(http) = std::mem::replace(&mut self.state, State::Ended) {
             let stream = Closing::after(http.into_parts().io.io.into_inner(), last);
             self.state = State::Closing { stream, until: self.service.timer().now() + LINGER };
@@ -194,7 +200,7 @@ where
     fn time_out(&mut self, phase: Phase) {
         if phase == Phase::Head {
             self.service.site().metrics.answered(None, StatusCode::REQUEST_TIMEOUT.as_u16());
-            self.close(TIMED_OUT);
+            self.close(timed_out());
         } else {
             self.state = State::Ended;
         }
@@ -233,9 +239,9 @@ impl Clock {
     }
 }
 
-/// Counts what hyper refused by itself; whether it did.
-fn note_end<E: Execute>(result: &hyper::Result<()>, service: &Service<E>, activity: &Activity) -> bool {
-    let Err(error) = result else { return false };
+/// Counts what hyper refused by itself.
+fn note_end<E: Execute>(result: &hyper::Result<()>, service: &Service<E>, activity: &Activity) {
+    let Err(error) = result else { return };
     tracing::debug!(%error, "a connection ended early");
     if error.is_parse() {
         let status = match error.is_parse_too_large() {
@@ -245,7 +251,6 @@ fn note_end<E: Execute>(result: &hyper::Result<()>, service: &Service<E>, activi
         service.site().metrics.answered(None, status.as_u16());
         activity.refuse();
     }
-    error.is_parse()
 }
 
 impl<Io, E> Future for Connection<Io, E>

@@ -1,0 +1,127 @@
+//! Answers in HTTP/1.1 to requests of HTTP/1.0.
+//!
+//! A server states the version that it conforms to, whatever its client's is (RFC 9110 section 6.2). hyper states the client's. So the one digit
+//! that differs is changed in what hyper writes. Where it stands is known, since hyper hands over all that it has still to write each time,
+//! and appends one answer before it does: the service tells of one that begins, and it begins behind what was left of those before.
+//!
+//! With the version changes what an answer must say of its connection: that it closes, where the client did not ask for more (RFC 9112
+//! section 9.3).
+
+use std::borrow::Cow;
+
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
+
+/// The beginning of an answer that states the wrong version, and where in it the digit is.
+const STATED: &[u8] = b"HTTP/1.0 ";
+const DIGIT: usize = 7;
+
+/// What is known of the bytes that hyper has still to write.
+#[derive(Debug, Default)]
+pub(super) struct Raised {
+    /// How many were there when it last tried, and not taken.
+    unwritten: usize,
+    /// Where among them digits are to be changed.
+    digits: Vec<usize>,
+}
+
+impl Raised {
+    /// What is to be written instead of `bytes`, which are all that hyper has still to write. `begins`: what it has added since it last
+    /// tried is an answer to a request of HTTP/1.0.
+    pub(super) fn instead_of<'a>(&mut self, bytes: &'a [u8], begins: bool) -> Cow<'a, [u8]> {
+        if begins && bytes.get(self.unwritten..).is_some_and(|added| added.starts_with(STATED)) {
+            self.digits.push(self.unwritten + DIGIT);
+        }
+        self.unwritten = bytes.len();
+        if self.digits.is_empty() {
+            return bytes.into();
+        }
+        let mut raised = bytes.to_vec();
+        for &digit in &self.digits {
+            raised[digit] = b'1';
+        }
+        raised.into()
+    }
+
+    /// Of these bytes, so many were written.
+    pub(super) fn wrote(&mut self, count: usize) {
+        self.unwritten = self.unwritten.saturating_sub(count);
+        if !self.digits.is_empty() {
+            self.digits.retain_mut(|digit| {
+                let is_left = *digit >= count;
+                *digit = digit.saturating_sub(count);
+                is_left
+            });
+        }
+    }
+}
+
+/// Whether a client of HTTP/1.0 asks that the connection be kept (RFC 9112 section C.2.2).
+pub(super) fn asks_to_keep(headers: &HeaderMap) -> bool {
+    let has = |wanted: &str| {
+        let values = headers.get_all(CONNECTION).iter();
+        let mut options = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes()))
+    };
+    has("keep-alive") && !has("close")
+}
+
+/// Says in an answer's fields that the connection closes.
+pub(super) fn announce_close(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &[u8] = b"HTTP/1.0 200 OK\r\n\r\nHTTP/1.0 is what the body says";
+    const NEW: &[u8] = b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.0 is what the body says";
+
+    #[test]
+    fn only_the_version_of_an_answer_that_begins_is_changed() {
+        let mut raised = Raised::default();
+        assert_eq!(*raised.instead_of(OLD, true), *NEW);
+        raised.wrote(OLD.len());
+        assert_eq!(*raised.instead_of(OLD, false), *OLD, "none begins here");
+        raised.wrote(OLD.len());
+        assert_eq!(*raised.instead_of(b"HTTP/1.1 200 OK", true), *b"HTTP/1.1 200 OK");
+    }
+
+    #[test]
+    fn answers_that_wait_behind_others_are_written_a_few_bytes_at_a_time() {
+        for room in 1..30 {
+            let mut raised = Raised::default();
+            let (mut buffer, mut written) = (Vec::new(), Vec::new());
+            let mut write = |added: &[u8], mut begins: bool, tries: usize| {
+                buffer.extend_from_slice(added);
+                for _ in 0..tries {
+                    let count = room.min(buffer.len());
+                    let instead = raised.instead_of(&buffer, std::mem::take(&mut begins));
+                    written.extend_from_slice(&instead[..count]);
+                    raised.wrote(count);
+                    buffer.drain(..count);
+                }
+            };
+            write(b"HTTP/1.1 100\r\n\r\n", false, 1);
+            write(OLD, true, 1);
+            write(OLD, true, 1);
+            write(b"HTTP/1.1 404\r\n\r\n", false, 200);
+            let expected = [b"HTTP/1.1 100\r\n\r\n", NEW, NEW, b"HTTP/1.1 404\r\n\r\n"].concat();
+            assert_eq!(String::from_utf8(written), String::from_utf8(expected), "{room}");
+        }
+    }
+
+    #[test]
+    fn a_client_asks_to_keep_the_connection_by_an_option_that_close_overrules() {
+        let asks = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONNECTION, HeaderValue::from_static(value));
+            }
+            asks_to_keep(&headers)
+        };
+        assert!(asks(&["keep-alive"]) && asks(&["x, Keep-Alive"]) && asks(&["x", "keep-alive"]));
+        assert!(!asks(&[]) && !asks(&["keep-alive, close"]) && !asks(&["keep-alive", "Close"]));
+        assert!(!asks(&["keep-alives"]));
+    }
+}
