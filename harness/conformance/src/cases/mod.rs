@@ -9,6 +9,7 @@ pub(crate) mod codings;
 pub(crate) mod connections;
 pub(crate) mod delivery;
 pub(crate) mod described;
+pub(crate) mod endings;
 pub(crate) mod expectations;
 pub(crate) mod fields;
 pub(crate) mod hosts;

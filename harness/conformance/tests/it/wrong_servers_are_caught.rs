@@ -128,6 +128,24 @@ const CAUGHT: &[(Fault, &str)] = &[
     (Fault::OmitsAnnouncements, "a close after a missing Host is announced"),
     (Fault::TakesAnyParameter, "a percent-encoded digit is refused"),
     (Fault::AddsOneToSums, "empty pairs are passed over"),
+    (Fault::TakesTheEndForALeave, "a GET is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a GET of HTTP/1.0 is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a delay is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a long body is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a long chunked body is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a pipeline is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "any pipeline is answered although its client has finished sending"),
+    (Fault::ForgetsPipelinedBytes, "a pipeline is answered although its client has finished sending"),
+    (
+        Fault::AnswersWhatIsCut,
+        "a pipeline before a cut head is answered although its client has finished sending",
+    ),
+    (Fault::NeverClosesOnRequest, "any pipeline is answered although its client has finished sending"),
+    (Fault::OutlivesItsClient, "a HEAD is answered although its client has finished sending"),
+    (
+        Fault::OutlivesItsClient,
+        "a client that has finished sending before its first byte is let go without an answer",
+    ),
 ];
 
 /// Faults by which bytes of a body are answered, and a case that must say so.
@@ -174,7 +192,7 @@ fn patient() -> Options {
 fn a_server_that_does_everything_right_passes_every_case() {
     let report = run(start(Fault::Nothing), &patient());
     let good = |verdict| matches!(verdict, Verdict::Pass);
-    // The one case about a choice between two right ways.
+    // Those about a choice between two right ways.
     let of_note = |level| level > Level::May;
     let broken = report.outcomes.iter().any(|outcome| of_note(outcome.level) && !good(outcome.verdict));
     assert!(!broken, "{report}");

@@ -23,22 +23,34 @@ pub struct Strict<Io> {
     framing: Option<Framing>,
     /// What is still to be read of [`REFUSED`], once a byte was refused.
     refusal: Option<&'static [u8]>,
+    /// The end was read.
+    ended: bool,
 }
 
 impl<Io> Strict<Io> {
     /// Checks what is read from `io`.
     pub fn new(io: Io) -> Self {
-        Self { io, framing: Some(Framing::default()), refusal: None }
+        Self { io, framing: Some(Framing::default()), refusal: None, ended: false }
     }
 
     /// Lets everything pass: for measuring what the check costs.
     pub fn unchecked(io: Io) -> Self {
-        Self { io, framing: None, refusal: None }
+        Self { io, framing: None, refusal: None, ended: false }
     }
 
     /// Whether a request began and was not read to its end, as far as this was looked at.
     pub fn is_within_message(&self) -> bool {
         self.framing.as_ref().is_some_and(|framing| !framing.is_between_messages())
+    }
+
+    /// Whether the end of the stream was read, as far as this was looked at.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The stream itself, to look at.
+    pub fn get_ref(&self) -> &Io {
+        &self.io
     }
 
     /// The stream itself, for whoever reads on without looking.
@@ -63,6 +75,7 @@ impl<Io: Read + Unpin> Read for Strict<Io> {
             let mut buffer = ReadBuf::uninit(&mut buffer[..size]);
             ready!(Pin::new(&mut this.io).poll_read(context, buffer.unfilled()))?;
             let bytes = buffer.filled();
+            this.ended = bytes.is_empty();
             match framing.read(bytes) {
                 Ok(()) => room.put_slice(bytes),
                 Err(at) => {
