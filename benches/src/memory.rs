@@ -58,7 +58,7 @@ pub fn serve(service: &Service<Inline>, request: &[u8], count: u64) -> Written {
     let written = Arc::new(Mutex::new(Written::default()));
     let stream =
         Stream { request: request.to_vec(), left: count, written: Arc::clone(&written), read: false };
-    let mut connection = pin!(kit::connection::serve(stream, service.clone()));
+    let mut connection = pin!(kit::connection::serve(stream, service.clone(), |_| false));
     let mut context = Context::from_waker(Waker::noop());
     // Each poll serves a request at least; two are allowed for the beginning and the end.
     let ended = (0..count + 2).any(|_| connection.as_mut().poll(&mut context).is_ready());

@@ -17,6 +17,8 @@ use host::ready::{Profile, Ready};
 struct Server {
     weakness: String,
     in_flight: AtomicU64,
+    /// Delays that were answered, whether or not anybody took the answer.
+    delays: AtomicU64,
     /// Held by whoever is served, where one is served at a time.
     turn: Mutex<()>,
     open: Mutex<usize>,
@@ -48,6 +50,7 @@ fn main() -> io::Result<()> {
     let server = Arc::new(Server {
         weakness,
         in_flight: AtomicU64::new(0),
+        delays: AtomicU64::new(0),
         turn: Mutex::new(()),
         open: Mutex::new(0),
     });
@@ -116,7 +119,7 @@ impl Server {
             reader.read_exact(&mut body)?;
             let path = head.split(' ').nth(1).unwrap_or_default();
             if length == 0 {
-                body = self.body(path).into_bytes();
+                body = self.body(path, stream)?.into_bytes();
             }
             write!(unsent, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
             unsent.extend(body);
@@ -135,18 +138,32 @@ impl Server {
         }
     }
 
-    fn body(&self, path: &str) -> String {
+    fn body(&self, path: &str, client: &TcpStream) -> io::Result<String> {
         let number = |name: &str| path.split(name).nth(1).and_then(|text| text.parse::<u64>().ok());
         if path == "/metrics" {
-            return format!("server_operations_in_flight{{}} {}\n", self.in_flight.load(SeqCst));
+            let (in_flight, delays) = (self.in_flight.load(SeqCst), self.delays.load(SeqCst));
+            return Ok(format!(
+                "server_requests_total{{endpoint=\"delay\",status=\"200\"}} {delays}\nserver_operations_in_flight{{}} {in_flight}\n"
+            ));
         }
         self.in_flight.fetch_add(1, SeqCst);
         if let Some(milliseconds) = number("ms=") {
-            thread::sleep(Duration::from_millis(milliseconds));
+            if self.is("takes-a-close-for-a-leave") {
+                client.set_read_timeout(Some(Duration::from_millis(milliseconds)))?;
+                // The end of the stream comes before the time is over.
+                if matches!(client.peek(&mut [0]), Ok(0)) {
+                    self.in_flight.fetch_sub(1, SeqCst);
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                client.set_read_timeout(None)?;
+            } else {
+                thread::sleep(Duration::from_millis(milliseconds));
+            }
+            self.delays.fetch_add(1, SeqCst);
         }
         let sum = (0..number("iterations=").unwrap_or(1001))
             .fold(0_u64, |sum, next| sum.wrapping_add(std::hint::black_box(next)));
         self.in_flight.fetch_sub(1, SeqCst);
-        format!("\"payload\":{}", number("ms=").unwrap_or(if path == "/simple" { 499_500 } else { sum }))
+        Ok(format!("\"payload\":{}", number("ms=").unwrap_or(if path == "/simple" { 499_500 } else { sum })))
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use app::{Expectation, Operation};
 
 use crate::context::Context;
+use crate::half_closed::Shape;
 use crate::response::Response;
 use crate::verdict::{Finding, Level};
 
@@ -39,6 +40,8 @@ pub(crate) enum Script {
     Steps(Vec<Step>),
     /// Code, where a step depends on an earlier answer or on the options.
     Code(fn(&Context<'_>) -> Finding),
+    /// Rounds of requests behind which the client ends its sending half.
+    HalfClosed(Shape),
 }
 
 /// One step of a conversation. After the last one nothing more may be answered, whichever it is.

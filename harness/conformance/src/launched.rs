@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Short enough for a test to wait for, long enough for a busy machine to send a head within it.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Small enough to overstep quickly, beyond every body that a case expects to be accepted.
-pub const MAX_BODY: usize = 100_000;
+pub const MAX_BODY: usize = 250_000;
 
 /// More than one, so that what only happens on another worker happens too.
 const WORKERS: &str = "3";

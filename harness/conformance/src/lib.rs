@@ -23,6 +23,8 @@ mod differences;
 mod report;
 mod suite;
 
+pub mod half_closed;
+
 mod answers;
 mod room;
 

@@ -26,6 +26,7 @@ pub fn suite() -> Vec<Case> {
         cases::fields::cases(),
         cases::hosts::cases(),
         cases::connections::cases(),
+        cases::endings::cases(),
         cases::reuse::cases(),
         cases::bodies::cases(),
         cases::lengths::cases(),

@@ -6,6 +6,9 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send, sockopt::set_socket_linger};
+
 use crate::response::{self, Response};
 use crate::transcript::{End, Transcript};
 
@@ -117,6 +120,26 @@ impl Client {
         if let Some(transcript) = &self.transcript {
             what(transcript);
         }
+    }
+
+    /// Sends `bytes` and says that nothing more will be sent, in the segment of the last byte.
+    pub(crate) fn send_with_the_end(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // What is left of them waits for more, which is the end.
+            match send(&self.stream, rest, SendFlags::MORE | SendFlags::NOSIGNAL) {
+                Ok(count) => rest = &rest[count..],
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.finish_sending()
+    }
+
+    /// Leaves by a reset: whatever the server writes or waits for, nobody will read it.
+    pub(crate) fn reset(self) -> io::Result<()> {
+        set_socket_linger(&self.stream, Some(Duration::ZERO))?;
+        Ok(())
     }
 
     /// Tells the server that nothing more will be sent; answers can still come.

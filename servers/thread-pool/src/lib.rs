@@ -51,6 +51,10 @@ impl<Task: 'static> Runtime for Pool<Task> {
         poll_fn(|_| listener.poll_accept()).await
     }
 
+    fn is_gone(stream: &Stream) -> bool {
+        stream.is_gone()
+    }
+
     fn timer(&self) -> Timer {
         Timer
     }

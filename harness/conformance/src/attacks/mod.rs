@@ -12,6 +12,7 @@ mod failure;
 mod row;
 mod server;
 
+mod abandoned;
 mod drain;
 mod endless;
 mod files;
@@ -37,7 +38,8 @@ pub const ATTACKS: &[Attack] = &[
     files::STARVATION,
     endless::MESSAGES,
     operations::GREEDY,
-    operations::ABANDONED,
+    abandoned::RESET,
+    abandoned::CLOSED,
     pipelines::FLOOD,
 ];
 

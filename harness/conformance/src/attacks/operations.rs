@@ -1,4 +1,4 @@
-//! Clients that ask for as much work as they may, and clients that leave while it is done.
+//! Clients that ask for as much work as they may.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use super::{
     attack::Attack,
     failure::{Failure, Seen},
     row::{Cheap, Row},
-    server::{Kib, Server, exchange, send_get},
+    server::{Kib, Server, send_get},
 };
 use crate::{room::Takes, wire::Client};
 
 /// What the endpoints take at most.
-const LONGEST: [&str; 2] = ["/complex?iterations=5000000000", "/api/randoms?count=100000000"];
+pub(super) const LONGEST: [&str; 2] = ["/complex?iterations=5000000000", "/api/randoms?count=100000000"];
 /// How many clients ask for the longest work there is.
 const GREEDY_CLIENTS: usize = 40;
 /// The most that they may cost while they wait.
@@ -19,13 +19,11 @@ const MEMORY_BYTES: u64 = 16 << 20;
 /// How much CPU time the one operation takes about that cheap requests are held against: a thousand times what an answer
 /// takes, however the CPUs are divided.
 const HELD: Duration = Duration::from_millis(500);
-/// The same where twice as many clients as the queue has room for must come and go meanwhile.
-const HELD_LONG: Duration = Duration::from_secs(2);
 /// An operation that took this much CPU time is long enough to tell from it about how much others take: five ticks of the
 /// clock that the kernel counts with.
 const CALIBRATED: Duration = Duration::from_millis(50);
 /// Operations that may wait, with [`Row::short_queue`].
-const QUEUE: usize = 8;
+pub(super) const QUEUE: usize = 8;
 
 pub(super) const GREEDY: Attack = Attack {
     name: "the longest operations from many clients cost little, and cheap requests fare as declared",
@@ -42,7 +40,7 @@ pub(super) fn computing(row: &Row) -> Takes {
 
 /// A target that keeps one worker computing for `held`, whatever the build: calibrated through the server, in the CPU time
 /// that it takes, which is no longer where other programs compute too. So the operation never ends sooner than that.
-fn occupying(server: &Server, held: Duration) -> Result<String, Failure> {
+pub(super) fn occupying(server: &Server, held: Duration) -> Result<String, Failure> {
     let mut iterations = 1_000_000_u64;
     loop {
         let before = server.footprint().cpu;
@@ -61,7 +59,7 @@ fn occupying(server: &Server, held: Duration) -> Result<String, Failure> {
 }
 
 /// Begins an operation and waits until the server computes. The connection was admitted before.
-fn begin(server: &Server, client: &mut Client, path: &str) -> Result<(), Failure> {
+pub(super) fn begin(server: &Server, client: &mut Client, path: &str) -> Result<(), Failure> {
     let cpu = server.footprint().cpu;
     send_get(client, path)?;
     server.until("the operation begins", || {
@@ -69,7 +67,7 @@ fn begin(server: &Server, client: &mut Client, path: &str) -> Result<(), Failure
     })
 }
 
-fn has_input(client: &Client) -> Result<bool, Failure> {
+pub(super) fn has_input(client: &Client) -> Result<bool, Failure> {
     client.has_input().map_err(Failure::unable("look for an answer"))
 }
 
@@ -170,56 +168,4 @@ fn is_refused(client: &mut Client) -> Result<(), Failure> {
         (503, _) => Err(Failure::weak("a 503 without Retry-After")),
         (status, _) => Err(Failure::weak(format!("beyond the queue the answer is {status}, not 503"))),
     }
-}
-
-pub(super) const ABANDONED: Attack = Attack {
-    name: "work whose client is gone is dropped, where it has not begun",
-    arguments: &["--workers", "1", "--drain-timeout", "300ms"],
-    short_queue: true,
-    takes: |row| if row.cheap == Cheap::Answered { Takes::Much } else { Takes::Little },
-    run: abandoned,
-};
-
-fn abandoned(row: &Row, server: Server) -> Seen {
-    // Delays first: they hold no CPU, so that they can be dropped on every row.
-    let mut clients = (0..16).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
-    for client in &mut clients {
-        send_get(client, "/delay?ms=60000")?;
-    }
-    server.until("sixteen delays are in flight", || Ok(server.operations_in_flight()? == 16))?;
-    drop(clients);
-    server.until("delays whose clients are gone end", || Ok(server.operations_in_flight()? == 0))?;
-    server.lets_go()?;
-
-    if row.cheap != Cheap::Answered {
-        server.comes_through()?;
-        return Ok("16 delays dropped; an operation that computes runs to its end".to_owned());
-    }
-    let path = occupying(&server, HELD_LONG)?;
-    let mut computing = server.admitted()?;
-    begin(&server, &mut computing, &path)?;
-    // Twice what the queue has room for, in turns: a place must be free as soon as its client is gone, long before the
-    // operation ahead of it ends.
-    for _ in 0..2 {
-        let mut queued = (0..QUEUE).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
-        for client in &mut queued {
-            send_get(client, LONGEST[0])?;
-        }
-        server.until("the queue is full", || Ok(server.operations_in_flight()? == 1 + QUEUE as u64))?;
-        drop(queued);
-        server.until("operations whose clients are gone leave the queue", || {
-            Ok(server.operations_in_flight()? <= 1)
-        })?;
-    }
-    if has_input(&computing)? {
-        super::server::receive_200(&mut computing, &path)?;
-        return Err(Failure::Unable("the operation ended before its followers could leave".to_owned()));
-    }
-    super::server::receive_200(&mut computing, &path)?;
-    // None of what was left behind runs: each would take longer than the server has patience for.
-    exchange(&mut computing, "/complex?iterations=1000")?;
-    server.until("no operation is in flight", || Ok(server.operations_in_flight()? == 0))?;
-    drop(computing);
-    server.comes_through()?;
-    Ok(format!("16 delays and {} waiting operations dropped", 2 * QUEUE))
 }

@@ -128,6 +128,15 @@ impl Server {
             .ok_or_else(|| Failure::weak("/metrics has no server_operations_in_flight"))
     }
 
+    /// How many times `/metrics` says that an endpoint was answered with 200.
+    pub(super) fn answers_of(&self, endpoint: &str) -> Result<u64, Failure> {
+        let body = self.get("/metrics")?.body;
+        let text = String::from_utf8_lossy(&body);
+        let label = format!("endpoint=\"{endpoint}\",status=\"200\"}}");
+        let counts = text.lines().filter(|line| line.starts_with("server_requests_total{"));
+        Ok(counts.filter_map(|line| line.split_once(&label)?.1.trim().parse::<u64>().ok()).sum())
+    }
+
     /// Waits until `holds`.
     pub(super) fn until(
         &self,

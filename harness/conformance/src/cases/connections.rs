@@ -2,9 +2,7 @@
 
 use app::Operation;
 
-use crate::case::{
-    Case, Check, Step, answer, code, get, is_of_1_1, may, must, result_of, send, should, simple,
-};
+use crate::case::{Case, Check, Step, answer, code, get, is_of_1_1, must, result_of, send, should, simple};
 use crate::cases::{SIMPLE, and_smuggled};
 use crate::context::Context;
 use crate::verdict::{Level, finding};
@@ -128,16 +126,6 @@ pub(crate) fn cases() -> Vec<Case> {
                         Some(coding) => Err(format!("it has Transfer-Encoding: {coding}")),
                     })
                     .then(),
-                Step::Closes,
-            ],
-        ),
-        may(
-            "a client that has finished sending still gets its answer",
-            "9112 9.6",
-            vec![
-                Step::Send(get("/delay?ms=20")),
-                Step::FinishSending,
-                result_of(Operation::Delay { milliseconds: 20 }).then(),
                 Step::Closes,
             ],
         ),

@@ -10,6 +10,7 @@ pub(crate) mod connections;
 pub(crate) mod dates;
 pub(crate) mod delivery;
 pub(crate) mod described;
+pub(crate) mod endings;
 pub(crate) mod expectations;
 pub(crate) mod fields;
 pub(crate) mod heads;

@@ -21,6 +21,7 @@ const CAUGHT: &[(&str, &str, &str)] = &[
     ("tells-everything", "out of file descriptors", "lines on stderr"),
     ("takes-any-body", "messages that never end", "are taken and nothing is answered"),
     ("runs-what-nobody-wants", "client is gone", "delays whose clients are gone end"),
+    ("takes-a-close-for-a-leave", "has closed plainly", "delay for clients that have closed plainly"),
     ("finishes-with-one-client", "flood of pipelined requests", "another connection of a flooded worker"),
     ("ends-at-once", "a stop under load", ""),
     ("ends-at-once", "in the backlog at a stop", ""),

@@ -167,6 +167,24 @@ const CAUGHT: &[(Fault, &str)] = &[
     (Fault::OmitsAnnouncements, "a close after a missing Host is announced"),
     (Fault::TakesAnyParameter, "a percent-encoded digit is refused"),
     (Fault::AddsOneToSums, "empty pairs are passed over"),
+    (Fault::TakesTheEndForALeave, "a GET is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a GET of HTTP/1.0 is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a delay is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a long body is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a long chunked body is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "a pipeline is answered although its client has finished sending"),
+    (Fault::TakesTheEndForALeave, "any pipeline is answered although its client has finished sending"),
+    (Fault::ForgetsPipelinedBytes, "a pipeline is answered although its client has finished sending"),
+    (
+        Fault::AnswersWhatIsCut,
+        "a pipeline before a cut head is answered although its client has finished sending",
+    ),
+    (Fault::NeverClosesOnRequest, "any pipeline is answered although its client has finished sending"),
+    (Fault::OutlivesItsClient, "a HEAD is answered although its client has finished sending"),
+    (
+        Fault::OutlivesItsClient,
+        "a client that has finished sending before its first byte is let go without an answer",
+    ),
 ];
 
 /// Faults that are safe, so that a case warns of them, and such a case. It must not pass: a controlled row whose case does not is not raced.

@@ -2,7 +2,7 @@
 //!
 //! CPU lists, masks and quotas, scheduling classes, the ready line by which a server says that it accepts, and how a
 //! process is launched, watched, frozen and ended, and by its clock what CPU time it used; of foreign programs, whether
-//! they answer. This crate knows no runtime and no measurement, and of HTTP nothing but how an answer begins.
+//! they answer, and of a peer, whether it is there. This crate knows no runtime and no measurement, and of HTTP nothing but how an answer begins.
 
 pub mod answering;
 mod cgroup;
@@ -16,6 +16,7 @@ pub mod launch;
 pub mod members;
 pub mod open_files;
 pub mod parent;
+pub mod peer;
 pub mod processes;
 pub mod program;
 pub mod quota;

@@ -108,6 +108,10 @@ impl Runtime for Glommio {
         poll_fn(|context| listener.poll_accept(context)).await.map(Stream::new)
     }
 
+    fn is_gone(stream: &Stream) -> bool {
+        stream.is_gone()
+    }
+
     fn timer(&self) -> GlommioTimer {
         GlommioTimer
     }

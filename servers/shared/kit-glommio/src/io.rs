@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     io,
+    os::fd::{AsRawFd, BorrowedFd},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -27,6 +28,12 @@ pub(crate) struct Stream(TcpStream);
 impl Stream {
     pub(crate) fn new(stream: TcpStream) -> Self {
         Self(stream)
+    }
+
+    #[expect(unsafe_code, reason = "glommio gives a stream's socket by its number alone")]
+    pub(crate) fn is_gone(&self) -> bool {
+        // SAFETY: the stream owns the descriptor and outlives this borrow of it.
+        kit::runtime::is_gone(unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) })
     }
 }
 

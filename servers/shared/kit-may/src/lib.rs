@@ -85,6 +85,10 @@ impl Runtime for May {
         poll_fn(|context| listener.poll_accept(context)).await
     }
 
+    fn is_gone(stream: &Stream) -> bool {
+        stream.is_gone()
+    }
+
     fn timer(&self) -> Timer {
         self.timer.clone()
     }

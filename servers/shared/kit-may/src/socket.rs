@@ -88,6 +88,12 @@ impl Listener {
 #[derive(Debug)]
 pub struct Stream(Socket<TcpStream>);
 
+impl Stream {
+    pub(crate) fn is_gone(&self) -> bool {
+        kit::runtime::is_gone(&self.0.socket)
+    }
+}
+
 impl Read for Stream {
     fn poll_read(
         self: Pin<&mut Self>,

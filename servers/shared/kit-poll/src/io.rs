@@ -46,6 +46,13 @@ impl Source {
 #[derive(Debug)]
 pub struct Stream(Arc<Source>);
 
+impl Stream {
+    /// Whether its client has reset the connection: what the thread does not wait for while it wants nothing of the socket.
+    pub fn is_gone(&self) -> bool {
+        host::peer::is_gone(self.0.as_fd())
+    }
+}
+
 impl Read for Stream {
     fn poll_read(
         self: Pin<&mut Self>,

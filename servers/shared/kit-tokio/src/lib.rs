@@ -29,6 +29,10 @@ impl kit::runtime::Runtime for Tokio {
         Ok(TokioIo::new(stream))
     }
 
+    fn is_gone(stream: &TokioIo<TcpStream>) -> bool {
+        kit::runtime::is_gone(stream.inner())
+    }
+
     fn timer(&self) -> TokioTimer {
         TokioTimer::new()
     }

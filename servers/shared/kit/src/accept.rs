@@ -61,7 +61,8 @@ where
     let timer = runtime.timer();
     let admit = |stream| {
         let membership = Membership::of(&members);
-        runtime.execute(Connection::new(stream, service.clone(), Some((membership, drain.wait()))));
+        let membership = Some((membership, drain.wait()));
+        runtime.execute(Connection::new(stream, service.clone(), R::is_gone, membership));
     };
     let mut stopped = stopping.wait();
     let mut failures = Failures::default();

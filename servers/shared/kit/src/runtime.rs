@@ -5,6 +5,8 @@
 
 use std::{future::Future, io};
 
+pub use host::peer::is_gone;
+
 /// A runtime, as far as a server needs one.
 pub trait Runtime: Clone + 'static {
     /// A listening socket that is registered with the runtime.
@@ -22,6 +24,10 @@ pub trait Runtime: Clone + 'static {
 
     /// Waits for the next connection. Dropping the future must lose none.
     fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
+
+    /// Whether the client of `stream` has reset the connection, as [`is_gone`] says of its socket: asked while an operation runs,
+    /// when nothing is read that would tell.
+    fn is_gone(stream: &Self::Stream) -> bool;
 
     /// The runtime's timer.
     fn timer(&self) -> Self::Timer;

@@ -24,17 +24,19 @@ pub struct Strict<Io> {
     /// What is still to be shown of the end that stands for all that is left, once there is one.
     end: Option<&'static [u8]>,
     excess: Option<Excess>,
+    /// The end of the stream was read.
+    ended: bool,
 }
 
 impl<Io> Strict<Io> {
     /// Checks what is read from `io`.
     pub fn new(io: Io) -> Self {
-        Self { io, framing: Some(Framing::default()), end: None, excess: None }
+        Self { io, framing: Some(Framing::default()), end: None, excess: None, ended: false }
     }
 
     /// Lets everything pass: for measuring what the check costs.
     pub fn unchecked(io: Io) -> Self {
-        Self { io, framing: None, end: None, excess: None }
+        Self { io, framing: None, end: None, excess: None, ended: false }
     }
 
     /// Whether a request began and was not read to its end, as far as this was looked at.
@@ -45,6 +47,16 @@ impl<Io> Strict<Io> {
     /// The request whose head was too long, counted from 1, and by what: the last one that hyper is shown.
     pub fn excess(&self) -> Option<(u32, Excess)> {
         self.excess.zip(self.framing.as_ref()).map(|(excess, framing)| (framing.requests(), excess))
+    }
+
+    /// Whether the end of the stream was read, as far as this was looked at.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The stream itself, to look at.
+    pub fn get_ref(&self) -> &Io {
+        &self.io
     }
 
     /// The stream itself, for whoever reads on without looking.
@@ -73,6 +85,7 @@ impl<Io: Read + Unpin> Read for Strict<Io> {
             let mut buffer = ReadBuf::uninit(&mut buffer[..size]);
             ready!(Pin::new(&mut this.io).poll_read(context, buffer.unfilled()))?;
             let mut bytes = buffer.filled();
+            this.ended = bytes.is_empty();
             loop {
                 match framing.read(bytes) {
                     None => {

@@ -105,6 +105,9 @@ impl Connection {
             return Err(Stop::Refuse(417));
         }
         let (body, ambiguous) = self.read_body(&head)?;
+        if self.fault == Fault::TakesTheEndForALeave && self.has_ended() {
+            return Err(Stop::Gone);
+        }
         let reply = self.reply_to(&head, body);
         let closes = match self.fault {
             Fault::NeverClosesOnRequest => false,
@@ -180,7 +183,16 @@ impl Connection {
             let within = deadline.saturating_duration_since(Instant::now());
             let within = if patient || self.buffer.is_empty() { GIVE_UP } else { within };
             if within.is_zero() || self.read_more(within)? == 0 {
-                return Err(if self.buffer.is_empty() { Stop::Gone } else { Stop::Refuse(408) });
+                if self.fault == Fault::OutlivesItsClient {
+                    thread::sleep(GIVE_UP);
+                }
+                if self.fault == Fault::AnswersWhatIsCut && !self.buffer.is_empty() {
+                    self.buffer.clear();
+                    return Ok(Head::of_rubbish());
+                }
+                // Empty lines before a request are none of it (RFC 9112 section 2.2).
+                let nothing = self.buffer.iter().all(|byte| b"\r\n".contains(byte));
+                return Err(if nothing { Stop::Gone } else { Stop::Refuse(408) });
             }
         }
     }
@@ -209,6 +221,13 @@ impl Connection {
 
     pub(super) fn need_more(&mut self) -> Result<(), Stop> {
         if self.read_more(GIVE_UP)? == 0 { Err(Stop::Refuse(400)) } else { Ok(()) }
+    }
+
+    /// Whether the end of the stream is what comes next, a little later.
+    fn has_ended(&self) -> bool {
+        thread::sleep(Duration::from_millis(2));
+        let peeked = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut [0]));
+        self.buffer.is_empty() && self.stream.set_nonblocking(false).is_ok() && matches!(peeked, Ok(0))
     }
 
     /// Zero at the end of the stream, and when nothing came in time.

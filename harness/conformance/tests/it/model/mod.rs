@@ -87,13 +87,16 @@ pub(crate) enum Fault {
     StaysAfterRefusals,
     LeavesBodiesUnread,
     GivesTruncatedAnswers,
+    TakesTheEndForALeave,
+    AnswersWhatIsCut,
+    OutlivesItsClient,
     OrdersHeadersOtherwise,
     WritesHeadersOtherwise,
     WordsErrorsOtherwise,
     SaysNothing,
 }
 
-pub(crate) const MAX_BODY: usize = 100_000;
+pub(crate) const MAX_BODY: usize = 250_000;
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_HEAD: usize = 16 * 1024;
 /// A chunk's size line, all chunk extensions together, and all trailer fields together.

@@ -71,6 +71,8 @@ pub(super) struct Activity {
     answers_http_1_0: AtomicBool,
     /// The request whose head was too long, counted from 1.
     excess: OnceLock<(u32, Excess)>,
+    /// The stream is to look whether the client is still there.
+    look: AtomicBool,
     reads_in_this_poll: AtomicU32,
 }
 
@@ -105,9 +107,14 @@ impl Activity {
         self.reads_in_this_poll.store(0, Relaxed);
     }
 
-    /// Whether the client may still be sending what nobody will read.
+    /// Whether the client is likely to be still sending what nobody will read.
     pub(super) fn leaves_bytes_unread(&self) -> bool {
         self.refused.load(Relaxed) || self.partial.load(Relaxed)
+    }
+
+    /// Has the stream look whether the client is still there when it is next flushed, which every poll of hyper's does.
+    pub(super) fn look(&self) {
+        self.look.store(true, Relaxed);
     }
 
     /// Whether a request asked for another protocol, if this was not told before.
@@ -160,6 +167,8 @@ pub(super) struct Watched<Io> {
     pub(super) io: Strict<Io>,
     pub(super) activity: Arc<Activity>,
     pub(super) version: Raised,
+    /// Whether the client has reset the connection.
+    pub(super) is_gone: fn(&Io) -> bool,
 }
 
 impl<Io: Read + Unpin> Read for Watched<Io> {
@@ -208,6 +217,9 @@ impl<Io: Write + Unpin> Write for Watched<Io> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.activity.look.swap(false, Relaxed) && (self.is_gone)(self.io.get_ref()) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         Pin::new(&mut self.io).poll_flush(context)
     }
 

@@ -3,6 +3,9 @@
 //! A socket that is closed while bytes lie unread in it is reset, and the reset may overtake the answer that said why.
 //! RFC 9112 section 9.6 has the way: end the sending half, then read on without looking until the client ends its half. Bounded
 //! in bytes and in time, since nothing obliges a client to stop.
+//!
+//! A connection that ends as its client asked (`Connection: close`, HTTP/1.0) has nothing left to read, as a rule. There one look decides: if
+//! bytes lie there all the same it is closed in this way, and else at once.
 
 use std::{
     io,
@@ -21,9 +24,19 @@ pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// How much it may still send: what a socket's buffers hold on both sides, some times over.
 const LINGER_BYTES: usize = 4 << 20;
 
+/// For how long the client is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Until it has ended its half, or [`LINGER`] is over.
+    Ended,
+    /// The same where bytes lie unread, and else not at all.
+    NothingUnread,
+}
+
 /// A connection whose last answer is written, or nearly.
 pub(super) struct Closing<Io> {
     io: Io,
+    until: Until,
     unsent: Bytes,
     ended: bool,
     read: usize,
@@ -31,8 +44,8 @@ pub(super) struct Closing<Io> {
 
 impl<Io: Read + Write + Unpin> Closing<Io> {
     /// Sends `last`, then ends.
-    pub(super) fn after(io: Io, last: Bytes) -> Self {
-        Self { io, unsent: last, ended: false, read: 0 }
+    pub(super) fn after(io: Io, last: Bytes, until: Until) -> Self {
+        Self { io, until, unsent: last, ended: false, read: 0 }
     }
 
     /// Ready when the socket may be closed.
@@ -51,8 +64,12 @@ impl<Io: Read + Write + Unpin> Closing<Io> {
             self.ended = true;
         }
         loop {
-            match ready!(self.poll_skip(context)) {
-                Ok(count @ 1..) if self.read < LINGER_BYTES => self.read += count,
+            match self.poll_skip(context) {
+                Poll::Ready(Ok(count @ 1..)) if self.read < LINGER_BYTES => {
+                    self.read += count;
+                    self.until = Until::Ended;
+                }
+                Poll::Pending if self.until == Until::Ended => return Poll::Pending,
                 _ => return Poll::Ready(()),
             }
         }

@@ -5,7 +5,19 @@
 //!   408 and the connection closes; nothing is answered where nothing was received;
 //! - a connection on which nothing is read or written for `idle_timeout` between two requests closes; this also ends
 //!   one whose client does not take its answers;
-//! - while an operation runs the connection waits for it, however long it takes (bodies have their own timeout).
+//! - while an operation runs the connection waits for it, however long it takes (bodies have their own timeout), unless its
+//!   client is gone.
+//!
+//! A client is gone when it has reset the connection, or when a write to it fails. One that has ended its sending half (RFC
+//! 9112 section 9.6) is not: what came whole before that end is answered, all of a pipeline, and then the connection closes. A plain
+//! close cannot be told from it until something is written, so work for such a client runs to its end.
+//!
+//! While an operation runs hyper reads nothing, neither the next requests nor the end of the stream, so that no read tells of a reset
+//! either, on whatever runtime. So poll(2) is asked now and then ([`Runtime::is_gone`](crate::runtime::Runtime::is_gone)): first
+//! [`FIRST_LOOK`] after the operation began, then after as long again as it has run, at most every [`LAST_LOOK`]. What is answered
+//! sooner, which is all that is measured, costs nothing, and what is computed for nobody is little. To be told by each runtime
+//! at once would not do: readiness to read, which all of them offer, says nothing more once the half has ended, or while a
+//! further request lies unread.
 //!
 //! hyper's own `header_read_timeout` covers idle keep-alive connections too, so one value would have to serve
 //! both purposes; it never answers 408; and it allocates, registers and removes a timer for every
@@ -21,13 +33,13 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
-    time::Instant,
+    task::{Context, Poll, Waker, ready},
+    time::{Duration, Instant},
 };
 
 use activity::{Activity, Phase, Snapshot, Tracked, Watched};
 use bytes::Bytes;
-use closing::{Closing, LINGER};
+use closing::{Closing, LINGER, Until};
 use hyper::{
     StatusCode,
     rt::{Read, Sleep, Timer, Write},
@@ -45,6 +57,12 @@ use crate::{
 /// The most that hyper buffers of one connection, each way.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
+/// When it is first looked whether a client that waits for an operation is still there, counted from its request.
+const FIRST_LOOK: Duration = Duration::from_millis(200);
+
+/// The longest time between two looks. Ten thousand connections that wait for a minute cost a hundredth of a CPU by it.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
 /// The answer to a head that does not arrive.
 fn timed_out() -> Bytes {
     let date = date::now();
@@ -52,13 +70,14 @@ fn timed_out() -> Bytes {
     format!("{head}\r\ndate: {date}\r\n\r\n").into()
 }
 
-/// Serves one connection outside an accept loop, to its end: for benchmarks and tests that bring their own stream.
-pub fn serve<Io, E>(io: Io, service: Service<E>) -> Connection<Io, E>
+/// Serves one connection outside an accept loop, to its end: for benchmarks and tests that bring their own stream, and can say
+/// whether the client at its other end is gone.
+pub fn serve<Io, E>(io: Io, service: Service<E>, is_gone: fn(&Io) -> bool) -> Connection<Io, E>
 where
     Io: Read + Write + Unpin,
     E: Execute,
 {
-    Connection::new(io, service, None)
+    Connection::new(io, service, is_gone, None)
 }
 
 /// A connection's future; spawn it. It ends when the connection does.
@@ -92,7 +111,17 @@ where
 struct Clock {
     seen: Snapshot,
     since: Instant,
+    /// When to look for the client next, while an operation runs.
+    look: Instant,
     armed: Option<Armed>,
+}
+
+/// What it is time for.
+enum Due {
+    /// To look whether the client is still there.
+    Look,
+    /// To end the connection, since it was in this phase for too long.
+    End(Phase),
 }
 
 struct Armed {
@@ -108,20 +137,26 @@ where
     Io: Read + Write + Unpin,
     E: Execute,
 {
-    pub(crate) fn new(io: Io, service: Service<E>, membership: Option<(Membership, Wait)>) -> Self {
+    pub(crate) fn new(
+        io: Io,
+        service: Service<E>,
+        is_gone: fn(&Io) -> bool,
+        membership: Option<(Membership, Wait)>,
+    ) -> Self {
         let activity = Arc::new(Activity::default());
         let io = match service.site().policy {
             Policy::Enforced => Strict::new(io),
             Policy::Off => Strict::unchecked(io),
         };
-        let watched = Watched { io, activity: Arc::clone(&activity), version: Raised::default() };
+        let watched = Watched { io, activity: Arc::clone(&activity), version: Raised::default(), is_gone };
         let tracked = Tracked { service: service.clone(), activity: Arc::clone(&activity) };
         let http = http1::Builder::new()
             // See the module's documentation. Without it hyper needs no timer.
             .header_read_timeout(None)
             .keep_alive(true)
-            // A client that shut down its sending half is gone: an operation for it would be wasted.
-            .half_close(false)
+            // A client that shut down its sending half still reads. Otherwise hyper would read on while an answer is computed, and
+            // drop that answer where the end of the stream came sooner: by chance.
+            .half_close(true)
             // What is longer is refused before (`crate::framing`), in a way that the service answers.
             .max_header_size(MAX_HEAD_BYTES + MAX_END_BYTES)
             // The number of fields keeps hyper's default of 100, which is parsed on the stack; any value set here,
@@ -132,7 +167,8 @@ where
             // Would hold back an answer while the next request of a pipeline is in the works or only half there.
             .pipeline_flush(false)
             .serve_connection(watched, tracked);
-        let clock = Clock { seen: activity.snapshot(), since: service.timer().now(), armed: None };
+        let now = service.timer().now();
+        let clock = Clock { seen: activity.snapshot(), since: now, look: now, armed: None };
         service.site().metrics.accepted();
         let (membership, draining) = membership.unzip();
         Self { state: State::Serving(http), service, activity, clock, draining, _membership: membership }
@@ -163,13 +199,15 @@ where
             note_end(&result, &self.service, &self.activity);
             if self.activity.leaves_bytes_unread() {
                 // What there was to answer, hyper has answered.
-                self.close(Bytes::new());
+                self.close(Bytes::new(), Until::Ended);
+            } else if result.is_ok() {
+                self.close(Bytes::new(), Until::NothingUnread);
             }
         })
     }
 
-    /// Whether the present phase has lasted too long; if not, sees to it that this is asked again when it has.
-    fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<Phase> {
+    /// Whether it is time for something; if not, sees to it that this is asked again when it is.
+    fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<Due> {
         let timer = self.service.timer();
         let limits = &self.service.site().limits;
         let now = timer.now();
@@ -177,30 +215,41 @@ where
         if seen != self.clock.seen {
             if !seen.is_the_same_head_as(&self.clock.seen) {
                 self.clock.since = now;
+                self.clock.look = now + FIRST_LOOK;
             }
             self.clock.seen = seen;
         }
         let allowed = match seen.phase {
-            Phase::Busy => return Poll::Pending,
+            Phase::Busy => {
+                ready!(self.clock.poll_until(timer, now, self.clock.look, context));
+                self.clock.look = now + (now - self.clock.since).clamp(FIRST_LOOK, LAST_LOOK);
+                return Poll::Ready(Due::Look);
+            }
             Phase::Idle if seen.requests > 0 => limits.idle_timeout,
             Phase::Idle | Phase::Head => limits.header_timeout,
         };
         let deadline = self.clock.since + allowed;
-        self.clock.poll_until(timer, now, deadline, context).map(|()| seen.phase)
+        self.clock.poll_until(timer, now, deadline, context).map(|()| Due::End(seen.phase))
     }
 
     /// What remains to be done on the stream when hyper is done with it, before `last` is its last word.
-    fn close(&mut self, last: Bytes) {
+    fn close(&mut self, last: Bytes, until: Until) {
         if let State::Serving(http) = std::mem::replace(&mut self.state, State::Ended) {
-            let stream = Closing::after(http.into_parts().io.io.into_inner(), last);
-            self.state = State::Closing { stream, until: self.service.timer().now() + LINGER };
+            let parts = http.into_parts();
+            let io = parts.io.io;
+            // What hyper has read and left lies no longer in the socket, but more may be on its way behind it.
+            let until = if parts.read_buf.is_empty() { until } else { Until::Ended };
+            if !io.has_ended() || !last.is_empty() {
+                let stream = Closing::after(io.into_inner(), last, until);
+                self.state = State::Closing { stream, until: self.service.timer().now() + LINGER };
+            }
         }
     }
 
     fn time_out(&mut self, phase: Phase) {
         if phase == Phase::Head {
             self.service.site().metrics.answered(None, StatusCode::REQUEST_TIMEOUT.as_u16());
-            self.close(timed_out());
+            self.close(timed_out(), Until::Ended);
         } else {
             self.state = State::Ended;
         }
@@ -263,11 +312,13 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.activity.begin_poll();
-        if let State::Serving(_) = this.state
+        while let State::Serving(_) = this.state
             && this.poll_http(context).is_pending()
         {
-            let Poll::Ready(phase) = this.poll_timeout(context) else { return Poll::Pending };
-            this.time_out(phase);
+            match ready!(this.poll_due(context)) {
+                Due::Look => this.activity.look(),
+                Due::End(phase) => this.time_out(phase),
+            }
         }
         let State::Closing { stream, until } = &mut this.state else { return Poll::Ready(()) };
         if stream.poll(context).is_ready() {
