@@ -44,7 +44,7 @@ pub fn expected(message: &Message<'_>) -> Expected {
     Expected { status, content, closes: false }
 }
 
-fn path_and_query<'a>(message: &Message<'a>) -> (&'a str, Option<&'a str>) {
+pub(crate) fn path_and_query<'a>(message: &Message<'a>) -> (&'a str, Option<&'a str>) {
     let target = match message.target.split_once("://") {
         // RFC 9112 section 3.2.2; section 3.2.4 for OPTIONS.
         Some((scheme, rest)) if !scheme.starts_with(['/', '*']) => {

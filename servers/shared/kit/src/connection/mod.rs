@@ -55,10 +55,10 @@ pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// When it is first looked whether a client that waits for an operation is still there, counted from its request.
-const FIRST_LOOK: Duration = Duration::from_millis(200);
+pub const FIRST_LOOK: Duration = Duration::from_millis(200);
 
 /// The longest time between two looks. Ten thousand connections that wait for a minute cost a hundredth of a CPU by it.
-const LAST_LOOK: Duration = Duration::from_secs(2);
+pub const LAST_LOOK: Duration = Duration::from_secs(2);
 
 const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
