@@ -31,7 +31,7 @@ test:
     cargo test --workspace
 
 # Every fuzz target for a minute; needs the nightly compiler and cargo-fuzz.
-fuzz seconds="60": (fuzz-target "route" seconds) (fuzz-target "request_path" seconds) (fuzz-target "framing" seconds) (fuzz-target "response" seconds)
+fuzz seconds="60": (fuzz-target "route" seconds) (fuzz-target "request_path" seconds) (fuzz-target "events" seconds) (fuzz-target "framing" seconds) (fuzz-target "response" seconds)
 
 # One fuzz target: `just fuzz-target response 600`. What it adds to the committed corpus stays in target/fuzz.
 fuzz-target target seconds:

@@ -21,7 +21,7 @@ use app::Operation;
 use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
 use kit::{
     args::{Config, Limits},
-    execute::{Done, Execute, Refused, run_here},
+    execute::{Execute, Outcome, Refused, run_here},
     policy::Policy,
     service::{Service, Site},
     shutdown::Shutdown,
@@ -40,8 +40,11 @@ pub const MAX_CONTENT_BYTES: usize = 100;
 pub const SERVER: &str = "fuzz";
 
 /// Every timeout of the server: longer than the longest delay that a request can ask for.
-const TIMEOUT: Duration = Duration::from_secs(3600);
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(3600);
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
+/// `GET / HTTP/1.0` and two line feeds.
+const SHORTEST_REQUEST_BYTES: u32 = 16;
 
 /// What the client does when all is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,27 +113,29 @@ impl Frugal {
             Operation::Randoms { count, .. } => count <= 100,
         }
     }
-}
 
-impl Execute for Frugal {
-    type Future = Ready<Result<Done, Refused>>;
-
-    fn execute(&self, operation: Operation) -> Self::Future {
-        ready(if Self::computes(&operation) {
-            run_here(&operation)
+    /// The outcome, or that it is too busy.
+    pub(crate) fn outcome(self, operation: &Operation) -> Outcome {
+        if Self::computes(operation) {
+            run_here(operation)
         } else {
             Err(Refused::Busy { retry_after: Duration::from_secs(1) })
-        })
+        }
     }
 }
 
-/// Plays a script to a connection of its own, of a server of its own.
-///
-/// # Errors
-/// The connection does not come to rest.
-pub fn play<E: Execute>(execute: E, script: Script<'_>) -> Result<Played, Violation> {
+impl Execute for Frugal {
+    type Future = Ready<Outcome>;
+
+    fn execute(&self, operation: Operation) -> Self::Future {
+        ready(self.outcome(&operation))
+    }
+}
+
+/// What the server is set up with.
+pub(crate) fn config() -> &'static Config {
     static CONFIG: OnceLock<Config> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| Config {
+    CONFIG.get_or_init(|| Config {
         listen: ([127, 0, 0, 1], 0).into(),
         workers: 1,
         cpus: [0].into_iter().collect(),
@@ -143,12 +148,19 @@ pub fn play<E: Execute>(execute: E, script: Script<'_>) -> Result<Played, Violat
             drain_timeout: TIMEOUT,
         },
         policy: Policy::Enforced,
-    });
+    })
+}
+
+/// Plays a script to a connection of its own, of a server of its own.
+///
+/// # Errors
+/// The connection does not come to rest.
+pub fn play<E: Execute>(execute: E, script: Script<'_>) -> Result<Played, Violation> {
     let clock = Clock::start();
-    let site = Site::new(SERVER, config, Shutdown::new());
+    let site = Site::new(SERVER, config(), Shutdown::new());
     let service = Service::new(site, execute, clock.clone());
     let wire = RefCell::new(Wire::new(script));
-    let is_over = drive(kit::connection::serve(Stream(&wire), service), &wire, &clock, script)?;
+    let is_over = drive(kit::connection::serve(Stream(&wire), service, |_| false), &wire, &clock, script)?;
     let wire = wire.into_inner();
     let unread = wire.unread();
     Ok(Played { written: wire.written, is_over, unread })
@@ -168,6 +180,9 @@ fn drive(
     // For the timeouts of head, content and idling, and one to see that nothing is left.
     let mut hours = 4;
     let mut polls = 0;
+    // As long as the longest delays of as many requests as the bytes have room for: what waits longer is never answered, and the
+    // connection's looks for its client would go on for ever.
+    let mut patience = LONGEST_DELAY * (1 + script.delivery.bytes.len() as u32 / SHORTEST_REQUEST_BYTES);
     loop {
         polls += 1;
         let bound = 200 + 8 * script.delivery.bytes.len() + wire.borrow().written.len();
@@ -183,7 +198,10 @@ fn drive(
         }
         let now = clock.0.elapsed_ns.load(Relaxed);
         let wanted = clock.0.wanted.load(Relaxed);
-        if wanted <= now + LONGEST_DELAY.as_nanos() as u64 {
+        if wanted <= now + LONGEST_DELAY.as_nanos() as u64
+            && let Some(left) = patience.checked_sub(Duration::from_nanos(wanted - now))
+        {
+            patience = left;
             clock.0.elapsed_ns.store(wanted, Relaxed);
             continue;
         }

@@ -58,7 +58,7 @@ fn unmet(message: &Message<'_>, request: &Request) -> Option<u16> {
     }
 }
 
-fn path_and_query<'a>(message: &Message<'a>) -> (&'a str, Option<&'a str>) {
+pub(crate) fn path_and_query<'a>(message: &Message<'a>) -> (&'a str, Option<&'a str>) {
     let target = match message.target.split_once("://") {
         // RFC 9112 section 3.2.2; section 3.2.4 for OPTIONS.
         Some((scheme, rest)) if !scheme.starts_with(['/', '*']) => {

@@ -1,7 +1,7 @@
 //! What must hold of any input, whoever makes it up.
 //!
-//! Four properties, each a function from bytes to `Ok` or a [`Violation`]: [`route`] of the application's router,
-//! [`request_path`] of a server's whole connection in memory, [`framing`] of the filter that reads along with hyper,
+//! Five properties, each a function from bytes to `Ok` or a [`Violation`]: [`route`] of the application's router,
+//! [`request_path`] of a server's whole connection in memory, [`events`] of what happens to one, [`framing`] of the filter that reads along with hyper,
 //! [`response`] of the load generator's parser. The fuzz
 //! targets below `fuzz/fuzz_targets` hand them what libFuzzer makes up, and the tests of this crate hand them the
 //! committed corpus and what proptest makes up, so that a stable `cargo test` checks all that was ever found.
@@ -20,6 +20,8 @@ pub mod answers;
 pub mod connection;
 pub mod expected;
 pub mod request_path;
+
+pub mod events;
 
 pub mod framing;
 

@@ -58,15 +58,31 @@ pub fn judge<'a>(
     script: Script<'_>,
     played: &'a Played,
 ) -> Result<Vec<Answer<'a>>, Violation> {
+    let answers = answers_of(reading, script.delivery.bytes, script.end, &played.written)?;
+    whether_all_is_answered(reading, script.end, played.is_over, &answers)
+        .map_err(|Violation(what)| Violation(format!("{what} ({} bytes unread)", played.unread)))?;
+    Ok(answers)
+}
+
+/// The answers that `written` is, each judged as the one to its message of `bytes`.
+///
+/// # Errors
+/// One of them is wrong, or stands where none may.
+pub fn answers_of<'a>(
+    reading: &Reading<'_>,
+    bytes: &[u8],
+    end: End,
+    written: &'a [u8],
+) -> Result<Vec<Answer<'a>>, Violation> {
     let messages = &reading.messages;
     // What is not a message may still begin like one to HEAD, and be refused as one.
-    let next_is_head = script.delivery.bytes[reading.at..].starts_with(b"HEAD ");
+    let next_is_head = bytes[reading.at..].starts_with(b"HEAD ");
     let is_to_head = |position: usize| match messages.get(position) {
         Some(message) => Some(message.method == "HEAD"),
         None if reading.stop == Stop::Unclear => None,
         None => Some(next_is_head),
     };
-    let answers = split(&played.written, is_to_head)?;
+    let answers = split(written, is_to_head)?;
 
     for (position, answer) in answers.iter().enumerate() {
         if position > 0 && answers[position - 1].closes {
@@ -75,26 +91,39 @@ pub fn judge<'a>(
         if position < messages.len() {
             judge_answer(reading, position, answer)?;
         } else {
-            judge_refusal(reading, script.end, position, answer)?;
+            judge_refusal(reading, end, position, answer)?;
         }
     }
+    Ok(answers)
+}
+
+/// Whether every message has its answer, and the connection ends when its client does.
+///
+/// # Errors
+/// The first message without one, or that it does not.
+pub fn whether_all_is_answered(
+    reading: &Reading<'_>,
+    end: End,
+    is_over: bool,
+    answers: &[Answer<'_>],
+) -> Result<(), Violation> {
+    let messages = &reading.messages;
     let ends_early = answers.last().is_some_and(|answer| answer.closes)
-        || (played.is_over && answers.len().checked_sub(1).is_some_and(|last| messages[last].is_http_10));
+        || (is_over && answers.len().checked_sub(1).is_some_and(|last| messages[last].is_http_10));
     if answers.len() < messages.len() && !ends_early {
         let message = &messages[answers.len()];
         return violation!(
-            "message {} ({} {}) got no answer (the connection is {}over, {} bytes unread)",
+            "message {} ({} {}) got no answer (the connection is {}over)",
             answers.len(),
             message.method,
             message.target,
-            if played.is_over { "" } else { "not " },
-            played.unread
+            if is_over { "" } else { "not " },
         );
     }
-    if script.end != End::Silence && !played.is_over {
-        return violation!("the connection outlives its client ({:?})", script.end);
+    if end != End::Silence && !is_over {
+        return violation!("the connection outlives its client ({end:?})");
     }
-    Ok(answers)
+    Ok(())
 }
 
 /// The answer to a valid message.

@@ -1,11 +1,18 @@
 //! That each property can fail: it is shown servers, routers and parsers that are wrong on purpose.
 
+use std::time::Duration;
+
 use app::{Operation, Request};
 use kit::execute::{Done, Execute, Refused, run_here};
 use properties::{
     Violation,
     connection::{Frugal, Played, Script, play},
     delivery::Delivery,
+    events::{
+        self, Sight,
+        event::{Event, Events},
+        row::{Place, Row},
+    },
     request_path, response, route,
 };
 
@@ -263,5 +270,102 @@ fn a_parser_that_is_wrong_is_found() {
             transcript
         };
         assert!(matches!(response::check_parser(parser, whole), Err(Violation(_))), "{fault}");
+    }
+}
+
+/// The sequence in which `parts` are sent, then what `tags` say.
+fn sequence(parts: &[u8], tags: &[u8]) -> Vec<u8> {
+    let sent = parts.iter().map(|part| 1 | part << 3);
+    std::iter::once(0).chain(sent).chain(tags.iter().copied()).collect()
+}
+
+const END: u8 = 5 | 4 << 3;
+const RESET: u8 = 5;
+const WAIT_20_MS: u8 = 6 | 5 << 3;
+
+/// That the property of events finds a fault: in what was played to each row, tampered with before or afterwards.
+#[track_caller]
+fn assert_found_in_events(
+    input: &[u8],
+    server: impl Fn(&Row, &Events) -> Result<events::Played, Violation>,
+    words: &str,
+) {
+    events::check(input).expect("the untampered connection is right");
+    let violation = events::check_server(server, input).expect_err("what was tampered with is noticed");
+    assert!(violation.0.contains(words), "{violation}");
+}
+
+#[test]
+fn a_server_that_takes_the_end_of_a_half_for_a_leave_is_found() {
+    let takes_it_for_a_reset = |row: &Row, played: &Events| {
+        let mut played = played.clone();
+        for event in &mut played.events {
+            if *event == Event::End {
+                *event = Event::Reset;
+            }
+        }
+        events::play(row, &played, Sight::Good)
+    };
+    // A delay, alone and behind others, and an operation that only a pool takes time for.
+    for parts in [&[1][..], &[0, 3, 1], &[2]] {
+        assert_found_in_events(&sequence(parts, &[END]), takes_it_for_a_reset, "got no answer");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_see_a_reset_while_it_works_is_found() {
+    let blind = |row: &Row, events: &Events| events::play(row, events, Sight::None);
+    for tags in [&[RESET][..], &[END, WAIT_20_MS, RESET], &[WAIT_20_MS, RESET]] {
+        assert_found_in_events(&sequence(&[10], tags), blind, "outlives its client, who reset it");
+        assert_found_in_events(&sequence(&[10, 0, 20], tags), blind, "outlives its client, who reset it");
+    }
+}
+
+#[test]
+fn a_server_that_is_too_late_or_too_early_for_a_reset_is_found() {
+    let without = |row: &Row, events: &Events| {
+        let mut played = events::play(
+            row,
+            &Events { events: events.events[..1].to_vec(), ..events.clone() },
+            Sight::Good,
+        )?;
+        played.over_at = Some(Duration::ZERO);
+        Ok(played)
+    };
+    assert_found_in_events(&sequence(&[1], &[WAIT_20_MS, RESET]), without, "1 answers before the reset");
+    let mute = |row: &Row, events: &Events| {
+        Ok(events::Played { written: Vec::new(), ..events::play(row, events, Sight::Good)? })
+    };
+    assert_found_in_events(&sequence(&[0], &[WAIT_20_MS, RESET]), mute, "0 answers before the reset");
+}
+
+#[test]
+fn rows_that_answer_otherwise_are_found() {
+    let words_differ = |row: &Row, events: &Events| {
+        let mut played = events::play(row, events, Sight::Good)?;
+        if row.place == Place::Pool {
+            let text = String::from_utf8(std::mem::take(&mut played.written)).unwrap();
+            played.written = text.replace("application/json", "application/jsom").into_bytes();
+        }
+        Ok(played)
+    };
+    assert_found_in_events(&sequence(&[0], &[]), words_differ, "inline (whole) against pool (cut)");
+}
+
+#[test]
+fn work_that_is_left_or_begun_for_nobody_is_found() {
+    type Tamper = fn(&mut events::Played);
+    let tampers: [(Tamper, &str); 3] = [
+        (|played| played.left_in_flight = 1, "1 operations are left in flight"),
+        (|played| played.begun_for_nobody = 1, "1 begin when the connection is over"),
+        (|played| played.is_over_at_last = false, "never over"),
+    ];
+    for (tamper, words) in tampers {
+        let server = |row: &Row, events: &Events| {
+            let mut played = events::play(row, events, Sight::Good)?;
+            tamper(&mut played);
+            Ok(played)
+        };
+        assert_found_in_events(&sequence(&[2], &[END]), server, words);
     }
 }

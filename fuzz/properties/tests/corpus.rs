@@ -51,6 +51,11 @@ fn a_connection_keeps_the_contract_for_all_of_its_corpus_however_it_is_delivered
 }
 
 #[test]
+fn a_connection_keeps_the_contract_for_every_sequence_of_events_of_its_corpus() {
+    assert_all_hold("events", properties::events::check, |_| Vec::new());
+}
+
+#[test]
 fn messages_end_where_hyper_says_for_all_of_the_corpus() {
     assert_all_hold("framing", properties::framing::check, |_| Vec::new());
 }

@@ -3,7 +3,7 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use properties::{Violation, delivery::Delivery, framing, request_path, response, route};
+use properties::{Violation, delivery::Delivery, events, framing, request_path, response, route};
 
 const REQUEST_PARTS: &[&str] = &[
     "GET /simple HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -174,6 +174,11 @@ proptest! {
     #[test]
     fn a_connection_keeps_the_contract_for_any_pieces_of_requests(input in input(REQUEST_PARTS)) {
         assert_holds(request_path::check, &input)?;
+    }
+
+    #[test]
+    fn a_connection_keeps_the_contract_for_any_sequence_of_events_in_every_row(input in vec(any::<u8>(), 0..40)) {
+        assert_holds(events::check, &input)?;
     }
 
     #[test]

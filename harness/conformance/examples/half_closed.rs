@@ -59,9 +59,12 @@ fn count_of(command: &str, share: u64) -> Result<Tally, Box<dyn Error>> {
     let (mut all, mut faults) = (Tally::default(), String::new());
     for shape in shapes() {
         let tally = played(shape, address, rounds)?;
-        if let Some(first) = &tally.first {
-            let Tally { lost, wrong, .. } = tally;
-            faults.push_str(&format!("  {}: {lost} lost, {wrong} wrong; first: {first}\n", shape.name));
+        let Tally { requests, lost, wrong, .. } = tally;
+        if lost + wrong > 0 {
+            faults.push_str(&format!("  {}: {lost} of {requests} lost, {wrong} wrong\n", shape.name));
+        }
+        for first in tally.first_lost.iter().chain(&tally.first_wrong) {
+            faults.push_str(&format!("    {first}\n"));
         }
         all.add(tally);
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::arrival::Arrival;
 use crate::{
     case::Expected,
+    verdict::DESYNC,
     wire::{After, Broken, Client},
 };
 
@@ -48,6 +49,13 @@ impl fmt::Display for Fault {
             Self::Lost { answered, of, why } => write!(f, "answer {} of {of}: {why}", answered + 1),
             Self::Wrong(what) => f.write_str(what),
         }
+    }
+}
+
+impl Fault {
+    /// With the round in which it was seen. A desync still begins as one.
+    pub(super) fn told(&self, round: u64, arrival: Arrival) -> String {
+        format!("{self} (round {round}, {arrival})")
     }
 }
 
@@ -96,7 +104,9 @@ impl Conversation {
             After::Open(patience) => {
                 Err(Fault::Wrong(format!("still open {patience:?} after the last answer")))
             }
-            After::More(start) => Err(Fault::Wrong(format!("desync: behind the last answer came {start:?}"))),
+            After::More(start) => {
+                Err(Fault::Wrong(format!("{DESYNC}: behind the last answer came {start:?}")))
+            }
             After::Broken(error) => Err(Fault::Wrong(error)),
         }
     }

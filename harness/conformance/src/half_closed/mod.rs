@@ -63,8 +63,10 @@ pub struct Tally {
     pub lost: u64,
     /// Rounds in which something came that must not, or the connection did not close.
     pub wrong: u64,
-    /// The first fault, in words.
-    pub first: Option<String>,
+    /// The first that was lost, and how.
+    pub first_lost: Option<String>,
+    /// The first of the others, and how.
+    pub first_wrong: Option<String>,
 }
 
 impl Tally {
@@ -74,7 +76,8 @@ impl Tally {
         self.requests += other.requests;
         self.lost += other.lost;
         self.wrong += other.wrong;
-        self.first = self.first.take().or(other.first);
+        self.first_lost = self.first_lost.take().or(other.first_lost);
+        self.first_wrong = self.first_wrong.take().or(other.first_wrong);
     }
 }
 
@@ -103,15 +106,19 @@ impl Shape {
             let mut client = connect(address, patience)?;
             tally.rounds += 1;
             tally.requests += conversation.answers.len() as u64;
-            if let Err(fault) = conversation.hold(&mut client, Arrival::of(round)) {
-                match fault {
+            let arrival = Arrival::of(round);
+            if let Err(fault) = conversation.hold(&mut client, arrival) {
+                let first = match fault {
                     Fault::Lost { answered, .. } => {
                         tally.lost += (conversation.answers.len() - answered) as u64;
+                        &mut tally.first_lost
                     }
-                    Fault::Wrong(_) => tally.wrong += 1,
-                }
-                let how = Arrival::of(round);
-                tally.first.get_or_insert_with(|| format!("round {round}, {how}: {fault}"));
+                    Fault::Wrong(_) => {
+                        tally.wrong += 1;
+                        &mut tally.first_wrong
+                    }
+                };
+                first.get_or_insert_with(|| fault.told(round, arrival));
             }
         }
         Ok(tally)
@@ -123,7 +130,7 @@ impl Shape {
             let conversation = self.given(context.options.max_body, round);
             let arrival = Arrival::of(round);
             let held = conversation.hold(&mut context.connect()?, arrival);
-            held.map_err(|fault| format!("round {round}, {arrival}: {fault}"))
+            held.map_err(|fault| fault.told(round, arrival))
         };
         finding((0..ROUNDS).try_for_each(round))
     }

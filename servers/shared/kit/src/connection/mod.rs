@@ -58,10 +58,10 @@ use crate::{
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// When it is first looked whether a client that waits for an operation is still there, counted from its request.
-const FIRST_LOOK: Duration = Duration::from_millis(200);
+pub const FIRST_LOOK: Duration = Duration::from_millis(200);
 
 /// The longest time between two looks. Ten thousand connections that wait for a minute cost a hundredth of a CPU by it.
-const LAST_LOOK: Duration = Duration::from_secs(2);
+pub const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// The answer to a head that does not arrive.
 fn timed_out() -> Bytes {
