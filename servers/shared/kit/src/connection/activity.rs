@@ -67,8 +67,6 @@ pub(super) struct Activity {
     refused: AtomicBool,
     /// A request asked for another protocol.
     asked_to_upgrade: AtomicBool,
-    /// The answer that hyper writes next is to a request of HTTP/1.0.
-    answers_http_1_0: AtomicBool,
     /// The request whose head was too long, counted from 1.
     excess: OnceLock<(u32, Excess)>,
     /// The stream is to look whether the client is still there.
@@ -139,16 +137,6 @@ impl Activity {
         self.phase.store(phase as u8, Relaxed);
     }
 
-    /// Whether the answer that hyper writes next is to a request of HTTP/1.0, if this was not told before.
-    fn take_answers_http_1_0(&self) -> bool {
-        // Two steps, which cost less than one: this is asked for each write.
-        let answers = self.answers_http_1_0.load(Relaxed);
-        if answers {
-            self.answers_http_1_0.store(false, Relaxed);
-        }
-        answers
-    }
-
     /// By what the head of the request with this number was too long, if it was.
     fn excess_of(&self, request: u32) -> Option<Excess> {
         self.excess.get().filter(|(number, _)| *number == request).map(|(_, excess)| *excess)
@@ -205,8 +193,7 @@ impl<Io: Write + Unpin> Write for Watched<Io> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        let begins = this.activity.take_answers_http_1_0();
-        let bytes = this.version.instead_of(bytes, begins);
+        let bytes = this.version.instead_of(bytes);
         let outcome = Pin::new(&mut this.io).poll_write(context, &bytes);
         this.activity.write_blocked.store(outcome.is_pending(), Relaxed);
         if let Poll::Ready(outcome) = &outcome {
@@ -245,10 +232,7 @@ impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
         if !request.extensions().is_empty() {
             self.activity.asked_to_upgrade.store(true, Relaxed);
         }
-        let http_1_0 = (request.version() < Version::HTTP_11).then(|| Http10 {
-            closes: !version::asks_to_keep(request.headers()),
-            activity: Arc::clone(&self.activity),
-        });
+        let closes = request.version() < Version::HTTP_11 && !version::asks_to_keep(request.headers());
         let future = match self.activity.excess_of(number) {
             None => self.service.respond(request),
             Some(excess) => self.service.refuse_too_long(request, excess),
@@ -265,21 +249,16 @@ impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
                 Some(Arc::clone(&self.activity))
             }
         };
-        TrackedFuture { future, busy, http_1_0 }
+        TrackedFuture { future, busy, closes }
     }
-}
-
-/// What is due to a client of HTTP/1.0 beside its answer.
-struct Http10 {
-    closes: bool,
-    activity: Arc<Activity>,
 }
 
 /// A [`ResponseFuture`] that notes its end.
 pub(super) struct TrackedFuture<E: Execute> {
     future: ResponseFuture<E>,
     busy: Option<Arc<Activity>>,
-    http_1_0: Option<Http10>,
+    /// The client is one of HTTP/1.0 and does not ask for more.
+    closes: bool,
 }
 
 impl<E: Execute> Future for TrackedFuture<E> {
@@ -291,11 +270,8 @@ impl<E: Execute> Future for TrackedFuture<E> {
             if let Some(activity) = self.busy.take() {
                 activity.answered(answer);
             }
-            if let Some(Http10 { closes, activity }) = self.http_1_0.take() {
-                if closes {
-                    version::announce_close(answer.headers_mut());
-                }
-                activity.answers_http_1_0.store(true, Relaxed);
+            if self.closes {
+                version::announce_close(answer.headers_mut());
             }
         }
         outcome

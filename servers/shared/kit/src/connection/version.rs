@@ -1,15 +1,20 @@
 //! Answers in HTTP/1.1 to requests of HTTP/1.0.
 //!
-//! A server states the version that it conforms to, whatever its client's is (RFC 9110 section 6.2). hyper states the client's. So the one digit
-//! that differs is changed in what hyper writes. Where it stands is known, since hyper hands over all that it has still to write each time,
-//! and appends one answer before it does: the service tells of one that begins, and it begins behind what was left of those before.
+//! A server states the version that it conforms to, whatever its client's is (RFC 9110 section 6.2). hyper states the client's. So the one
+//! digit that differs is changed in what hyper writes. Where an answer begins is known: hyper hands over all that it has still to write each time,
+//! and appends one answer before it does, so that it begins behind what was left of those before. Only where there was no room for its
+//! content does that come later, and behind what ends as a head does.
 //!
 //! With the version changes what an answer must say of its connection: that it closes, where the client did not ask for more (RFC 9112
-//! section 9.3).
+//! section 9.3). One that says nothing means the end in HTTP/1.0 and the contrary in HTTP/1.1, so its version stays: what hyper refuses by itself
+//! behind a request of HTTP/1.0 that was kept, and what is answered to such a client in a drain.
 
 use std::borrow::Cow;
 
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
+use memchr::memmem;
+
+use super::MAX_BUFFER_BYTES;
 
 /// The beginning of an answer that states the wrong version, and where in it the digit is.
 const STATED: &[u8] = b"HTTP/1.0 ";
@@ -20,16 +25,22 @@ const DIGIT: usize = 7;
 pub(super) struct Raised {
     /// How many were there when it last tried, and not taken.
     unwritten: usize,
+    /// What comes next may be the content of an answer whose head is there.
+    content_may_follow: bool,
     /// Where among them digits are to be changed.
     digits: Vec<usize>,
 }
 
 impl Raised {
-    /// What is to be written instead of `bytes`, which are all that hyper has still to write. `begins`: what it has added since it last
-    /// tried is an answer to a request of HTTP/1.0.
-    pub(super) fn instead_of<'a>(&mut self, bytes: &'a [u8], begins: bool) -> Cow<'a, [u8]> {
-        if begins && bytes.get(self.unwritten..).is_some_and(|added| added.starts_with(STATED)) {
-            self.digits.push(self.unwritten + DIGIT);
+    /// What is to be written instead of `bytes`, which are all that hyper has still to write.
+    pub(super) fn instead_of<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let added = bytes.get(self.unwritten..).unwrap_or_default();
+        if !added.is_empty() {
+            if added.starts_with(STATED) && !self.content_may_follow && names_connection(added) {
+                self.digits.push(self.unwritten + DIGIT);
+            }
+            // As hyper decides whether there is room.
+            self.content_may_follow = bytes.len() >= MAX_BUFFER_BYTES && bytes.ends_with(b"\r\n\r\n");
         }
         self.unwritten = bytes.len();
         if self.digits.is_empty() {
@@ -55,6 +66,12 @@ impl Raised {
     }
 }
 
+/// Whether an answer's head says something of its connection.
+fn names_connection(answer: &[u8]) -> bool {
+    let end = memmem::find(answer, b"\r\n\r\n").unwrap_or(answer.len());
+    memmem::find(&answer[..end], b"\r\nconnection: ").is_some()
+}
+
 /// Whether a client of HTTP/1.0 asks that the connection be kept (RFC 9112 section C.2.2).
 pub(super) fn asks_to_keep(headers: &HeaderMap) -> bool {
     let has = |wanted: &str| {
@@ -74,17 +91,39 @@ pub(super) fn announce_close(headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
-    const OLD: &[u8] = b"HTTP/1.0 200 OK\r\n\r\nHTTP/1.0 is what the body says";
-    const NEW: &[u8] = b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.0 is what the body says";
+    const OLD: &[u8] = b"HTTP/1.0 200 OK\r\nconnection: close\r\n\r\nHTTP/1.0 is what the body says";
+    const NEW: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nHTTP/1.0 is what the body says";
 
     #[test]
-    fn only_the_version_of_an_answer_that_begins_is_changed() {
+    fn only_the_version_of_an_answer_is_changed() {
         let mut raised = Raised::default();
-        assert_eq!(*raised.instead_of(OLD, true), *NEW);
+        assert_eq!(*raised.instead_of(OLD), *NEW);
+        raised.wrote(4);
+        assert_eq!(*raised.instead_of(&OLD[4..]), NEW[4..], "again what was not taken");
+        raised.wrote(OLD.len() - 4);
+        assert_eq!(*raised.instead_of(OLD), *NEW, "another one");
         raised.wrote(OLD.len());
-        assert_eq!(*raised.instead_of(OLD, false), *OLD, "none begins here");
-        raised.wrote(OLD.len());
-        assert_eq!(*raised.instead_of(b"HTTP/1.1 200 OK", true), *b"HTTP/1.1 200 OK");
+        let silent = b"HTTP/1.0 400 Bad Request\r\n\r\n\r\nconnection: close\r\n";
+        for other in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.0", silent]
+        {
+            assert_eq!(*raised.instead_of(other), *other);
+            raised.wrote(other.len());
+        }
+    }
+
+    #[test]
+    fn content_that_found_no_room_behind_its_head_is_none() {
+        let mut raised = Raised::default();
+        let waiting =
+            [&vec![b'a'; MAX_BUFFER_BYTES][..], b"HTTP/1.0 200 OK\r\nconnection: close\r\n\r\n"].concat();
+        assert_eq!(raised.instead_of(&waiting[..MAX_BUFFER_BYTES]), &waiting[..MAX_BUFFER_BYTES]);
+        let instead = raised.instead_of(&waiting).into_owned();
+        assert!(instead.ends_with(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"), "the head");
+        raised.wrote(waiting.len());
+        let content = b"HTTP/1.0 what was sent\r\nconnection: close\r\n\r\n";
+        assert_eq!(*raised.instead_of(content), *content, "its content");
+        raised.wrote(content.len());
+        assert_eq!(*raised.instead_of(OLD), *NEW, "the next one");
     }
 
     #[test]
@@ -92,20 +131,19 @@ mod tests {
         for room in 1..30 {
             let mut raised = Raised::default();
             let (mut buffer, mut written) = (Vec::new(), Vec::new());
-            let mut write = |added: &[u8], mut begins: bool, tries: usize| {
+            let mut write = |added: &[u8], tries: usize| {
                 buffer.extend_from_slice(added);
                 for _ in 0..tries {
                     let count = room.min(buffer.len());
-                    let instead = raised.instead_of(&buffer, std::mem::take(&mut begins));
-                    written.extend_from_slice(&instead[..count]);
+                    written.extend_from_slice(&raised.instead_of(&buffer)[..count]);
                     raised.wrote(count);
                     buffer.drain(..count);
                 }
             };
-            write(b"HTTP/1.1 100\r\n\r\n", false, 1);
-            write(OLD, true, 1);
-            write(OLD, true, 1);
-            write(b"HTTP/1.1 404\r\n\r\n", false, 200);
+            write(b"HTTP/1.1 100\r\n\r\n", 1);
+            write(OLD, 1);
+            write(OLD, 1);
+            write(b"HTTP/1.1 404\r\n\r\n", 200);
             let expected = [b"HTTP/1.1 100\r\n\r\n", NEW, NEW, b"HTTP/1.1 404\r\n\r\n"].concat();
             assert_eq!(String::from_utf8(written), String::from_utf8(expected), "{room}");
         }
