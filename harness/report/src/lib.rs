@@ -2,6 +2,9 @@
 //!
 //! A report is a pure function of a results folder; nothing is ever computed from a report.
 
+// A print macro panics where nothing can be written: `terminal::streams` is the one way.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 // What counts, and what it comes to.
 mod kept;
 mod middle;

@@ -44,7 +44,12 @@ use ending::Ending;
 use plan::ARRIVALS_LAST;
 pub use plan::QuickOptions;
 use report::{Report, Run};
-use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output};
+use terminal::{
+    errln,
+    interrupt::Interrupt,
+    outcome::{Outcome, after},
+    output::Output,
+};
 
 /// Runs `harness quick`.
 ///
@@ -53,10 +58,10 @@ use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output};
 /// allowed, or no request was answered.
 pub fn quick(args: &QuickOptions) -> anyhow::Result<Outcome> {
     let target = Target::parse(&args.url)?;
+    let interrupt = Interrupt::listen("what was measured is kept")?;
     let output = args.output.as_deref().map(Output::begin).transpose()?;
     let crowd = Arc::new(Crowd::new(path_of(&target)));
     let plan = plan::plan(args, &target, &crowd)?;
-    let interrupt = Interrupt::listen("what was measured is kept")?;
     let console = Console::new(TimeZone::system(), args.quiet);
     let watch = Watch { crowd: &crowd, console: &console, arriving: Cell::new(true) };
     let outcome = load::run(&plan, &watch, interrupt.load())?;
@@ -68,11 +73,20 @@ pub fn quick(args: &QuickOptions) -> anyhow::Result<Outcome> {
     let (run, announced) = crowd.conclude(ending.interrupted);
     run.intermediate[announced..].iter().for_each(|report| console.period(report));
     console.summary(&run, &ending, Timestamp::now());
-    if let (Some(output), Some(path)) = (output, &args.output) {
-        output.finish_json(&run)?;
-        console.written(path);
+    let written = output.map_or(Ok(()), |output| output.finish_json(&run));
+    match (&written, &args.output) {
+        (Ok(()), Some(path)) => console.written(path),
+        // Where else is it now?
+        (Err(_), _) if args.quiet => {
+            Console::new(TimeZone::system(), false).summary(&run, &ending, Timestamp::now());
+        }
+        _ => {}
     }
     warn(&run, &ending, args);
+    after(written.map_err(Into::into), ended(&run, &ending, &target))
+}
+
+fn ended(run: &Run, ending: &Ending, target: &Target) -> anyhow::Result<Outcome> {
     if ending.interrupted {
         return Ok(Outcome::Interrupted);
     }
@@ -136,20 +150,18 @@ fn path_of(target: &Target) -> &str {
 fn warn(run: &Run, ending: &Ending, args: &QuickOptions) {
     let redirects = run.aggregate.answers_of_class(3);
     if redirects > 0 {
-        anstream::eprintln!(
+        errln!(
             "warning: {redirects} answers were redirects, which artillery would have followed; load the URL that they lead to"
         );
     }
     if ending.interrupted {
-        anstream::eprintln!(
-            "warning: interrupted: the report covers only what was done until then ({ending})"
-        );
+        errln!("warning: interrupted: the report covers only what was done until then ({ending})");
     }
     let answered = run.aggregate.counter("http.responses").is_some();
     if let Some(rate) =
         run.aggregate.rate("http.request_rate").filter(|rate| *rate > 0 && answered && !args.quiet)
     {
-        anstream::eprintln!(
+        errln!(
             "warning: quick is a closed loop: while the server stalls its users send nothing, so the times above hide the stall \
              (coordinated omission); `harness load --rate {rate} '{}'` shows it",
             args.url
