@@ -185,7 +185,9 @@ impl Connection {
                     self.buffer.clear();
                     return Ok(Head::of_rubbish());
                 }
-                return Err(if self.buffer.is_empty() { Stop::Gone } else { Stop::Refuse(408) });
+                // Empty lines are not the beginning of a request.
+                let nothing = self.buffer.iter().all(|byte| b"\r\n".contains(byte));
+                return Err(if nothing { Stop::Gone } else { Stop::Refuse(408) });
             }
         }
     }
