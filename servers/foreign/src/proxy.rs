@@ -32,6 +32,9 @@ use crate::{
 /// Where a package manager puts nginx, which is not on everybody's `PATH`.
 const NGINX: [&str; 3] = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
+/// How nginx says, while it starts, that a worker could not be started.
+const CANNOT_GO_ON: &str = "[alert]";
+
 /// So many processes of one of this project's servers.
 #[derive(Clone, Debug)]
 pub struct Instances {
@@ -100,7 +103,7 @@ fn serve(
     })?;
 
     let workers = config.workers + instances.len();
-    start::announce(&server, &Config { workers, ..config.clone() }, address)?;
+    start::announce(&server, &Config { workers, ..config.clone() }, address);
     let mut all: Vec<&mut Part> = instances.iter_mut().chain([&mut nginx]).collect();
     parts::watch(&mut all, stopping)?;
 
@@ -175,6 +178,10 @@ fn start_nginx(program: &Path, folder: &Path, configuration: &Configuration<'_>)
         if let Err(failure) = nginx.check_alive() {
             let lost = nginx.process.stderr().iter().any(|line| line.contains("Address already in use"));
             return Err(if lost { Failure::PortLost(failure.to_string()) } else { failure });
+        }
+        // Without its workers it would be there and never answer.
+        if let Some(line) = nginx.process.stderr().iter().find(|line| line.contains(CANNOT_GO_ON)) {
+            return Err(Failure::of(format!("nginx: {line}")));
         }
         let answers = pid_file.exists() && targets.iter().all(|target| ask(address, target).is_ok());
         Ok(answers.then_some(()))

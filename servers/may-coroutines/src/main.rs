@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         let stopping = signals::install(Some(config.limits.drain_timeout))
             .map_err(start::Error::system("handle stop signals"))?;
         let may =
-            May::start(coroutines, config.workers).map_err(start::Error::system("start may's timer"))?;
+            May::start(coroutines, config.workers).map_err(start::Error::system("start the threads beside may's workers"))?;
         match arguments.http {
             Http::Hyper => may_coroutines::run_hyper(&config, may, listen::one(config.listen)?, stopping),
             Http::Minihttp => may_coroutines::run_minihttp(&config, may, stopping),
