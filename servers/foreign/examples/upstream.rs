@@ -13,8 +13,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.into_config()?;
         let listener = listen::one(config.listen)?;
         let stopping = signals::install(Some(config.limits.drain_timeout))

@@ -32,8 +32,10 @@ use crate::{
 /// Where a package manager puts nginx, which is not on everybody's `PATH`.
 const NGINX: [&str; 3] = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
-/// How nginx says, while it starts, that a worker could not be started.
-const CANNOT_GO_ON: &str = "[alert]";
+/// How nginx says that it has no worker, or one that cannot accept.
+const CANNOT_SERVE: [&str; 2] = ["[alert]", "[crit]"];
+/// How one of this project's servers says that it cannot accept.
+const CANNOT_ACCEPT: [&str; 1] = ["cannot accept"];
 
 /// So many processes of one of this project's servers.
 #[derive(Clone, Debug)]
@@ -99,7 +101,7 @@ fn serve(
     let (address, mut nginx) = port::with_address(config.listen, |listen| {
         let configuration =
             Configuration { listen, workers: config.workers, limits: &config.limits, site: site.clone() };
-        Ok((listen, start_nginx(&program, folder.path(), &configuration)?))
+        Ok((listen, start_nginx(&program, folder.path(), &configuration, instances)?))
     })?;
 
     let workers = config.workers + instances.len();
@@ -161,7 +163,12 @@ fn start_instances(wanted: &Instances, parts: &mut Vec<Part>) -> Result<Started,
     Ok(started)
 }
 
-fn start_nginx(program: &Path, folder: &Path, configuration: &Configuration<'_>) -> Result<Part, Failure> {
+fn start_nginx(
+    program: &Path,
+    folder: &Path,
+    configuration: &Configuration<'_>,
+    behind: &[Part],
+) -> Result<Part, Failure> {
     let file = folder.join("nginx.conf");
     fs::write(&file, configuration.to_string()).map_err(Error::system("write nginx's configuration"))?;
     let mut nginx = Part::start("nginx", launch_nginx(program, folder))?;
@@ -179,9 +186,10 @@ fn start_nginx(program: &Path, folder: &Path, configuration: &Configuration<'_>)
             let lost = nginx.process.stderr().iter().any(|line| line.contains("Address already in use"));
             return Err(if lost { Failure::PortLost(failure.to_string()) } else { failure });
         }
-        // Without its workers it would be there and never answer.
-        if let Some(line) = nginx.process.stderr().iter().find(|line| line.contains(CANNOT_GO_ON)) {
-            return Err(Failure::of(format!("nginx: {line}")));
+        // They would be there and never answer.
+        let behind = behind.iter().find_map(|part| part.said(&CANNOT_ACCEPT));
+        if let Some(reason) = nginx.said(&CANNOT_SERVE).or(behind) {
+            return Err(Failure::of(reason));
         }
         let answers = pid_file.exists() && targets.iter().all(|target| ask(address, target).is_ok());
         Ok(answers.then_some(()))

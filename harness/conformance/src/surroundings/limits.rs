@@ -96,7 +96,9 @@ fn sweep(program: &Program, limit: Limit) -> Result<String, Fault> {
         match start(program, &setting, value).map_err(|fault| Fault::Seen(format!("at {value}: {fault}")))? {
             Outcome::Serves => started += 1,
             Outcome::Refuses(_) if started > 0 && limit != Limit::Memory => {
-                return Err(Fault::Seen(format!("it started with less than {value}, and does not with that")));
+                return Err(Fault::Seen(format!(
+                    "it started with less than {value}, and does not with that"
+                )));
             }
             Outcome::Refuses(line) => {
                 refusals += 1;
@@ -132,7 +134,7 @@ enum Outcome {
     Serves,
     /// In these words.
     Refuses(String),
-    /// It starts, and is ended by the first request for which there is no memory, as what is written in Rust is.
+    /// The system ends it where there is no memory for a stack that grows, or, once it has started, for what cannot fail.
     Succumbs,
 }
 
@@ -153,14 +155,17 @@ fn start(program: &Program, setting: &Setting, value: u64) -> Result<Outcome, St
                 Limit::Files => Ok(()),
                 _ => program.answers(ready.address),
             };
-            let by_itself = answered.is_err() && setting.limit == Limit::Memory;
-            let end = if by_itself { process.wait(PATIENCE) } else { process.stop(PATIENCE) };
-            let exit = end.map_err(|error| error.to_string())?;
+            let exit = process.stop(PATIENCE).map_err(|error| error.to_string())?;
             match answered {
                 Ok(()) if exit.is_clean() => Outcome::Serves,
-                Err(_) if by_itself && !exit.forced => Outcome::Succumbs,
+                _ if setting.limit == Limit::Memory && !exit.forced => Outcome::Succumbs,
                 answered => return Err(format!("it started, {answered:?}, and ended: {exit:?}")),
             }
+        }
+        Err(LaunchError::Died { ended, .. })
+            if setting.limit == Limit::Memory && ended.contains("signal") =>
+        {
+            Outcome::Succumbs
         }
         Err(LaunchError::Died { ended, stderr }) => Outcome::Refuses(complaint(&ended, &stderr)?),
         Err(error) => return Err(error.to_string()),

@@ -69,7 +69,9 @@ pub fn assert_outlives_output_that_is_lost_as(program: &Program, ways: &[Lost]) 
             }
             for (how, outcome) in outcomes {
                 match outcome {
-                    Ok(took) => println!("ok    {streams} {lost:?}{how}: ended within {took:.0?} of the signal"),
+                    Ok(took) => {
+                        println!("ok    {streams} {lost:?}{how}: ended within {took:.0?} of the signal")
+                    }
                     Err(fault) => faults.push_str(&format!("\n  {streams} {lost:?}{how}: {fault}")),
                 }
             }
@@ -91,8 +93,9 @@ impl Server {
         let mut server = Self::start(program, lost, streams)?;
         for _ in 0..MALFORMED {
             // However they are answered.
-            let _ = Client::connect(server.address, PATIENCE)
-                .and_then(|mut client| client.send(b"\x01 none \r\n\r\n").map(|()| drop(client.receive(false))));
+            let _ = Client::connect(server.address, PATIENCE).and_then(|mut client| {
+                client.send(b"\x01 none \r\n\r\n").map(|()| drop(client.receive(false)))
+            });
         }
         program.answers(server.address)?;
         let since = Instant::now();
@@ -104,7 +107,8 @@ impl Server {
     fn ends_at_once(program: &Program, lost: Lost) -> Result<Duration, String> {
         let mut server = Self::start(program, lost, Streams::Both)?;
         let address = server.address;
-        let mut client = Client::connect(address, PATIENCE).map_err(|error| format!("cannot connect: {error}"))?;
+        let mut client =
+            Client::connect(address, PATIENCE).map_err(|error| format!("cannot connect: {error}"))?;
         let asked = client.send(b"GET /delay?ms=60000 HTTP/1.1\r\nHost: surroundings\r\n\r\n");
         asked.map_err(|error| format!("cannot ask for a delay: {error}"))?;
         until("a delay is under way", || {
@@ -114,7 +118,9 @@ impl Server {
         })?;
         server.signal(Signal::TERM);
         // Still there, it takes no more requests.
-        until("the stop begins", || get(address, "/healthz").map_or(true, |answer| answer.status != 200).then_some(()))?;
+        until("the stop begins", || {
+            get(address, "/healthz").map_or(true, |answer| answer.status != 200).then_some(())
+        })?;
         let since = Instant::now();
         server.signal(Signal::TERM);
         server.ends_with(BY_SECOND_SIGNAL)?;
@@ -124,7 +130,8 @@ impl Server {
     fn start(program: &Program, lost: Lost, streams: Streams) -> Result<Self, String> {
         let mut failed = String::new();
         for _ in 0..PORTS {
-            let mut server = Self::launch(program, lost, streams).map_err(|error| format!("cannot start: {error}"))?;
+            let mut server =
+                Self::launch(program, lost, streams).map_err(|error| format!("cannot start: {error}"))?;
             let mut ended = None;
             until("the server answers", || {
                 ended = server.process.try_wait().ok().flatten();

@@ -25,6 +25,8 @@ pub struct Program {
     pub(super) paths: &'static [&'static str],
     /// It keeps clients waiting where they ask for that, and counts them.
     pub(super) delays: bool,
+    /// What it starts threads for only when it is asked, it may refuse with 503.
+    pub(super) may_refuse: bool,
 }
 
 impl Program {
@@ -38,7 +40,19 @@ impl Program {
     pub fn constant(binary: impl Into<PathBuf>, arguments: &[&str]) -> Self {
         let workers = if arguments.contains(&"--workers") { &[][..] } else { &["--workers", "2"] };
         let arguments = [arguments, workers].concat().into_iter().map(str::to_owned).collect();
-        Self { binary: binary.into(), arguments, paths: &["/simple"], delays: false }
+        Self { binary: binary.into(), arguments, paths: &["/simple"], delays: false, may_refuse: false }
+    }
+
+    /// Says that it does not count the requests that wait.
+    #[must_use]
+    pub fn uncounted(self) -> Self {
+        Self { delays: false, ..self }
+    }
+
+    /// Says that it starts threads only when it is asked for what they are to do, and may then refuse that with 503.
+    #[must_use]
+    pub fn may_refuse(self) -> Self {
+        Self { may_refuse: true, ..self }
     }
 
     /// Each of its paths is answered.
@@ -46,6 +60,7 @@ impl Program {
         for path in self.paths {
             match get(address, path) {
                 Ok(Response { status: 200, .. }) => {}
+                Ok(Response { status: 503, .. }) if self.may_refuse => {}
                 Ok(Response { status, .. }) => return Err(format!("{path} is answered with {status}")),
                 Err(error) => return Err(format!("{path} is not answered: {error}")),
             }

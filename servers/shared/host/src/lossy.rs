@@ -183,10 +183,14 @@ impl Way {
             Self::Reopened(own) => write(own, bytes),
             Self::Socket => send(inherited, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
             Self::Plain => write(inherited, bytes),
-            Self::Asking { .. } => match pwritev2(inherited, &[IoSlice::new(bytes)], HERE, ReadWriteFlags::NOWAIT) {
-                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => write_if_there_is_room(inherited, bytes),
-                outcome => outcome,
-            },
+            Self::Asking { .. } => {
+                match pwritev2(inherited, &[IoSlice::new(bytes)], HERE, ReadWriteFlags::NOWAIT) {
+                    Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                        write_if_there_is_room(inherited, bytes)
+                    }
+                    outcome => outcome,
+                }
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::failure;
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
-/// mimalloc; memory that is not to be had while the server starts is told like any other limit ([`failure`]).
+/// mimalloc; that there is no memory is told like any other limit ([`failure`]).
 struct Allocator;
 
 impl Allocator {

@@ -15,11 +15,14 @@ use std::{
     fmt::Display,
     io,
     panic::{self, PanicHookInfo},
-    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    process::abort,
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering::SeqCst},
     thread,
+    time::Duration,
 };
 
 use host::lossy::{self, Outlet};
+use rustix::{io::fcntl_dupfd_cloexec, stdio, thread::gettid};
 use signal_hook::low_level::exit;
 
 /// What the system says where a limit is reached, and what whoever started the server can do then. Libraries pass on these words
@@ -38,21 +41,45 @@ const ADVICE: [(&str, &str); 4] = [
 ];
 
 /// Said without a byte of memory.
-const OUT_OF_MEMORY: &str = "error: cannot start: no memory is left: allow it more (`ulimit -v`, the limit of its cgroup)\n";
+const CANNOT_START: &str =
+    "error: cannot start: no memory is left: allow it more (`ulimit -v`, the limit of its cgroup)\n";
+const OUT_OF_MEMORY: &str =
+    "error: no memory is left, and the process ends: allow it more (`ulimit -v`, the limit of its cgroup)\n";
 
-static STARTED: AtomicBool = AtomicBool::new(false);
-/// Somebody is about to say why this process ends, or has.
-static SPOKEN: AtomicBool = AtomicBool::new(false);
+/// How far this process has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Whatever links this crate and is no server.
+    NoServer,
+    Starting,
+    Started,
+}
+
+static PHASE: AtomicU8 = AtomicU8::new(Phase::NoServer as u8);
 static ON_STDOUT: AtomicBool = AtomicBool::new(false);
+/// The thread that says why this process ends, by its number; 0 while there is none.
+static SPEAKER: AtomicI32 = AtomicI32::new(0);
+static SAID: AtomicBool = AtomicBool::new(false);
+
+impl Phase {
+    fn now() -> Self {
+        match PHASE.load(SeqCst) {
+            phase if phase == Self::Starting as u8 => Self::Starting,
+            phase if phase == Self::Started as u8 => Self::Started,
+            _ => Self::NoServer,
+        }
+    }
+}
 
 /// Has panics end the process until it has [`started`], and be reported afterwards.
 pub(crate) fn set_trap() {
     panic::set_hook(Box::new(on_panic));
+    PHASE.store(Phase::Starting as u8, SeqCst);
 }
 
 /// Ends the start: the server accepts. A panic is no longer the end of the process.
 pub fn started() {
-    STARTED.store(true, SeqCst);
+    PHASE.store(Phase::Started as u8, SeqCst);
 }
 
 /// From now on a failure to start is told on standard output, where whoever started this process listens, instead of standard
@@ -64,40 +91,53 @@ pub fn tell_on_stdout() {
 /// Says why the process ends with a failure, and what can be done about it. Of several threads that find out at the same time one
 /// speaks; the others wait for the end, which is that one's to bring about.
 pub(crate) fn say(failure: &dyn Display) {
-    let line = format!("error: {}", with_advice(&failure.to_string()));
-    claim();
-    outlet().say(format_args!("{line}"));
+    say_once(format!("error: {}\n", with_advice(&failure.to_string())).as_bytes());
 }
 
-/// For the allocator, whose caller gets no memory: ends the process while it starts.
+/// For the allocator, whose caller gets no memory: ends the process as the standard library would, but without its words, which
+/// wait for somebody to read them, and for a lock where they are to have a backtrace. Tests and others that link this crate
+/// keep them.
 pub(crate) fn out_of_memory() {
-    if STARTED.load(SeqCst) {
-        return;
-    }
-    if !SPOKEN.swap(true, SeqCst) {
-        // Lost, it is lost.
-        let _ = outlet().put(OUT_OF_MEMORY.as_bytes());
-    }
-    exit(1);
-}
-
-fn claim() {
-    if SPOKEN.swap(true, SeqCst) {
-        loop {
-            thread::park();
+    match Phase::now() {
+        Phase::NoServer => {}
+        Phase::Starting => {
+            say_once(CANNOT_START.as_bytes());
+            exit(1);
+        }
+        Phase::Started => {
+            say_once(OUT_OF_MEMORY.as_bytes());
+            abort();
         }
     }
 }
 
+/// Takes no memory: who speaks may be here for want of it, or a second time for that.
+fn say_once(line: &[u8]) {
+    let own = gettid().as_raw_nonzero().get();
+    match SPEAKER.compare_exchange(0, own, SeqCst, SeqCst) {
+        Err(other) if other != own => loop {
+            thread::sleep(Duration::from_secs(3600));
+        },
+        _ if SAID.swap(true, SeqCst) => {}
+        // Lost, it is lost.
+        _ => drop(outlet().put(line)),
+    }
+}
+
 fn outlet() -> &'static Outlet {
-    let on_stdout = ON_STDOUT.load(SeqCst) && !STARTED.load(SeqCst);
+    let on_stdout = ON_STDOUT.load(SeqCst) && Phase::now() == Phase::Starting;
     if on_stdout { lossy::stdout() } else { lossy::stderr() }
 }
 
 fn on_panic(info: &PanicHookInfo<'_>) {
     let message = message(info.payload());
-    if !STARTED.load(SeqCst) {
-        say(&format_args!("cannot start: {message}"));
+    if Phase::now() == Phase::Starting {
+        match exhausted() {
+            Some(refused) if !names_a_limit(&message) => {
+                say(&format_args!("cannot start: {message}: {refused}"));
+            }
+            _ => say(&format_args!("cannot start: {message}")),
+        }
         exit(1);
     }
     let thread = thread::current();
@@ -112,6 +152,15 @@ fn on_panic(info: &PanicHookInfo<'_>) {
     lossy::stderr().say(format_args!("thread '{name}' panicked{place}: {message}{stack}"));
 }
 
+/// What the system refuses at this moment. A library may panic for that and say something else: glommio tells tales of Rome.
+fn exhausted() -> Option<io::Error> {
+    fcntl_dupfd_cloexec(stdio::stderr(), 0).err().map(io::Error::from)
+}
+
+fn names_a_limit(message: &str) -> bool {
+    ADVICE.iter().any(|(said, _)| message.contains(said))
+}
+
 fn message(payload: &dyn Any) -> Cow<'_, str> {
     match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => Cow::from(*text),
@@ -120,9 +169,13 @@ fn message(payload: &dyn Any) -> Cow<'_, str> {
     }
 }
 
+/// What `unwrap` puts before an error.
+const UNWRAPPED: &str = "called `Result::unwrap()` on an `Err` value: ";
+
 /// The message on one line, and what to do.
 fn with_advice(message: &str) -> String {
-    let line = without_debug_format(message).split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = message.replace(UNWRAPPED, "");
+    let line = without_debug_format(&message).split_whitespace().collect::<Vec<_>>().join(" ");
     match ADVICE.iter().find(|(said, _)| line.contains(said)) {
         Some((_, advice)) if !line.contains(advice) => format!("{line}: {advice}"),
         _ => line,
@@ -146,7 +199,8 @@ mod tests {
 
     #[test]
     fn what_the_system_refused_is_told_with_what_to_do_and_once() {
-        for (code, words) in [(11, "pids.max"), (23, "fs.file-max"), (24, "`ulimit -n`"), (12, "`ulimit -v`")] {
+        for (code, words) in [(11, "pids.max"), (23, "fs.file-max"), (24, "`ulimit -n`"), (12, "`ulimit -v`")]
+        {
             let refused = io::Error::from_raw_os_error(code);
             let displayed = with_advice(&format!("cannot start a thread: {refused}"));
             assert!(displayed.contains(words), "{displayed}");

@@ -43,7 +43,9 @@ pub fn install(drain_timeout: Option<Duration>) -> io::Result<Shutdown> {
     let signals = [Arrivals::of(SIGTERM)?, Arrivals::of(SIGINT)?];
     let shutdown = Shutdown::new();
     let raised = shutdown.clone();
-    thread::Builder::new().name("signals".to_owned()).spawn(move || obey(&signals, &raised, drain_timeout))?;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || obey(&signals, &raised, drain_timeout))?;
     Ok(shutdown)
 }
 

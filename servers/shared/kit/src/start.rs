@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use clap::Parser;
 use host::{
     lossy,
     ready::{Profile, Ready},
@@ -55,13 +56,14 @@ impl Error {
     }
 }
 
-/// The body of every server's `main`: sets up the log on stderr, runs `body`, and turns its end into an exit code.
-/// `RUST_LOG=debug` says more.
+/// The body of every server's `main`: reads its arguments, sets up the log on stderr, runs `body`, and turns its end into an exit
+/// code. `RUST_LOG=debug` says more.
 ///
 /// What is lost of the log is lost, and nothing else ([`lossy`]): whether anybody takes it, and what becomes of that while the
 /// server runs, changes nothing of its work or of its end.
-pub fn main(body: impl FnOnce() -> Result<(), Error>) -> ExitCode {
+pub fn main<Arguments: Parser>(body: impl FnOnce(Arguments) -> Result<(), Error>) -> ExitCode {
     failure::set_trap();
+    let arguments = Arguments::parse();
     set_up_the_log();
     // Each connection is an open file. Where it cannot be raised, the accept loop copes with what there is.
     if let Err(error) = host::open_files::raise() {
@@ -72,7 +74,7 @@ pub fn main(body: impl FnOnce() -> Result<(), Error>) -> ExitCode {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::warn!(%error, "cannot do without transparent huge pages: more memory will be resident than is used");
     }
-    match body() {
+    match body(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             failure::say(&error);
