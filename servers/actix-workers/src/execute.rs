@@ -1,6 +1,9 @@
 //! Where operations run: the one thing that differs between this server's rows.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use actix_web::web;
 use app::Operation;
@@ -65,15 +68,17 @@ impl Execute {
 /// The queue of `web::block` has no bound and nothing leaves it, so room in it is taken beforehand, and given back by the
 /// operation's end, also where its client has long gone.
 async fn block(room: &Arc<Semaphore>, operation: Operation) -> Result<Done, Refused> {
-    let Ok(permit) = Arc::clone(room).try_acquire_owned() else {
-        return Err(Refused::Busy { retry_after: RETRY_AFTER });
-    };
+    const BUSY: Refused = Refused::Busy { retry_after: RETRY_AFTER };
+    let Ok(permit) = Arc::clone(room).try_acquire_owned() else { return Err(BUSY) };
     let worker = Worker::current();
-    let outcome = web::block(move || {
+    let compute = move || {
         let _permit = permit;
         // The thread is one of this worker's.
         worker.make_current();
         run_here(&operation)
-    });
+    };
+    // Where its worker has no such thread yet and the system starts none, it panics.
+    let called = catch_unwind(AssertUnwindSafe(|| web::block(compute)));
+    let Ok(outcome) = called else { return Err(BUSY) };
     outcome.await.unwrap_or(Err(Refused::Panicked))
 }

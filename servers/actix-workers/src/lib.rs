@@ -69,7 +69,7 @@ pub enum Place {
 /// Serves until `stopping` is raised and the drain is over. Says so when it accepts.
 ///
 /// # Errors
-/// More workers than actix takes, the pool or a worker cannot be started, or the ready line not be written.
+/// More workers than actix takes, or the pool or a worker cannot be started.
 pub fn run(config: &Config, place: &Place, listener: TcpListener, stopping: Shutdown) -> Result<(), Error> {
     if config.workers > MAX_WORKERS {
         return Err(Error::Failed(format!(
@@ -124,7 +124,7 @@ pub fn run(config: &Config, place: &Place, listener: TcpListener, stopping: Shut
         {
             return ended.map_err(failed);
         }
-        start::announce(SERVER, config, address)?;
+        start::announce(SERVER, config, address);
         rt::spawn(server);
         stopping.wait().await;
         let since = Instant::now();

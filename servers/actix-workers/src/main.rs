@@ -43,8 +43,7 @@ enum Offload {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
         let pool = arguments.pool.into_pool(config.workers);

@@ -61,7 +61,7 @@ pub fn run(config: &Config, listeners: Vec<TcpListener>, stopping: &Shutdown) ->
     }
     drop(ready);
     if readiness.iter().count() == threads.len() {
-        start::announce(SERVER, config, address)?;
+        start::announce(SERVER, config, address);
     } else {
         stopping.raise();
     }

@@ -14,8 +14,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
         let listeners = listen::group(config.listen, config.workers)?;

@@ -1,9 +1,10 @@
 //! A small server for the tests to put behind nginx: one of this project's, with one worker.
 
-use std::{num::NonZeroUsize, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 use kit::{args, execute::Inline, listen, signals, start};
+use kit_tokio::front::{Blocking, multi_thread};
 
 #[derive(Parser)]
 struct Arguments {
@@ -12,13 +13,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.into_config()?;
         let listener = listen::one(config.listen)?;
         let stopping = signals::install(Some(config.limits.drain_timeout))
             .map_err(start::Error::system("handle stop signals"))?;
-        let unused = NonZeroUsize::MIN;
-        kit_tokio::front::multi_thread("upstream", &config, listener, stopping, Inline, unused)
+        multi_thread("upstream", &config, listener, stopping, Inline, Blocking::NONE)
     })
 }

@@ -88,8 +88,7 @@ struct Pm2 {
 }
 
 fn main() -> ExitCode {
-    let Arguments { original, shared } = Arguments::parse();
-    start::main(|| match original {
+    start::main(|Arguments { original, shared }| match original {
         Original::Tied(tied) => tied.become_program(),
         Original::Pm2(Pm2 { app }) => {
             let (config, stopping) = set_up(shared)?;

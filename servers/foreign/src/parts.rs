@@ -67,6 +67,13 @@ impl Part {
         }
     }
 
+    /// What it wrote to stderr first with one of `words` in it, as an explanation: what follows, follows from it.
+    pub(crate) fn said(&self, words: &[&str]) -> Option<String> {
+        let lines = self.process.stderr();
+        let line = lines.iter().find(|line| words.iter().any(|word| line.contains(word)))?;
+        Some(format!("{}: {}", self.name, line.trim()))
+    }
+
     fn last_words(&self) -> LastWords {
         LastWords(self.process.stderr())
     }

@@ -56,7 +56,7 @@ pub fn run(config: &Config, app: &Path, stopping: &Shutdown) -> Result<(), Error
 fn serve(config: &Config, installed: &Installed, stopping: &Shutdown) -> Result<(), Error> {
     let (address, mut running) =
         port::with_address(config.listen, |listen| Ok((listen, Running::start(installed, listen, config)?)))?;
-    start::announce(SERVER, &Config { workers: running.instances, ..config.clone() }, address)?;
+    start::announce(SERVER, &Config { workers: running.instances, ..config.clone() }, address);
     parts::watch(&mut [&mut running.daemon], stopping)?;
     running.stop(Instant::now() + config.limits.drain_timeout);
     Ok(())

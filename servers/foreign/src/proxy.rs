@@ -32,6 +32,11 @@ use crate::{
 /// Where a package manager puts nginx, which is not on everybody's `PATH`.
 const NGINX: [&str; 3] = ["nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx"];
 
+/// How nginx says that it has no worker, or one that cannot accept.
+const CANNOT_SERVE: [&str; 2] = ["[alert]", "[crit]"];
+/// How one of this project's servers says that it cannot accept.
+const CANNOT_ACCEPT: [&str; 1] = ["cannot accept"];
+
 /// So many processes of one of this project's servers.
 #[derive(Clone, Debug)]
 pub struct Instances {
@@ -96,11 +101,11 @@ fn serve(
     let (address, mut nginx) = port::with_address(config.listen, |listen| {
         let configuration =
             Configuration { listen, workers: config.workers, limits: &config.limits, site: site.clone() };
-        Ok((listen, start_nginx(&program, folder.path(), &configuration)?))
+        Ok((listen, start_nginx(&program, folder.path(), &configuration, instances)?))
     })?;
 
     let workers = config.workers + instances.len();
-    start::announce(&server, &Config { workers, ..config.clone() }, address)?;
+    start::announce(&server, &Config { workers, ..config.clone() }, address);
     let mut all: Vec<&mut Part> = instances.iter_mut().chain([&mut nginx]).collect();
     parts::watch(&mut all, stopping)?;
 
@@ -158,7 +163,12 @@ fn start_instances(wanted: &Instances, parts: &mut Vec<Part>) -> Result<Started,
     Ok(started)
 }
 
-fn start_nginx(program: &Path, folder: &Path, configuration: &Configuration<'_>) -> Result<Part, Failure> {
+fn start_nginx(
+    program: &Path,
+    folder: &Path,
+    configuration: &Configuration<'_>,
+    behind: &[Part],
+) -> Result<Part, Failure> {
     let file = folder.join("nginx.conf");
     fs::write(&file, configuration.to_string()).map_err(Error::system("write nginx's configuration"))?;
     let mut nginx = Part::start("nginx", launch_nginx(program, folder))?;
@@ -175,6 +185,11 @@ fn start_nginx(program: &Path, folder: &Path, configuration: &Configuration<'_>)
         if let Err(failure) = nginx.check_alive() {
             let lost = nginx.process.stderr().iter().any(|line| line.contains("Address already in use"));
             return Err(if lost { Failure::PortLost(failure.to_string()) } else { failure });
+        }
+        // They would be there and never answer.
+        let behind = behind.iter().find_map(|part| part.said(&CANNOT_ACCEPT));
+        if let Some(reason) = nginx.said(&CANNOT_SERVE).or(behind) {
+            return Err(Failure::of(reason));
         }
         let answers = pid_file.exists() && targets.iter().all(|target| ask(address, target).is_ok());
         Ok(answers.then_some(()))

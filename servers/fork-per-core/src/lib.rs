@@ -39,7 +39,10 @@ pub fn run(config: &Config, listeners: Vec<TcpListener>, stopping: &Shutdown) ->
         drain_timeout: config.limits.drain_timeout,
         hand: move |index: usize| listeners[index].try_clone().map(OwnedFd::from),
     };
-    supervise(crew, stopping, || start::announce(SERVER, config, address))
+    supervise(crew, stopping, || {
+        start::announce(SERVER, config, address);
+        Ok(())
+    })
 }
 
 /// A worker: serves the listener that the primary hands it, until `stopping` is raised and the drain is over.

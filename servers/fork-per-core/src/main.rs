@@ -22,8 +22,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
         match arguments.role.assignment() {

@@ -29,7 +29,7 @@ pub const SERVER: &str = "may-coroutines";
 /// Serves with hyper until `stopping` is raised and the drain is over. Says when it accepts.
 ///
 /// # Errors
-/// The listener cannot be registered, or the ready line not be written.
+/// The listener cannot be registered, or a coroutine not be started.
 pub fn run_hyper(config: &Config, may: May, listener: TcpListener, stopping: Shutdown) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::system("read the listener's address"))?;
     let listener = may.listener(listener).map_err(Error::system("register the listener"))?;
@@ -37,7 +37,7 @@ pub fn run_hyper(config: &Config, may: May, listener: TcpListener, stopping: Shu
     let service = Service::new(Site::new(SERVER, config, stopping.clone()), Inline, timer.clone());
     let accepting = accept::serve(may, listener, service, config.limits.max_connections, stopping);
     let accepting = spawn(timer, accepting).map_err(Error::system("start the accepting coroutine"))?;
-    start::announce(SERVER, config, address)?;
+    start::announce(SERVER, config, address);
     match accepting.join() {
         Ok(Some(_drained)) => Ok(()),
         _ => Err(Error::Failed("the accept loop panicked".to_owned())),

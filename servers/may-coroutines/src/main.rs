@@ -40,15 +40,14 @@ enum Http {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
         let coroutines = Coroutines { stack_bytes: arguments.stack_size, pin: arguments.pinning.or(false) };
         let stopping = signals::install(Some(config.limits.drain_timeout))
             .map_err(start::Error::system("handle stop signals"))?;
-        let may =
-            May::start(coroutines, config.workers).map_err(start::Error::system("start may's timer"))?;
+        let may = May::start(coroutines, config.workers)
+            .map_err(start::Error::system("start the threads beside may's workers"))?;
         match arguments.http {
             Http::Hyper => may_coroutines::run_hyper(&config, may, listen::one(config.listen)?, stopping),
             Http::Minihttp => may_coroutines::run_minihttp(&config, may, stopping),

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 
 use kit::{args::Config, shutdown::Shutdown, start::Error};
 use kit_rayon::{Offload, Pool};
-use kit_tokio::front::{NO_BLOCKING_THREADS, multi_thread};
+use kit_tokio::front::{Blocking, multi_thread};
 
 /// The server's name.
 pub const SERVER: &str = "rayon-offload";
@@ -16,8 +16,8 @@ pub const SERVER: &str = "rayon-offload";
 /// Serves until `stopping` is raised and the drain is over. Says so when it accepts.
 ///
 /// # Errors
-/// The pool or the runtime cannot be built, or the ready line not be written.
+/// The pool or the runtime cannot be built.
 pub fn run(config: &Config, pool: &Pool, listener: TcpListener, stopping: Shutdown) -> Result<(), Error> {
     let offload = Offload::start(pool)?;
-    multi_thread(SERVER, config, listener, stopping, offload, NO_BLOCKING_THREADS)
+    multi_thread(SERVER, config, listener, stopping, offload, Blocking::NONE)
 }

@@ -17,8 +17,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.into_config()?;
         let pool = arguments.pool.into_pool(config.workers);
         start::keep_to_cpus(&config)?;

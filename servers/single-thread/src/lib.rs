@@ -22,7 +22,7 @@ pub const SERVER: &str = "single-thread";
 /// Serves on the calling thread until `stopping` is raised and the drain is over. Says so when it accepts.
 ///
 /// # Errors
-/// The CPU is not to be had, the runtime cannot be built, or the ready line not be written.
+/// The CPU is not to be had, or the runtime cannot be built.
 pub fn run(config: &Config, pin: bool, listener: TcpListener, stopping: Shutdown) -> Result<(), Error> {
     if pin {
         let own: CpuSet = [config.cpus.nth_wrapping(0)].into_iter().collect();
@@ -30,7 +30,10 @@ pub fn run(config: &Config, pin: bool, listener: TcpListener, stopping: Shutdown
     }
     let address = listener.local_addr().map_err(Error::system("read the listener's address"))?;
     let site = Site::new(SERVER, config, stopping);
-    let ready = || start::announce(SERVER, config, address);
+    let ready = || {
+        start::announce(SERVER, config, address);
+        Ok(())
+    };
     kit_tokio::front::current_thread(site, listener, config.limits.max_connections, Inline, ready)?;
     Ok(())
 }

@@ -32,8 +32,7 @@ fn only_one(workers: &str) -> Result<NonZeroUsize, String> {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
         let listener = listen::one(config.listen)?;

@@ -49,7 +49,7 @@ impl Readiness {
 /// when all accept.
 ///
 /// # Errors
-/// An executor cannot be started or pinned, or the ready line not be written.
+/// An executor cannot be started or pinned.
 pub fn run(
     config: &Config,
     io: Io,
@@ -98,7 +98,8 @@ pub fn run(
 
     let accepting = readiness.iter().count();
     let announced = if accepting == count {
-        start::announce(SERVER, config, address)
+        start::announce(SERVER, config, address);
+        Ok(())
     } else {
         Err(Error::Failed(format!("only {accepting} of {count} executors started")))
     };

@@ -38,8 +38,7 @@ impl From<Io> for thread_per_core::Io {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.into_config()?;
         start::keep_to_cpus(&config)?;
         let listeners = listen::group(config.listen, config.workers)?;

@@ -64,7 +64,7 @@ impl<Task: 'static> Runtime for Pool<Task> {
 /// is over. Says so when it accepts. Connections that outlast the drain keep their threads until the process ends.
 ///
 /// # Errors
-/// The threads cannot be started, or the ready line not be written.
+/// The threads cannot be started.
 pub fn run(config: &Config, queue: usize, listener: TcpListener, stopping: Shutdown) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::system("read the listener's address"))?;
     let (pool, threads) = Pool::<Connection<Stream, Inline>>::start(config.workers)
@@ -73,7 +73,7 @@ pub fn run(config: &Config, queue: usize, listener: TcpListener, stopping: Shutd
     let listener = pool.listener(listener).map_err(Error::system("take the listener"))?;
     let service = Service::new(Site::new(SERVER, config, stopping.clone()), Inline, pool.timer());
     let max_connections = config.limits.max_connections.min(config.workers.saturating_add(queue));
-    start::announce(SERVER, config, address)?;
+    start::announce(SERVER, config, address);
     let drained =
         acceptor.block_on(accept::serve(pool.clone(), listener, service, max_connections, stopping));
     pool.close();

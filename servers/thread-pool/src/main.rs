@@ -29,8 +29,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { shared, threads, queue } = Arguments::parse();
-    start::main(|| {
+    start::main(|Arguments { shared, threads, queue }| {
         let config = shared.with_workers(|typed| threads.or(typed).unwrap_or(THREADS)).into_config()?;
         start::keep_to_cpus(&config)?;
         let listener = listen::one(config.listen)?;

@@ -18,15 +18,16 @@ pub enum CpuBound {
     Inline,
     /// On tokio's blocking pool, one operation per thread.
     SpawnBlocking {
-        /// Threads of the pool. One that had nothing to do for 10 s ends, and the next one has the next number.
+        /// Threads of the pool, which all start with the server.
         threads: NonZeroUsize,
         /// Operations that may wait for one; beyond it the answer is 503.
         queue: usize,
     },
     /// On the thread that read the request, after another one has taken over its event loop.
     BlockInPlace {
-        /// How many others there may be, which is how many operations may run at once beside the event loops. Beyond it an event
-        /// loop waits until an operation ends, as it does inline; nothing is refused.
+        /// How many others there may be, which is how many operations may run at once beside the event loops. As many of them as
+        /// there are workers start with the server. Where there may be no more, or the system starts no more, an event loop waits
+        /// until an operation ends, as it does inline; nothing is refused.
         threads: NonZeroUsize,
     },
 }

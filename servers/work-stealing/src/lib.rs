@@ -9,7 +9,7 @@ mod execute;
 use std::net::TcpListener;
 
 use kit::{args::Config, execute::Inline, offload::Offload, shutdown::Shutdown, start::Error};
-use kit_tokio::front::{NO_BLOCKING_THREADS, multi_thread};
+use kit_tokio::front::{Blocking, multi_thread};
 
 pub use execute::CpuBound;
 use execute::{BlockingPool, InPlace};
@@ -20,7 +20,7 @@ pub const SERVER: &str = "work-stealing";
 /// Serves until `stopping` is raised and the drain is over. Says so when it accepts.
 ///
 /// # Errors
-/// The runtime cannot be built, or the ready line not be written.
+/// The runtime cannot be built.
 pub fn run(
     config: &Config,
     cpu_bound: CpuBound,
@@ -28,13 +28,16 @@ pub fn run(
     stopping: Shutdown,
 ) -> Result<(), Error> {
     match cpu_bound {
-        CpuBound::Inline => multi_thread(SERVER, config, listener, stopping, Inline, NO_BLOCKING_THREADS),
+        CpuBound::Inline => multi_thread(SERVER, config, listener, stopping, Inline, Blocking::NONE),
         CpuBound::SpawnBlocking { threads, queue } => {
             let offload = Offload::new(BlockingPool, queue);
-            multi_thread(SERVER, config, listener, stopping, offload, threads)
+            let blocking = Blocking { at_start: threads.get(), at_most: threads };
+            multi_thread(SERVER, config, listener, stopping, offload, blocking)
         }
         CpuBound::BlockInPlace { threads } => {
-            multi_thread(SERVER, config, listener, stopping, InPlace, threads)
+            // So many event loops can move at once.
+            let blocking = Blocking { at_start: config.workers.min(threads.get()), at_most: threads };
+            multi_thread(SERVER, config, listener, stopping, InPlace, blocking)
         }
     }
 }

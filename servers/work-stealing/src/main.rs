@@ -56,8 +56,7 @@ impl Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start::main(|| {
+    start::main(|arguments: Arguments| {
         let config = arguments.shared.clone().into_config()?;
         let cpu_bound = arguments.cpu_bound(config.workers);
         start::keep_to_cpus(&config)?;

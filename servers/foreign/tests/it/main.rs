@@ -5,3 +5,4 @@ mod common;
 mod nginx;
 mod node;
 mod pm2;
+mod surroundings;

@@ -2,17 +2,20 @@
 
 use std::{
     collections::HashSet,
-    io::{Read, Write},
+    fs::File,
+    io::{BufRead, BufReader, Read, Write, pipe},
     net::{SocketAddr, TcpStream},
     path::Path,
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
 
 use host::{
-    launch::{Launch, Process},
-    processes::{descendants, send},
+    launch::{Launch, LaunchError, Process},
+    processes::{descendants, send, wait_until},
     ready::Ready,
+    tether,
 };
 use rustix::process::Signal;
 
@@ -105,6 +108,60 @@ fn a_killed_worker_is_replaced_and_others_keep_serving() {
     let exit = server.stop(PATIENCE).unwrap();
     assert!(exit.is_clean(), "{exit:?}");
     assert!(exit.stderr.iter().any(|line| line.contains("was ended by signal 9")), "{:?}", exit.stderr);
+}
+
+#[test]
+fn a_killed_worker_is_replaced_where_nobody_hears_of_it() {
+    let gone = || Stdio::from(pipe().unwrap().1);
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    for stderr in [gone(), full()] {
+        let mut server = tether::command(env!("CARGO_BIN_EXE_fork-per-core"))
+            .args(["--listen", "127.0.0.1:0", "--workers", "1"])
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        // The reader leaves with it, and so does stdout.
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Ready = serde_json::from_str(&line).unwrap();
+        let mut victim = Client::connect(ready.address).pid();
+        for _ in 0..3 {
+            assert!(send(victim, Signal::KILL));
+            victim = eventually("a replacement", || {
+                let worker = descendants(server.id()).into_iter().find(|pid| *pid != victim)?;
+                let mut client = Client::connect(ready.address);
+                (client.get("/healthz").is_ok() && client.pid() == worker).then_some(worker)
+            });
+        }
+        assert!(send(server.id(), Signal::TERM));
+        let status = wait_until(&mut server, Instant::now() + PATIENCE).unwrap();
+        assert_eq!(status.and_then(|status| status.code()), Some(0), "{status:?}");
+    }
+}
+
+#[test]
+fn a_worker_that_cannot_start_is_told_once_and_by_the_primary() {
+    // Three threads and processes: the primary has two of them, and each worker wants as many.
+    let limited = "--nproc=3:3 setpriv --reuid 60999 --regid 60999 --clear-groups --";
+    let launch = Launch::new("prlimit").args(limited.split(' ')).args([
+        env!("CARGO_BIN_EXE_fork-per-core"),
+        "--listen",
+        "127.0.0.1:0",
+        "--workers",
+        "1",
+    ]);
+    let error = match launch.spawn().unwrap().ready(PATIENCE) {
+        Err(LaunchError::Died { ended, stderr }) => (ended, stderr),
+        other => panic!("{other:?}"),
+    };
+    let (ended, stderr) = error;
+    if stderr.iter().any(|line| line.contains("setpriv")) {
+        return println!("skipped: only root becomes another user ({stderr:?})");
+    }
+    assert_eq!(ended, "exit code 1");
+    let [line] = stderr.as_slice() else { panic!("{stderr:#?}") };
+    assert!(line.starts_with("error: worker p0: cannot handle stop signals: "), "{line}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// Serves with may_minihttp until `stopping` is raised and its connections are closed or quiet. Says when it accepts.
 ///
 /// # Errors
-/// There is no listener, or the ready line cannot be written.
+/// There is no listener, or a coroutine cannot be started.
 pub fn run(config: &Config, may: May, stopping: Shutdown) -> Result<(), Error> {
     // The library binds by itself and does not tell where; but it lets others listen there, so that the port
     // is chosen, and an address that cannot be had explained, by kit. Nobody knows of this listener while it lives.
@@ -65,7 +65,7 @@ pub fn run(config: &Config, may: May, stopping: Shutdown) -> Result<(), Error> {
     let accepting = connection::Factory(Arc::clone(&shared));
     let _accepting = accepting.start(address).map_err(Error::system("listen by may_minihttp"))?;
     drop(reserved);
-    start::announce(SERVER, config, address)?;
+    start::announce(SERVER, config, address);
     let draining = drain(shared, stopping, address);
     let drained = spawn(timer, draining).map_err(Error::system("start the coroutine that waits"))?;
     match drained.join() {

@@ -3,3 +3,4 @@
 mod attacks;
 mod conformance;
 mod minihttp;
+mod surroundings;

@@ -241,17 +241,20 @@ impl Launch {
 
         let (sender, stdout) = channel();
         let deaf = Arc::<AtomicBool>::default();
-        if let Some(pipe) = child.stdout.take() {
-            let deaf = Arc::clone(&deaf);
-            for_each_line(pipe, move |line| {
-                let is_dropped = deaf.load(Relaxed) && !line.starts_with(guard::REPORT_BEGINS);
-                is_dropped || sender.send(line).is_ok()
-            });
-        }
         let stderr = Arc::<Mutex<VecDeque<String>>>::default();
         let (closed, stderr_closed) = channel::<()>();
-        if let Some(pipe) = child.stderr.take() {
-            let kept = Arc::clone(&stderr);
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let (pid, control) = (child.id(), child.stdin.take());
+        let (now_deaf, kept) = (Arc::clone(&deaf), Arc::clone(&stderr));
+        // Ended where nobody can be started to listen to it.
+        let process = Process { pid, child, control, stdout, deaf, stderr, stderr_closed, ended: false };
+        if let Some(pipe) = pipes.0 {
+            for_each_line(pipe, move |line| {
+                let is_dropped = now_deaf.load(Relaxed) && !line.starts_with(guard::REPORT_BEGINS);
+                is_dropped || sender.send(line).is_ok()
+            })?;
+        }
+        if let Some(pipe) = pipes.1 {
             for_each_line(pipe, move |line| {
                 let _held_until_the_pipe_closes = &closed;
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -260,10 +263,9 @@ impl Launch {
                 }
                 kept.push_back(line);
                 true
-            });
+            })?;
         }
-        let control = child.stdin.take();
-        Ok(Process { pid: child.id(), child, control, stdout, deaf, stderr, stderr_closed, ended: false })
+        Ok(process)
     }
 }
 
@@ -274,7 +276,7 @@ fn spawn_on(cpus: Option<&CpuSet>, class: SchedulingClass, command: &mut Command
         return command.spawn();
     }
     thread::scope(|scope| {
-        let spawner = scope.spawn(|| {
+        let spawner = thread::Builder::new().spawn_scoped(scope, || {
             if let Some(cpus) = cpus {
                 cpus.apply_to_current_thread()?;
             }
@@ -282,21 +284,25 @@ fn spawn_on(cpus: Option<&CpuSet>, class: SchedulingClass, command: &mut Command
                 class.apply_to_current_thread()?;
             }
             command.spawn()
-        });
+        })?;
         spawner.join().unwrap_or_else(|_| Err(io::Error::other("the spawning thread panicked")))
     })
 }
 
 /// Calls `take` with each line of `pipe`, on a thread of its own, until the pipe closes or `take` says false.
-fn for_each_line(pipe: impl Read + Send + 'static, mut take: impl FnMut(String) -> bool + Send + 'static) {
-    thread::spawn(move || {
+fn for_each_line(
+    pipe: impl Read + Send + 'static,
+    mut take: impl FnMut(String) -> bool + Send + 'static,
+) -> io::Result<()> {
+    let read = move || {
         for line in BufReader::new(pipe).split(b'\n') {
             let Ok(line) = line else { return };
             if !take(String::from_utf8_lossy(&line).into_owned()) {
                 return;
             }
         }
-    });
+    };
+    thread::Builder::new().name("listener".to_owned()).spawn(read).map(drop)
 }
 
 /// What a guarded process said.

@@ -1,8 +1,9 @@
 //! What servers and harness both know of the machine.
 //!
-//! CPU lists, masks and quotas, scheduling classes, the ready line by which a server says that it accepts, and how a
-//! process is launched, watched, frozen and ended, and by its clock what CPU time it used; of foreign programs, whether
-//! they answer, and of a peer, whether it is there. This crate knows no runtime and no measurement, and of HTTP nothing but how an answer begins.
+//! CPU lists, masks and quotas, scheduling classes, the ready line by which a server says that it accepts, output that may be
+//! lost, and how a process is launched, watched, frozen and ended, and by its clock what CPU time it used; of foreign programs,
+//! whether they answer, and of a peer, whether it is there. This crate knows no runtime and no measurement, and of HTTP nothing
+//! but how an answer begins.
 
 pub mod answering;
 mod cgroup;
@@ -13,6 +14,7 @@ pub mod footprint;
 pub mod freeze;
 pub mod guard;
 pub mod launch;
+pub mod lossy;
 pub mod members;
 pub mod open_files;
 pub mod parent;

@@ -1,13 +1,10 @@
 //! The ready line: one JSON object on stdout by which a server says that it accepts.
 
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
-};
+use std::{io, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cpus::CpuSet;
+use crate::{cpus::CpuSet, lossy};
 
 /// How the announcing binary was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,16 +73,14 @@ impl From<Ready> for Announced {
 }
 
 impl Ready {
-    /// Prints the line on stdout and flushes it.
+    /// Prints the line on stdout, or loses it ([`lossy`]): it never waits for somebody to read it.
     ///
     /// # Errors
-    /// Whatever writing to stdout reports; a launcher that went away is one such case.
+    /// It is lost, for this reason; a launcher that went away is one such case.
     pub fn announce(&self) -> io::Result<()> {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(&line)?;
-        stdout.flush()
+        lossy::stdout().put(&line)
     }
 }
 

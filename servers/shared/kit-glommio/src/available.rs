@@ -28,6 +28,7 @@ enum Unavailable {
     LockedMemory(u64),
     #[error("this kernel lacks what it needs: it takes Linux 5.8")]
     Kernel,
+    /// What is no matter of io_uring alone.
     #[error(transparent)]
     Other(io::Error),
 }
@@ -38,16 +39,19 @@ enum Unavailable {
 /// # Errors
 /// What is missing, and which setting provides it.
 pub fn check() -> Result<(), Error> {
-    enough_locked_memory().and_then(|()| try_ring()).map_err(|reason| failed(&reason))
+    enough_locked_memory().and_then(|()| try_ring()).map_err(failed)
 }
 
 /// The same words for what the kernel refused to an executor later: with many of them, memory of older kernels runs out.
 pub(crate) fn refused(error: io::Error) -> Error {
-    failed(&explain(error))
+    failed(explain(error))
 }
 
-fn failed(reason: &Unavailable) -> Error {
-    Error::Failed(format!("cannot use io_uring: {reason}; --io epoll works without"))
+fn failed(reason: Unavailable) -> Error {
+    match reason {
+        Unavailable::Other(source) => Error::System { what: "set up an executor on io_uring", source },
+        reason => Error::Failed(format!("cannot use io_uring: {reason}; --io epoll works without")),
+    }
 }
 
 fn enough_locked_memory() -> Result<(), Unavailable> {
@@ -63,9 +67,11 @@ fn enough_locked_memory() -> Result<(), Unavailable> {
     Ok(())
 }
 
-/// Sets up a ring, and asks for the youngest of the operations that glommio demands.
+/// Sets up a ring, enters it, and asks for the youngest of the operations that glommio demands: each is a system call of its own,
+/// which a filter may forbid.
 fn try_ring() -> Result<(), Unavailable> {
     let ring = IoUring::new(1).map_err(explain)?;
+    ring.submitter().submit().map_err(explain)?;
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe).map_err(explain)?;
     let supported =
@@ -82,10 +88,11 @@ fn explain(error: io::Error) -> Unavailable {
                 _ => Unavailable::Forbidden(error),
             }
         }
-        // Kernels before 5.12 count the rings themselves as locked memory.
-        Some(rustix::io::Errno::NOMEM) => {
-            Unavailable::LockedMemory(getrlimit(Resource::Memlock).current.unwrap_or(u64::MAX))
-        }
+        // Kernels before 5.12 count the rings themselves as locked memory. Where address space is limited as well, that may be it.
+        Some(rustix::io::Errno::NOMEM) => match getrlimit(Resource::Memlock).current {
+            Some(bytes) if getrlimit(Resource::As).current.is_none() => Unavailable::LockedMemory(bytes),
+            _ => Unavailable::Other(error),
+        },
         // Before 5.6 nobody could ask.
         Some(rustix::io::Errno::INVAL) => Unavailable::Kernel,
         _ => Unavailable::Other(error),

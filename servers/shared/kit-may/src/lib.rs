@@ -4,6 +4,7 @@
 //! without it. An idle worker looks for work to steal when an event or its poll timeout of 10 ms wakes it.
 
 mod coroutine;
+mod printed;
 mod readiness;
 mod socket;
 mod timer;
@@ -55,7 +56,7 @@ impl May {
     /// Sets up the scheduler. To be called once, before anything else of may is used.
     ///
     /// # Errors
-    /// The timer's thread cannot be started.
+    /// The timer's thread, or the one that takes what may prints, cannot be started.
     pub fn start(coroutines: Coroutines, workers: usize) -> io::Result<Self> {
         let stack_bytes = coroutines.stack_bytes.div_ceil(PAGE_BYTES) * PAGE_BYTES;
         let may = may::config();
@@ -68,6 +69,7 @@ impl May {
             "coroutines with {stack_bytes} bytes of stack, {POOL_CAPACITY} kept; workers {}; work stealing compiled in",
             if coroutines.pin { "pinned" } else { "not pinned" },
         );
+        printed::forward()?;
         Ok(Self { timer: Timer::start()? })
     }
 }

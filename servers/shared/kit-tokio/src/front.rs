@@ -1,7 +1,14 @@
 //! The two shapes in which rows use tokio: one runtime of many threads, or one runtime per thread.
 
-use std::{net::TcpListener, num::NonZeroUsize, sync::Arc};
+use std::{
+    io,
+    net::TcpListener,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use host::processes;
 use kit::{
     accept::{self, Drained},
     args::Config,
@@ -12,39 +19,62 @@ use kit::{
     start::{self, Error},
 };
 
+use rustix::io::Errno;
+use tokio::runtime::Runtime;
+
 use crate::{Tokio, names};
 
-/// For [`multi_thread`] where operations have no use for a blocking pool: the least that tokio takes, and none is started.
-pub const NO_BLOCKING_THREADS: NonZeroUsize = NonZeroUsize::MIN;
+/// The threads that tokio's blocking pool has beside the workers. None of them ever ends.
+///
+/// Left to itself tokio starts each when there is something for it to do, and ends it when there was nothing for 10 s. Where the
+/// system starts no thread at that moment, what it should have done waits for another that may never come, or tokio panics in
+/// the middle of what asked for it, and then a worker may be lost with its event loop. So those that cannot be done without
+/// start with the server, which fails where they cannot, and stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocking {
+    /// How many start with the server.
+    pub at_start: usize,
+    /// How many there may be: others start when there is something for them to do.
+    pub at_most: NonZeroUsize,
+}
+
+impl Blocking {
+    /// For operations that have no use for them: the least that tokio takes, and none is started.
+    pub const NONE: Self = Self { at_start: 0, at_most: NonZeroUsize::MIN };
+}
 
 /// Serves on one runtime whose `config.workers` threads share all connections and steal tasks from each other, until
 /// `stopping` is raised and the drain is over. Says when it accepts.
 ///
-/// Beside the workers, tokio's blocking pool starts up to `blocking_threads` threads when `execute` has a use for them. What
-/// still computes when the drain is over does not keep this from returning.
+/// Beside the workers, tokio's blocking pool has the `blocking` threads, for which `execute` may have a use. What still computes
+/// when the drain is over does not keep this from returning.
 ///
 /// # Errors
-/// The runtime cannot be built, or the ready line not be written.
+/// The runtime cannot be built, or threads that it needs not be started. Workers that cannot be started are a panic of tokio's,
+/// and so the end of a server that starts ([`kit::failure`]).
 pub fn multi_thread(
     server: &'static str,
     config: &Config,
     listener: TcpListener,
     stopping: Shutdown,
     execute: impl Execute,
-    blocking_threads: NonZeroUsize,
+    blocking: Blocking,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::system("read the listener's address"))?;
     // Left at tokio's defaults, which are part of what work stealing is here: a look at the I/O driver every 61 tasks, an
     // interval of the global queue that tunes itself, and the LIFO slot, which is not stolen from.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.workers)
-        .max_blocking_threads(blocking_threads.get())
+        .max_blocking_threads(blocking.at_most.get())
+        .thread_keep_alive(Duration::MAX)
         .thread_name_fn(names::in_turn(config.workers))
         .on_thread_start(names::make_current)
         .enable_io()
         .enable_time()
         .build()
         .map_err(Error::system("build the tokio runtime"))?;
+    start_blocking(&runtime, blocking.at_start)
+        .map_err(Error::system("start the threads of tokio's blocking pool"))?;
 
     let accepting = {
         let _entered = runtime.enter();
@@ -54,7 +84,7 @@ pub fn multi_thread(
         // On a worker, where the connections are: the main thread only waits for it.
         runtime.spawn(accepting)
     };
-    start::announce(server, config, address)?;
+    start::announce(server, config, address);
     let drained = runtime.block_on(accepting);
     // An operation whose client was cut has nobody left to answer to. Nobody waits for its end.
     runtime.shutdown_background();
@@ -62,6 +92,34 @@ pub fn multi_thread(
         Ok(_drained) => Ok(()),
         Err(error) => Err(Error::Failed(format!("the accept loop ended: {error}"))),
     }
+}
+
+/// Starts `count` threads of the blocking pool: each is kept from taking what was for the next one until all were asked for.
+///
+/// The first that cannot be started is a panic of tokio's; of a further one it says nothing, and they are counted. Their
+/// creation is over when tokio has been asked for it, and nobody else starts or ends a thread meanwhile.
+fn start_blocking(runtime: &Runtime, count: usize) -> io::Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    let before = threads()?;
+    let gate = Arc::new(Mutex::new(()));
+    let held = gate.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..count {
+        let gate = Arc::clone(&gate);
+        // Nobody waits for it.
+        drop(runtime.spawn_blocking(move || drop(gate.lock())));
+    }
+    let started = threads()?.saturating_sub(before);
+    drop(held);
+    // Which is the error that tokio thinks will pass.
+    if started < count { Err(Errno::AGAIN.into()) } else { Ok(()) }
+}
+
+/// How many threads this process has.
+fn threads() -> io::Result<usize> {
+    let threads = processes::numbers_in("/proc/self/task")?;
+    threads.map(|threads| threads.len()).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Serves `listener` on a runtime that is the calling thread's alone, until `stopping` is raised and the drain is over.

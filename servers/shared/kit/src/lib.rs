@@ -8,6 +8,7 @@
 //! is the trait in [`runtime`]; what hyper needs of it are hyper's own `rt` traits.
 
 pub mod args;
+pub mod failure;
 pub mod start;
 
 pub mod accept;
@@ -33,6 +34,4 @@ pub mod metrics;
 pub mod shutdown;
 pub mod signals;
 
-/// One allocator for every row: what a request costs must not depend on which allocator its server chose.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod allocator;

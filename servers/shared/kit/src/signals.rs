@@ -1,13 +1,25 @@
 //! Stop signals: the first SIGTERM or SIGINT drains, a second one ends the process at once.
 //!
 //! A thread of its own waits for them, so that no runtime has to know of signals. It also keeps the drain's deadline where
-//! a runtime cannot: an operation that computes on the runtime's own thread keeps that from seeing the time.
+//! a runtime cannot: an operation that computes on the runtime's own thread keeps that from seeing the time. It does what a
+//! signal asks for before it speaks of it, and needs nothing for that which it does not have since the start: no memory, no
+//! thread, no descriptor, nobody who reads its words.
 
-use std::{io, process, thread, time::Duration};
+use std::{
+    io,
+    os::fd::OwnedFd,
+    process, thread,
+    time::{Duration, Instant},
+};
 
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    pipe::{PipeFlags, pipe_with},
+};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
-    iterator::Signals,
+    low_level::pipe,
 };
 
 use crate::shutdown::Shutdown;
@@ -28,33 +40,70 @@ const GRACE: Duration = Duration::from_millis(500);
 /// # Errors
 /// Whatever installing the handlers or starting the thread reports.
 pub fn install(drain_timeout: Option<Duration>) -> io::Result<Shutdown> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let signals = [Arrivals::of(SIGTERM)?, Arrivals::of(SIGINT)?];
     let shutdown = Shutdown::new();
     let raised = shutdown.clone();
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            if raised.is_raised() {
-                eprintln!("a second stop signal: stopping at once, connections are cut");
-                process::exit(EXIT_BY_SIGNAL + signal);
-            }
-            tracing::info!("stopping: no new connections; a second signal stops at once");
-            raised.raise();
-            if let Some(timeout) = drain_timeout {
-                end_after(timeout);
-            }
-        }
-    })?;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || obey(&signals, &raised, drain_timeout))?;
     Ok(shutdown)
 }
 
-/// Ends the process when it has outlived its drain.
-fn end_after(drain_timeout: Duration) {
-    let watch = move || {
-        thread::sleep(drain_timeout + GRACE);
-        tracing::warn!("still running after --drain-timeout: ending, and what is not done is cut");
-        process::exit(0);
-    };
-    if let Err(error) = thread::Builder::new().name("deadline".to_owned()).spawn(watch) {
-        tracing::warn!(%error, "nobody watches --drain-timeout: an operation that computes may outlast it");
+fn obey(signals: &[Arrivals; 2], stopping: &Shutdown, drain_timeout: Option<Duration>) {
+    let mut end = None;
+    loop {
+        match next(signals, end) {
+            None => {
+                tracing::warn!("still running after --drain-timeout: ending, and what is not done is cut");
+                process::exit(0);
+            }
+            Some(signal) if stopping.is_raised() => {
+                tracing::warn!("a second stop signal: stopping at once, connections are cut");
+                process::exit(EXIT_BY_SIGNAL + signal);
+            }
+            Some(_) => {
+                stopping.raise();
+                end = drain_timeout.map(|timeout| Instant::now() + timeout + GRACE);
+                tracing::info!("stopping: no new connections; a second signal stops at once");
+            }
+        }
+    }
+}
+
+/// The arrivals of one signal, a byte in a pipe for each.
+struct Arrivals {
+    signal: i32,
+    seen: OwnedFd,
+}
+
+impl Arrivals {
+    fn of(signal: i32) -> io::Result<Self> {
+        let (seen, arrived) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        pipe::register(signal, arrived)?;
+        Ok(Self { signal, seen })
+    }
+
+    fn take(&self) -> bool {
+        rustix::io::read(&self.seen, &mut [0]).is_ok_and(|count| count == 1)
+    }
+}
+
+/// The next signal; `None` when `end`, if there is one, comes first.
+fn next(signals: &[Arrivals; 2], end: Option<Instant>) -> Option<i32> {
+    loop {
+        if let Some(arrived) = signals.iter().find(|arrivals| arrivals.take()) {
+            return Some(arrived.signal);
+        }
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return None;
+        }
+        let patience = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut polled = signals.each_ref().map(|arrivals| PollFd::new(&arrivals.seen, PollFlags::IN));
+        match poll(&mut polled, patience.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            // The kernel has no memory for it at present.
+            Err(_) => thread::sleep(GRACE / 10),
+        }
     }
 }

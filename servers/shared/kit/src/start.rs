@@ -1,16 +1,24 @@
 //! From the command line to a running server, and from its end to an exit code.
 
 use std::{
-    fmt,
-    io::{self, IsTerminal as _},
+    fmt, io,
     net::SocketAddr,
     process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
 };
 
-use host::ready::{Profile, Ready};
+use clap::Parser;
+use host::{
+    lossy,
+    ready::{Profile, Ready},
+};
+use signal_hook::{consts::SIGXFSZ, flag};
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Config, UsageError};
+use crate::{
+    args::{Config, UsageError},
+    failure,
+};
 
 /// Why a server did not start or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -48,19 +56,15 @@ impl Error {
     }
 }
 
-/// The body of every server's `main`: sets up the log on stderr, runs `body`, and turns its end into an exit code.
-/// `RUST_LOG=debug` says more.
-pub fn main(body: impl FnOnce() -> Result<(), Error>) -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .finish();
-    if tracing::subscriber::set_global_default(log).is_err() {
-        eprintln!("a log was set up already; the first one is kept");
-    }
+/// The body of every server's `main`: reads its arguments, sets up the log on stderr, runs `body`, and turns its end into an exit
+/// code. `RUST_LOG=debug` says more.
+///
+/// What is lost of the log is lost, and nothing else ([`lossy`]): whether anybody takes it, and what becomes of that while the
+/// server runs, changes nothing of its work or of its end.
+pub fn main<Arguments: Parser>(body: impl FnOnce(Arguments) -> Result<(), Error>) -> ExitCode {
+    failure::set_trap();
+    let arguments = Arguments::parse();
+    set_up_the_log();
     // Each connection is an open file. Where it cannot be raised, the accept loop copes with what there is.
     if let Err(error) = host::open_files::raise() {
         tracing::warn!(%error, "cannot raise the limit of open files (`ulimit -n`)");
@@ -70,12 +74,32 @@ pub fn main(body: impl FnOnce() -> Result<(), Error>) -> ExitCode {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::warn!(%error, "cannot do without transparent huge pages: more memory will be resident than is used");
     }
-    match body() {
+    match body(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            failure::say(&error);
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+fn set_up_the_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(lossy::stderr)
+        .with_ansi(lossy::stderr().is_terminal())
+        .with_target(false)
+        // It would print what it could not log, by the very macro that panics then.
+        .log_internal_errors(false)
+        .finish();
+    if tracing::subscriber::set_global_default(log).is_err() {
+        lossy::stderr().say(format_args!("a log was set up already; the first one is kept"));
+    }
+    // A log that is a file may be one byte longer than `ulimit -f` allows: with a handler for the signal that would end the
+    // process the write fails, and a line is lost.
+    if let Err(error) = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))) {
+        tracing::warn!(%error, "a log that outgrows `ulimit -f` will end this server");
     }
 }
 
@@ -88,20 +112,22 @@ pub fn keep_to_cpus(config: &Config) -> Result<(), Error> {
     config.cpus.apply_to_current_thread().map_err(Error::system("restrict this process to its CPUs"))
 }
 
-/// Says on stdout, as one JSON line, and on stderr, for people, that the server accepts. To be called when it does.
-///
-/// # Errors
-/// Stdout cannot be written to: whoever started the server is gone.
-pub fn announce(server: &str, config: &Config, address: SocketAddr) -> Result<(), Error> {
-    eprintln!(
+/// Says on stdout, as one JSON line, and on stderr, for people, that the server accepts, and ends the start
+/// ([`failure::started`]). To be called when it does. Whether anybody hears it is not the server's business: it serves.
+pub fn announce(server: &str, config: &Config, address: SocketAddr) {
+    let log = lossy::stderr();
+    log.say(format_args!(
         "{server} listens on http://{address} with {} on CPUs {}",
         Count(config.workers, "worker"),
         config.cpus
-    );
-    eprintln!("try: curl 'http://{address}/complex?iterations=1000000'");
+    ));
+    log.say(format_args!("try: curl 'http://{address}/complex?iterations=1000000'"));
     if Profile::of_this_build() == Profile::Debug {
-        eprintln!("this is a debug build: fit for tests, not for measurements (cargo run --release)");
+        log.say(format_args!(
+            "this is a debug build: fit for tests, not for measurements (cargo run --release)"
+        ));
     }
+    failure::started();
     let ready = Ready {
         server: server.to_owned(),
         address,
@@ -110,7 +136,9 @@ pub fn announce(server: &str, config: &Config, address: SocketAddr) -> Result<()
         cpus: config.cpus.clone(),
         profile: Profile::of_this_build(),
     };
-    ready.announce().map_err(Error::system("write the ready line on stdout"))
+    if let Err(error) = ready.announce() {
+        tracing::warn!("the ready line on stdout is lost ({error}): the server accepts all the same");
+    }
 }
 
 struct Count(usize, &'static str);

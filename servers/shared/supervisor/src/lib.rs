@@ -4,7 +4,7 @@
 //! that has threads. Primary and worker share three things, and each is made on one side and met on the other here:
 //! - the worker's standard input is the descriptor that the primary hands it: the one way to pass exactly one
 //!   to exactly one child without any other ever seeing it;
-//! - its standard output is a pipe on which it says, once, that it is ready;
+//! - its standard output is a pipe on which it says, once, that it is ready, or why it cannot be;
 //! - its life ends with the primary's, however that ends.
 //!
 //! Refuses to know what the descriptor is, what a worker does with it, HTTP, and runtimes. Of kit it knows

@@ -108,9 +108,10 @@ where
                 Event::Ready(_) => waiting -= 1,
                 Event::Stop => return Ok(Started::Stopped),
                 Event::Ended(index, ended) => {
-                    return Err(Error::Failed(format!(
-                        "worker p{index} {ended} before it accepted; see its message above"
-                    )));
+                    return Err(Error::Failed(match ended.reason {
+                        Some(reason) => format!("worker p{index}: {reason}"),
+                        None => format!("worker p{index} {ended} before it accepted"),
+                    }));
                 }
                 Event::Deadline => {
                     let seconds = START_DEADLINE.as_secs();
@@ -141,7 +142,8 @@ where
         place.short_lives = if lived < SHORT_LIFE { place.short_lives + 1 } else { 0 };
         let wait = back_off(place.short_lives);
         place.due = Some(Instant::now() + wait);
-        tracing::warn!("worker p{index} {ended} after {lived:.1?}; replaced in {wait:.1?}");
+        let reason = ended.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        tracing::warn!("worker p{index} {ended} after {lived:.1?}{reason}; replaced in {wait:.1?}");
     }
 
     fn fill_due(&mut self) {

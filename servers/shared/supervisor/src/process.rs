@@ -11,9 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::{
+    pipe::PIPE_BUF,
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 
 use crate::worker::{READY, arguments};
+
+/// The longest reason that a worker gives for not starting, bytes: what a pipe takes in one piece.
+const LONGEST_REASON: usize = PIPE_BUF;
 
 /// A worker process that was started and whose exit was not seen yet.
 #[derive(Debug)]
@@ -21,8 +27,10 @@ pub(crate) struct Process {
     child: Child,
     /// Readable when the process has ended.
     handle: OwnedFd,
-    /// Readable when the process says that it is ready; `None` when it has.
+    /// Readable when the process says that it is ready, or why it cannot be; `None` when it has.
     says: Option<ChildStdout>,
+    /// Why it cannot be.
+    reason: Option<String>,
     started: Instant,
 }
 
@@ -43,7 +51,7 @@ impl Process {
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
             Ok(handle) => {
                 let says = child.stdout.take();
-                Ok(Self { child, handle, says, started: Instant::now() })
+                Ok(Self { child, handle, says, reason: None, started: Instant::now() })
             }
             // Nobody would see it end.
             Err(errno) => child.kill().and_then(|()| child.wait()).and(Err(errno.into())),
@@ -72,17 +80,19 @@ impl Process {
 
     /// To be called when [`Self::says`] is readable: whether it said that it is ready.
     pub(crate) fn is_ready(&mut self) -> bool {
-        // So short a line is written, and read, in one piece. One read: it must not wait for a worker that says something else.
-        let mut line = [0; READY.len()];
-        self.says
-            .take()
-            .is_some_and(|mut says| says.read(&mut line).is_ok_and(|count| line[..count] == *READY))
+        // A line is written, and read, in one piece. One read: it must not wait for a worker that says no more.
+        let mut line = [0; LONGEST_REASON];
+        let count = self.says.take().and_then(|mut says| says.read(&mut line).ok()).unwrap_or(0);
+        let said = &line[..count];
+        let reason = String::from_utf8_lossy(said).trim().trim_start_matches("error: ").to_owned();
+        self.reason = (said != READY && !reason.is_empty()).then_some(reason);
+        said == READY
     }
 
     /// To be called when [`Self::ends`] is readable: how it ended.
     pub(crate) fn end(mut self) -> Ended {
         let lived = self.age();
-        Ended { lived, status: self.child.wait() }
+        Ended { lived, status: self.child.wait(), reason: self.reason }
     }
 }
 
@@ -91,6 +101,8 @@ impl Process {
 pub(crate) struct Ended {
     /// From its start.
     pub(crate) lived: Duration,
+    /// What it said of why it could not start.
+    pub(crate) reason: Option<String>,
     status: io::Result<ExitStatus>,
 }
 

@@ -2,13 +2,17 @@
 
 use std::{
     fs::File,
-    io::{self, Write},
+    io,
     os::fd::{AsFd, OwnedFd},
 };
 
 use clap::Args;
-use host::parent::{self, Untied};
+use host::{
+    lossy,
+    parent::{self, Untied},
+};
 use kit::{
+    failure,
     start::Error,
     worker::{Kind, Worker},
 };
@@ -36,9 +40,10 @@ pub(crate) fn arguments(index: usize) -> [String; 4] {
 pub(crate) const READY: &[u8] = b"ready\n";
 
 impl Role {
-    /// What this process is to do if it is a worker; `None` in the primary.
+    /// What this process is to do if it is a worker, which then tells its primary why it cannot start; `None` in the primary.
     pub fn assignment(self) -> Option<Assignment> {
         let (index, primary) = self.worker_index.zip(self.primary)?;
+        failure::tell_on_stdout();
         Some(Assignment { index, primary })
     }
 }
@@ -71,9 +76,10 @@ impl Assignment {
     /// # Errors
     /// The primary is gone.
     pub fn ready(self) -> Result<(), Error> {
-        let mut stdout = io::stdout().lock();
-        let told = stdout.write_all(READY).and_then(|()| stdout.flush());
-        told.map_err(Error::system("tell the primary that this worker is ready"))
+        // Nothing was written before into this pipe, so there is room.
+        lossy::stdout().put(READY).map_err(Error::system("tell the primary that this worker is ready"))?;
+        failure::started();
+        Ok(())
     }
 }
 

@@ -54,12 +54,11 @@ fn main() -> ExitCode {
         workers_that_crash_are_replaced_until_the_stop();
         return ExitCode::SUCCESS;
     }
-    let Arguments { role, workers: behaviour } = Arguments::parse();
     thread::spawn(|| {
         thread::sleep(PATIENCE);
         exit(STUCK);
     });
-    start::main(|| match role.assignment() {
+    start::main(|Arguments { role, workers: behaviour }| match role.assignment() {
         Some(assignment) => work(assignment, behaviour),
         None => lead(behaviour),
     })

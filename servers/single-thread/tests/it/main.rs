@@ -3,3 +3,4 @@
 mod attacks;
 mod conformance;
 mod one_worker;
+mod surroundings;

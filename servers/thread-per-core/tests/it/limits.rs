@@ -94,9 +94,9 @@ fn too_little_locked_memory_is_told_with_what_to_do() {
     ready(after("ulimit -l 1024 && ulimit -S -l 100", &["--io", "glommio"])).unwrap();
 }
 
-/// Does `work` where the kernel answers `errno` to the system call that sets up a ring, as a container's does.
-fn without_io_uring<T: Send + 'static>(errno: i32, work: impl FnOnce() -> T + Send + 'static) -> T {
-    let forbidden = BTreeMap::from([(libc::SYS_io_uring_setup, Vec::new())]);
+/// Does `work` where the kernel answers `errno` to one of io_uring's system calls, as a container's does.
+fn without<T: Send + 'static>(call: i64, errno: i32, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let forbidden = BTreeMap::from([(call, Vec::new())]);
     let errno = SeccompAction::Errno(errno.unsigned_abs());
     let here = std::env::consts::ARCH.try_into().unwrap();
     let filter = SeccompFilter::new(forbidden, SeccompAction::Allow, errno, here).unwrap();
@@ -111,9 +111,10 @@ fn without_io_uring<T: Send + 'static>(errno: i32, work: impl FnOnce() -> T + Se
 
 #[test]
 fn forbidden_io_uring_is_told_with_what_to_do() {
-    for errno in [libc::EPERM, libc::ENOSYS] {
+    let calls = [libc::SYS_io_uring_setup, libc::SYS_io_uring_register, libc::SYS_io_uring_enter];
+    for (call, errno) in calls.into_iter().flat_map(|call| [(call, libc::EPERM), (call, libc::ENOSYS)]) {
         let launch = |io| Launch::new(SERVER).args(ANY_PORT).args(["--io", io]);
-        let error = without_io_uring(errno, move || complaint(launch("glommio")));
+        let error = without(call, errno, move || complaint(launch("glommio")));
         // Where an administrator has disabled it altogether, the filter does not even matter.
         let words = match fs::read_to_string("/proc/sys/kernel/io_uring_disabled").as_deref().map(str::trim) {
             Err(_) | Ok("0") => ["seccomp=containers/seccomp.json", "the kernel refuses it"],
@@ -122,6 +123,6 @@ fn forbidden_io_uring_is_told_with_what_to_do() {
         for word in words.into_iter().chain(["--io epoll"]) {
             assert!(error.contains(word), "{word}: {error}");
         }
-        without_io_uring(errno, move || ready(launch("epoll"))).unwrap();
+        without(call, errno, move || ready(launch("epoll"))).unwrap();
     }
 }

@@ -3,3 +3,4 @@
 mod attacks;
 mod conformance;
 mod cpu_bound;
+mod surroundings;
