@@ -19,6 +19,7 @@ use stats::hdr_log::{HdrLog, LogError};
 
 use input::Input;
 use terminal::{
+    charset,
     outcome::Outcome,
     output::{Output, OutputError},
 };
@@ -95,8 +96,8 @@ pub fn merge(args: &MergeOptions) -> anyhow::Result<Outcome> {
         }
     }
     let merged = sum(&inputs);
-    anstream::print!("{}", table::inputs(&inputs));
-    anstream::print!("{}", table::tags(&merged));
+    anstream::print!("{}", charset::shown(&table::inputs(&inputs)));
+    anstream::print!("{}", charset::shown(&table::tags(&merged)));
     for warning in repeated.into_iter().chain(warning::about(&inputs, &merged)) {
         anstream::eprintln!("\x1b[33mwarning:\x1b[0m {warning}");
     }

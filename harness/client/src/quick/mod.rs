@@ -44,7 +44,7 @@ use ending::Ending;
 use plan::ARRIVALS_LAST;
 pub use plan::QuickOptions;
 use report::{Report, Run};
-use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output};
+use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output, shell};
 
 /// Runs `harness quick`.
 ///
@@ -53,6 +53,7 @@ use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output};
 /// allowed, or no request was answered.
 pub fn quick(args: &QuickOptions) -> anyhow::Result<Outcome> {
     let target = Target::parse(&args.url)?;
+    target.notes.iter().for_each(|note| anstream::eprintln!("note: {note}"));
     let output = args.output.as_deref().map(Output::begin).transpose()?;
     let crowd = Arc::new(Crowd::new(path_of(&target)));
     let plan = plan::plan(args, &target, &crowd)?;
@@ -134,7 +135,7 @@ fn path_of(target: &Target) -> &str {
 
 /// What a reader of the summary should know, on stderr so that what reads stdout is not disturbed.
 fn warn(run: &Run, ending: &Ending, args: &QuickOptions) {
-    let redirects = run.aggregate.answers_of_class(3);
+    let redirects = run.aggregate.answers_with(load::is_redirect);
     if redirects > 0 {
         anstream::eprintln!(
             "warning: {redirects} answers were redirects, which artillery would have followed; load the URL that they lead to"
@@ -151,8 +152,8 @@ fn warn(run: &Run, ending: &Ending, args: &QuickOptions) {
     {
         anstream::eprintln!(
             "warning: quick is a closed loop: while the server stalls its users send nothing, so the times above hide the stall \
-             (coordinated omission); `harness load --rate {rate} '{}'` shows it",
-            args.url
+             (coordinated omission); `harness load --rate {rate} {}` shows it",
+            shell::quoted(&args.url)
         );
     }
 }
