@@ -6,7 +6,7 @@ mod failure;
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
-use terminal::outcome::Outcome;
+use terminal::{outcome::Outcome, shell};
 
 use crate::cli::{Cli, Command};
 
@@ -21,6 +21,9 @@ fn main() -> ExitCode {
         }
         command => command,
     };
+    // Each connection is an open file. Raised before anything is started, which inherits the limit, so that all that is measured has
+    // the same; who needs more than there may be says so.
+    let _allowed = host::open_files::raise();
     let ended = match command {
         Command::Bench(arguments) => cli::bench::bench(&arguments, typed()),
         Command::Verify(arguments) => cli::verify::verify(&arguments),
@@ -51,11 +54,10 @@ fn main() -> ExitCode {
 
 /// The command as a person types it: the alias where it was used.
 fn typed() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match arguments.split_first() {
-        Some((first, rest)) if first == "bench" => {
-            format!("cargo bench-all {}", rest.join(" ")).trim_end().to_owned()
-        }
-        _ => format!("harness {}", arguments.join(" ")),
+        Some((first, [])) if first == "bench" => "cargo bench-all".to_owned(),
+        Some((first, rest)) if first == "bench" => format!("cargo bench-all {}", shell::command_line(rest)),
+        _ => format!("harness {}", shell::command_line(&arguments)),
     }
 }

@@ -35,7 +35,7 @@ use race::{
     run::Run,
     verify::gate::{Gate, cache_folder},
 };
-use terminal::{interrupt::Interrupt, outcome::Outcome, progress::about};
+use terminal::{interrupt::Interrupt, outcome::Outcome, progress::about, shell};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -286,7 +286,7 @@ fn run_race(
     );
     anstream::println!("The records are in {}", folder.path().display());
     if run.record.interrupted && args.resume.is_none() {
-        anstream::println!("Go on with: cargo bench-all --resume {}", folder.path().display());
+        anstream::println!("Go on with: cargo bench-all --resume {}", shell::quoted(folder.path()));
     }
     Ok(run.outcome())
 }

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use crate::charset;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Progress through a known number of steps.
@@ -26,7 +27,7 @@ impl Progress {
             "{prefix:.bold} {bar:30.cyan/dim} {pos}/{len} {elapsed} (about {eta} left) {msg:.dim}",
         )
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("━╸ ");
+        .progress_chars(&charset::shown("━╸ "));
         bar.set_style(style);
         bar.set_prefix(title);
         Self { bar, plain, steps }

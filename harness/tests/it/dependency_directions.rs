@@ -21,7 +21,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 21] = [
     ("stats", &[], &[]),
     ("load", &["stats"], &[]),
     ("conformance", &["app", "host"], &[]),
-    ("terminal", &["load"], &[]),
+    ("terminal", &["load"], &["host"]),
     ("race", &["app", "conformance", "duration", "host", "load", "stats", "terminal"], &[]),
     ("report", &["race", "stats", "terminal"], &[]),
     ("client", &["duration", "host", "load", "race", "stats", "terminal"], &[]),
