@@ -99,7 +99,7 @@ impl Target {
     /// # Errors
     /// The text is no URL, is not http, carries credentials, or names a host without an address.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
-        let Parts { url, after } = read(text)?;
+        let Parts { url, host: given, after } = read(text)?;
         let malformed = |reason: &str| malformed(text, reason);
         let name = url.host().ok_or_else(|| malformed("it names no host"))?;
         let port = url.port_or_known_default().unwrap_or(80);
@@ -112,7 +112,12 @@ impl Target {
             Host::Domain(name) => resolve(name, port)?,
         };
         let host = url.port().map_or_else(|| name.to_string(), |port| format!("{name}:{port}"));
-        let (path, notes) = sent(after);
+        let (path, mut notes) = sent(after);
+        if given != name.to_string() {
+            notes.push(format!(
+                "the host `{given}` is sent as `{name}`; to send another, write -H 'host: {given}'"
+            ));
+        }
         Ok(Self { address, host, path, notes, url })
     }
 
@@ -164,6 +169,8 @@ impl fmt::Display for Target {
 struct Parts<'a> {
     /// Scheme, host and port.
     url: Url,
+    /// The host, as it was given.
+    host: &'a str,
     /// What follows them, as it was given.
     after: &'a str,
 }
@@ -188,7 +195,11 @@ fn read(text: &str) -> Result<Parts<'_>, TargetError> {
     if authority.contains('@') {
         return Err(TargetError::Credentials { host: url.host_str().unwrap_or_default().to_owned() });
     }
-    Ok(Parts { url, after })
+    let host = match authority.find(']') {
+        Some(end) => &authority[..=end],
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    Ok(Parts { url, host, after })
 }
 
 fn malformed(given: &str, reason: &str) -> TargetError {
@@ -369,6 +380,15 @@ mod tests {
         let target = parsed("127.0.0.1:8080/caf\u{e9} 'a'?q=b c ");
         assert_eq!(target.path, "/caf%C3%A9%20'a'?q=b%20c%20");
         assert!(target.notes.concat().contains("is sent as `/caf%C3%A9%20'a'"), "{:?}", target.notes);
+        let target = parsed("LOCALHOST:1/");
+        assert_eq!(target.host, "localhost:1");
+        assert!(
+            target.notes.concat().starts_with("the host `LOCALHOST` is sent as `localhost`"),
+            "{:?}",
+            target.notes
+        );
+        assert!(parsed("127.1:8080/").notes.concat().contains("`127.0.0.1`"));
+        assert!(parsed("[::1]:90/x").notes.is_empty());
         let target = parsed("127.0.0.1:8080/a#b?c");
         assert_eq!(target.path, "/a");
         assert!(target.notes.concat().starts_with("`#b?c` is a fragment"), "{:?}", target.notes);

@@ -154,7 +154,7 @@ impl Counts {
         if !matches!(width, 2 | 4 | 8) {
             return Err(Problem::Width(width));
         }
-        if words.len() % width != 0 {
+        if !words.len().is_multiple_of(width) {
             return Err(Problem::Cut);
         }
         let mut counts = Self::default();
