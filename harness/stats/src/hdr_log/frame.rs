@@ -115,19 +115,16 @@ fn from_v0(plain: &[u8], width: usize) -> Result<Vec<u8>, Problem> {
     if counts.total < total { Err(Problem::Cut) } else { Ok(cells.v2(&counts.bytes)) }
 }
 
-/// The cells of a histogram in V1 or V2, and the bytes of its counts.
+/// The cells of a histogram in V1 or V2, and the bytes of its counts. How far its cells were shifted in the memory of who wrote it
+/// changes nothing, since counts are written in the order of their values; the writer for JavaScript says 1 where none was.
 fn with_header(plain: &[u8]) -> Result<(Cells, &[u8]), Problem> {
     let stated = u32::from_be_bytes(field(plain, 4)?) as usize;
-    let offset = i32::from_be_bytes(field(plain, 8)?);
     let cells = Cells {
         digits: u32::from_be_bytes(field(plain, 12)?),
         lowest: u64::from_be_bytes(field(plain, 16)?),
         highest: u64::from_be_bytes(field(plain, 24)?),
     };
     let ratio = u64::from_be_bytes(field(plain, 32)?);
-    if offset != 0 {
-        return Err(Problem::Shifted(offset));
-    }
     if !RATIOS.contains(&ratio) {
         return Err(Problem::Scaled(f64::from_bits(ratio)));
     }

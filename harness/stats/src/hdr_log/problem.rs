@@ -71,9 +71,6 @@ pub enum Problem {
         "holds a DoubleHistogram, whose values are in no unit of time: record integers of nanoseconds in a Histogram"
     )]
     OfFloats,
-    /// The histogram's cells are not where they are in others.
-    #[error("the histogram's cells were shifted by {0}: record it without shiftValues")]
-    Shifted(i32),
     /// The histogram's values are to be multiplied.
     #[error("the histogram's values are multiples of {0}: record integers of nanoseconds")]
     Scaled(f64),
