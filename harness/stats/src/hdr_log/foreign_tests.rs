@@ -252,6 +252,12 @@ fn whichever_way_a_text_is_written_a_cut_is_told() {
 }
 
 #[test]
+fn zeros_at_the_end_of_a_file_are_a_cut_too() {
+    let text = format!("#[x]\n0.127,1.007,10007.609,{JAVA}\n0.127,1.0\0\0\0\0");
+    assert!(matches!(read(&text), Err(LogError::CutShort { line: 3, problem: Problem::NotText })));
+}
+
+#[test]
 fn what_is_no_log_is_not_called_cut() {
     for text in ["hello", "hello\n", "hello, world\nand so on\n", "a,b,c,d,e\n"] {
         let error = read(text).expect_err(text);

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 /// Marks UTF-8, in front of a file, or in the midst of one that was put together from several.
-const BYTE_ORDER_MARK: char = '\u{feff}';
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// One line, without its end.
 #[derive(Debug, PartialEq)]
@@ -49,8 +49,12 @@ pub(super) fn of(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
 }
 
 fn text(line: &[u8]) -> Cow<'_, str> {
+    let mut line = line;
+    while let Some(rest) = line.strip_prefix(BYTE_ORDER_MARK) {
+        line = rest;
+    }
     match str::from_utf8(line) {
-        Ok(text) => Cow::Borrowed(text.trim_start_matches(BYTE_ORDER_MARK).trim()),
+        Ok(text) => Cow::Borrowed(text.trim()),
         Err(_) => Cow::Owned(line.iter().copied().map(char::from).collect::<String>().trim().to_owned()),
     }
 }
@@ -66,7 +70,7 @@ mod tests {
     }
 
     fn utf16(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
-        format!("{BYTE_ORDER_MARK}{text}").encode_utf16().flat_map(unit).collect()
+        format!("\u{feff}{text}").encode_utf16().flat_map(unit).collect()
     }
 
     #[test]
@@ -94,6 +98,7 @@ mod tests {
     #[test]
     fn what_is_not_utf_8_is_latin_1() {
         assert_eq!(texts(b"# caf\xe9\nTag=\xe9,1\n# \xc3\xa9\n"), ["# café", "Tag=é,1", "# é"]);
+        assert_eq!(texts(b"\xef\xbb\xbf# caf\xe9"), ["# café"]);
     }
 
     proptest! {

@@ -123,11 +123,16 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Whether the beginning of a sound line can have it.
+    /// Whether the beginning of a sound line can have it, or the zeros that a file may end with when the power failed.
     pub(super) fn may_be_a_cut(&self) -> bool {
         matches!(
             self,
-            Self::Fields { .. } | Self::Commas { .. } | Self::Base64(_) | Self::Cut | Self::Deflate(_)
+            Self::NotText
+                | Self::Fields { .. }
+                | Self::Commas { .. }
+                | Self::Base64(_)
+                | Self::Cut
+                | Self::Deflate(_)
         )
     }
 }
