@@ -51,10 +51,11 @@ pub mod pages;
 pub mod check;
 pub mod publish;
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use conclusions::Report;
 use race::records::folder::{Contents, Folder, FolderError};
+use terminal::charset;
 
 /// The whole report of a run in Markdown.
 pub fn markdown(contents: &Contents) -> String {
@@ -72,11 +73,12 @@ pub fn write(folder: &Folder) -> Result<String, FolderError> {
     Ok(text)
 }
 
-/// The part of a report that a person at a terminal wants: the tables, without the description of the host.
-pub fn for_terminal(markdown: &str) -> &str {
+/// The part of a report that a person at a terminal wants: the tables, without the description of the host, in
+/// characters that can be shown there.
+pub fn for_terminal(markdown: &str) -> Cow<'_, str> {
     let end = markdown.find(markdown::HOST_HEADING).unwrap_or(markdown.len());
     let start = markdown.find("\n## ").unwrap_or(0);
-    markdown.get(start..end).unwrap_or(markdown).trim()
+    charset::shown(markdown.get(start..end).unwrap_or(markdown).trim())
 }
 
 #[cfg(test)]
