@@ -261,11 +261,12 @@ impl Lane {
                 self.record.slices.failed(at_ns);
             }
         }
-        let ok_in_window = result.is_ok() && self.window.contains(at_ns);
-        self.record.counts.ok_in_window += u64::from(ok_in_window);
-        if self.window.contains(at_ns) {
+        let in_window = self.window.contains(at_ns);
+        if in_window {
             self.record.paced.ended(at_ns);
         }
+        let ok_in_window = result.is_ok() && in_window;
+        self.record.counts.ok_in_window += u64::from(ok_in_window);
         if self.window.contains(ticket.due_ns) {
             self.record_result(ticket, at_ns, result);
         }
