@@ -41,7 +41,9 @@ Exit codes:
   0    everything asked for was done
   1    something failed; the message, or the report, says what
   2    the command line, the registry or a scenario is wrong
-  130  interrupted; finished starts are kept";
+  3    everything was done, and what was printed did not all arrive: its reader did not read, or
+       its disk is full (a reader that closes it, such as head, has what it wanted)
+  130  interrupted (Ctrl-C, SIGTERM, SIGHUP); finished starts are kept";
 
 /// The commands.
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,5 @@
 //! Exit codes for scripts: what was asked for wrongly is told apart from what went wrong.
 
-use std::process::ExitCode;
-
 use load::RunError;
 use report::publish::Refused;
 
@@ -12,10 +10,27 @@ use race::{
     records::{folder::FolderError, resume::ResumeRefused},
     registry::RegistryError,
 };
-use terminal::names::Unknown;
+use terminal::{names::Unknown, outcome::Outcome, output::OutputError};
+
+/// All was done, and what was printed of it did not all arrive.
+pub(crate) const OUTPUT_LOST: u8 = 3;
+/// A person ended it: what a shell reports of SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Where there was no error.
+pub(crate) fn code_of(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Done => 0,
+        Outcome::Partly => 1,
+        Outcome::Interrupted => INTERRUPTED,
+    }
+}
 
 /// 2 where another command line, registry or scenario would help; 1 otherwise.
-pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref().is_some_and(OutputError::is_interrupt) {
+        return INTERRUPTED;
+    }
     let is_usage = error.is::<Unknown>()
         || error.is::<RegistryError>()
         || error.is::<ScenarioError>()
@@ -28,5 +43,5 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
         || matches!(error.downcast_ref(), Some(RunError::Plan(_)))
         || error.downcast_ref().is_some_and(TargetError::is_usage)
         || matches!(error.downcast_ref(), Some(FolderError::Taken(_) | FolderError::Foreign(_)));
-    if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
+    if is_usage { 2 } else { 1 }
 }

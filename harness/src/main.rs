@@ -1,30 +1,37 @@
 //! Parses the command line, runs one command, and turns how it ended into an exit code.
 
+// A print macro panics where nothing can be written: `terminal::streams` is the one way.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
+mod arguments;
 mod cli;
 mod failure;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser;
-use terminal::{outcome::Outcome, shell};
+use terminal::{errln, outcome::Outcome, streams};
 
-use crate::cli::{Cli, Command};
+use crate::{arguments::typed, cli::Command};
 
 fn main() -> ExitCode {
-    let command = match Cli::parse().command {
-        Command::Guard { mut program } => {
-            let arguments: Vec<OsString> = program.split_off(1);
-            return match program.pop().map(|program| host::guard::run(program, arguments)) {
-                Some(Ok(())) => ExitCode::SUCCESS,
-                _ => ExitCode::FAILURE,
-            };
-        }
-        command => command,
+    streams::begin();
+    let code = match arguments::parse() {
+        // It is no command of a person's, and has no time for more.
+        Ok(Command::Guard { program }) => return guard(program),
+        Ok(command) => ended(run(command)),
+        Err(code) => code,
     };
+    match streams::end() {
+        Err(_) if code == 0 => ExitCode::from(failure::OUTPUT_LOST),
+        _ => ExitCode::from(code),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Outcome> {
     // Each connection is an open file. Raised before anything is started, which inherits the limit, so that all that is measured has
     // the same; who needs more than there may be says so.
     let _allowed = host::open_files::raise();
-    let ended = match command {
+    match command {
         Command::Bench(arguments) => cli::bench::bench(&arguments, typed()),
         Command::Verify(arguments) => cli::verify::verify(&arguments),
         Command::Load(arguments) => client::load_command::load(&(*arguments).into(), typed()),
@@ -40,24 +47,23 @@ fn main() -> ExitCode {
             selftest::beside::arrival_log::serve(listen, &cpus, &log).map(|()| Outcome::Done)
         }
         Command::Guard { .. } => Ok(Outcome::Done),
-    };
+    }
+}
+
+fn ended(ended: anyhow::Result<Outcome>) -> u8 {
     match ended {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Partly) => ExitCode::FAILURE,
-        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Ok(outcome) => failure::code_of(outcome),
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            errln!("error: {error:#}");
             failure::exit_code(&error)
         }
     }
 }
 
-/// The command as a person types it: the alias where it was used.
-fn typed() -> String {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match arguments.split_first() {
-        Some((first, [])) if first == "bench" => "cargo bench-all".to_owned(),
-        Some((first, rest)) if first == "bench" => format!("cargo bench-all {}", shell::command_line(rest)),
-        _ => format!("harness {}", shell::command_line(&arguments)),
+fn guard(mut program: Vec<OsString>) -> ExitCode {
+    let arguments = program.split_off(1);
+    match program.pop().map(|program| host::guard::run(program, arguments)) {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }

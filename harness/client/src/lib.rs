@@ -3,6 +3,9 @@
 //!
 //! It knows no rows, scenarios or results folders.
 
+// A print macro panics where nothing can be written: `terminal::streams` is the one way.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod target;
 
 pub mod load_command;

@@ -27,6 +27,9 @@
 //! It knows no application (a [`Check`] judges answers), no scheduling class (a hook may set one) and no record
 //! format, and it prints nothing.
 
+// A print macro panics where nothing can be written: `terminal::streams` is the one way.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod check;
 mod exponential;
 pub mod pacing;

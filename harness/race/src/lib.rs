@@ -8,6 +8,9 @@
 //!
 //! It measures across a process boundary: it knows rows, which are data, and never a server.
 
+// A print macro panics where nothing can be written: `terminal::streams` is the one way.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod registry;
 
 pub mod plan;

@@ -28,7 +28,7 @@ use crate::{
     },
     verify::gate::{Gate, verify_rows},
 };
-use terminal::{interrupt::Interrupt, outcome::Outcome, progress::Progress};
+use terminal::{errln, interrupt::Interrupt, outcome::Outcome, progress::Progress};
 
 const CANNOT_KEEP: &str =
     "cannot keep what was measured; what was kept before is whole, and --resume goes on from there";
@@ -54,7 +54,7 @@ impl Run {
         plan.scenarios.retain(|scenario| match context.topology.plan(scenario, 0) {
             Ok(_) => true,
             Err(error) => {
-                anstream::eprintln!("error: {error}");
+                errln!("error: {error}");
                 failures.push(Failure {
                     what: scenario.name.clone(),
                     reason: error.to_string(),
@@ -139,7 +139,7 @@ impl Run {
         for verdict in &verified.rows {
             if let Some(reason) = verdict.reason() {
                 context.programs.remove(&verdict.row);
-                anstream::eprintln!("error: {} is not raced: {reason}", verdict.row);
+                errln!("error: {} is not raced: {reason}", verdict.row);
                 let reason = format!("not raced: {reason}");
                 self.record.failures.push(Failure { what: verdict.row.clone(), reason, start: None });
             }

@@ -2,6 +2,9 @@
 //!
 //! A report is a pure function of a results folder; nothing is ever computed from a report.
 
+// A print macro panics where nothing can be written: `terminal::streams` is the one way.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 // What counts, and what it comes to.
 mod kept;
 mod middle;
@@ -51,11 +54,10 @@ pub mod pages;
 pub mod check;
 pub mod publish;
 
-use std::{borrow::Cow, io};
+use std::io;
 
 use conclusions::Report;
 use race::records::folder::{Contents, Folder, FolderError};
-use terminal::charset;
 
 /// The whole report of a run in Markdown.
 pub fn markdown(contents: &Contents) -> String {
@@ -73,12 +75,11 @@ pub fn write(folder: &Folder) -> Result<String, FolderError> {
     Ok(text)
 }
 
-/// The part of a report that a person at a terminal wants: the tables, without the description of the host, in
-/// characters that can be shown there.
-pub fn for_terminal(markdown: &str) -> Cow<'_, str> {
+/// The part of a report that a person at a terminal wants: the tables, without the description of the host.
+pub fn for_terminal(markdown: &str) -> &str {
     let end = markdown.find(markdown::HOST_HEADING).unwrap_or(markdown.len());
     let start = markdown.find("\n## ").unwrap_or(0);
-    charset::shown(markdown.get(start..end).unwrap_or(markdown).trim())
+    markdown.get(start..end).unwrap_or(markdown).trim()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use race::{
     programs::workspace::Workspace,
-    records::folder::{FolderError, write_whole},
+    records::folder::{FolderError, write_page},
 };
 
 use super::{
@@ -50,7 +50,7 @@ pub fn pages(workspace: &Workspace, published: &Published) -> Result<Vec<Page>, 
 pub fn write_pages(workspace: &Workspace, published: &Published) -> Result<(), FolderError> {
     for page in pages(workspace, published)? {
         let failed = |source| FolderError::Io { path: page.path.clone(), source };
-        write_whole(&page.path, page.content.as_bytes()).map_err(failed)?;
+        write_page(&page.path, &page.content).map_err(failed)?;
     }
     Ok(())
 }

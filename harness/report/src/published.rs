@@ -9,7 +9,7 @@ use race::{
     programs::workspace::Workspace,
     records::{
         environment::sha256_of,
-        folder::{Contents, Folder, write_whole},
+        folder::{Contents, Folder, write_page},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ impl Published {
         let failed = |source| ListError { path: path.clone(), source };
         let file = File { run: self.runs.clone() };
         let text = toml::to_string(&file).map_err(|error| failed(io::Error::other(error)))?;
-        write_whole(&path, format!("{HEAD}\n{text}").as_bytes()).map_err(failed)
+        write_page(&path, &format!("{HEAD}\n{text}")).map_err(failed)
     }
 
     /// Adds a run, at its place in time.

@@ -1,6 +1,6 @@
 //! One case, once: the scripted server started, loaded and ended, its log read.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use host::{cpus::CpuSet, launch::Launch};
@@ -39,7 +39,7 @@ pub(crate) fn attempt(case: &Case, surroundings: &Surroundings) -> anyhow::Resul
     let folder = tempfile::tempdir().context("cannot create a folder for the scripted server's log")?;
     let path = folder.path().join("log.csv");
     let mut server = Launch::new(std::env::current_exe()?)
-        .args(arguments(case, surroundings, &path)?)
+        .args(arguments(case, surroundings, &path))
         .cpus(CpuSet::from_iter([surroundings.server_cpu]))
         .guarded_by(guard_command()?)
         .spawn()
@@ -59,18 +59,16 @@ pub(crate) fn attempt(case: &Case, surroundings: &Surroundings) -> anyhow::Resul
     Ok(runs.into_iter().map(|run| run.with(&log)).collect())
 }
 
-fn arguments(case: &Case, surroundings: &Surroundings, log: &Path) -> anyhow::Result<Vec<String>> {
-    let mut arguments: Vec<String> =
-        ["scripted", "--spin", "--script", case.name.name()].map(str::to_owned).into();
-    arguments.extend(["--seed".to_owned(), surroundings.seed.to_string()]);
-    arguments.extend(["--lie".to_owned(), surroundings.lie.to_string()]);
-    let log =
-        log.to_str().context("the folder for temporary files has a name that is not UTF-8; set TMPDIR")?;
-    arguments.extend(["--log".to_owned(), log.to_owned()]);
+fn arguments(case: &Case, surroundings: &Surroundings, log: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> =
+        ["scripted", "--spin", "--script", case.name.name()].map(OsString::from).into();
+    arguments.extend(["--seed".into(), surroundings.seed.to_string().into()]);
+    arguments.extend(["--lie".into(), surroundings.lie.to_string().into()]);
+    arguments.extend(["--log".into(), log.into()]);
     if case.length == Length::Short {
-        arguments.push("--short".to_owned());
+        arguments.push("--short".into());
     }
-    Ok(arguments)
+    arguments
 }
 
 /// What is known of a run before the log is.

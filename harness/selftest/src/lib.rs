@@ -10,6 +10,9 @@
 //!
 //! The comparison of rows is checked likewise, by [`known_answers`], against servers with [`planted`] differences.
 
+// A print macro panics where nothing can be written: `terminal::streams` is the one way.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod beside;
 
 mod attempt;

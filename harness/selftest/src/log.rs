@@ -5,10 +5,12 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, BufWriter, Write},
+    io::{self, BufRead, BufReader, Write},
     ops::Range,
     path::Path,
 };
+
+use terminal::output::{Output, OutputError};
 
 use crate::script::Act;
 
@@ -46,6 +48,9 @@ pub enum LogError {
     /// The file cannot be written or read.
     #[error("the scripted server's log: {0}")]
     Io(#[from] io::Error),
+    /// It cannot be written where it should be.
+    #[error("the scripted server's log: {0}")]
+    Unwritten(#[from] OutputError),
     /// It was too small.
     #[error("the scripted server's log is full: {0} requests more than it has room for")]
     Full(u64),
@@ -101,16 +106,17 @@ impl Recorder {
     ///
     /// # Errors
     /// The file cannot be written, or there was no room for all requests.
-    pub(crate) fn write(&self, path: &Path) -> Result<(), LogError> {
-        let mut file = BufWriter::new(File::create(path)?);
-        writeln!(file, "{HEADER}")?;
-        for Entry { connection, act, arrival_ns, due_ns, written_ns } in &self.entries {
-            writeln!(file, "{connection},{},{arrival_ns},{due_ns},{written_ns}", act.name())?;
-        }
-        for Range { start, end } in &self.away {
-            writeln!(file, "0,{AWAY},{start},{start},{end}")?;
-        }
-        file.flush()?;
+    pub(crate) fn write(&self, log: Output) -> Result<(), LogError> {
+        log.finish(|file| {
+            writeln!(file, "{HEADER}")?;
+            for Entry { connection, act, arrival_ns, due_ns, written_ns } in &self.entries {
+                writeln!(file, "{connection},{},{arrival_ns},{due_ns},{written_ns}", act.name())?;
+            }
+            for Range { start, end } in &self.away {
+                writeln!(file, "0,{AWAY},{start},{start},{end}")?;
+            }
+            Ok(())
+        })?;
         if self.dropped > 0 { Err(LogError::Full(self.dropped)) } else { Ok(()) }
     }
 }
@@ -226,7 +232,7 @@ mod tests {
             recorder.written(number, 10 * index as u64 + 5);
         }
         recorder.away(3..9);
-        recorder.write(&path).unwrap();
+        recorder.write(Output::begin(&path).unwrap()).unwrap();
         let log = Log::read(&path).unwrap();
         assert_eq!(log.entries, recorder.entries);
         assert_eq!((log.away.len(), log.longest_away_ns()), (1, 6));
@@ -240,7 +246,7 @@ mod tests {
         let mut recorder = Recorder::with_capacity(1);
         assert!(recorder.arrived(entry(Act::Answer, 1, 0)).is_some());
         assert!(recorder.arrived(entry(Act::Answer, 2, 0)).is_none());
-        let refused = recorder.write(&folder.path().join("log.csv"));
+        let refused = recorder.write(Output::begin(&folder.path().join("log.csv")).unwrap());
         assert!(matches!(refused, Err(LogError::Full(1))), "{refused:?}");
     }
 

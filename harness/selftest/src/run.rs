@@ -20,7 +20,14 @@ use crate::{
     server,
 };
 use race::plan::cpu_plan::Topology;
-use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output, progress::Progress};
+use terminal::{
+    errln,
+    interrupt::Interrupt,
+    outcome::{Outcome, after},
+    outln,
+    output::Output,
+    progress::Progress,
+};
 
 /// What a person wants of `selftest`.
 #[derive(Clone, Debug)]
@@ -68,13 +75,11 @@ const SERVER_SEED: u64 = 0x5e2f_e200_0000_0000;
 /// There is only one CPU, the server cannot be run, or the JSON document cannot be written.
 pub fn selftest(args: &SelftestOptions) -> anyhow::Result<Outcome> {
     let [server_cpu, generator_cpu] = two_cpus()?;
+    let interrupt = Interrupt::listen("finished cases are kept")?;
     let export = args.export_json.as_deref().map(Output::begin).transpose()?;
     if Profile::of_this_build() == Profile::Debug {
-        anstream::eprintln!(
-            "warning: this is a debug build, whose generator is slower than the one that measures"
-        );
+        errln!("warning: this is a debug build, whose generator is slower than the one that measures");
     }
-    let interrupt = Interrupt::listen("finished cases are kept")?;
     let surroundings = Surroundings {
         server_cpu,
         generator_cpu,
@@ -84,11 +89,18 @@ pub fn selftest(args: &SelftestOptions) -> anyhow::Result<Outcome> {
     };
     let names: Vec<CaseName> = args.case.map_or_else(|| CaseName::ALL.into(), |case| vec![case]);
     let cases: Vec<Case> = names.into_iter().map(|name| Case::new(name, args.length)).collect();
-    let report = run_cases(&cases, args, &surroundings, &interrupt)?;
+    let mut report = Report {
+        length: args.length,
+        seed: args.seed,
+        server_cpu: surroundings.server_cpu,
+        generator_cpu: surroundings.generator_cpu,
+        cases: Vec::new(),
+        interrupted: false,
+    };
+    let ran = run_cases(&cases, &mut report, &surroundings, &interrupt);
     print(&report);
-    if let Some(export) = export {
-        export.finish_json(&report)?;
-    }
+    let written = export.map_or(Ok(()), |export| export.finish_json(&report));
+    after(written.map_err(Into::into), ran)?;
     Ok(match (report.interrupted, report.count(Verdict::Fail)) {
         (true, _) => Outcome::Interrupted,
         (false, 0) => Outcome::Done,
@@ -124,22 +136,15 @@ fn two_cpus() -> anyhow::Result<[usize; 2]> {
     Ok(pair)
 }
 
+/// What was finished is in the report, whatever ends the rest.
 fn run_cases(
     cases: &[Case],
-    args: &SelftestOptions,
+    report: &mut Report,
     surroundings: &Surroundings,
     interrupt: &Interrupt,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<()> {
     let progress = Progress::new("self-test", cases.len());
-    let mut time = TimeLimit::new(args.length, cases);
-    let mut report = Report {
-        length: args.length,
-        seed: args.seed,
-        server_cpu: surroundings.server_cpu,
-        generator_cpu: surroundings.generator_cpu,
-        cases: Vec::new(),
-        interrupted: false,
-    };
+    let mut time = TimeLimit::new(report.length, cases);
     for case in cases {
         progress.doing(case.name.name());
         time.first_attempt(case);
@@ -151,7 +156,7 @@ fn run_cases(
         progress.done(&format!("{}: {} checks", case.name.name(), found.checks.len()));
         report.cases.push(found);
     }
-    Ok(report)
+    Ok(())
 }
 
 /// Runs a case until the machine lets it be judged, as often as there is time.
@@ -223,10 +228,8 @@ impl TimeLimit {
 
 fn print(report: &Report) {
     let Report { server_cpu, generator_cpu, .. } = report;
-    anstream::println!(
-        "scripted server on CPU {server_cpu}, generator on CPU {generator_cpu}; times in us\n"
-    );
+    outln!("scripted server on CPU {server_cpu}, generator on CPU {generator_cpu}; times in us\n");
     let table = report.table();
     let table = if std::io::stdout().is_terminal() { Report::coloured(&table) } else { table };
-    anstream::println!("{table}\n\n{}", report.remarks().trim_end());
+    outln!("{table}\n\n{}", report.remarks().trim_end());
 }

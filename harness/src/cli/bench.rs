@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use host::ready::Profile;
 
@@ -35,7 +35,15 @@ use race::{
     run::Run,
     verify::gate::{Gate, cache_folder},
 };
-use terminal::{interrupt::Interrupt, outcome::Outcome, progress::about, shell};
+use terminal::{
+    errln,
+    interrupt::Interrupt,
+    out,
+    outcome::{Outcome, all_of},
+    outln,
+    progress::about,
+    shell::quoted,
+};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -193,7 +201,7 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
     let skipped = prerequisites::skip(&mut rows, workspace.root(), &args.only);
     for skipped in &skipped {
         let kind = if skipped.named { "error" } else { "warning" };
-        anstream::eprintln!("{kind}: skipped: {skipped}");
+        errln!("{kind}: skipped: {skipped}");
     }
     if rows.is_empty() {
         bail!("no row is left to race: what they need is missing");
@@ -202,7 +210,7 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
         context.profile = Profile::Debug;
     }
     let mut run = Run::new(plan(args, rows, scenarios)?, skipped, context)?;
-    anstream::print!("{}", describe(&run.record.plan, &context.topology)?);
+    out!("{}", describe(&run.record.plan, &context.topology)?);
     if args.dry_run {
         return Ok(Prepared::Told(run.outcome()));
     }
@@ -212,7 +220,7 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
     let mut environment = Environment::capture(workspace, command.clone())?;
     environment.required = prerequisites::versions(&run.record.plan.rows, workspace.root(), &context.guard);
     for said in prerequisites::unexpected(&run.record.plan.rows, &environment.required) {
-        anstream::eprintln!("warning: {said}");
+        errln!("warning: {said}");
     }
     environment.rehearsal = args.rehearsal;
     environment.start = Some(StartRecord::of(&run.record.plan.rows, &start_environment::own()));
@@ -237,7 +245,7 @@ fn resume(path: &Path, field: &Field, args: &BenchArgs, context: &mut Context) -
     }
     let mut run = Run::resume(&resumed, context)?;
     let (starts, complete) = (run.record.plan.starts, resumed.complete().len());
-    anstream::println!("{complete} of {starts} starts of {} were finished", path.display());
+    outln!("{complete} of {starts} starts of {} were finished", path.display());
     if args.dry_run {
         return Ok(Prepared::Told(run.outcome()));
     }
@@ -253,7 +261,10 @@ fn resume(path: &Path, field: &Field, args: &BenchArgs, context: &mut Context) -
     Ok(Prepared::Race(Box::new(Race { run, folder, _alone: alone })))
 }
 
-/// Asks whether the rows keep the contract, measures, and shows the tables.
+/// What is said where a file of a run cannot be written at its end.
+const NOT_KEPT: &str = "what the run came to is shown above and not kept; make room there, and `harness report RUN` draws it again";
+
+/// Has the race measured, and shows the tables.
 fn run_race(
     race: Race,
     args: &BenchArgs,
@@ -261,6 +272,31 @@ fn run_race(
     context: &mut Context,
 ) -> anyhow::Result<Outcome> {
     let Race { mut run, folder, .. } = race;
+    let measured = measure(&mut run, &folder, workspace, context);
+    run.record.interrupted = context.interrupt.asked();
+    // What was finished is shown, whatever becomes of the files.
+    let kept = folder.write_run(&run.record).context(NOT_KEPT);
+    let contents = match folder.contents_of(run.record.clone()) {
+        Ok(contents) if measured.is_ok() || !contents.measurements.complete.is_empty() => contents,
+        contents => {
+            let read = contents.map(|_nothing| ()).map_err(Into::into);
+            return all_of([read, kept, measured]).map(|()| run.outcome());
+        }
+    };
+    let markdown = report::markdown(&contents);
+    outln!("\n{}", report::for_terminal(&markdown));
+    say_where(&run, &folder, args);
+    let reported = folder.write_report(&markdown).context(NOT_KEPT);
+    all_of([reported, kept, measured]).map(|()| run.outcome())
+}
+
+/// Asks whether the rows keep the contract, and measures.
+fn measure(
+    run: &mut Run,
+    folder: &Folder,
+    workspace: &Workspace,
+    context: &mut Context,
+) -> anyhow::Result<()> {
     let root = workspace.root().to_owned();
     run.verify(context, &Gate { folder: cache_folder(workspace), root, fresh: false })?;
     folder.write_run(&run.record)?;
@@ -268,27 +304,26 @@ fn run_race(
     if run.can_race(context) {
         run.calibrate(context)?;
         folder.write_run(&run.record)?;
-        run.starts(context, &folder, &mut log)?;
+        run.starts(context, folder, &mut log)?;
     } else if !context.interrupt.asked() {
-        anstream::eprintln!("error: no row is left to race");
+        errln!("error: no row is left to race");
     }
-    run.record.interrupted = context.interrupt.asked();
-    folder.write_run(&run.record)?;
+    Ok(())
+}
 
-    let markdown = report::write(&folder)?;
-    anstream::println!("\n{}", report::for_terminal(&markdown));
+/// Where the time went, where the records are, and how to go on.
+fn say_where(run: &Run, folder: &Folder, args: &BenchArgs) {
     let TimeSpent { building_s, verifying_s, calibrating_s, starts_s, .. } = run.record.time;
-    anstream::println!(
+    outln!(
         "{} in all, {} of it building and verifying; {:.0}% of the rest was spent in measuring windows",
         about(Duration::from_secs_f64((building_s + verifying_s + calibrating_s + starts_s).round())),
         about(Duration::from_secs_f64((building_s + verifying_s).round())),
         100.0 * run.record.time.measuring_share(),
     );
-    anstream::println!("The records are in {}", folder.path().display());
+    outln!("The records are in {}", folder.path().display());
     if run.record.interrupted && args.resume.is_none() {
-        anstream::println!("Go on with: cargo bench-all --resume {}", shell::quoted(folder.path()));
+        outln!("Go on with: cargo bench-all --resume {}", quoted(folder.path()));
     }
-    Ok(run.outcome())
 }
 
 fn alone(args: &BenchArgs) -> anyhow::Result<Option<Alone>> {
@@ -300,7 +335,7 @@ fn alone(args: &BenchArgs) -> anyhow::Result<Option<Alone>> {
 
 fn warn_of_priority(plan: &RunPlan, context: &Context) {
     if !context.may_raise_priority && plan.scenarios.iter().any(|s| s.placement == Placement::Shared) {
-        anstream::eprintln!(
+        errln!(
             "warning: the generator cannot raise its priority on shared CPUs; run as root, or allow real-time \
              priority (ulimit -r), or its own lateness may show in the figures"
         );

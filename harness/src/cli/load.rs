@@ -1,6 +1,7 @@
 //! The command line of `harness load`.
 
 use std::{
+    ffi::OsString,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -39,6 +40,7 @@ Exit codes:
   1    nothing was answered rightly, an answer had the wrong content, or the server or a file
        could not be reached
   2    the command line is wrong
+  3    measured, and what was printed did not all arrive; files are written all the same
   130  interrupted; what was measured until then is shown";
 
 /// Arguments of `load`.
@@ -89,7 +91,7 @@ pub(crate) struct LoadArgs {
     pub method: Option<String>,
     /// Body: text, or @FILE for the bytes of a file
     #[arg(short = 'd', long, value_name = "TEXT|@FILE", help_heading = "Request")]
-    pub body: Option<String>,
+    pub body: Option<OsString>,
     /// Header field, as often as wanted
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = Field::parse, help_heading = "Request")]
     pub headers: Vec<Field>,
@@ -122,7 +124,7 @@ pub(crate) struct LoadArgs {
     pub expect_status: Option<u16>,
     /// The one content that is right: text, or @FILE
     #[arg(long, value_name = "TEXT|@FILE", help_heading = "Answers")]
-    pub expect_body: Option<String>,
+    pub expect_body: Option<OsString>,
 
     /// One generator thread pinned to each of these CPUs, such as 0-3,6; without it, one thread that is not pinned
     #[arg(long, value_name = "LIST", help_heading = "Generator")]
@@ -233,7 +235,10 @@ mod tests {
             parsed(&["-c", "8", "-z", "2s", "-q", "1_500", "-m", "PUT", "-d", "x", "-t", "1s"]).unwrap();
         assert_eq!((arguments.connections, arguments.rate), (8, Some(1_500.0)));
         assert_eq!((arguments.window(), arguments.timeout), (Duration::from_secs(2), Duration::from_secs(1)));
-        assert_eq!((arguments.method.as_deref(), arguments.body.as_deref()), (Some("PUT"), Some("x")));
+        assert_eq!(
+            (arguments.method.as_deref(), arguments.body.as_deref()),
+            (Some("PUT"), Some("x".as_ref()))
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -12,7 +12,7 @@ use race::{
     records::folder::{Folder, runs_below},
 };
 use report::{pages::write_pages, published::Published, reservation::Reservation};
-use terminal::outcome::Outcome;
+use terminal::{errln, outcome::Outcome, outln};
 
 /// Shown below the help of `report`.
 pub(super) const EXAMPLES: &str = "\
@@ -82,13 +82,14 @@ pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
         },
     };
     let is_published = published()?.is_some_and(|published| published.find(folder.path()).is_some());
-    let markdown = if is_published { folder.report()? } else { report::write(&folder)? };
-    anstream::println!("{}", report::for_terminal(&markdown));
-    if is_published {
-        anstream::eprintln!(
-            "{} is published: this is its report as it was, and not made again",
-            folder.path().display()
-        );
+    let markdown = if is_published { folder.report()? } else { report::markdown(&folder.contents()?) };
+    outln!("{}", report::for_terminal(&markdown));
+    if !is_published {
+        let said =
+            "the tables above are not kept; make room there, or let it be written to, and draw them again";
+        folder.write_report(&markdown).context(said)?;
+    } else {
+        errln!("{} is published: this is its report as it was, and not made again", folder.path().display());
     }
     Ok(Outcome::Done)
 }
@@ -100,13 +101,13 @@ fn publish(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
         say_published(given);
     } else {
         write_pages(&workspace, &Published::read(&workspace)?)?;
-        anstream::println!("README.md and results/README.md are made again from what is published");
+        outln!("README.md and results/README.md are made again from what is published");
     }
     Ok(Outcome::Done)
 }
 
 fn say_published(given: &Path) {
-    anstream::println!(
+    outln!(
         "{} is published: README.md, results/README.md and results/published.toml name it; commit them with its folder",
         given.display()
     );
@@ -123,12 +124,12 @@ pub(crate) fn check(arguments: &CheckArgs) -> anyhow::Result<Outcome> {
                 Some(published) => report::check::folder(&Folder::open(path), &published)?,
                 None => report::check::alone(&Folder::open(path))?,
             };
-            anstream::println!("{said}");
+            outln!("{said}");
         }
         None => {
             let workspace = workspace()?;
             for said in report::check::all(&workspace, &Published::read(&workspace)?)? {
-                anstream::println!("{said}");
+                outln!("{said}");
             }
         }
     }

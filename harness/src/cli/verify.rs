@@ -12,7 +12,7 @@ use race::{
         listing, table,
     },
 };
-use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output};
+use terminal::{errln, interrupt::Interrupt, out, outcome::Outcome, outln, output::Output};
 
 /// Shown below the help of `verify`.
 pub(super) const EXAMPLES: &str = "\
@@ -75,10 +75,11 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<Outcome> {
     let skipped = prerequisites::skip(&mut rows, workspace.root(), &args.rows);
     for skipped in &skipped {
         let kind = if skipped.named { "error" } else { "warning" };
-        anstream::eprintln!("{kind}: skipped: {skipped}");
+        errln!("{kind}: skipped: {skipped}");
     }
+    let interrupt = Interrupt::listen("what was verified is kept")?;
     let export = args.export_json.as_deref().map(Output::begin).transpose()?;
-    let mut context = Context::new(Interrupt::listen("what was verified is kept")?)?;
+    let mut context = Context::new(interrupt)?;
 
     let mut unbuilt = Vec::new();
     build_all(&rows, &mut context, &workspace, |progress, row, reason| {
@@ -90,13 +91,13 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<Outcome> {
     let verified = verify_rows(&rows, &unbuilt, &context, &gate)?;
 
     if args.list_deviations {
-        anstream::print!("{}", listing::tables(&verified));
+        out!("{}", listing::tables(&verified));
         let is_played = !verified.interrupted && verified.rows.iter().all(|row| row.error.is_none());
         return Ok(if is_played { Outcome::Done } else { Outcome::Partly });
     }
     let table = table::table(&verified);
     let table = if std::io::stdout().is_terminal() { table::coloured(&table) } else { table };
-    anstream::println!("{table}\n\n{}", table::remarks(&verified, args.all_cases).trim_end());
+    outln!("{table}\n\n{}", table::remarks(&verified, args.all_cases).trim_end());
     if let Some(export) = export {
         export.finish_json(&table::Export::of(&verified))?;
     }

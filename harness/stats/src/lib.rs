@@ -10,6 +10,9 @@
 //! not what a row, an architecture or a request is: values come in as plain numbers, and every answer is a plain
 //! value that serialises. An answer that the data do not support is a variant that says so, never a NaN.
 
+// A print macro panics where nothing can be written: `terminal::streams` is the one way.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 // What one window recorded, and the instrument's own books.
 pub mod censored;
 pub mod digest;

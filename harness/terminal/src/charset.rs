@@ -1,13 +1,13 @@
 //! Which characters whoever reads what is printed can see.
 //!
 //! Bars are drawn with block characters, and microseconds have a micro sign. Where the locale is not one of UTF-8 a terminal shows
-//! them as three wrong letters each, so that they become ASCII of the same width. What a person named stays as it is: it is
+//! them as two or three wrong letters each, so that they become ASCII of the same width. What a person named stays as it is: it is
 //! written in their own way.
 
-use std::{borrow::Cow, env, ffi::OsString, sync::OnceLock};
+use std::{borrow::Cow, env, ffi::OsString, mem, sync::OnceLock};
 
 /// What is drawn, and what stands for it. Only single characters, so that columns stay where they are.
-const IN_ASCII: [(char, char); 21] = [
+const DRAWN: [(char, char); 10] = [
     ('█', '#'),
     ('▉', '#'),
     ('▊', '#'),
@@ -18,17 +18,6 @@ const IN_ASCII: [(char, char); 21] = [
     ('▏', '-'),
     ('━', '='),
     ('╸', '>'),
-    ('µ', 'u'),
-    ('μ', 'u'),
-    ('×', 'x'),
-    ('±', '~'),
-    ('·', '.'),
-    ('…', '.'),
-    ('–', '-'),
-    ('—', '-'),
-    ('λ', 'L'),
-    ('≤', '<'),
-    ('≥', '>'),
 ];
 
 /// A text as the locale of this process can show it.
@@ -41,8 +30,15 @@ fn shown_where(utf_8: bool, text: &str) -> Cow<'_, str> {
     if utf_8 || text.is_ascii() {
         return Cow::Borrowed(text);
     }
+    let mut before = ' ';
     let in_ascii = |character: char| {
-        IN_ASCII.iter().find(|(drawn, _)| *drawn == character).map_or(character, |(_, ascii)| *ascii)
+        let before = mem::replace(&mut before, character);
+        match DRAWN.iter().find(|(drawn, _)| *drawn == character) {
+            Some((_, ascii)) => *ascii,
+            // Of a time, and not of a name.
+            None if character == 'µ' && before.is_ascii_digit() => 'u',
+            None => character,
+        }
     };
     Cow::Owned(text.chars().map(in_ascii).collect())
 }
@@ -92,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_is_drawn_becomes_ascii_of_the_same_width_and_names_stay() {
-        assert_eq!(shown_where(false, "██▌ 39.01µs ━━╸ café"), "##= 39.01us ==> café");
+        assert_eq!(shown_where(false, "██▌ 39.01µs ━━╸ café µ.json"), "##= 39.01us ==> café µ.json");
         assert_eq!(shown_where(true, "██▌ 39.01µs"), "██▌ 39.01µs");
     }
 

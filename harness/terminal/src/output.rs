@@ -1,76 +1,94 @@
-//! Files that a person names on the command line: known to be writable before anything is measured, and there whole or
-//! not at all. What is no regular file (a pipe, a device such as /dev/null) is written to as it is.
+//! Files that a person names on the command line: known to be writable before anything is measured, and there whole or not at all.
+//! A link stays a link and a mode the mode that it was; a pipe, a device such as /dev/null and this process's own streams are written
+//! to as they are.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
+
+use crate::{place::Place, replace::Way, streams, writer::Writer};
 
 /// A file to be written at the end of a run.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
-    /// Written beside the path and moved there at the end; absent for what is no regular file.
-    partial: Option<PathBuf>,
-    file: File,
+    place: Place,
 }
 
 /// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be written: {error}; name a file in a folder that exists and may be written to", path.display())]
+#[error("{} cannot be written: {error}; {}", path.display(), advice(error))]
 pub struct OutputError {
     path: PathBuf,
     error: io::Error,
 }
 
+impl OutputError {
+    /// Whether this process was to end while it waited for a reader.
+    pub fn is_interrupt(&self) -> bool {
+        self.error.kind() == io::ErrorKind::Interrupted
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room there, or name a file elsewhere"
+        }
+        io::ErrorKind::FileTooLarge => "raise the limit of the size of files (`ulimit -f`)",
+        io::ErrorKind::IsADirectory => "name a file in that folder",
+        io::ErrorKind::InvalidFilename => "choose a shorter name",
+        io::ErrorKind::TimedOut | io::ErrorKind::BrokenPipe => "have it read to its end",
+        _ => "name a file in a folder that exists and may be written to",
+    }
+}
+
 impl Output {
-    /// Finds out whether the file can be written later. What it holds stays until there is something to replace it.
+    /// Finds out whether the file can be written later. What it holds stays until there is something to replace it, and nothing is
+    /// left beside it meanwhile.
     ///
     /// # Errors
     /// It cannot.
     pub fn begin(path: &Path) -> Result<Self, OutputError> {
-        Self::try_begin(path).map_err(|error| OutputError { path: path.to_owned(), error })
-    }
-
-    fn try_begin(path: &Path) -> io::Result<Self> {
-        let special = fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
-        if special {
-            let file = OpenOptions::new().write(true).open(path)?;
-            return Ok(Self { path: path.to_owned(), partial: None, file });
+        match Place::of(path) {
+            Ok(place) => Ok(Self { path: path.to_owned(), place }),
+            Err(error) => Err(OutputError { path: path.to_owned(), error }),
         }
-        let name = path.file_name().filter(|_| !path.is_dir()).ok_or(io::ErrorKind::IsADirectory)?;
-        let mut partial = name.to_owned();
-        partial.push(format!(".{}.partial", std::process::id()));
-        let partial = path.with_file_name(partial);
-        let file = File::create(&partial)?;
-        Ok(Self { path: path.to_owned(), partial: Some(partial), file })
     }
 
-    /// Writes the file and gives it its name.
+    /// The file as it was named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether both are one regular file, by whatever names.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        let whole = |place: &Place| match place {
+            Place::File(target) => {
+                let folder = target.path.parent().and_then(|folder| folder.canonicalize().ok());
+                Some((folder, target.path.file_name()?.to_owned()))
+            }
+            Place::Stream(_) | Place::Special(_) => None,
+        };
+        whole(&self.place).is_some_and(|own| Some(own) == whole(&other.place))
+    }
+
+    /// Writes the file.
     ///
     /// # Errors
     /// The disk is full, or the folder went away.
-    pub fn finish(
-        mut self,
-        write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
-    ) -> Result<(), OutputError> {
-        self.try_finish(write).map_err(|error| OutputError { path: self.path.clone(), error })
+    pub fn finish(self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), OutputError> {
+        let mut content = Vec::new();
+        let written = write(&mut content).and_then(|()| match self.place {
+            // It may have become another meanwhile, or gone.
+            Place::File(_) => Place::of(&self.path)?.put(&content, Way::default()),
+            place => place.put(&content, Way::default()),
+        });
+        written.map_err(|error| OutputError { path: self.path, error })
     }
 
-    fn try_finish(&mut self, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
-        let mut out = BufWriter::new(&self.file);
-        write(&mut out)?;
-        out.flush()?;
-        drop(out);
-        if let Some(partial) = &self.partial {
-            fs::rename(partial, &self.path)?;
-            self.partial = None;
-        }
-        Ok(())
-    }
-
-    /// Writes a value as JSON, indented, and gives the file its name.
+    /// Writes a value as JSON, indented.
     ///
     /// # Errors
     /// See [`Output::finish`].
@@ -82,31 +100,111 @@ impl Output {
     }
 }
 
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(partial) = &self.partial {
-            // Nothing was measured that it could hold.
-            let _ = fs::remove_file(partial);
+/// Writes a file that is never half written: after a crash, of the machine too, it is what it was or what it was to become. Until it is
+/// whole it has `extension` instead of its own, where nothing else may be; or is hidden. Returns the file that was written, which a
+/// link led to; nothing where it is none.
+///
+/// # Errors
+/// The disk is full, or the folder went away. The file is what it was then, and the other is gone.
+pub fn write_durably(path: &Path, extension: Option<&str>, content: &[u8]) -> io::Result<Option<PathBuf>> {
+    let place = Place::of(path)?;
+    let written = match &place {
+        Place::File(target) => Some(target.path.clone()),
+        _ => None,
+    };
+    place.put(content, Way { extension, is_durable: true })?;
+    Ok(written)
+}
+
+impl Place {
+    fn put(self, content: &[u8], way: Way<'_>) -> io::Result<()> {
+        match self {
+            Self::Stream(stream) => {
+                // Whether it arrives is known when everything that is printed has.
+                streams::print_bytes(stream, content);
+                Ok(())
+            }
+            Self::Special(file) => {
+                let writer = Writer::new(file, usize::MAX);
+                writer.put(content);
+                Ok(writer.end(None)?)
+            }
+            Self::File(target) => target.put(content, way),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileTypeExt;
+    use std::{
+        fs,
+        os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    };
 
     use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
 
     #[test]
     fn a_file_holds_what_it_held_until_there_is_something_to_replace_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.json");
         fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
+        let before = fs::metadata(&path).unwrap();
         drop(Output::begin(&path).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-        Output::begin(&path).unwrap().finish_json(&[1]).unwrap();
+        let output = Output::begin(&path).unwrap();
+        assert_eq!(names(folder.path()), ["a.json"]);
+        output.finish_json(&[1]).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "[\n  1\n]\n");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let after = fs::metadata(&path).unwrap();
+        assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
+        assert_ne!(after.ino(), before.ino(), "it was written over");
+        assert_eq!(names(folder.path()), ["a.json"]);
+
+        // A new one is like any other.
+        let [new, any] = ["new", "any"].map(|name| folder.path().join(name));
+        Output::begin(&new).unwrap().finish_json(&[1]).unwrap();
+        fs::write(&any, "").unwrap();
+        assert_eq!(fs::metadata(&new).unwrap().mode(), fs::metadata(&any).unwrap().mode());
+    }
+
+    #[test]
+    fn what_became_of_the_file_meanwhile_is_what_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        fs::write(&path, "old").unwrap();
+        let output = Output::begin(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        output.finish_json(&[1]).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "[\n  1\n]\n");
+        let output = Output::begin(&path).unwrap();
+        fs::remove_dir_all(folder.path()).unwrap();
+        let error = output.finish_json(&[1]).unwrap_err().to_string();
+        assert!(error.contains("a.json cannot be written: No such file or directory"), "{error}");
+    }
+
+    #[test]
+    fn one_file_is_known_by_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("a.json", path("link")).unwrap();
+        fs::create_dir(path("inner")).unwrap();
+        let output = |path: &Path| Output::begin(path).unwrap();
+        for (other, is_same) in
+            [("a.json", true), ("link", true), ("inner/../a.json", true), ("b.json", false)]
+        {
+            assert_eq!(output(&path("a.json")).is_same_file(&output(&path(other))), is_same, "{other}");
+        }
+        let null = Path::new("/dev/null");
+        assert!(!output(null).is_same_file(&output(null)));
     }
 
     #[test]
@@ -114,14 +212,41 @@ mod tests {
         let path = Path::new("/dev/null");
         Output::begin(path).unwrap().finish_json(&[1]).unwrap();
         assert!(fs::metadata(path).unwrap().file_type().is_char_device());
+        let error = Output::begin(Path::new("/dev/full")).unwrap().finish_json(&[1]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "/dev/full cannot be written: No space left on device (os error 28); make room there, or name a file elsewhere"
+        );
     }
 
     #[test]
     fn what_cannot_be_written_is_known_beforehand() {
         let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().to_owned(), folder.path().join("nowhere/a.json")] {
+        let circle = folder.path().join("circle");
+        std::os::unix::fs::symlink("circle", &circle).unwrap();
+        for (path, expected) in [
+            (folder.path().to_owned(), "name a file in that folder"),
+            (folder.path().join("a.json/"), "name a file in that folder"),
+            (folder.path().join("nowhere/a.json"), "name a file in a folder that exists"),
+            (circle, "Too many levels of symbolic links"),
+            ("/proc/self/fd/1000000".into(), "Bad file descriptor"),
+            ("/dev/stdin/a".into(), " cannot be written: "),
+        ] {
             let error = Output::begin(&path).unwrap_err().to_string();
-            assert!(error.contains(" cannot be written: "), "{error}");
+            assert!(error.contains(" cannot be written: ") && error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_written_durably_is_written_by_way_of_the_file_that_is_named_and_not_over_what_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        fs::write(folder.path().join("a.part"), "of a crash").unwrap();
+        assert_eq!(write_durably(&path, Some("part"), b"new").unwrap().as_ref(), Some(&path));
+        assert_eq!(
+            (fs::read(&path).unwrap(), names(folder.path())),
+            (b"new".to_vec(), vec!["a.json".to_owned()])
+        );
+        assert_eq!(write_durably(Path::new("/dev/null"), None, b"new").unwrap(), None);
     }
 }

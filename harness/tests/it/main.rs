@@ -3,6 +3,7 @@
 mod lap;
 mod markdown;
 mod rows;
+mod scene;
 mod support;
 
 mod circles;
@@ -16,7 +17,11 @@ mod laps;
 mod links;
 mod load_command;
 mod merge;
+mod not_text;
+mod output_files;
+mod output_streams;
 mod printed;
+mod printing;
 mod publish;
 mod quick;
 mod selftest;

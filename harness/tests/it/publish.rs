@@ -1,6 +1,6 @@
 //! Publishing is on purpose: what speaks against a run is said, and nothing is published by being there.
 
-use std::{fs, path::PathBuf, process::Output};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Output};
 
 use race::{
     fixtures::{
@@ -102,6 +102,22 @@ impl Checkout {
         let output = self.harness(arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+#[test]
+fn a_page_that_is_a_link_stays_one_and_keeps_its_mode_and_its_neighbours() {
+    let checkout = Checkout::new();
+    let (readme, elsewhere) = (checkout.path("README.md"), checkout.path("pages/README.md"));
+    fs::create_dir(checkout.path("pages")).unwrap();
+    fs::rename(&readme, &elsewhere).unwrap();
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("pages/README.md", &readme).unwrap();
+    fs::write(checkout.path("pages/README.unfinished"), "mine").unwrap();
+    checkout.published(&["report", "--publish", RUN]);
+    assert!(fs::symlink_metadata(&readme).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o7777, 0o640);
+    assert!(checkout.read("pages/README.md").contains("| work-stealing "));
+    assert_eq!(checkout.read("pages/README.unfinished"), "mine");
 }
 
 #[test]

@@ -34,9 +34,16 @@ use anyhow::{Context as _, bail};
 use stats::hdr_log::TimeRange;
 
 use crate::target::Target;
-use options::Prepared;
+use options::{OptionError, Prepared};
 use report::{Circumstances, Report};
-use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output};
+use terminal::{
+    errln,
+    interrupt::Interrupt,
+    out,
+    outcome::{Outcome, all_of},
+    outln,
+    output::Output,
+};
 use wanted::LoadOptions;
 use watch::Watch;
 
@@ -46,16 +53,21 @@ use watch::Watch;
 /// The command line makes no plan, the server cannot be reached, or an export cannot be written.
 pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
     let mut prepared = Prepared::new(args)?;
-    prepared.notes.iter().for_each(|note| anstream::eprintln!("note: {note}"));
+    prepared.notes.iter().for_each(|note| errln!("note: {note}"));
+    let interrupt = Interrupt::listen("what was measured until now is shown")?;
     let json = args.export_json.as_deref().map(Output::begin).transpose()?;
     let hdr = args.export_hdr.as_deref().map(Output::begin).transpose()?;
-    let interrupt = Interrupt::listen("what was measured until now is shown")?;
+    if let (Some(json), Some(hdr), Some(path)) = (&json, &hdr, &args.export_json)
+        && json.is_same_file(hdr)
+    {
+        return Err(OptionError::SameFile(path.clone()).into());
+    }
     reach(&prepared.target, args.timeout)?;
 
     if let Some(start) = args.start_at
         && wait_until(start, &interrupt, args.quiet)
     {
-        anstream::println!("interrupted before the start; nothing was measured");
+        outln!("interrupted before the start; nothing was measured");
         return Ok(Outcome::Interrupted);
     }
     let watch = Watch::new(args.quiet, args.requests);
@@ -80,13 +92,11 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
         );
     }
     let report = Report::new(&prepared, &outcome, circumstances);
-    if let Some(json) = json {
-        json.finish_json(&report)?;
-    }
-    if let Some(hdr) = hdr {
-        hdr.finish(|out| export::log_of(&report, &outcome, window).write(out))?;
-    }
-    anstream::print!("{}", summary::render(&report));
+    // First what a person sees, which no file can keep from it.
+    out!("{}", summary::render(&report));
+    let json = json.map(|json| json.finish_json(&report));
+    let hdr = hdr.map(|hdr| hdr.finish(|out| export::log_of(&report, &outcome, window).write(out)));
+    all_of(json.into_iter().chain(hdr))?;
     Ok(match (report.interrupted, report.is_good()) {
         (true, _) => Outcome::Interrupted,
         (false, true) => Outcome::Done,
@@ -111,7 +121,7 @@ fn wait_until(start: SystemTime, interrupt: &Interrupt, quiet: bool) -> bool {
     const LOOK_EVERY: Duration = Duration::from_millis(50);
     let left = || start.duration_since(SystemTime::now()).unwrap_or_default();
     if !quiet && let Ok(at) = jiff::Timestamp::try_from(start) {
-        anstream::eprintln!("starts at {at}, in {:.1} s", left().as_secs_f64());
+        errln!("starts at {at}, in {:.1} s", left().as_secs_f64());
     }
     while left() > LEAD && !interrupt.asked() {
         thread::sleep(LOOK_EVERY.min(left().saturating_sub(LEAD)));

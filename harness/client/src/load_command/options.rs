@@ -1,7 +1,13 @@
 //! From the command line to a plan of the generator: everything is read, resolved and checked here, once, and before
 //! anything is sent.
 
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsStr,
+    fs, io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use host::cpus::CpuSet;
 use load::{ConnectionPolicy, Opening, Pacing, Plan, Rate, Request, RequestError, Stream, Wait};
@@ -244,10 +250,9 @@ fn allowed_cpus(asked: Option<&CpuSet>) -> anyhow::Result<Vec<usize>> {
     }
 }
 
-/// The bytes of `TEXT`, or of the file of `@FILE`.
-fn text_or_file(text: &str) -> Result<Vec<u8>, OptionError> {
-    match text.strip_prefix('@') {
-        None => Ok(text.as_bytes().to_owned()),
-        Some(path) => fs::read(path).map_err(|error| OptionError::File { path: path.into(), error }),
-    }
+/// The bytes of `TEXT`, whatever they are, or of the file of `@FILE`.
+fn text_or_file(text: &OsStr) -> Result<Vec<u8>, OptionError> {
+    let Some(path) = text.as_bytes().strip_prefix(b"@") else { return Ok(text.as_bytes().to_owned()) };
+    let path = Path::new(OsStr::from_bytes(path));
+    fs::read(path).map_err(|error| OptionError::File { path: path.to_owned(), error })
 }

@@ -12,7 +12,7 @@ use super::{
     report::{Report, StreamReport},
     self_checks::time,
 };
-use terminal::{charset, numbers::thousands};
+use terminal::numbers::thousands;
 
 /// Escape sequences, which the stream leaves out where there is no terminal.
 const BOLD: &str = "\x1b[1m";
@@ -21,10 +21,6 @@ const PLAIN: &str = "\x1b[0m";
 
 /// The whole summary.
 pub(super) fn render(report: &Report) -> String {
-    charset::shown(&whole(report)).into_owned()
-}
-
-fn whole(report: &Report) -> String {
     let mut text = String::new();
     head(&mut text, report);
     if report.window_s == 0.0 {
@@ -453,6 +449,6 @@ mod tests {
             machine: MachineReport { steal: Some(0.004) },
             self_checks: Vec::new(),
         };
-        insta::assert_snapshot!(anstream::adapter::strip_str(&whole(&report)).to_string());
+        insta::assert_snapshot!(anstream::adapter::strip_str(&render(&report)).to_string());
     }
 }

@@ -1,6 +1,7 @@
 //! What a person wants of `load`, as it was typed, before anything is read or resolved.
 
 use std::{
+    ffi::OsString,
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -44,7 +45,7 @@ pub struct LoadOptions {
     /// Method; GET, or POST where there is a body
     pub method: Option<String>,
     /// Body: text, or @FILE for the bytes of a file
-    pub body: Option<String>,
+    pub body: Option<OsString>,
     /// Header field, as often as wanted
     pub headers: Vec<Field>,
     /// How long a request may take from its send, and an attempt to connect
@@ -65,7 +66,7 @@ pub struct LoadOptions {
     /// The one status that is right, such as 204, whatever the content
     pub expect_status: Option<u16>,
     /// The one content that is right: text, or @FILE
-    pub expect_body: Option<String>,
+    pub expect_body: Option<OsString>,
     /// One generator thread pinned to each of these CPUs, such as 0-3,6; without it, one thread that is not pinned
     pub cpus: Option<CpuSet>,
     /// Poll rather than sleep (in a closed loop: while an answer may come soon), for the least lag; only for CPUs that

@@ -8,12 +8,12 @@ use std::{
 };
 
 use host::cpus::CpuSet;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use load::{Observer, Phase, Progress};
 
 use super::self_checks::time;
 use race::machine::sample::MachineSample;
-use terminal::numbers::thousands;
+use terminal::{errln, numbers::thousands, progress::on_stderr};
 
 /// How often a terminal's line is drawn again.
 const ON_TERMINAL: Duration = Duration::from_millis(200);
@@ -54,7 +54,7 @@ impl Watch {
         let view = if quiet {
             View::Nothing
         } else if stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let bar = ProgressBar::with_draw_target(None, on_stderr());
             bar.set_style(
                 ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
             );
@@ -114,7 +114,7 @@ impl Observer for Watch {
         let line = line(progress, last.as_ref(), self.requests);
         match &self.view {
             View::Terminal(bar) => bar.set_message(line),
-            View::Lines => anstream::eprintln!("{line}"),
+            View::Lines => errln!("{line}"),
             View::Nothing => {}
         }
     }

@@ -10,8 +10,9 @@ mod table;
 mod warning;
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +20,7 @@ use stats::hdr_log::{HdrLog, LogError};
 
 use input::Input;
 use terminal::{
-    charset,
+    errln, out,
     outcome::Outcome,
     output::{Output, OutputError},
 };
@@ -96,20 +97,23 @@ pub fn merge(args: &MergeOptions) -> anyhow::Result<Outcome> {
         }
     }
     let merged = sum(&inputs);
-    anstream::print!("{}", charset::shown(&table::inputs(&inputs)));
-    anstream::print!("{}", charset::shown(&table::tags(&merged)));
+    out!("{}", table::inputs(&inputs));
+    out!("{}", table::tags(&merged));
     for warning in repeated.into_iter().chain(warning::about(&inputs, &merged)) {
-        anstream::eprintln!("\x1b[33mwarning:\x1b[0m {warning}");
+        errln!("\x1b[33mwarning:\x1b[0m {warning}");
     }
+    // Nothing was measured that would be lost: the sum is shown, and is made again as fast.
     if let Some(out) = &args.out {
         Output::begin(out)?.finish(|file| merged.write(file))?;
     }
     Ok(Outcome::Done)
 }
 
+/// By whatever names: a link to a log leads to it, and a second name is as good as the first.
 fn are_same_file(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
+    let regular = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file);
+    match (regular(a), regular(b)) {
+        (Some(a), Some(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
         _ => false,
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, path::Path, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
+use terminal::out;
 
 use super::{
     ending::Ending,
@@ -55,7 +56,7 @@ impl Console {
 
     fn print(&self, text: &str) {
         if !self.quiet {
-            anstream::print!("{text}");
+            out!("{text}");
         }
     }
 

@@ -44,7 +44,13 @@ use ending::Ending;
 use plan::ARRIVALS_LAST;
 pub use plan::QuickOptions;
 use report::{Report, Run};
-use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output, shell};
+use terminal::{
+    errln,
+    interrupt::Interrupt,
+    outcome::{Outcome, after},
+    output::Output,
+    shell::quoted,
+};
 
 /// Runs `harness quick`.
 ///
@@ -53,11 +59,11 @@ use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output, shell};
 /// allowed, or no request was answered.
 pub fn quick(args: &QuickOptions) -> anyhow::Result<Outcome> {
     let target = Target::parse(&args.url)?;
-    target.notes.iter().for_each(|note| anstream::eprintln!("note: {note}"));
+    target.notes.iter().for_each(|note| errln!("note: {note}"));
+    let interrupt = Interrupt::listen("what was measured is kept")?;
     let output = args.output.as_deref().map(Output::begin).transpose()?;
     let crowd = Arc::new(Crowd::new(path_of(&target)));
     let plan = plan::plan(args, &target, &crowd)?;
-    let interrupt = Interrupt::listen("what was measured is kept")?;
     let console = Console::new(TimeZone::system(), args.quiet);
     let watch = Watch { crowd: &crowd, console: &console, arriving: Cell::new(true) };
     let outcome = load::run(&plan, &watch, interrupt.load())?;
@@ -69,11 +75,20 @@ pub fn quick(args: &QuickOptions) -> anyhow::Result<Outcome> {
     let (run, announced) = crowd.conclude(ending.interrupted);
     run.intermediate[announced..].iter().for_each(|report| console.period(report));
     console.summary(&run, &ending, Timestamp::now());
-    if let (Some(output), Some(path)) = (output, &args.output) {
-        output.finish_json(&run)?;
-        console.written(path);
+    let written = output.map_or(Ok(()), |output| output.finish_json(&run));
+    match (&written, &args.output) {
+        (Ok(()), Some(path)) => console.written(path),
+        // Where else is it now?
+        (Err(_), _) if args.quiet => {
+            Console::new(TimeZone::system(), false).summary(&run, &ending, Timestamp::now());
+        }
+        _ => {}
     }
     warn(&run, &ending, args);
+    after(written.map_err(Into::into), ended(&run, &ending, &target))
+}
+
+fn ended(run: &Run, ending: &Ending, target: &Target) -> anyhow::Result<Outcome> {
     if ending.interrupted {
         return Ok(Outcome::Interrupted);
     }
@@ -137,23 +152,21 @@ fn path_of(target: &Target) -> &str {
 fn warn(run: &Run, ending: &Ending, args: &QuickOptions) {
     let redirects = run.aggregate.answers_with(load::is_redirect);
     if redirects > 0 {
-        anstream::eprintln!(
+        errln!(
             "warning: {redirects} answers were redirects, which artillery would have followed; load the URL that they lead to"
         );
     }
     if ending.interrupted {
-        anstream::eprintln!(
-            "warning: interrupted: the report covers only what was done until then ({ending})"
-        );
+        errln!("warning: interrupted: the report covers only what was done until then ({ending})");
     }
     let answered = run.aggregate.counter("http.responses").is_some();
     if let Some(rate) =
         run.aggregate.rate("http.request_rate").filter(|rate| *rate > 0 && answered && !args.quiet)
     {
-        anstream::eprintln!(
+        errln!(
             "warning: quick is a closed loop: while the server stalls its users send nothing, so the times above hide the stall \
              (coordinated omission); `harness load --rate {rate} {}` shows it",
-            shell::quoted(&args.url)
+            quoted(&args.url)
         );
     }
 }

@@ -1,30 +1,33 @@
 //! What makes a change to a file last, and a failure say which file it was.
 
-use std::{fs, io, io::Write, path::Path};
+use std::{fs, io, path::Path};
 
-/// What a file is called until it is whole: the last part of its name instead of its own.
+use terminal::output::write_durably;
+
+/// What a file of a run is called until it is whole: the last part of its name instead of its own.
 pub(super) const UNFINISHED: &str = "unfinished";
 
-/// Replaces a file by way of another, so that it is never half written: after a crash, of the machine too, it is what it was or what it
-/// was to become.
+/// Replaces a file of a run by way of another, so that it is never half written: after a crash, of the machine too, it is what it was or
+/// what it was to become. A link stays one, and what is no file is written to as it is.
 ///
 /// # Errors
 /// The disk is full, or the folder went away. The file is what it was then, and the other is gone.
-pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension(UNFINISHED);
-    let replaced = write_synced(&unfinished, content).and_then(|()| fs::rename(&unfinished, path));
-    if replaced.is_err() {
-        // It is of no use, and on a full disk it is in the way. If it cannot be removed either, the next run in this folder does it.
-        let _ = fs::remove_file(&unfinished);
-    }
-    replaced.and_then(|()| sync_name(path)).map_err(|error| naming(path, &error))
+pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    written(path, Some(UNFINISHED), content)
 }
 
-fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(content)?;
-    // Before it is renamed: otherwise the new name may be on disk without the content.
-    file.sync_all()
+/// The same of a page that people write as well, beside which is whatever they have there.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_page(path: &Path, content: &str) -> io::Result<()> {
+    written(path, None, content.as_bytes())
+}
+
+fn written(path: &Path, extension: Option<&str>, content: &[u8]) -> io::Result<()> {
+    let written = write_durably(path, extension, content);
+    let synced = written.and_then(|file| file.map_or(Ok(()), |file| sync_name(&file)));
+    synced.map_err(|error| naming(path, &error))
 }
 
 /// Has the name of a file on disk before it returns. Syncing a file says nothing of the folder that lists it: a rename, and a file that

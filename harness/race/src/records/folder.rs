@@ -19,7 +19,8 @@ use crate::{
     },
 };
 
-pub use crate::records::durable::write_whole;
+pub use crate::records::durable::write_page;
+use crate::records::durable::write_whole;
 
 /// What a run was to do, and what became of it apart from its windows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -296,6 +297,15 @@ impl Folder {
             true => self.measurements()?,
             false => Measurements::default(),
         })
+    }
+
+    /// The same of a run whose record is at hand: the one on disk may be of an earlier time, where there was no room for this one.
+    ///
+    /// # Errors
+    /// As [`Folder::contents`].
+    pub fn contents_of(&self, run: RunRecord) -> Result<Contents, FolderError> {
+        let contents = self.contents_so_far()?;
+        Ok(Contents { run, ..contents })
     }
 
     fn contents_with(&self, measurements: Measurements) -> Result<Contents, FolderError> {

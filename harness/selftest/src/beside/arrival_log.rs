@@ -6,8 +6,7 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
-    io::{self, BufWriter, Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     os::fd::AsRawFd,
     path::Path,
@@ -28,6 +27,7 @@ use rustix::{
     time::{ClockId, Timespec, clock_gettime},
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
+use terminal::output::Output;
 
 /// The server's name, and the origin of its answers.
 pub const SERVER: &str = "arrival-log";
@@ -48,6 +48,7 @@ pub fn serve(listen: SocketAddr, cpus: &CpuSet, log: &Path) -> anyhow::Result<()
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    let log = Output::begin(log)?;
     cpus.apply_to_current_thread().context("cannot keep to the CPUs")?;
     let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
     listener.set_nonblocking(true)?;
@@ -61,7 +62,8 @@ pub fn serve(listen: SocketAddr, cpus: &CpuSet, log: &Path) -> anyhow::Result<()
     }
     .announce()?;
     let arrivals = record(&listener, &stop)?;
-    write(&arrivals, log).with_context(|| format!("cannot write {}", log.display()))
+    log.finish(|file| arrivals.iter().try_for_each(|arrival| writeln!(file, "{arrival}")))?;
+    Ok(())
 }
 
 /// A connection and how much of a head's end it has seen.
@@ -159,14 +161,6 @@ impl Connection {
 fn monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
-}
-
-fn write(arrivals: &[u64], path: &Path) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    for arrival in arrivals {
-        writeln!(file, "{arrival}")?;
-    }
-    file.flush()
 }
 
 /// Reads a log back.

@@ -54,7 +54,14 @@ use race::{
     },
     records::environment::Environment,
 };
-use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output, progress::Progress};
+use terminal::{
+    errln,
+    interrupt::Interrupt,
+    outcome::{Outcome, after, all_of},
+    outln,
+    output::{Output, OutputError},
+    progress::Progress,
+};
 
 /// Windows of the closed loop, of which the best tells what the ceiling can do.
 const CALIBRATIONS: u32 = 3;
@@ -72,7 +79,10 @@ pub fn generators(arguments: &GeneratorsOptions, command: String) -> anyhow::Res
         );
     }
     let workspace = Workspace::at_or_above(&std::env::current_dir()?)?;
+    let interrupt = Interrupt::listen("finished windows are shown")?;
     let page = arguments.markdown.as_deref().map(read_page).transpose()?;
+    let export = arguments.export_json.as_deref().map(Output::begin).transpose()?;
+    let tables = arguments.markdown.as_deref().map(Output::begin).transpose()?;
     let Some((server_cpu, generator_cpu)) = Topology::of_this_host()?.one_each() else {
         bail!(
             "two CPUs are needed and only one may be used: widen the mask of this process (taskset, cgroup)"
@@ -82,7 +92,7 @@ pub fn generators(arguments: &GeneratorsOptions, command: String) -> anyhow::Res
         server_cpu,
         generator_cpu,
         guard: guard_command()?,
-        interrupt: Interrupt::listen("finished windows are shown")?,
+        interrupt,
         folder: tempfile::tempdir().context("cannot make a temporary folder")?,
     };
     let most = arguments.connections.iter().max().copied().unwrap_or(1);
@@ -107,13 +117,18 @@ pub fn generators(arguments: &GeneratorsOptions, command: String) -> anyhow::Res
     let comparison = Comparison { arguments, stand: &stand, workspace: &workspace, harness: &harness };
     let ended = comparison.measure(&own, &mut report);
     report.interrupted = matches!(ended, Err(WindowError::Interrupted));
-    publish(arguments, page.as_deref().filter(|_| ended.is_ok()), &report)?;
-    match ended {
+    outln!("{}", report.markdown().trim_end());
+    let page = page.as_deref().filter(|_| ended.is_ok());
+    let export = export.map(|export| export.finish_json(&report));
+    let page = publish(tables, page, &report)?;
+    let written = all_of(export.into_iter().chain(page));
+    let ended = match ended {
         Ok(()) if report.failures() == 0 => Ok(Outcome::Done),
         Ok(()) => Ok(Outcome::Partly),
         Err(WindowError::Interrupted) => Ok(Outcome::Interrupted),
         Err(error) => Err(error.into()),
-    }
+    };
+    after(written.map_err(Into::into), ended)
 }
 
 /// The page that the tables go into, read before anything is measured; `None` if there is none yet.
@@ -125,20 +140,25 @@ fn read_page(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// Prints the tables, and writes them where they are wanted; into a page (`None` where the comparison did not reach
-/// its end) only whole ones, so that an interrupt does not take what was there.
-fn publish(arguments: &GeneratorsOptions, page: Option<&str>, report: &Report) -> anyhow::Result<()> {
-    if let Some(path) = &arguments.export_json {
-        Output::begin(path)?.finish_json(report)?;
+/// Writes the tables where they are wanted: into a page (`None` where the comparison did not reach its end) only whole ones, so that an
+/// interrupt does not take what was there.
+fn publish(
+    tables: Option<Output>,
+    page: Option<&str>,
+    report: &Report,
+) -> anyhow::Result<Option<Result<(), OutputError>>> {
+    match (tables, page) {
+        (Some(tables), Some(page)) => {
+            let page = page::with_tables(page, &report.markdown())?;
+            Ok(Some(tables.finish(|file| file.write_all(page.as_bytes()))))
+        }
+        (Some(tables), None) => {
+            let path = tables.path().display();
+            errln!("{path} is left as it was: the comparison did not reach its end");
+            Ok(None)
+        }
+        (None, _) => Ok(None),
     }
-    if let (Some(path), Some(page)) = (&arguments.markdown, page) {
-        let page = page::with_tables(page, &report.markdown())?;
-        Output::begin(path)?.finish(|file| file.write_all(page.as_bytes()))?;
-    } else if let Some(path) = &arguments.markdown {
-        anstream::eprintln!("{} is left as it was: the comparison did not reach its end", path.display());
-    }
-    anstream::println!("{}", report.markdown().trim_end());
-    Ok(())
 }
 
 /// What all parts need to know.
@@ -204,7 +224,7 @@ impl Comparison<'_> {
     }
 
     fn say_missing(&self, missing: &Missing) {
-        anstream::eprintln!("{} is not installed and is left out: `{}`", missing.name, missing.install);
+        errln!("{} is not installed and is left out: `{}`", missing.name, missing.install);
     }
 
     fn build(&self, alone: Alone<'_>) -> Result<PathBuf, WindowError> {

@@ -29,7 +29,13 @@ use race::{
     records::folder::Contents,
 };
 use report::pairs::Rows;
-use terminal::{interrupt::Interrupt, outcome::Outcome, output::Output, progress::about};
+use terminal::{
+    interrupt::Interrupt,
+    outcome::{Outcome, after},
+    outln,
+    output::Output,
+    progress::about,
+};
 
 use self::{
     asked::Verdict,
@@ -63,16 +69,17 @@ pub fn comparison(options: &ComparisonOptions, command: String) -> anyhow::Resul
     if Profile::of_this_build() == Profile::Debug {
         bail!("this is a debug build, which is never measured: `just selftest-comparison` builds for speed");
     }
+    let interrupt = Interrupt::listen("finished races are kept, and judged")?;
     let export = options.export_json.as_deref().map(Output::begin).transpose()?;
-    let mut races = Races::new(command, Interrupt::listen("finished races are kept, and judged")?)?;
+    let mut races = Races::new(command, interrupt)?;
     let cpus = races.cpus()?;
     let _alone = Alone::on_this_host()?;
     let folders = Folders::new(options.out.clone())?;
-    anstream::println!("{cpus}; {STARTS} starts of {} rounds a race", races.scenario.rounds);
+    outln!("{cpus}; {STARTS} starts of {} rounds a race", races.scenario.rounds);
     let Some(dose) = dose::measure(&mut races, options.seed, &folders.dose())? else {
         return Ok(Outcome::Interrupted);
     };
-    anstream::println!("{}\n", described(&dose));
+    outln!("{}\n", described(&dose));
     let mut found = Found {
         made_by: provenance::line(&races.environment),
         starts: STARTS,
@@ -80,18 +87,17 @@ pub fn comparison(options: &ComparisonOptions, command: String) -> anyhow::Resul
         dose,
         races: Vec::new(),
     };
-    let late = race_all(&mut races, options, &folders, &mut found)?;
+    let raced = race_all(&mut races, options, &folders, &mut found);
     let interrupted = races.context.interrupt.asked();
     let lines = tally::lines(&found);
-    anstream::println!("\n{}", tally::table(&lines));
+    outln!("\n{}", tally::table(&lines));
+    let late = matches!(raced, Ok(true));
     if late {
-        anstream::println!(
-            "the machine took {PATIENCE} times as long as expected: the other races were not run"
-        );
+        outln!("the machine took {PATIENCE} times as long as expected: the other races were not run");
     }
-    if let Some(export) = export {
-        export.finish_json(&found)?;
-    }
+    // The races that were finished are shown and kept, whatever ended the others.
+    let written = export.map_or(Ok(()), |export| export.finish_json(&found));
+    after(written.map_err(Into::into), raced)?;
     Ok(match (interrupted, late, tally::verdict(&lines)) {
         (true, ..) => Outcome::Interrupted,
         (false, false, Verdict::Pass) => Outcome::Done,
@@ -111,7 +117,7 @@ fn race_all(
     let plan =
         RunPlan { rows: rows.clone(), with: Vec::new(), scenarios, starts: STARTS, seed: options.seed };
     let expected = expected_duration(&plan);
-    anstream::println!("{} races of {} each", options.races, about(expected));
+    outln!("{} races of {} each", options.races, about(expected));
     let deadline = Instant::now() + (expected * options.races) * PATIENCE;
     for number in 1..=options.races {
         if Instant::now() >= deadline {
@@ -126,12 +132,7 @@ fn race_all(
         }
         let race = judged(&contents, seed)?;
         folders.done_with(&folder)?;
-        anstream::println!(
-            "race {number} of {}, {:.0?}: {}",
-            options.races,
-            began.elapsed(),
-            in_one_line(&race)
-        );
+        outln!("race {number} of {}, {:.0?}: {}", options.races, began.elapsed(), in_one_line(&race));
         found.races.push(race);
     }
     Ok(false)

@@ -32,6 +32,7 @@ use rustix::{
     io::Errno,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
+use terminal::output::Output;
 
 use crate::{
     clock::now_ns,
@@ -79,6 +80,7 @@ pub struct Config {
 /// # Errors
 /// The system refuses a socket, epoll or the file; or there were more requests than the log holds.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
+    let log = Output::begin(&config.log)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot handle signals")?;
@@ -88,7 +90,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let mut server = Server::new(config)?;
     server.announce()?;
     server.run(&stop)?;
-    server.recorder.write(&config.log)?;
+    server.recorder.write(log)?;
     Ok(())
 }
 
