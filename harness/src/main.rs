@@ -28,6 +28,9 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<Outcome> {
+    // Each connection is an open file. Raised before anything is started, which inherits the limit, so that all that is measured has
+    // the same; who needs more than there may be says so.
+    let _allowed = host::open_files::raise();
     match command {
         Command::Bench(arguments) => cli::bench::bench(&arguments, typed()),
         Command::Verify(arguments) => cli::verify::verify(&arguments),

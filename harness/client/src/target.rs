@@ -2,9 +2,13 @@
 //!
 //! Nothing here sends a request. The only host that is ever contacted is the one in the URL: what is relative to it
 //! stays on it, and names of another host are refused.
+//!
+//! A target is sent as it was given, dots and apostrophes included: how a server takes `/a/../b` or `?q='x'` may be what is asked.
+//! What no request line can hold (RFC 9112, section 3) is percent-encoded, and that is said; so is what is left out.
 
 use std::{
-    fmt, io,
+    fmt::{self, Write as _},
+    io,
     net::{SocketAddr, TcpStream, ToSocketAddrs},
     time::Duration,
 };
@@ -21,8 +25,10 @@ pub struct Target {
     pub address: SocketAddr,
     /// The value of the `Host` field: the name as given, with the port where it is not 80.
     pub host: String,
-    /// The request target: path and query, percent-encoded, starting with `/`.
+    /// The request target: path and query, starting with `/`.
     pub path: String,
+    /// What of it is not as it was given, each as a sentence.
+    pub notes: Vec<String>,
     url: Url,
 }
 
@@ -93,9 +99,8 @@ impl Target {
     /// # Errors
     /// The text is no URL, is not http, carries credentials, or names a host without an address.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
-        let url = read(text)?;
-        let malformed =
-            |reason: &str| TargetError::Malformed { given: text.to_owned(), reason: reason.to_owned() };
+        let Parts { url, host: given, after } = read(text)?;
+        let malformed = |reason: &str| malformed(text, reason);
         let name = url.host().ok_or_else(|| malformed("it names no host"))?;
         let port = url.port_or_known_default().unwrap_or(80);
         if port == 0 {
@@ -107,25 +112,49 @@ impl Target {
             Host::Domain(name) => resolve(name, port)?,
         };
         let host = url.port().map_or_else(|| name.to_string(), |port| format!("{name}:{port}"));
-        Ok(Self { address, host, path: target_of(&url), url })
+        let (path, mut notes) = sent(after);
+        if given != name.to_string() {
+            notes.push(format!(
+                "the host `{given}` is sent as `{name}`; to send another, write -H 'host: {given}'"
+            ));
+        }
+        Ok(Self { address, host, path, notes, url })
     }
 
-    /// The request target of a reference relative to this URL, as a browser would follow it (RFC 3986, section 5.2):
-    /// `complex?iterations=9` beside `/simple` is `/complex?iterations=9`.
+    /// What a reference relative to this URL names: `complex?iterations=9` beside `/simple` is `/complex?iterations=9`. It is found
+    /// as RFC 3986, section 5.2, has it, but dots are followed only where a reference begins with them: what is not needed to find
+    /// it stays as it was given.
     ///
     /// # Errors
     /// It is no reference, or leads to another host.
-    pub fn relative(&self, reference: &str) -> Result<String, TargetError> {
-        let malformed = |error: url::ParseError| TargetError::Malformed {
-            given: reference.to_owned(),
-            reason: error.to_string(),
-        };
-        let joined = self.url.join(reference).map_err(malformed)?;
-        if joined.origin() == self.url.origin() && joined.username().is_empty() {
-            Ok(target_of(&joined))
+    pub fn relative(&self, reference: &str) -> Result<Self, TargetError> {
+        refuse_control(reference)?;
+        let own_path = || self.path.split('?').next().unwrap_or_default();
+        let target = if has_scheme(reference) || reference.starts_with("//") {
+            let url = if has_scheme(reference) { reference.to_owned() } else { format!("http:{reference}") };
+            let elsewhere =
+                || TargetError::OtherHost { reference: reference.to_owned(), host: self.host.clone() };
+            match read(&url) {
+                Ok(parts) if parts.url.origin() == self.url.origin() => parts.after.to_owned(),
+                Ok(_)
+                | Err(
+                    TargetError::Credentials { .. } | TargetError::Tls { .. } | TargetError::Scheme { .. },
+                ) => {
+                    return Err(elsewhere());
+                }
+                Err(error) => return Err(error),
+            }
+        } else if reference.is_empty() || reference.starts_with('#') {
+            self.path.clone() + reference
+        } else if reference.starts_with('?') {
+            own_path().to_owned() + reference
+        } else if reference.starts_with('/') {
+            reference.to_owned()
         } else {
-            Err(TargetError::OtherHost { reference: reference.to_owned(), host: self.host.clone() })
-        }
+            beside(own_path(), reference)
+        };
+        let (path, notes) = sent(&target);
+        Ok(Self { path, notes, ..self.clone() })
     }
 }
 
@@ -136,24 +165,103 @@ impl fmt::Display for Target {
     }
 }
 
-fn read(text: &str) -> Result<Url, TargetError> {
-    let text = text.trim();
-    let given = || text.to_owned();
-    let with_scheme = if has_scheme(text) { given() } else { format!("http://{text}") };
-    let url = Url::parse(&with_scheme)
-        .map_err(|error| TargetError::Malformed { given: given(), reason: error.to_string() })?;
+/// A URL, taken apart where its host ends.
+struct Parts<'a> {
+    /// Scheme, host and port.
+    url: Url,
+    /// The host, as it was given.
+    host: &'a str,
+    /// What follows them, as it was given.
+    after: &'a str,
+}
+
+fn read(text: &str) -> Result<Parts<'_>, TargetError> {
+    refuse_control(text)?;
+    let (scheme, rest) = text.split_once("://").filter(|_| has_scheme(text)).unwrap_or(("http", text));
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
+    if after.starts_with('\\') {
+        return Err(malformed(text, "a path begins with / and not with \\"));
+    }
+    let url = Url::parse(&format!("{scheme}://{authority}"))
+        .map_err(|error| malformed(text, &error.to_string()))?;
     match url.scheme() {
         "http" => {}
         "https" => {
-            let instead = format!("http{}", url.as_str().trim_start_matches("https"));
-            return Err(TargetError::Tls { given: given(), instead });
+            let instead = format!("http://{authority}{after}");
+            return Err(TargetError::Tls { given: text.to_owned(), instead });
         }
-        scheme => return Err(TargetError::Scheme { given: given(), scheme: scheme.to_owned() }),
+        scheme => return Err(TargetError::Scheme { given: text.to_owned(), scheme: scheme.to_owned() }),
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    if authority.contains('@') {
         return Err(TargetError::Credentials { host: url.host_str().unwrap_or_default().to_owned() });
     }
-    Ok(url)
+    let host = match authority.find(']') {
+        Some(end) => &authority[..=end],
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    Ok(Parts { url, host, after })
+}
+
+fn malformed(given: &str, reason: &str) -> TargetError {
+    TargetError::Malformed { given: given.to_owned(), reason: reason.to_owned() }
+}
+
+/// A line break or a tab in a URL is a slip, and never part of a request's line.
+fn refuse_control(text: &str) -> Result<(), TargetError> {
+    match text.chars().find(|character| character.is_control()) {
+        Some(control) => {
+            let (given, reason) = (text.escape_debug().to_string(), control.escape_unicode());
+            Err(malformed(
+                &given,
+                &format!("it holds the control character {reason}; to send it, write it as %0A and the like"),
+            ))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What is sent for what follows the host, and what of it is not as it was given.
+fn sent(given: &str) -> (String, Vec<String>) {
+    let mut notes = Vec::new();
+    let (given, fragment) =
+        given.split_once('#').map_or((given, None), |(given, fragment)| (given, Some(fragment)));
+    if let Some(fragment) = fragment {
+        notes.push(format!("`#{fragment}` is a fragment, which no request holds, and is not sent"));
+    }
+    let mut target = if given.starts_with('/') { String::new() } else { "/".to_owned() };
+    for character in given.chars() {
+        if character.is_ascii_graphic() {
+            target.push(character);
+        } else {
+            let mut utf_8 = [0; 4];
+            for byte in character.encode_utf8(&mut utf_8).bytes() {
+                // Writing into a `String` cannot fail.
+                let _ = write!(target, "%{byte:02X}");
+            }
+        }
+    }
+    if !given.chars().all(|character| character.is_ascii_graphic()) {
+        notes.push(format!(
+            "`{given}` is sent as `{target}`: a request line holds no blanks, and nothing that is not ASCII"
+        ));
+    }
+    (target, notes)
+}
+
+/// What a relative path names beside `path`.
+fn beside(path: &str, reference: &str) -> String {
+    let mut folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut rest = reference;
+    loop {
+        if let Some(after) = rest.strip_prefix("./") {
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("../") {
+            folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+            rest = after;
+        } else {
+            return format!("{folder}/{rest}");
+        }
+    }
 }
 
 /// `localhost:8080` has none, although it looks like the scheme `localhost` to a URL parser.
@@ -162,10 +270,6 @@ fn has_scheme(text: &str) -> bool {
         !scheme.is_empty()
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
     })
-}
-
-fn target_of(url: &Url) -> String {
-    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
 }
 
 fn resolve(name: &str, port: u16) -> Result<SocketAddr, TargetError> {
@@ -248,10 +352,79 @@ mod tests {
     }
 
     #[test]
+    fn what_a_request_line_can_hold_is_sent_as_given() {
+        for path in [
+            "/?q='x'",
+            "/a/../b",
+            "/a/./b/",
+            "//two",
+            "/a//b/..",
+            "/%7euser/%zz?a=b?c&d=%27",
+            "/?q=<\"{|}^`>[]\\",
+            "/a;b=c,d:e@f!g~",
+            "/..",
+        ] {
+            let target = parsed(&format!("http://127.0.0.1:8080{path}"));
+            assert_eq!((target.path.as_str(), target.notes), (path, Vec::<String>::new()));
+            // In a reference two slashes begin the name of a host.
+            if !path.starts_with("//") {
+                assert_eq!(parsed("127.0.0.1:8080/x/y").relative(path).unwrap().path, path);
+            }
+        }
+        assert_eq!(parsed("127.0.0.1:8080").path, "/");
+        assert_eq!(parsed("127.0.0.1:8080?a='b'").path, "/?a='b'");
+    }
+
+    #[test]
+    fn what_is_encoded_or_left_out_is_said_and_what_cannot_be_meant_is_refused() {
+        let target = parsed("127.0.0.1:8080/caf\u{e9} 'a'?q=b c ");
+        assert_eq!(target.path, "/caf%C3%A9%20'a'?q=b%20c%20");
+        assert!(target.notes.concat().contains("is sent as `/caf%C3%A9%20'a'"), "{:?}", target.notes);
+        let target = parsed("LOCALHOST:1/");
+        assert_eq!(target.host, "localhost:1");
+        assert!(
+            target.notes.concat().starts_with("the host `LOCALHOST` is sent as `localhost`"),
+            "{:?}",
+            target.notes
+        );
+        assert!(parsed("127.1:8080/").notes.concat().contains("`127.0.0.1`"));
+        assert!(parsed("[::1]:90/x").notes.is_empty());
+        let target = parsed("127.0.0.1:8080/a#b?c");
+        assert_eq!(target.path, "/a");
+        assert!(target.notes.concat().starts_with("`#b?c` is a fragment"), "{:?}", target.notes);
+        for text in [
+            "127.0.0.1:8080/a\nb",
+            "127.0.0.1:8080/?\t",
+            "127.0.0.1:80\r80/",
+            "127.0.0.1:8080/\u{85}",
+            " 127.0.0.1:8080/",
+        ] {
+            assert!(matches!(Target::parse(text), Err(TargetError::Malformed { .. })), "{text:?}");
+        }
+        assert!(refused("127.0.0.1:8080/a\nb").contains("%0A"));
+        assert!(refused("127.0.0.1:8080\\a").contains("begins with /"));
+        assert!(parsed("127.0.0.1:8080/").relative("a\nb").is_err());
+    }
+
+    #[test]
     fn a_reference_stays_on_the_host() {
-        let target = parsed("127.0.0.1:8080/simple");
-        assert_eq!(target.relative("complex?iterations=9").unwrap(), "/complex?iterations=9");
-        assert_eq!(target.relative("/a b").unwrap(), "/a%20b");
+        let target = parsed("127.0.0.1:8080/simple?a=b");
+        let path = |reference: &str| target.relative(reference).unwrap().path;
+        for (reference, expected) in [
+            ("complex?iterations=9", "/complex?iterations=9"),
+            ("/a b", "/a%20b"),
+            ("?c='d'", "/simple?c='d'"),
+            ("", "/simple?a=b"),
+            ("#top", "/simple?a=b"),
+            ("http://127.0.0.1:8080/x/../y", "/x/../y"),
+            ("//127.0.0.1:8080/x", "/x"),
+            ("./a/../b", "/a/../b"),
+            ("../../a", "/a"),
+            ("a:b", "/a:b"),
+        ] {
+            assert_eq!(path(reference), expected, "{reference}");
+        }
+        assert_eq!(parsed("127.0.0.1:8080/a/b/c").relative("../d/./e").unwrap().path, "/a/d/./e");
         for elsewhere in
             ["//other/x", "http://127.0.0.1:81/", "https://127.0.0.1:8080/", "//u@127.0.0.1:8080/"]
         {

@@ -110,7 +110,10 @@ impl Lane {
                 self.record.drawn.record(drawn.gap_until(due_ns));
             }
             self.population.arrive(due_ns, &self.window);
-            self.record.counts.due += u64::from(self.window.contains(due_ns));
+            if self.window.contains(due_ns) {
+                self.record.counts.due += 1;
+                self.record.paced.due(due_ns);
+            }
             self.record.slices.due(due_ns);
         }
     }
@@ -258,7 +261,11 @@ impl Lane {
                 self.record.slices.failed(at_ns);
             }
         }
-        let ok_in_window = result.is_ok() && self.window.contains(at_ns);
+        let in_window = self.window.contains(at_ns);
+        if in_window {
+            self.record.paced.ended(at_ns);
+        }
+        let ok_in_window = result.is_ok() && in_window;
         self.record.counts.ok_in_window += u64::from(ok_in_window);
         if self.window.contains(ticket.due_ns) {
             self.record_result(ticket, at_ns, result);
@@ -340,6 +347,9 @@ impl Lane {
             }
         }
         self.record.window_s = self.window.length_ns() as f64 / 1e9;
+        if let Some(schedule) = &self.schedule {
+            self.record.paced.conclude(self.window.opens_ns, schedule.beyond_ns(), schedule.is_spent());
+        }
         self.record.slices.end_at(self.window.length_ns());
         self.record.littles_law.integral_s = self.population.integral_s();
         self.record.littles_law.sojourn_s = self.sojourn_ns as f64 / 1e9;

@@ -13,8 +13,10 @@ use crate::{
     counts::{ConnectionCounts, Counts},
     departures::Departures,
     errors::{ErrorKind, Errors},
+    paced::Paced,
     pacing::Pacing,
     population::LittlesLaw,
+    rate::Rate,
     residence::{ClosedLoop, Residence},
     slices::Slices,
     statuses::Statuses,
@@ -125,6 +127,9 @@ pub struct StreamOutcome {
     pub slices: Slices,
     /// The first answer that was not the expected one.
     pub first_wrong: Option<WrongAnswer>,
+    /// Over which time rates are.
+    #[serde(skip)]
+    pub(crate) paced: Paced,
 }
 
 /// An answer that was not the expected one.
@@ -232,17 +237,28 @@ impl StreamOutcome {
             residence: Residence::default(),
             slices: Slices::default(),
             first_wrong: None,
+            paced: Paced::default(),
         }
     }
 
-    /// Requests due per second of the window.
+    /// Requests due per second. In an open loop each stands for the time until the next: n of them take n gaps, and not the n - 1
+    /// between them. Where that matters little, in a long run, it is the requests due in the window by its length.
     pub fn offered_per_second(&self) -> f64 {
-        per_second(self.counts.due, self.window_s)
+        per_second(self.counts.due, self.rated_s().0)
     }
 
-    /// Right answers per second of the window.
+    /// Right answers within the window per second, by the same count: `-q 1 -n 2` that is answered at once is one a second.
     pub fn achieved_per_second(&self) -> f64 {
-        per_second(self.counts.ok_in_window, self.window_s)
+        per_second(self.counts.ok_in_window, self.rated_s().1)
+    }
+
+    /// Over how many seconds requests are counted, and answers.
+    fn rated_s(&self) -> (f64, f64) {
+        match self.pacing {
+            Pacing::Closed => (self.window_s, self.window_s),
+            Pacing::Constant { per_second: Rate::Steady(_) } => self.paced.times_s(true, self.window_s),
+            Pacing::Constant { .. } | Pacing::Poisson { .. } => self.paced.times_s(false, self.window_s),
+        }
     }
 
     /// The distribution of response times with the censored requests in it: what percentiles are to be taken from.
@@ -354,6 +370,7 @@ impl StreamOutcome {
         self.littles_law.merge(&other.littles_law);
         self.residence.merge(&other.residence);
         self.slices.merge(&other.slices);
+        self.paced.merge(&other.paced);
         if self.first_wrong.is_none() {
             self.first_wrong.clone_from(&other.first_wrong);
         }

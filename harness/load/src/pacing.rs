@@ -212,6 +212,11 @@ impl Schedule {
         self.sending.peek_ns()
     }
 
+    /// When the request would be due that follows the last one that was counted, were there one more.
+    pub fn beyond_ns(&self) -> u64 {
+        self.counting.peek_ns()
+    }
+
     /// How many requests are due and not taken.
     pub fn queued(&self) -> u64 {
         self.counted - self.taken

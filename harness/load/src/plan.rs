@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit};
 
 use crate::{
     check::Check,
@@ -185,13 +185,17 @@ pub enum PlanError {
     NoTimeout,
     /// More sockets than the process may open.
     #[error(
-        "{needed} file descriptors are needed for the connections and {allowed} are allowed; raise the limit with `ulimit -n {needed}`"
+        "{needed} file descriptors are needed for the connections and {allowed} are allowed; raise the limit with `ulimit {} {needed}`{}",
+        if *.is_hard { "-Hn" } else { "-n" },
+        if *.is_hard { " as root, or ask for fewer connections" } else { "" }
     )]
     Descriptors {
         /// How many would be needed.
         needed: u64,
         /// The soft limit in force.
         allowed: u64,
+        /// Whether the hard limit is too low as well, so that the soft one cannot be raised as far.
+        is_hard: bool,
     },
 }
 
@@ -260,8 +264,12 @@ impl Plan {
         let own = self.streams.iter().map(|stream| u64::from(stream.connections)).sum();
         let connections: u64 = self.shared_connections.map_or(own, u64::from);
         let needed = connections + BESIDE_CONNECTIONS;
-        match getrlimit(Resource::Nofile).current {
-            Some(allowed) if allowed < needed => Err(PlanError::Descriptors { needed, allowed }),
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        match current {
+            Some(allowed) if allowed < needed => {
+                let is_hard = maximum.is_some_and(|most| most < needed);
+                Err(PlanError::Descriptors { needed, allowed, is_hard })
+            }
             _ => Ok(()),
         }
     }
@@ -334,7 +342,10 @@ mod tests {
     #[test]
     fn more_connections_than_descriptors_are_refused_with_the_command_that_helps() {
         let refused = plan(Pacing::Closed, u32::MAX).validate().expect_err("far beyond any limit");
-        assert!(refused.to_string().contains("ulimit -n 4294967359"), "{refused}");
+        assert!(refused.to_string().contains("n 4294967359`"), "{refused}");
+        let refused = |is_hard| PlanError::Descriptors { needed: 9, allowed: 8, is_hard }.to_string();
+        assert!(refused(false).ends_with("`ulimit -n 9`"), "{}", refused(false));
+        assert!(refused(true).contains("`ulimit -Hn 9` as root"), "{}", refused(true));
     }
 
     #[test]

@@ -32,6 +32,11 @@ impl Statuses {
         (LOWEST..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0)
     }
 
+    /// How many answers say where else to ask ([`is_redirect`]).
+    pub fn redirects(&self) -> u64 {
+        self.iter().filter(|(status, _)| is_redirect(*status)).map(|(_, count)| count).sum()
+    }
+
     /// How many answers had a status that is not between 100 and 599.
     pub fn other(&self) -> u64 {
         self.other
@@ -41,6 +46,12 @@ impl Statuses {
         self.counts.iter_mut().zip(&other.counts).for_each(|(own, others)| *own += others);
         self.other += other.other;
     }
+}
+
+/// Whether an answer of this status says where else to ask, so that a client may follow. Of class 3xx these are not all: 304 says
+/// that what the client has is still right, and 300 leaves the choice to a person (RFC 9110, sections 15.4 and 15.4.5).
+pub fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 impl Serialize for Statuses {
@@ -59,6 +70,15 @@ impl Serialize for Statuses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn not_every_answer_of_class_3xx_is_a_redirect() {
+        let mut statuses = Statuses::default();
+        [200, 300, 301, 302, 303, 304, 304, 305, 307, 308, 404]
+            .into_iter()
+            .for_each(|status| statuses.add(status));
+        assert_eq!(statuses.redirects(), 5);
+    }
 
     #[test]
     fn every_status_is_counted_and_the_odd_ones_together() {

@@ -13,6 +13,7 @@ use race::{
     },
     start::kept::rounds_of,
 };
+use terminal::shell;
 
 use crate::{
     conclusions::Report,
@@ -41,7 +42,10 @@ pub fn alone(folder: &Folder) -> anyhow::Result<String> {
     whole(folder, &contents)?;
     let path = folder.path().display();
     if folder.report()? != markdown::whole(&Report::new(&contents)) {
-        bail!("{path}/report.md is not what the records say: run `cargo harness report {path}`");
+        bail!(
+            "{path}/report.md is not what the records say: run `cargo harness report {}`",
+            shell::quoted(folder.path())
+        );
     }
     let complete = &contents.measurements.complete;
     let windows: usize = complete.iter().map(|start| start.windows.len()).sum();

@@ -40,6 +40,9 @@ pub mod conclusions;
 mod conformance;
 mod rows;
 
+mod code_span;
+pub use code_span::code_span;
+
 mod markdown;
 mod summary;
 

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use super::{conclusions::Report, conformance, rows, section::Section, table};
+use super::{code_span::code_span, conclusions::Report, conformance, rows, section::Section, table};
 use race::{
     programs::prerequisites,
     records::{environment::Environment, folder::Contents},
@@ -93,13 +93,13 @@ fn provenance(contents: &Contents) -> String {
     let model = environment.cpu.model.as_deref().unwrap_or("an unknown processor");
     let machine = if environment.cpu.virtual_machine { ", a virtual machine" } else { "" };
     let mut text = format!(
-        "Made by `{}` at revision {revision}{modified}, on {} CPUs of {model}{machine}, Linux {}, with {}. \
+        "Made by {} at revision {revision}{modified}, on {} CPUs of {model}{machine}, Linux {}, with {}. \
          Seed {}, {} starts of all servers.\n\n\
          A figure is the median over starts, with the interval of its order statistics ([smallest, largest] for up to eight \
          starts). Of a start it is the median over its windows, and from p90 up that of all its windows together. Latency is \
          response time, from the instant a request was due. A percentile from p90 up is printed with ten independent moments \
          beyond it, and otherwise how much longer the run would have had to measure.\n",
-        environment.command,
+        code_span(&environment.command),
         environment.cpu.allowed.len(),
         environment.kernel,
         environment.tools.get("rustc").cloned().flatten().unwrap_or_else(|| "an unknown compiler".to_owned()),

@@ -8,6 +8,7 @@ use race::{
 };
 
 use super::{
+    code_span::code_span,
     published::{Published, PublishedRun},
     summary::wrapped,
 };
@@ -75,7 +76,11 @@ fn line_of(run: &PublishedRun) -> String {
     } else {
         format!(" (published despite: {})", despite.join(", "))
     };
-    wrapped(&format!("- [{folder}]({folder}/report.md): {}; `{command}`{despite}", scenarios.join(", ")))
+    wrapped(&format!(
+        "- [{folder}]({folder}/report.md): {}; {}{despite}",
+        scenarios.join(", "),
+        code_span(command)
+    ))
 }
 
 /// What git is not to see of results/: everything that is not published.

@@ -78,9 +78,11 @@ impl fmt::Display for Reservation {
 fn narrowed_by(command: &str) -> Vec<&'static str> {
     const NARROWING: [&str; 8] =
         ["--only", "--scenario", "--with", "--starts", "--rounds", "--duration", "--registry", "--scenarios"];
-    let is_given = |option: &&&str| {
-        command.split_whitespace().any(|word| word == **option || word.starts_with(&format!("{option}=")))
-    };
+    // Earlier records have no quotes.
+    let words =
+        shlex::split(command).unwrap_or_else(|| command.split_whitespace().map(str::to_owned).collect());
+    let is_given =
+        |option: &&&str| words.iter().any(|word| word == **option || word.starts_with(&format!("{option}=")));
     NARROWING.iter().filter(is_given).copied().collect()
 }
 
@@ -93,5 +95,6 @@ mod tests {
         assert!(narrowed_by("cargo bench-all --all --seed 7 --budget 30m --profile publish").is_empty());
         assert_eq!(narrowed_by("cargo bench-all --scenario=mixed --only a,b"), ["--only", "--scenario"]);
         assert_eq!(narrowed_by("cargo bench-all --scenarios x --starts 8"), ["--starts", "--scenarios"]);
+        assert!(narrowed_by("cargo bench-all --out 'not --only this'").is_empty());
     }
 }

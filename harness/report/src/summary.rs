@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use race::{records::folder::Contents, registry::Tier};
 
-use super::{conclusions::Report, headlines::Headline};
+use super::{code_span::code_span, conclusions::Report, headlines::Headline};
 
 /// As wide as a page may be.
 pub(super) const WIDTH: usize = 110;
@@ -46,8 +46,8 @@ fn made_by(contents: &Contents) -> String {
     let environment = &contents.environment;
     let revision = environment.code.revision.as_deref().unwrap_or("unknown");
     format!(
-        "Made by `{}` at revision {}, on {} CPUs of {}{}.",
-        environment.command,
+        "Made by {} at revision {}, on {} CPUs of {}{}.",
+        code_span(&environment.command),
         revision.get(..12).unwrap_or(revision),
         environment.cpu.allowed.len(),
         environment.cpu.model.as_deref().unwrap_or("an unknown processor"),

@@ -31,8 +31,9 @@ requests are due whether the server keeps up or not, and response times count fr
 
 Answers of this project's own endpoints are checked against the right answer, and numbers in
 their queries are written out (1e6 is sent as 1000000); elsewhere any status of class 2xx is
-right, and queries are sent as given. Redirects are not followed and proxies not asked: only the
-host of the URL is contacted. TLS is not supported.
+right. Otherwise paths and queries are sent as given, /a/../b and ?q='x' too; what a request line
+cannot hold, such as a blank, is percent-encoded, and that is said. Redirects are not followed and
+proxies not asked: only the host of the URL is contacted. TLS is not supported.
 
 Exit codes:
   0    measured; warnings say what is wrong with the measurement, or with the server

@@ -13,7 +13,7 @@ Examples:
   harness merge host-*.hlog -o all.hlog       and keep it, for merging further or for plotting
   harness merge a.hlog                        the percentiles of one log
 
-Logs are HdrHistogram's V2 format in nanoseconds. Counts are added and percentiles taken from the sum; percentiles \
+Logs are HdrHistogram's, in nanoseconds, whoever wrote them (V0 to V2, decimal commas, UTF-16). Counts are added and percentiles taken from the sum; percentiles \
 themselves cannot be added or averaged. The tag `NAME.unanswered` holds the ages at which requests were given up: they \
 stay in `NAME.response` as longer than that, and what lies among them is printed as `> x`.";
 

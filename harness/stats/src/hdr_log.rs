@@ -1,4 +1,4 @@
-//! Distributions in HdrHistogram's V2 log format, which other tools plot, and from which several generators' recordings
+//! Distributions in HdrHistogram's log format, which other tools plot, and from which several generators' recordings
 //! become one.
 //!
 //! One text file holds several histograms, each under a tag such as `simple.response`: one line each, with its
@@ -8,9 +8,14 @@
 //! neither streams of requests nor files.
 
 mod decode;
+mod fields;
+mod frame;
+mod lines;
 mod problem;
 mod read;
 
+#[cfg(test)]
+mod foreign_tests;
 #[cfg(test)]
 mod tests;
 

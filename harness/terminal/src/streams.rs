@@ -15,7 +15,10 @@ use std::{
 use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 use signal_hook::{consts::SIGXFSZ, flag};
 
-use crate::writer::{Lost, Writer};
+use crate::{
+    charset,
+    writer::{Lost, Writer},
+};
 
 /// What stderr may have waiting for a reader, bytes: the lines of hours. What stdout has is the result, and never dropped.
 const MOST_SAID: usize = 1 << 20;
@@ -64,9 +67,10 @@ pub fn begin() {
     let _ = flag::register(SIGXFSZ, Arc::<AtomicBool>::default());
 }
 
-/// Prints a text; its colours are left out where nobody would see them. [`out!`](crate::out) and its like are shorter.
+/// Prints a text; its colours are left out where nobody would see them, and what is drawn is ASCII where the locale has no more. [`out!`](crate::out) and its like are shorter.
 pub fn print(stream: Stream, text: fmt::Arguments<'_>) {
     let (printer, text) = (stream.printer(), text.to_string());
+    let text = charset::shown(&text);
     match printer.choice {
         ColorChoice::Never => printer.writer.put(strip_str(&text).to_string().as_bytes()),
         _ => printer.writer.put(text.as_bytes()),
@@ -85,7 +89,7 @@ pub(crate) fn print_bytes(stream: Stream, bytes: &[u8]) {
 pub(crate) fn draw(frame: &str) {
     let writer = &Stream::Err.printer().writer;
     if writer.left() <= MOST_DRAWN {
-        writer.put(frame.as_bytes());
+        writer.put(charset::shown(frame).as_bytes());
     }
 }
 

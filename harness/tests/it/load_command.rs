@@ -68,7 +68,8 @@ fn nobody() -> SocketAddr {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
-    command.arg("load").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg("load").args(arguments).env("LC_ALL", "C.UTF-8");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -129,6 +130,139 @@ fn a_closed_loop_is_measured_printed_and_exported() {
     let times = log.response_times("/simple").unwrap();
     assert_eq!((times.len(), times.censored()), (count, 0));
     assert!((log.range().unwrap().length_s() - 0.3).abs() < 0.01);
+}
+
+#[test]
+fn two_requests_half_a_second_apart_are_two_a_second_and_not_four() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.json");
+    let url = format!("{}/simple", serve(right));
+    for (arguments, expected) in [
+        (&["-q", "2", "-n", "2"][..], 2.0),
+        (&["-q", "2", "-n", "1"], 2.0),
+        (&["-q", "20", "-n", "2", "-c", "2"], 20.0),
+        (&["-q", "2", "-z", "600ms", "-w", "0s"], 2.0),
+        (&["-q", "0.5", "-z", "100ms", "-w", "0s"], 0.5),
+    ] {
+        let exports = [&url[..], "--export-json", file.to_str().unwrap()];
+        let (code, stdout, stderr) = load(&[&exports, arguments].concat());
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        let report = json(&file);
+        for rate in ["requests_per_second", "offered_per_second"] {
+            let rate = report["streams"][0][rate].as_f64().unwrap();
+            assert!((rate / expected - 1.0).abs() < 1e-6, "{arguments:?}: {rate}");
+        }
+        assert_eq!(report["requests_per_second"], report["streams"][0]["requests_per_second"]);
+        assert!(stdout.contains(&format!("  {expected:.1} right answers a second;")), "{stdout}");
+    }
+}
+
+/// A server that answers anything, and the targets that it was asked for.
+fn listening() -> (SocketAddr, Receiver<String>) {
+    let (asked, targets) = channel();
+    let address = serve(move |line| {
+        let _ = asked.send(line.split(' ').nth(1).unwrap().to_owned());
+        answer("200 OK", "anything")
+    });
+    (address, targets)
+}
+
+#[test]
+fn a_target_is_sent_as_it_was_given_and_what_cannot_be_is_said() {
+    let (address, targets) = listening();
+    for path in ["/?q='x'", "/a/../b", "/a//./b/..", "/%7e%zz", "/?a={b}|^`\"<>\\"] {
+        let (code, _, stderr) = load(&[&format!("{address}{path}"), "-n", "1", "-c", "1"]);
+        assert_eq!((code, targets.recv_timeout(PATIENCE).unwrap().as_str()), (0, path), "{stderr}");
+        assert!(!stderr.contains("note:"), "{stderr}");
+    }
+    let (_, _, stderr) = load(&[&format!("{address}/a b?caf\u{e9}#end"), "-n", "1", "-c", "1"]);
+    assert_eq!(targets.recv_timeout(PATIENCE).unwrap(), "/a%20b?caf%C3%A9");
+    assert!(stderr.contains("note: `/a b?caf\u{e9}` is sent as `/a%20b?caf%C3%A9`"), "{stderr}");
+    assert!(stderr.contains("note: `#end` is a fragment"), "{stderr}");
+    let mix = ["--mix", "c/../d=1,/e/../f'=1", "-n", "2", "-c", "2"];
+    let (code, _, stderr) = load(&[&[&format!("{address}/a/b")[..]], &mix[..]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let mut asked = [targets.recv_timeout(PATIENCE).unwrap(), targets.recv_timeout(PATIENCE).unwrap()];
+    asked.sort_unstable();
+    assert!(asked.iter().all(|target| ["/a/c/../d", "/e/../f'"].contains(&target.as_str())), "{asked:?}");
+    let (code, _, stderr) = load(&[&format!("{address}/a\nb"), "-n", "1"]);
+    assert!(code == 2 && stderr.contains("control character"), "{code} {stderr}");
+}
+
+#[test]
+fn only_what_leads_elsewhere_is_called_a_redirect() {
+    for (status, is_redirect) in
+        [("302 Found", true), ("308 Permanent Redirect", true), ("304 Not Modified", false)]
+    {
+        let url = format!("{}/simple", serve(move |_| answer(status, "")));
+        let (code, stdout, _) = load(&[&url, "-n", "3", "-c", "1"]);
+        assert_eq!(
+            (code, stdout.contains("redirects are not followed")),
+            (1, is_redirect),
+            "{status}: {stdout}"
+        );
+        assert_eq!(stdout.contains("--expect-status 304"), !is_redirect, "{status}: {stdout}");
+    }
+}
+
+/// As [`load`], after what `shell` does first.
+fn load_after(shell: &str, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = host::tether::command("sh");
+    let script = format!("{shell} && exec \"$0\" load \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_harness")]).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    ended(command.spawn().unwrap())
+}
+
+#[test]
+fn the_soft_limit_of_open_files_is_raised_and_a_hard_one_is_said_with_what_to_do() {
+    let url = format!("{}/simple", serve(right));
+    let arguments = [&url[..], "-c", "200", "-n", "200"];
+    let (code, stdout, stderr) = load_after("ulimit -S -n 40", &arguments);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let (code, stdout, stderr) = load_after("ulimit -n 40", &arguments);
+    assert!(code != 0 && stderr.contains("`ulimit -Hn 264` as root"), "{code}: {stdout}{stderr}");
+}
+
+#[test]
+fn where_the_locale_is_not_utf_8_everything_is_ascii() {
+    let url = format!("{}/simple", serve(right));
+    let arguments = [&url[..], "-c", "2", "-n", "50", "--quiet"];
+    for (shell, is_ascii) in [
+        ("export LC_ALL=C", true),
+        ("unset LC_ALL LC_CTYPE; export LANG=de_DE.ISO-8859-1", true),
+        ("export LC_ALL=C.UTF-8", false),
+    ] {
+        let (code, stdout, stderr) = load_after(shell, &arguments);
+        assert_eq!((code, stdout.is_ascii()), (0, is_ascii), "{shell}: {stdout}{stderr}");
+        assert_eq!(stdout.contains("##"), is_ascii, "{shell}: {stdout}");
+    }
+}
+
+#[test]
+fn a_command_is_recorded_as_a_shell_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("O'Brien's $1.json");
+    let url = format!("{}/simple", serve(right));
+    let arguments = [
+        "load",
+        &url,
+        "-n",
+        "1",
+        "-H",
+        "x: a 'b' \"c\"",
+        "--export-json",
+        file.to_str().unwrap(),
+        "-m",
+        "GET",
+    ];
+    let (code, stdout, stderr) = load(&arguments[1..]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let command = json(&file)["command"].as_str().unwrap().to_owned();
+    let script = format!("harness() {{ printf '%s\\0' \"$@\"; }}; {command}");
+    let read = host::tether::command("sh").args(["-c", &script]).output().unwrap();
+    let expected: String = arguments.map(|argument| format!("{argument}\0")).concat();
+    assert_eq!(String::from_utf8(read.stdout).unwrap(), expected, "{command}");
 }
 
 #[test]
@@ -276,7 +410,7 @@ fn a_command_line_that_cannot_be_meant_is_a_usage_error() {
             &[&url, "-c", "4000000000"],
             "error: 4000000064 file descriptors are needed for the connections and ",
         ),
-        (&[&url, "-c", "4000000000"], "are allowed; raise the limit with `ulimit -n 4000000064`\n"),
+        (&[&url, "-c", "4000000000"], "are allowed; raise the limit with `ulimit -Hn 4000000064` as root"),
     ] {
         let (code, stdout, stderr) = load(arguments);
         assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");

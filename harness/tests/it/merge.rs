@@ -22,6 +22,7 @@ fn merged(folder: &TempDir, arguments: &[&str]) -> String {
     let output = host::tether::command(env!("CARGO_BIN_EXE_harness"))
         .arg("merge")
         .args(arguments)
+        .env("LC_ALL", "C.UTF-8")
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()
@@ -122,6 +123,37 @@ fn a_log_of_another_tool_is_merged_with_a_warning_about_its_unit() {
     std::fs::write(folder.path().join("foreign.hlog"), FOREIGN).unwrap();
     save(&folder, "own.hlog", &log(1_700_000_001.0, &[("", spread(1_000, 2_000, 3_000))]));
     insta::assert_snapshot!("merge_foreign", merged(&folder, &["foreign.hlog", "own.hlog"]));
+}
+
+#[test]
+fn a_log_is_merged_whichever_way_its_text_is_written() {
+    let folder = TempDir::new().unwrap();
+    let commas =
+        FOREIGN.replace("0.000,4.000,10003.415", "0,000,4,000,10003,415").replace("1.000 (", "1,000 (");
+    let utf_16: Vec<u8> = format!("\u{feff}{commas}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("marked.hlog", format!("\u{feff}{}", FOREIGN.replace('\n', "\r\n")).as_bytes());
+    write("net.hlog", &utf_16);
+    write("latin.hlog", &[b"#caf\xe9\n", FOREIGN.as_bytes()].concat());
+    let printed = merged(&folder, &["marked.hlog", "net.hlog", "latin.hlog", "-o", "all.hlog"]);
+    assert!(printed.starts_with("exit code 0\n") && printed.contains("caf\u{e9}"), "{printed}");
+    assert!(printed.contains("(no tag): 18 values"), "{printed}");
+    let all = load(&folder.path().join("all.hlog"));
+    assert_eq!(all.histogram("").map(Histogram::len), Some(18));
+    write("cut.hlog", &utf_16[..utf_16.len() - 40]);
+    let printed = merged(&folder, &["cut.hlog"]);
+    assert!(printed.contains("cut.hlog: line 5: the log is cut short here"), "{printed}");
+}
+
+#[test]
+fn where_the_locale_is_not_utf_8_the_micro_sign_is_a_letter() {
+    let folder = two_generators();
+    let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
+    let output = command.args(["merge", "a.hlog"]).env("LC_ALL", "C").current_dir(&folder).output().unwrap();
+    assert!(
+        output.stdout.is_ascii() && String::from_utf8_lossy(&output.stdout).contains("39.01us"),
+        "{output:?}"
+    );
 }
 
 #[test]

@@ -263,5 +263,5 @@ fn what_cannot_be_done_is_refused_before_anything_is_sent() {
 fn more_users_than_descriptors_are_refused_with_the_command_that_helps() {
     let output = finish(start(&["-c", "4294967295", "127.0.0.1:1/"]), PATIENCE);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("ulimit -n 4294967359"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("ulimit -Hn 4294967359"), "{}", text(&output.stderr));
 }

@@ -42,7 +42,7 @@ impl Report {
             warm_up_s: plan.warm_up.as_secs_f64(),
             planned_window_s: plan.window.as_secs_f64(),
             window_s: outcome.window_s,
-            requests_per_second: if outcome.window_s > 0.0 { right as f64 / outcome.window_s } else { 0.0 },
+            requests_per_second: outcome.streams.iter().map(StreamOutcome::achieved_per_second).sum(),
             self_checks: self_checks::of_run(&generator, plan, outcome),
             streams,
             generator,

@@ -53,6 +53,7 @@ use watch::Watch;
 /// The command line makes no plan, the server cannot be reached, or an export cannot be written.
 pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
     let mut prepared = Prepared::new(args)?;
+    prepared.notes.iter().for_each(|note| errln!("note: {note}"));
     let interrupt = Interrupt::listen("what was measured until now is shown")?;
     let json = args.export_json.as_deref().map(Output::begin).transpose()?;
     let hdr = args.export_hdr.as_deref().map(Output::begin).transpose()?;

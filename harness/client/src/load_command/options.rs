@@ -73,6 +73,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// One for each stream of the plan: what is asked for, and how its answers are judged.
     pub asked: Vec<Asked>,
+    /// What is not sent as a person wrote it, each as a sentence.
+    pub notes: Vec<String>,
 }
 
 /// What a stream asks for.
@@ -102,7 +104,8 @@ impl Prepared {
             return Err(OptionError::SameFile(path.clone()).into());
         }
         let target = Target::parse(&args.url)?;
-        let parts = parts(args, &target)?;
+        let mut notes = target.notes.clone();
+        let parts = parts(args, &target, &mut notes)?;
         let cpus = allowed_cpus(args.cpus.as_ref())?;
         let body = args.body.as_deref().map(text_or_file).transpose()?.unwrap_or_default();
         let expected = Expected {
@@ -146,18 +149,19 @@ impl Prepared {
         plan.timeout = args.timeout;
         plan.connect_within = args.timeout;
         plan.seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
-        Ok(Self { target, plan, asked })
+        Ok(Self { target, plan, asked, notes })
     }
 }
 
-fn parts(args: &LoadOptions, target: &Target) -> Result<Vec<Part>, TargetError> {
+fn parts(args: &LoadOptions, target: &Target, notes: &mut Vec<String>) -> Result<Vec<Part>, TargetError> {
     let Some(mix) = &args.mix else {
         let target = answers::written_out(&target.path);
         return Ok(vec![Part { name: target.clone(), target, share: 1.0 }]);
     };
     let part = |part: &super::mix::Part| {
-        let target = answers::written_out(&target.relative(&part.target)?);
-        Ok(Part { name: part.target.clone(), target, share: part.share })
+        let found = target.relative(&part.target)?;
+        notes.extend(found.notes);
+        Ok(Part { name: part.target.clone(), target: answers::written_out(&found.path), share: part.share })
     };
     mix.parts().iter().map(part).collect()
 }

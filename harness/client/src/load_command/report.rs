@@ -41,7 +41,7 @@ pub struct Report {
     pub planned_window_s: f64,
     /// How long the window was, in seconds.
     pub window_s: f64,
-    /// Right answers per second of the window, over all streams.
+    /// Right answers per second, over all streams: the sum of theirs.
     pub requests_per_second: f64,
     /// One for each kind of request, in the order of the command line.
     pub streams: Vec<StreamReport>,
@@ -79,9 +79,9 @@ pub struct StreamReport {
     pub connections: ConnectionCounts,
     /// How many requests may be outstanding: over its connections, or over the shared ones.
     pub outstanding_limit: u64,
-    /// Requests due per second of the window.
+    /// Requests due per second: n of them stand for n gaps (METHODOLOGY.md, "Time and load").
     pub offered_per_second: f64,
-    /// Right answers per second of the window.
+    /// Right answers in the window per second, by the same count.
     pub requests_per_second: f64,
     /// What became of the requests.
     pub counts: Counts,

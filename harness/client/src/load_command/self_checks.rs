@@ -93,8 +93,15 @@ fn answers(report: &StreamReport) -> SelfCheck {
         finding += &format!("; the first: status {status}, {}: `{excerpt}`", first.reason);
     }
     let answers = SelfCheck::new(CheckName::Answers, failed == 0, finding);
-    if report.errors.of(ErrorKind::Status3xx) > 0 {
+    if report.status.redirects() > 0 && report.errors.of(ErrorKind::Status3xx) > 0 {
         answers.advise("redirects are not followed: load the URL that they lead to")
+    } else if report.status.iter().any(|(status, _)| status == 304)
+        && report.errors.of(ErrorKind::Status3xx) > 0
+    {
+        answers.advise(
+            "304 answers a conditional request: leave out its field (if-none-match, if-modified-since), or say that it is \
+             right with --expect-status 304",
+        )
     } else if report.errors.of(ErrorKind::WrongAnswer) > 0 {
         answers.advise("if any content is right, say so with --expect-status 200")
     } else {

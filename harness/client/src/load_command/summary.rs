@@ -68,7 +68,7 @@ fn head(text: &mut String, report: &Report) {
         report.seed
     );
     if report.streams.len() > 1 {
-        line!(text, "{} right answers a second in all", thousands(report.requests_per_second));
+        line!(text, "{} right answers a second in all", per_second(report.requests_per_second));
     }
 }
 
@@ -78,7 +78,7 @@ fn stream_figures(text: &mut String, stream: &StreamReport, report: &Report) {
     line!(
         text,
         "  requests  {} right answers a second; of {} due in the window {} were answered rightly{}",
-        thousands(stream.requests_per_second),
+        per_second(stream.requests_per_second),
         thousands(counts.due as f64),
         thousands(counts.ok as f64),
         unfinished(stream)
@@ -156,18 +156,20 @@ fn load_of(stream: &StreamReport) -> String {
 }
 
 fn rate(rate: Rate) -> String {
-    let written = |per_second: f64| {
-        if per_second < 100.0 { format!("{per_second:.1}") } else { thousands(per_second) }
-    };
     match rate {
-        Rate::Steady(per_second) => format!("{}/s", written(per_second)),
+        Rate::Steady(steady) => format!("{}/s", per_second(steady)),
         Rate::Ramp { from, to, over_s } => {
-            format!("{} to {}/s over {over_s:.1} s", written(from), written(to))
+            format!("{} to {}/s over {over_s:.1} s", per_second(from), per_second(to))
         }
-        Rate::Bursts { per_second, on_s, off_s } => {
-            format!("{}/s for {on_s} s and none for {off_s} s in turn", written(per_second))
+        Rate::Bursts { per_second: while_on, on_s, off_s } => {
+            format!("{}/s for {on_s} s and none for {off_s} s in turn", per_second(while_on))
         }
     }
+}
+
+/// Of a few a second the tenths are seen.
+fn per_second(rate: f64) -> String {
+    if rate < 100.0 { format!("{rate:.1}") } else { thousands(rate) }
 }
 
 fn statuses(stream: &StreamReport) -> String {

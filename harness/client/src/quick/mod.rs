@@ -49,6 +49,7 @@ use terminal::{
     interrupt::Interrupt,
     outcome::{Outcome, after},
     output::Output,
+    shell::quoted,
 };
 
 /// Runs `harness quick`.
@@ -58,6 +59,7 @@ use terminal::{
 /// allowed, or no request was answered.
 pub fn quick(args: &QuickOptions) -> anyhow::Result<Outcome> {
     let target = Target::parse(&args.url)?;
+    target.notes.iter().for_each(|note| errln!("note: {note}"));
     let interrupt = Interrupt::listen("what was measured is kept")?;
     let output = args.output.as_deref().map(Output::begin).transpose()?;
     let crowd = Arc::new(Crowd::new(path_of(&target)));
@@ -148,7 +150,7 @@ fn path_of(target: &Target) -> &str {
 
 /// What a reader of the summary should know, on stderr so that what reads stdout is not disturbed.
 fn warn(run: &Run, ending: &Ending, args: &QuickOptions) {
-    let redirects = run.aggregate.answers_of_class(3);
+    let redirects = run.aggregate.answers_with(load::is_redirect);
     if redirects > 0 {
         errln!(
             "warning: {redirects} answers were redirects, which artillery would have followed; load the URL that they lead to"
@@ -163,8 +165,8 @@ fn warn(run: &Run, ending: &Ending, args: &QuickOptions) {
     {
         errln!(
             "warning: quick is a closed loop: while the server stalls its users send nothing, so the times above hide the stall \
-             (coordinated omission); `harness load --rate {rate} '{}'` shows it",
-            args.url
+             (coordinated omission); `harness load --rate {rate} {}` shows it",
+            quoted(&args.url)
         );
     }
 }

@@ -54,14 +54,10 @@ impl Report {
         }
     }
 
-    /// How many answers had a status of `class`, such as 3 for 300 to 399.
-    pub fn answers_of_class(&self, class: u16) -> u64 {
+    /// How many answers had a status that is `wanted`.
+    pub fn answers_with(&self, wanted: impl Fn(u16) -> bool) -> u64 {
         let status = |name: &str| name.strip_prefix("http.codes.")?.parse::<u16>().ok();
-        self.counters
-            .iter()
-            .filter(|(name, _)| status(name).is_some_and(|s| s / 100 == class))
-            .map(|(_, n)| n)
-            .sum()
+        self.counters.iter().filter(|(name, _)| status(name).is_some_and(&wanted)).map(|(_, n)| n).sum()
     }
 }
 
@@ -228,11 +224,16 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_found_by_class() {
-        let counters =
-            [("http.codes.301", 2), ("http.codes.302", 3), ("http.codes.200", 7), ("http.responses", 12)];
+    fn answers_are_found_by_status_and_304_is_no_redirect() {
+        let counters = [
+            ("http.codes.301", 2),
+            ("http.codes.302", 3),
+            ("http.codes.304", 9),
+            ("http.codes.200", 7),
+            ("http.responses", 12),
+        ];
         let report =
             Report { counters: counters.map(|(name, n)| (name.to_owned(), n)).into(), ..Report::default() };
-        assert_eq!((report.answers_of_class(3), report.answers_of_class(4)), (5, 0));
+        assert_eq!((report.answers_with(load::is_redirect), report.answers_with(|s| s / 100 == 4)), (5, 0));
     }
 }

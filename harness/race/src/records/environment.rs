@@ -164,11 +164,8 @@ impl Cpu {
     fn capture() -> std::io::Result<Self> {
         let sys = |path: &str| line(format!("/sys/devices/system/{path}"));
         let allowed = CpuSet::allowed()?;
-        let mut cores: Vec<String> = allowed
-            .iter()
-            .filter_map(|cpu| sys(&format!("cpu/cpu{cpu}/topology/thread_siblings_list")))
-            .collect();
-        cores.dedup();
+        let cores =
+            cores_of(allowed.iter().map(|cpu| sys(&format!("cpu/cpu{cpu}/topology/thread_siblings_list"))));
         let mitigations =
             fs::read_dir("/sys/devices/system/cpu/vulnerabilities").into_iter().flatten().flatten();
         let info = procfs::CpuInfo::current().ok();
@@ -192,6 +189,24 @@ impl Cpu {
             allowed,
         })
     }
+}
+
+/// Each core once, by the hardware threads that each CPU says that it shares one with. On many hosts those of a core are far apart
+/// (0,4 and 1,5), and each thread may write the list in another way.
+fn cores_of(siblings: impl Iterator<Item = Option<String>>) -> Vec<String> {
+    let mut cores: Vec<(Option<CpuSet>, String)> = Vec::new();
+    for told in siblings.flatten() {
+        let core = told.parse::<CpuSet>().ok();
+        let is_known = |(known, text): &(Option<CpuSet>, String)| match (known, &core) {
+            (Some(known), Some(core)) => known == core,
+            _ => *text == told,
+        };
+        if !cores.iter().any(is_known) {
+            let shown = core.as_ref().map_or_else(|| told.clone(), CpuSet::to_string);
+            cores.push((core, shown));
+        }
+    }
+    cores.into_iter().map(|(_, shown)| shown).collect()
 }
 
 /// The host's name, for the name of the results folder.
@@ -238,6 +253,18 @@ mod tests {
         let text = serde_json::to_string(&environment).unwrap();
         let back: Environment = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&back).unwrap(), text);
+    }
+
+    #[test]
+    fn each_core_is_listed_once_however_its_hardware_threads_are_numbered_and_written() {
+        let cores = |told: &[&str]| cores_of(told.iter().map(|text| Some((*text).to_owned())));
+        assert_eq!(cores(&["0,2", "1,3", "0,2", "1,3"]), ["0,2", "1,3"]);
+        assert_eq!(cores(&["0-1", "0-1", "2-3", "2-3"]), ["0-1", "2-3"]);
+        assert_eq!(cores(&["0-1", "0,1", "2,3", "2-3"]), ["0-1", "2-3"]);
+        assert_eq!(cores(&["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "4,0"]), ["0,4", "1,5", "2,6", "3,7"]);
+        assert_eq!(cores(&["0", "1"]), ["0", "1"]);
+        assert_eq!(cores(&["odd", "odd", "even"]), ["odd", "even"]);
+        assert_eq!(cores_of([None, Some("1".to_owned()), None].into_iter()), ["1"]);
     }
 
     #[test]

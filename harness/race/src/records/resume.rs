@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Serialize;
+use terminal::shell;
 
 use crate::{
     plan::{run_plan::RunPlan, scenario::Scenario},
@@ -61,7 +62,8 @@ pub enum ResumeRefused {
     Records(#[from] FolderError),
     /// There is nothing left to measure.
     #[error(
-        "{folder} holds a run that is finished, with all its {starts} starts; `harness report {folder}` draws its tables"
+        "{folder} holds a run that is finished, with all its {starts} starts; `harness report {}` draws its tables",
+        shell::quoted(.folder)
     )]
     Finished {
         /// The folder.

@@ -1,5 +1,7 @@
 //! What is known of one row once it was verified, or could not be.
 
+use terminal::shell;
+
 use super::{
     judgement::{Finding, Judgement, shown_source},
     play::PlayedCase,
@@ -83,7 +85,9 @@ impl RowVerdict {
         let judgement = self.judgement.as_ref()?;
         Some(format!(
             "it does not conform (MUST {}, SHOULD {}): {reason}; `harness verify {}` shows all",
-            judgement.must, judgement.should, self.row
+            judgement.must,
+            judgement.should,
+            shell::quoted(&self.row)
         ))
     }
 

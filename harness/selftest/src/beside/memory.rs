@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use host::open_files;
 use serde::Serialize;
 
 use super::{
@@ -52,21 +52,18 @@ pub fn measure(stand: &Stand, ceiling: &Server, own: &Tool, window: Duration) ->
     Ok(Memory { peak_rss_kib: measured.peak_rss_kib, requests: measured.requests })
 }
 
-/// Raises the soft limit of open files, which the processes that are started inherit, as far as it must be.
+/// Raises the limit of open files, which the processes that are started inherit.
 ///
 /// # Errors
-/// The hard limit is lower.
+/// The hard limit is lower than what is needed.
 pub fn raise_descriptors(needed: u64) -> Result<(), WindowError> {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|soft| soft >= needed) {
-        return Ok(());
-    }
-    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).map_err(|_| WindowError::Server {
-        name: "harness".to_owned(),
-        reason: format!(
-            "may open only {} files and {needed} are needed; raise the limit with `ulimit -Hn {needed}` as root, or \
-             `systemd-run --scope -p LimitNOFILE={needed}`",
-            current.unwrap_or(0)
+    let reason = match open_files::raise() {
+        Ok(allowed) if allowed >= needed => return Ok(()),
+        Ok(allowed) => format!(
+            "may open only {allowed} files and {needed} are needed; raise the limit with `ulimit -Hn {needed}` as root, or \
+             `systemd-run --scope -p LimitNOFILE={needed}`"
         ),
-    })
+        Err(error) => format!("cannot raise the limit of open files: {error}"),
+    };
+    Err(WindowError::Server { name: "harness".to_owned(), reason })
 }

@@ -7,8 +7,16 @@ pub const MOST_TAGS: usize = 1_024;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum LogError {
     /// There is no line with a histogram.
-    #[error("holds no histogram: give a log in HdrHistogram's V2 format, such as --export-hdr writes")]
+    #[error("holds no histogram: give a log of HdrHistogram's, such as --export-hdr writes")]
     Empty,
+    /// The last line has no end, and is not whole.
+    #[error("line {line}: the log is cut short here ({problem})")]
+    CutShort {
+        /// Its number, from 1.
+        line: usize,
+        /// What is missing.
+        problem: Problem,
+    },
     /// A line cannot be used.
     #[error("line {line}: {problem}")]
     Line {
@@ -22,12 +30,22 @@ pub enum LogError {
 /// What can be wrong with a line of a log.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Problem {
-    /// It is not UTF-8.
-    #[error("is no text: is this a log in HdrHistogram's V2 format?")]
+    /// It holds what no text does.
+    #[error("is no text: is this a log of HdrHistogram's, and unpacked?")]
     NotText,
-    /// It has not the fields of an interval.
-    #[error("has {found} of the 4 fields timestamp,length,max,histogram: is it cut short?")]
+    /// It has fewer fields than an interval.
+    #[error(
+        "has {found} of the 4 fields timestamp,length,max,histogram: is this a whole line of an HdrHistogram log?"
+    )]
     Fields {
+        /// How many there are.
+        found: usize,
+    },
+    /// It has more fields than an interval, and not because each number in it has a decimal comma.
+    #[error(
+        "has {found} fields where there should be timestamp,length,max,histogram, and which of its commas are decimal ones cannot be told: write these with points"
+    )]
+    Commas {
         /// How many there are.
         found: usize,
     },
@@ -46,11 +64,21 @@ pub enum Problem {
     #[error("the histogram is cut short or runs on: copy the log again")]
     Cut,
     /// The histogram starts with an unknown number.
-    #[error("the histogram starts with {0:#010x}, which is no histogram in HdrHistogram's V2 encoding")]
+    #[error("the histogram starts with {0:#010x}, which is none of HdrHistogram's encodings (V0, V1 and V2)")]
     Cookie(u32),
-    /// The histogram is in an older encoding.
-    #[error("the histogram is in an encoding before V2: write the log with a newer HdrHistogram")]
-    OlderEncoding,
+    /// The histogram is of floating-point numbers.
+    #[error(
+        "holds a DoubleHistogram, whose values are in no unit of time: record integers of nanoseconds in a Histogram"
+    )]
+    OfFloats,
+    /// The histogram's values are to be multiplied.
+    #[error("the histogram's values are multiples of {0}: record integers of nanoseconds")]
+    Scaled(f64),
+    /// The histogram is in an older encoding, with counts of an unknown width.
+    #[error(
+        "the histogram says that its counts are {0} bytes wide, and in encodings before V2 they are 2, 4 or 8: copy the log again"
+    )]
+    Width(usize),
     /// The histogram cannot be decompressed.
     #[error("the histogram cannot be decompressed ({0}): copy the log again")]
     Deflate(String),
@@ -78,7 +106,7 @@ pub enum Problem {
     },
     /// The unit of the values is not known.
     #[error(
-        "nothing says that values are nanoseconds: there is no comment `values in nanoseconds` above, and the largest value, {max}, is not {interval_max} ms; record in nanoseconds, or add the comment where they are"
+        "nothing says that values are nanoseconds: there is no comment `values in nanoseconds` above, and that the largest value, {max}, is {interval_max} ms does not say so; record in nanoseconds, or add the comment where they are"
     )]
     Unit {
         /// The histogram's largest value.
@@ -92,4 +120,19 @@ pub enum Problem {
     /// A comment of this crate is damaged.
     #[error("`{0}` does not say how many values of which tag were clamped")]
     Clamped(String),
+}
+
+impl Problem {
+    /// Whether the beginning of a sound line can have it, or the zeros that a file may end with when the power failed.
+    pub(super) fn may_be_a_cut(&self) -> bool {
+        matches!(
+            self,
+            Self::NotText
+                | Self::Fields { .. }
+                | Self::Commas { .. }
+                | Self::Base64(_)
+                | Self::Cut
+                | Self::Deflate(_)
+        )
+    }
 }

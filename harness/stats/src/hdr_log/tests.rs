@@ -135,7 +135,7 @@ fn an_empty_text_holds_no_histogram() {
 }
 
 #[test]
-fn a_log_cut_anywhere_is_refused_with_the_line_or_ends_between_lines() {
+fn a_log_cut_anywhere_is_said_to_be_cut_short_or_ends_between_lines() {
     let mut log = HdrLog::new(Some(TimeRange { start_s: 1e9, end_s: 1e9 + 4.0 }));
     log.add("simple.response", &recorded(&[5_000, 7_000_000]));
     log.add("simple.unanswered", &recorded(&[5_000_000_000]));
@@ -147,7 +147,7 @@ fn a_log_cut_anywhere_is_refused_with_the_line_or_ends_between_lines() {
         if end == second_histogram - 1 || end == second_histogram {
             assert_eq!(read.map(|log| log.tagged().count()), Ok(1));
         } else {
-            assert!(matches!(read, Err(LogError::Line { line: 6 | 7, .. })), "{end}: {read:?}");
+            assert!(matches!(read, Err(LogError::CutShort { line: 6 | 7, .. })), "{end}: {read:?}");
         }
     }
 }
@@ -156,8 +156,8 @@ fn a_log_cut_anywhere_is_refused_with_the_line_or_ends_between_lines() {
 fn damaged_lines_say_what_is_wrong_and_where() {
     use Problem::*;
     type Expected = fn(&Problem) -> bool;
-    let cases: [(String, usize, Expected); 16] = [
-        ("\u{7f}ELF\u{1}\n".into(), 1, |p| matches!(p, Fields { found: 1 })),
+    let cases: [(String, usize, Expected); 15] = [
+        ("\u{7f}ELF\u{1}\n".into(), 1, |p| matches!(p, NotText)),
         ("\n\n0.0,1.0\n".into(), 3, |p| matches!(p, Fields { found: 2 })),
         ("Tag=a\n".into(), 1, |p| matches!(p, Fields { found: 0 })),
         ("soon,1.0,1.0,x\n".into(), 1, |p| matches!(p, Number { field: "timestamp", .. })),
@@ -167,13 +167,10 @@ fn damaged_lines_say_what_is_wrong_and_where() {
         (with_counts("HIS!"), 2, |p| matches!(p, Base64(_))),
         (with_counts(""), 2, |p| matches!(p, Cut)),
         (with_counts("AAAAAAAAAAA="), 2, |p| matches!(p, Cookie(0))),
-        (with_counts("HISTAgAAACN4"), 2, |p| matches!(p, OlderEncoding)),
         (with_counts("HISTFAAAAC14"), 2, |p| matches!(p, Cut)),
         (with_counts("HISTFAAAAAN4nJM="), 2, |p| matches!(p, Deflate(_))),
         // A payload that says it is of 4 GB.
-        (with_counts("HISTFAAAACF4nJNpmSz8////DwwQwAylGYFMN4MdCxjsoTJMAN36CDo="), 2, |p| {
-            matches!(p, Counts(_))
-        }),
+        (with_counts("HISTFAAAACF4nJNpmSz8////DwwQwAylGYFMN4MdCxjsoTJMAN36CDo="), 2, |p| matches!(p, Cut)),
         // 70 seconds.
         (
             with_counts("HISTFAAAACV4nJNpmSzMwMDAwgABzFCaEch0M9ixgMH+A0Rg6QZmNgBkqQWt"),
@@ -191,7 +188,7 @@ fn damaged_lines_say_what_is_wrong_and_where() {
         let (at, problem) = problem(&text);
         assert!(at == line && expected(&problem), "{text:?}: line {at}: {problem:?}");
     }
-    assert!(matches!(HdrLog::read(b"\xff\xfe\0\n"), Err(LogError::Line { line: 1, problem: NotText })));
+    assert!(matches!(HdrLog::read(b"\xff\xff\0\n"), Err(LogError::Line { line: 1, problem: NotText })));
 }
 
 #[test]

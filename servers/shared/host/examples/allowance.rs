@@ -1,9 +1,9 @@
-//! Prints how many CPUs this process may use, line by line: what the mask, the cgroups' quota and both together allow, and
-//! what the standard library says.
+//! Prints how many CPUs this process may use, line by line: what the mask, the cgroups' quota and both together allow, what
+//! the standard library says, and whether there may be a quota that cannot be seen.
 
 use host::{
     cpus::{CpuSet, default_workers},
-    quota::Quota,
+    quota::{Quota, Unseen},
 };
 
 fn main() -> std::io::Result<()> {
@@ -14,5 +14,8 @@ fn main() -> std::io::Result<()> {
     );
     println!("workers {}", default_workers());
     println!("standard library {}", std::thread::available_parallelism()?);
+    if let Some(unseen) = Unseen::of_this_process() {
+        println!("unseen: {unseen}");
+    }
     Ok(())
 }

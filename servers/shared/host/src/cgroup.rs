@@ -3,30 +3,90 @@
 //! A hierarchy has one of two forms: v1, one for each controller or a few, and v2, one for all of them. `/proc/self/cgroup` names the
 //! group in each, and `/proc/self/mountinfo` says where which part of the hierarchy can be seen. Everything is read below a root
 //! folder, so that tests can make trees of files. What is in the files is for others to know.
-//! The formats: `cgroups(7)`, `proc(5)`, and `Documentation/admin-guide/cgroup-v2.rst` of the kernel.
+//!
+//! In a cgroup namespace both name groups from that namespace's root, which is `/`. A mount that was made outside begins above it,
+//! at `/../..`: two levels, of which nobody says the names. There the own group is the one that has this process among its members.
+//! The formats: `cgroups(7)`, `cgroup_namespaces(7)`, `proc(5)`, and `Documentation/admin-guide/cgroup-v2.rst` of the kernel.
 
 use std::{
     fs,
     path::{Component, Path, PathBuf},
 };
 
-/// The folders of this process's group in the hierarchy v2, and in the one of v1 that has the CPU controller, each followed by those
-/// of the groups above it, as far as they can be seen; `/proc` and the mounted hierarchies are looked for below `root`.
+/// More folders than are looked into for the one of this process. A busy host has some thousand groups in each hierarchy.
+const MOST_LOOKED_INTO: usize = 10_000;
+
+/// A hierarchy that may have the CPU controller, as this process sees it.
 ///
 /// A controller is in one hierarchy only: on a host with both forms, the other one simply has no such files.
-pub(crate) fn folders_of_this_process(root: &Path) -> Vec<(Version, PathBuf)> {
+#[derive(Debug)]
+pub(crate) struct Hierarchy {
+    pub(crate) version: Version,
+    /// How `/proc/self/cgroup` names the group of this process.
+    pub(crate) group: PathBuf,
+    /// The folder of that group, if it can be seen.
+    pub(crate) own: Option<PathBuf>,
+    /// Those of groups above it, as far as they can be seen.
+    pub(crate) above: Vec<PathBuf>,
+}
+
+/// The hierarchy v2, and the one of v1 that has the CPU controller; `/proc` and the mounted hierarchies are looked for below `root`.
+pub(crate) fn hierarchies_of_this_process(root: &Path) -> Vec<Hierarchy> {
     let read =
         |path: &str| fs::read(root.join(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let (Ok(groups), Ok(mounts)) = (read("proc/self/cgroup"), read("proc/self/mountinfo")) else {
-        return Vec::new();
-    };
+    let Ok(groups) = read("proc/self/cgroup") else { return Vec::new() };
+    let mounts = read("proc/self/mountinfo").unwrap_or_default();
     let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
     let memberships = groups.lines().filter_map(Membership::parse);
-    let folders = memberships.flat_map(|membership| {
-        let mounts = mounts.iter().filter(move |mount| mount.version == membership.version);
-        mounts.flat_map(move |mount| mount.folders_of(&membership.path)).collect::<Vec<_>>()
+    let hierarchies = memberships.map(|Membership { version, path }| {
+        let mut hierarchy = Hierarchy { version, group: path, own: None, above: Vec::new() };
+        mounts.iter().filter(|mount| mount.version == version).for_each(|mount| hierarchy.look(mount, root));
+        hierarchy
     });
-    folders.map(|(version, folder)| (version, below(root, &folder))).collect()
+    hierarchies.collect()
+}
+
+impl Hierarchy {
+    /// Looks for the own group, and those above it, where `mount` shows them.
+    fn look(&mut self, mount: &Mount, root: &Path) {
+        let point = below(root, &mount.point);
+        let shown = match mount.place_of(&self.group) {
+            Some(Place::At(group)) => Some(group),
+            Some(Place::Below { levels, group }) => {
+                let mut left = MOST_LOOKED_INTO;
+                let found = with_this_process(&point, levels, &group, &mut left);
+                if found.is_none() {
+                    // What is known is that the group which the mount shows stands above this process.
+                    self.above.push(point.clone());
+                }
+                found.and_then(|folder| Some(folder.strip_prefix(&point).ok()?.to_owned()))
+            }
+            // Another branch of the hierarchy, whose limits are not ours.
+            None => None,
+        };
+        if let Some(shown) = shown {
+            let mut folders = shown.ancestors().map(|group| point.join(group));
+            let own = folders.next();
+            self.own = self.own.take().or(own);
+            self.above.extend(folders);
+        }
+    }
+}
+
+/// The folder `levels` below `point`, and there that of `group`, that has this process among its members. `left` is how many folders
+/// may still be looked into.
+fn with_this_process(point: &Path, levels: usize, group: &Path, left: &mut usize) -> Option<PathBuf> {
+    *left = left.checked_sub(1)?;
+    if levels == 0 {
+        let folder = point.join(group);
+        let members = fs::read_to_string(folder.join("cgroup.procs")).ok()?;
+        let own = std::process::id().to_string();
+        return members.lines().any(|pid| pid == own).then_some(folder);
+    }
+    let entries = fs::read_dir(point).ok()?.flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .find_map(|entry| with_this_process(&entry.path(), levels - 1, group, left))
 }
 
 /// The two forms of the interface.
@@ -82,23 +142,37 @@ impl Mount {
         Some(Self { version, group: PathBuf::from(group), point: PathBuf::from(point) })
     }
 
-    /// The folders of the group at `path` and of those above it, as far as this mount shows them.
-    fn folders_of(&self, path: &Path) -> Vec<(Version, PathBuf)> {
-        let shown = match path.strip_prefix(&self.group) {
-            Ok(rest) if rest.components().all(|part| matches!(part, Component::Normal(_))) => rest,
-            // The mount shows a group above the namespace's root, whose name below that group nobody tells: what is
-            // known is that the shown one stands above this process.
-            _ if is_above_the_namespace(&self.group) && !path.starts_with("/..") => Path::new(""),
-            // Another branch of the hierarchy, whose limits are not ours.
-            _ => return Vec::new(),
-        };
-        shown.ancestors().map(|group| (self.version, self.point.join(group))).collect()
+    /// Where the group at `path` is below this mount's point, if it is.
+    fn place_of(&self, path: &Path) -> Option<Place> {
+        if let Ok(rest) = path.strip_prefix(&self.group)
+            && rest.components().all(|part| matches!(part, Component::Normal(_)))
+        {
+            return Some(Place::At(rest.to_owned()));
+        }
+        let (levels, below) = levels_up(&self.group);
+        let (own_levels, group) = levels_up(path);
+        if below.as_os_str().is_empty() && levels > own_levels {
+            return Some(Place::Below { levels: levels - own_levels, group });
+        }
+        None
     }
 }
 
-fn is_above_the_namespace(group: &Path) -> bool {
-    let mut parts = group.components().filter(|part| *part != Component::RootDir).peekable();
-    parts.peek().is_some() && parts.all(|part| part == Component::ParentDir)
+/// A group below a mount's point.
+enum Place {
+    At(PathBuf),
+    /// So many levels further down, whose names are not known.
+    Below {
+        levels: usize,
+        group: PathBuf,
+    },
+}
+
+/// How often a path leads up at its start, and the rest of it.
+fn levels_up(path: &Path) -> (usize, PathBuf) {
+    let parts = || path.components().filter(|part| *part != Component::RootDir);
+    let levels = parts().take_while(|part| *part == Component::ParentDir).count();
+    (levels, parts().skip(levels).collect())
 }
 
 /// An absolute path, below a root of one's own.
@@ -143,8 +217,8 @@ mod tests {
         fn no_text_panics(text in "\\PC*", path in "/?(\\.\\./|[a-c/:\\\\]|\\\\0[0-9]{0,2}){0,6}") {
             let _ = (Membership::parse(&text), unescaped(&text), unescaped(&path));
             if let Some(mount) = Mount::parse(&format!("1 2 0:3 {path} {text} - cgroup2 x rw")) {
-                mount.folders_of(Path::new(&path));
-                mount.folders_of(Path::new(&text));
+                mount.place_of(Path::new(&path));
+                mount.place_of(Path::new(&text));
             }
             let _ = Mount::parse(&text);
         }

@@ -6,12 +6,17 @@
 //! quota of each group above it: the tightest counts.
 //!
 //! Everything is read below a root folder, so that tests can make trees of files. This module knows neither masks nor workers,
-//! and nothing of other limits (memory, processes); what cannot be read or understood grants no less than all.
+//! and nothing of other limits (memory, processes); what cannot be read or understood grants no less than all. Where it is the
+//! own group that cannot be seen, that is [`Unseen`] and to be said: there may be a quota all the same.
 //! The formats: `Documentation/admin-guide/cgroup-v2.rst` and `Documentation/scheduler/sched-bwc.rst` of the kernel.
 
-use std::{cmp::Ordering, fmt, fs, path::Path};
+use std::{
+    cmp::Ordering,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
-use crate::cgroup::{self, Version};
+use crate::cgroup::{self, Hierarchy, Version};
 
 /// CPU time in each period of time, for all threads of a group together.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +33,10 @@ impl Quota {
 
     /// The same, where `/proc` and the mounted hierarchies are looked for below `root`.
     pub fn below(root: &Path) -> Option<Self> {
-        cgroup::folders_of_this_process(root)
-            .into_iter()
-            .filter_map(|(version, folder)| Self::of_folder(version, &folder))
-            .min()
+        let of_hierarchy = |Hierarchy { version, own, above, .. }: Hierarchy| {
+            own.into_iter().chain(above).filter_map(move |folder| Self::of_folder(version, &folder)).min()
+        };
+        cgroup::hierarchies_of_this_process(root).into_iter().filter_map(of_hierarchy).min()
     }
 
     /// Reads one group's own files.
@@ -67,6 +72,32 @@ impl Quota {
     /// server's own latency. Below one CPU there is no choice, and they do occur.
     pub fn whole_cpus(self) -> usize {
         usize::try_from(self.quota_us / self.period_us).unwrap_or(usize::MAX).max(1)
+    }
+}
+
+/// The group of this process in the hierarchy with the CPU controller cannot be seen, so that it cannot be told whether it has a
+/// quota: nothing shows the hierarchy, or what does was mounted outside of this process's cgroup namespace.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the CPU quota cannot be told, since no mount shows the cgroup {} of this process (see /proc/self/cgroup and \
+     /proc/self/mountinfo)", group.display()
+)]
+pub struct Unseen {
+    group: PathBuf,
+}
+
+impl Unseen {
+    /// Whether it is so for this process.
+    pub fn of_this_process() -> Option<Self> {
+        Self::below(Path::new("/"))
+    }
+
+    /// The same, where `/proc` and the mounted hierarchies are looked for below `root`.
+    pub fn below(root: &Path) -> Option<Self> {
+        let hierarchies = cgroup::hierarchies_of_this_process(root);
+        // v2 names a group on every host; it has no CPU controller where v1 has it.
+        let decides = hierarchies.iter().find(|one| one.version == Version::V1).or(hierarchies.first())?;
+        decides.own.is_none().then(|| Self { group: decides.group.clone() })
     }
 }
 

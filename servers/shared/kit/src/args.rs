@@ -7,7 +7,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 use clap::Args;
 use host::{
     cpus::{CpuSet, default_workers},
-    quota::Quota,
+    quota::{Quota, Unseen},
 };
 
 use crate::policy::Policy;
@@ -180,9 +180,13 @@ impl Shared {
     }
 }
 
-/// One worker for each of `cpus`, unless a quota allows fewer; then that is said, since nobody sees a quota.
+/// One worker for each of `cpus`, unless a quota allows fewer; then that is said, since nobody sees a quota. So is that there may be
+/// one which cannot be seen.
 fn workers_on(cpus: &CpuSet) -> usize {
     let workers = default_workers().min(cpus.len());
+    if let Some(unseen) = Unseen::of_this_process() {
+        tracing::warn!("{unseen}: --workers says how many to start, which are {workers} now");
+    }
     if workers < cpus.len()
         && let Some(quota) = Quota::of_this_process()
     {

@@ -49,6 +49,17 @@ fn a_server_starts_as_many_workers_as_its_cpu_mask_has_cpus() {
     assert_eq!(all.workers, host::cpus::default_workers());
 }
 
+#[test]
+fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
+    let mut process = after("ulimit -S -n 64", &["--io", "epoll"]).spawn().unwrap();
+    let pid = process.ready(PATIENCE).unwrap().pid;
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let [soft, hard, _] = files.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{files}") };
+    assert_eq!(soft, hard);
+    assert!(process.stop(PATIENCE).unwrap().is_clean());
+}
+
 /// A cgroup of one CPU's time, with v1's files; gone when this is.
 struct OneCpu(PathBuf);
 

@@ -61,9 +61,9 @@ impl Group {
 
     /// The same, where `/proc` and the mounted hierarchies are looked for below `root`.
     fn create_below(root: &Path, name: &str) -> Result<Self, GroupError> {
-        let folders = cgroup::folders_of_this_process(root);
-        let own = folders.into_iter().find(|(version, _)| *version == Version::V2);
-        let folder = own.ok_or(GroupError::OnlyVersion1)?.1.join(name);
+        let hierarchies = cgroup::hierarchies_of_this_process(root);
+        let own = hierarchies.into_iter().filter(|one| one.version == Version::V2).find_map(|one| one.own);
+        let folder = own.ok_or(GroupError::OnlyVersion1)?.join(name);
         match fs::create_dir(&folder) {
             // One that a run left which was killed.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

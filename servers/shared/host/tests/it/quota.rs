@@ -6,7 +6,11 @@ use std::{
     process::Output,
 };
 
-use host::{cpus::workers_within, quota::Quota, tether};
+use host::{
+    cpus::workers_within,
+    quota::{Quota, Unseen},
+    tether,
+};
 use proptest::prelude::{any, prop};
 use tempfile::TempDir;
 
@@ -35,6 +39,11 @@ impl Tree {
 
     fn quota(&self) -> Option<Quota> {
         Quota::below(self.0.path())
+    }
+
+    /// What there is to be said of a group that cannot be seen.
+    fn unseen(&self) -> Option<String> {
+        Unseen::below(self.0.path()).map(|unseen| unseen.to_string())
     }
 
     /// In words, for comparisons.
@@ -103,6 +112,11 @@ fn a_mount_from_outside_the_namespace_shows_a_group_above() {
     let mounts = V2.replace("0:26 / /sys", "0:26 /../.. /sys");
     let tree = Tree::new("0::/\n", &mounts).file("sys/fs/cgroup/cpu.max", "400000 100000\n");
     assert_eq!(tree.says(), "4 CPUs");
+    assert!(
+        tree.unseen().is_some_and(|unseen| unseen.contains("shows the cgroup / ")),
+        "{:?}",
+        tree.unseen()
+    );
     // A process that was moved to where the namespace does not reach is found in such a mount.
     let tree = Tree::new("0::/../beside\n", &V2.replace("0:26 / /sys", "0:26 /.. /sys"))
         .file("sys/fs/cgroup/beside/cpu.max", "300000 100000\n");
@@ -110,6 +124,55 @@ fn a_mount_from_outside_the_namespace_shows_a_group_above() {
     // And not in one that shows what is inside only, whatever the path would lead to.
     let tree = Tree::new("0::/../beside\n", V2).file("sys/fs/beside/cpu.max", "100000 100000\n");
     assert_eq!(tree.says(), "none");
+}
+
+#[test]
+fn below_a_mount_from_outside_the_namespace_the_own_group_is_the_one_with_this_process() {
+    let own = format!("1\n{}\n", std::process::id());
+    let v2 = |group: &str, up: &str| {
+        Tree::new(&format!("0::{group}\n"), &V2.replace("0:26 / /sys", &format!("0:26 {up} /sys")))
+    };
+    let at = "sys/fs/cgroup";
+    for (group, up, folder) in [
+        ("/", "/../..", "pod/ours"),
+        ("/inner", "/../..", "pod/ours/inner"),
+        ("/../mate/inner", "/../..", "pod/mate/inner"),
+    ] {
+        let tree = v2(group, up)
+            .file(&format!("{at}/pod/cpu.max"), "900000 100000\n")
+            .file(&format!("{at}/pod/other/cgroup.procs"), "1\n")
+            .file(&format!("{at}/pod/other/cpu.max"), "100000 100000\n")
+            .file(&format!("{at}/beside/cgroup.procs"), &own)
+            .file(&format!("{at}/{folder}/cgroup.procs"), &own)
+            .file(&format!("{at}/{folder}/cpu.max"), "300000 100000\n");
+        assert_eq!((tree.says().as_str(), tree.unseen()), ("3 CPUs", None), "{group}");
+        // The tighter of those above it.
+        assert_eq!(tree.file(&format!("{at}/pod/cpu.max"), "200000 100000\n").says(), "2 CPUs", "{group}");
+    }
+    let mounts = V1.replace("0:29 / ", "0:29 /.. ");
+    let v1 = Tree::new("5:cpu,cpuacct:/\n0::/\n", &mounts)
+        .file("sys/fs/cgroup/cpu,cpuacct/ours/cgroup.procs", &own)
+        .v1("sys/fs/cgroup/cpu,cpuacct/ours", "150000", "100000");
+    assert_eq!((v1.says().as_str(), v1.unseen()), ("1.5 CPUs", None));
+}
+
+#[test]
+fn a_group_that_nothing_shows_is_said_to_be_unseen() {
+    let elsewhere = V2.replace("0:26 / /sys", "0:26 /../beside /sys");
+    for (groups, mounts) in [
+        ("0::/\n", elsewhere.as_str()),
+        ("0::/job\n", "24 1 0:21 / /proc rw,nosuid - proc proc rw\n"),
+        ("5:cpu,cpuacct:/work\n0::/\n", V2),
+    ] {
+        let tree = Tree::new(groups, mounts).file("sys/fs/cgroup/cpu.max", "100000 100000\n");
+        let unseen = tree.unseen().unwrap();
+        assert!(unseen.starts_with("the CPU quota cannot be told"), "{unseen}");
+    }
+    for (groups, mounts) in
+        [("0::/\n", V2), ("5:cpu,cpuacct:/work\n0::/gone\n", V1), ("", ""), ("4:cpuset:/\n", V1)]
+    {
+        assert_eq!(Tree::new(groups, mounts).unseen(), None, "{groups}");
+    }
 }
 
 #[test]
@@ -255,9 +318,9 @@ impl Own {
     }
 
     /// A new group below the own one that has 1.5 CPUs.
-    fn limited(&self) -> io::Result<Group> {
+    fn limited(&self, number: usize) -> io::Result<Group> {
         let (Self::V1(own) | Self::V2(own)) = self;
-        let group = Group::create(own.join(format!("quota-test-{}", std::process::id())))?;
+        let group = Group::create(own.join(format!("quota-test-{}-{number}", std::process::id())))?;
         match self {
             Self::V1(_) => {
                 fs::write(group.0.join("cpu.cfs_period_us"), "50000")?;
@@ -269,20 +332,20 @@ impl Own {
     }
 }
 
-/// What the example says inside of a real group with a quota of 1.5 CPUs, in a group of its own below that.
-fn in_a_real_group() -> io::Result<Output> {
+/// What the example says inside of a real group with a quota of 1.5 CPUs, in a group of its own below that, started by `start`.
+fn in_a_real_group(start: &str) -> io::Result<Output> {
     let own =
         Own::find().ok_or_else(|| io::Error::other("no hierarchy with the CPU controller is mounted"))?;
-    let outer = own.limited()?;
+    let outer = own.limited(start.len())?;
     // In v2 the controller is handed down only where that is asked for; the limit above counts either way.
     let inner = Group::create(outer.0.join("inner"))?;
-    let program = "echo $$ > \"$1/cgroup.procs\" && exec \"$2\"";
-    tether::command("sh").args(["-c", program, "sh"]).arg(&inner.0).arg(allowance()).output()
+    let program = format!("echo $$ > \"$1/cgroup.procs\" && exec {start} \"$2\"");
+    tether::command("sh").args(["-c", &program, "sh"]).arg(&inner.0).arg(allowance()).output()
 }
 
 #[test]
 fn a_process_in_a_real_group_with_a_quota_starts_as_many_workers_as_that_allows() {
-    match in_a_real_group() {
+    match in_a_real_group("") {
         Err(error) => {
             eprintln!(
                 "skipped: no group can be made here ({error}); root may, where the controller is handed down"
@@ -293,6 +356,21 @@ fn a_process_in_a_real_group_with_a_quota_starts_as_many_workers_as_that_allows(
             assert!(lines.contains(&"quota 1.5 CPUs".to_owned()), "{lines:?}");
             assert!(lines.contains(&"workers 1".to_owned()), "{lines:?}");
             assert!(lines.contains(&"standard library 1".to_owned()), "{lines:?}");
+        }
+    }
+}
+
+#[test]
+fn a_quota_is_found_in_a_real_cgroup_namespace_under_the_mount_of_the_host() {
+    match in_a_real_group("unshare --cgroup") {
+        Err(error) => eprintln!("skipped: no group can be made here ({error})"),
+        Ok(output) if !output.status.success() => {
+            eprintln!("skipped: no cgroup namespace can be made here ({output:?})");
+        }
+        Ok(output) => {
+            let lines = lines(&output);
+            assert!(lines.contains(&"quota 1.5 CPUs".to_owned()), "{lines:?}");
+            assert!(!lines.iter().any(|line| line.starts_with("unseen")), "{lines:?}");
         }
     }
 }
