@@ -34,16 +34,13 @@ use hyper::{
     server::conn::http1,
 };
 
-use version::Raised;
+use version::{MAX_BUFFER_BYTES, Raised};
 
 pub use crate::framing::MAX_HEAD_BYTES;
 use crate::{
     date, execute::Execute, framing::MAX_END_BYTES, members::Membership, policy::Policy, service::Service,
     shutdown::Wait, strict::Strict,
 };
-
-/// The most that hyper buffers of one connection, each way.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// The answer to a head that does not arrive.
 fn timed_out() -> Bytes {

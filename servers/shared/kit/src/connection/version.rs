@@ -17,7 +17,8 @@ use hyper::{
 };
 use memchr::memmem;
 
-use super::MAX_BUFFER_BYTES;
+/// The most that hyper buffers of one connection, each way.
+pub(super) const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// The beginning of an answer that states the wrong version, and where in it the digit is.
 const STATED: &[u8] = b"HTTP/1.0 ";
