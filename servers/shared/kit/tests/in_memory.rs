@@ -325,6 +325,12 @@ fn every_version_of_http_1_is_answered_in_1_1_and_kept_as_its_own_rules_say() {
             }
         }
     }
+    let too_long = b"POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 101\r\n\r\nhello";
+    for size in [1, 1_000] {
+        let mut played = Played::new(Inline);
+        let answer: String = too_long.chunks(size).map(|piece| played.send(piece).0).collect();
+        assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("connection: close\r\n"), "{answer}");
+    }
     let (answer, _) = Played::new(Inline).send(b"GET / HTTP/1.2\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 400 "), "a later version needs a Host too: {answer}");
 }

@@ -232,7 +232,8 @@ impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
         if !request.extensions().is_empty() {
             self.activity.asked_to_upgrade.store(true, Relaxed);
         }
-        let closes = request.version() < Version::HTTP_11 && !version::asks_to_keep(request.headers());
+        let is_1_0 = request.version() < Version::HTTP_11;
+        let http_1_0_is_kept = is_1_0.then(|| version::asks_to_keep(request.headers()));
         let future = match self.activity.excess_of(number) {
             None => self.service.respond(request),
             Some(excess) => self.service.refuse_too_long(request, excess),
@@ -249,7 +250,7 @@ impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
                 Some(Arc::clone(&self.activity))
             }
         };
-        TrackedFuture { future, busy, closes }
+        TrackedFuture { future, busy, http_1_0_is_kept }
     }
 }
 
@@ -257,8 +258,8 @@ impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
 pub(super) struct TrackedFuture<E: Execute> {
     future: ResponseFuture<E>,
     busy: Option<Arc<Activity>>,
-    /// The client is one of HTTP/1.0 and does not ask for more.
-    closes: bool,
+    /// Whether a client of HTTP/1.0, if it is one, asks that its connection be kept.
+    http_1_0_is_kept: Option<bool>,
 }
 
 impl<E: Execute> Future for TrackedFuture<E> {
@@ -270,8 +271,8 @@ impl<E: Execute> Future for TrackedFuture<E> {
             if let Some(activity) = self.busy.take() {
                 activity.answered(answer);
             }
-            if self.closes {
-                version::announce_close(answer.headers_mut());
+            if let Some(is_kept) = self.http_1_0_is_kept {
+                version::finish(answer, is_kept);
             }
         }
         outcome

@@ -46,16 +46,13 @@ use hyper::{
     server::conn::http1,
 };
 
-use version::Raised;
+use version::{MAX_BUFFER_BYTES, Raised};
 
 pub use crate::framing::MAX_HEAD_BYTES;
 use crate::{
     date, execute::Execute, framing::MAX_END_BYTES, members::Membership, policy::Policy, service::Service,
     shutdown::Wait, strict::Strict,
 };
-
-/// The most that hyper buffers of one connection, each way.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// When it is first looked whether a client that waits for an operation is still there, counted from its request.
 pub const FIRST_LOOK: Duration = Duration::from_millis(200);

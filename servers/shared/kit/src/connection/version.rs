@@ -11,10 +11,14 @@
 
 use std::borrow::Cow;
 
-use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
+use hyper::{
+    Response, Version,
+    header::{CONNECTION, HeaderMap, HeaderValue},
+};
 use memchr::memmem;
 
-use super::MAX_BUFFER_BYTES;
+/// The most that hyper buffers of one connection, each way.
+pub(super) const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
 /// The beginning of an answer that states the wrong version, and where in it the digit is.
 const STATED: &[u8] = b"HTTP/1.0 ";
@@ -82,9 +86,14 @@ pub(super) fn asks_to_keep(headers: &HeaderMap) -> bool {
     has("keep-alive") && !has("close")
 }
 
-/// Says in an answer's fields that the connection closes.
-pub(super) fn announce_close(headers: &mut HeaderMap) {
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+/// Has an answer to a request of HTTP/1.0 say what becomes of its connection: that it closes, if the client does not keep it or the answer ends
+/// it.
+pub(super) fn finish<B>(answer: &mut Response<B>, is_kept: bool) {
+    if !is_kept || answer.headers().contains_key(CONNECTION) {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        // Or hyper would add `keep-alive` where the client asked for it.
+        *answer.version_mut() = Version::HTTP_10;
+    }
 }
 
 #[cfg(test)]
