@@ -1,6 +1,8 @@
 //! Prints how many CPUs this process may use, line by line: what the mask, the cgroups' quota and both together allow, and
 //! what the standard library says.
 
+#![expect(clippy::disallowed_macros, reason = "what it prints is what it is for")]
+
 use host::{
     cpus::{CpuSet, default_workers},
     quota::Quota,
