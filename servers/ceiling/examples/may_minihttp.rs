@@ -9,6 +9,7 @@ use std::{io, net::SocketAddr, process::ExitCode};
 
 use host::{
     cpus::CpuSet,
+    lossy,
     ready::{Profile, Ready},
 };
 use may_minihttp::{HttpServer, HttpService, Request, Response};
@@ -40,13 +41,13 @@ fn main() -> ExitCode {
         _ => None,
     };
     let Some((address, cpus)) = parsed.filter(|(address, _)| address.port() != 0) else {
-        eprintln!("{USAGE}");
+        lossy::stderr().say(format_args!("{USAGE}"));
         return ExitCode::from(2);
     };
     match serve(address, cpus) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cannot serve on {address}: {error}");
+            lossy::stderr().say(format_args!("cannot serve on {address}: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -58,14 +59,15 @@ fn serve(address: SocketAddr, cpus: CpuSet) -> io::Result<()> {
     // The mask of the process says where its worker runs.
     may::config().set_worker_pin(false);
     let server = HttpServer(Constant).start(address)?;
-    Ready {
+    let ready = Ready {
         server: "may_minihttp".to_owned(),
         address,
         pid: std::process::id(),
         workers: 1,
         cpus,
         profile: Profile::of_this_build(),
-    }
-    .announce()?;
+    };
+    // It serves whether or not somebody hears that.
+    let _ = ready.announce();
     server.join().map_err(|_| io::Error::other("the accepting coroutine panicked"))
 }

@@ -176,6 +176,7 @@ mod tests {
         let others = place.join("1-others");
         fs::create_dir(&others).unwrap();
         if let Err(error) = std::os::unix::fs::chown(&others, Some(65_534), None) {
+            #[expect(clippy::disallowed_macros, reason = "what a test prints is what it is for")]
             return println!("skipped: only root can give a folder away ({error})");
         }
         drop(RunFolder::create_in(&place).unwrap().unwrap());

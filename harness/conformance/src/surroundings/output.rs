@@ -70,9 +70,9 @@ pub fn assert_outlives_output_that_is_lost_as(program: &Program, ways: &[Lost]) 
             for (how, outcome) in outcomes {
                 match outcome {
                     Ok(took) => {
-                        println!("ok    {streams} {lost:?}{how}: ended within {took:.0?} of the signal")
+                        println!("ok    {streams} {lost:?}{how}: ended within {took:.0?} of the signal");
                     }
-                    Err(fault) => faults.push_str(&format!("\n  {streams} {lost:?}{how}: {fault}")),
+                    Err(fault) => faults += &format!("\n  {streams} {lost:?}{how}: {fault}"),
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! Prints how many CPUs this process may use, line by line: what the mask, the cgroups' quota and both together allow, what
 //! the standard library says, and whether there may be a quota that cannot be seen.
 
+#![expect(clippy::disallowed_macros, reason = "what it prints is what it is for")]
+
 use host::{
     cpus::{CpuSet, default_workers},
     quota::{Quota, Unseen},

@@ -3,6 +3,8 @@
 //! It prints `PORT TOLD_ON`: the port that it serves (to nobody), and the one on which each connection brings one order and gets one
 //! answer. It ends with the guard above it, and so does what it starts.
 
+#![expect(clippy::disallowed_macros, reason = "what it prints is what it is for")]
+
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::TcpListener,

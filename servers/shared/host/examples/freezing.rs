@@ -1,6 +1,8 @@
 //! What freezing and thawing a tree of two processes takes, by the threads of one of them:
 //! `cargo build --release -p host --examples`, then `target/release/examples/freezing`.
 
+#![expect(clippy::disallowed_macros, reason = "what it prints is what it is for")]
+
 use std::{
     error::Error,
     io::{BufRead, BufReader, Write},

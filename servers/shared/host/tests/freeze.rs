@@ -1,5 +1,7 @@
 //! Trees of real processes that are frozen and thawed, and what may happen to them meanwhile.
 
+#![expect(clippy::disallowed_macros, reason = "what a test prints is what it is for")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

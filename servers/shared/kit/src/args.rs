@@ -24,6 +24,7 @@ Try:
   curl 'http://127.0.0.1:8080/complex?iterations=1000000'
 
 The first SIGTERM or SIGINT drains: no new connections, requests under way are answered. A second one stops at once.
+What it says on stdout and stderr may be lost: a line that nobody takes is dropped, and how many were is told with the next.
 Exit codes: 0 drained (a warning says what --drain-timeout cut), 1 failure, 2 usage, 128+N stopped by a second signal N.";
 
 /// Arguments as they are typed.

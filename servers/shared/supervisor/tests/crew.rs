@@ -2,6 +2,8 @@
 //!
 //! A program of its own, since it is all three: the test, the primaries that it starts, and their workers.
 
+#![expect(clippy::disallowed_macros, reason = "what a test prints is what it is for")]
+
 use std::{
     cell::{Cell, RefCell},
     io::{self, Read, Write},
