@@ -27,6 +27,7 @@
 //! It knows no application (a [`Check`] judges answers), no scheduling class (a hook may set one) and no record
 //! format, and it prints nothing.
 
+mod bounds;
 mod check;
 mod exponential;
 pub mod pacing;
@@ -43,7 +44,9 @@ mod departures;
 mod drawn;
 mod errors;
 mod free;
+mod judging;
 mod lane;
+mod os_error;
 mod outcome;
 mod pool;
 mod population;
@@ -52,6 +55,7 @@ mod slices;
 mod statuses;
 mod ticket;
 mod unexpected;
+mod unsent;
 mod window;
 
 mod chunked;
@@ -59,6 +63,7 @@ mod clock;
 mod connection;
 mod control;
 mod engine;
+mod head;
 pub mod response;
 mod response_error;
 mod run_error;
@@ -66,15 +71,18 @@ mod stamps;
 mod stop;
 
 pub use accounting::{Accounting, LITTLES_LAW_TOLERANCE};
-pub use check::{AnySuccess, Check, Exactly, Mismatch};
+pub use check::{AnySuccess, Check, Content, Exactly, Mismatch};
 pub use clocked::{Clocked, ReadBecause, ReceivedBy};
 pub use control::{Observer, Phase, Progress, run};
 pub use counts::{ConnectionCounts, Counts, LATE_AFTER_NS};
 pub use departures::{DepartureSummary, Departures, Gaps};
 pub use errors::{ErrorKind, Errors};
-pub use outcome::{CLOCK_STEP_ALLOWED_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome, WrongAnswer};
+pub use os_error::{Cause, Causes, OsError, OsErrors};
+pub use outcome::{
+    CLOCK_STEP_ALLOWED_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome, UnreadableAnswer, WrongAnswer,
+};
 pub use pacing::Pacing;
-pub use plan::{LINGER_NS, Plan, PlanError, Stream, ThreadHook, Wait};
+pub use plan::{LINGER_NS, LONGEST, MOST_IN_FLIGHT, Plan, PlanError, Stream, ThreadHook, Wait};
 pub use policy::{Afterwards, ConnectionPolicy, Opening, Verify};
 pub use population::LittlesLaw;
 pub use rate::Rate;
