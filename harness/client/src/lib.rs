@@ -3,6 +3,7 @@
 //!
 //! It knows no rows, scenarios or results folders.
 
+mod connecting;
 pub mod target;
 
 pub mod load_command;

@@ -25,12 +25,12 @@ const ALLOWED: [(&str, &[&str], &[&str]); 22] = [
     ("terminal", &["load"], &[]),
     ("race", &["app", "conformance", "duration", "host", "load", "stats", "terminal"], &[]),
     ("report", &["race", "stats", "terminal"], &[]),
-    ("client", &["duration", "host", "load", "race", "stats", "terminal", "within"], &[]),
+    ("client", &["host", "load", "race", "stats", "terminal", "within"], &[]),
     ("selftest", &["app", "host", "load", "race", "report", "stats", "terminal"], &[]),
     (
         "harness",
-        &["client", "duration", "host", "load", "race", "report", "selftest", "terminal", "within"],
-        &["app", "stats"],
+        &["client", "host", "load", "race", "report", "selftest", "terminal", "within"],
+        &["app", "duration", "stats"],
     ),
     // Beside both.
     ("benches", &["app", "host", "kit", "kit-tokio", "load", "stats"], &[]),
@@ -39,7 +39,18 @@ const ALLOWED: [(&str, &[&str], &[&str]); 22] = [
 
 /// A server may know what every server shares, and the suite that it must pass; never another server or the harness.
 const SERVER: (&[&str], &[&str]) = (
-    &["app", "host", "kit", "kit-glommio", "kit-may", "kit-poll", "kit-rayon", "kit-tokio", "supervisor", "within"],
+    &[
+        "app",
+        "host",
+        "kit",
+        "kit-glommio",
+        "kit-may",
+        "kit-poll",
+        "kit-rayon",
+        "kit-tokio",
+        "supervisor",
+        "within",
+    ],
     &["conformance"],
 );
 

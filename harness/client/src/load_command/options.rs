@@ -1,10 +1,15 @@
 //! From the command line to a plan of the generator: everything is read, resolved and checked here, once, and before
 //! anything is sent.
 
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 use host::cpus::CpuSet;
-use load::{ConnectionPolicy, Opening, Pacing, Plan, Rate, Request, RequestError, Stream, Wait};
+use load::{ConnectionPolicy, Limits, Opening, Pacing, Plan, Rate, Request, RequestError, Stream, Wait};
 
 use super::{
     values::{Bursts, Field, Ramp},
@@ -24,6 +29,9 @@ pub enum OptionError {
         /// Why not.
         error: io::Error,
     },
+    /// A file that is too long to be sent or compared.
+    #[error("{} is longer than {MOST_FILE_BYTES} bytes, the most that is sent or compared; name a shorter file", .0.display())]
+    TooLong(PathBuf),
     /// The request has a malformed part.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -133,6 +141,7 @@ impl Prepared {
             (true, false) => Wait::Linger,
             (false, _) => Wait::Sleep,
         };
+        plan.limits = Limits { max_head_bytes: args.max_head, max_body_bytes: args.max_body };
         plan.shared_connections = shared;
         plan.warm_up = args.warm_up();
         plan.window = window;
@@ -240,10 +249,23 @@ fn allowed_cpus(asked: Option<&CpuSet>) -> anyhow::Result<Vec<usize>> {
     }
 }
 
+/// The most bytes of a file that is sent or compared, 256 MiB: each generator thread holds what it sends in memory.
+const MOST_FILE_BYTES: u64 = 256 << 20;
+
 /// The bytes of `TEXT`, or of the file of `@FILE`.
 fn text_or_file(text: &str) -> Result<Vec<u8>, OptionError> {
-    match text.strip_prefix('@') {
-        None => Ok(text.as_bytes().to_owned()),
-        Some(path) => fs::read(path).map_err(|error| OptionError::File { path: path.into(), error }),
+    let Some(path) = text.strip_prefix('@') else { return Ok(text.as_bytes().to_owned()) };
+    let mut bytes = Vec::new();
+    // Whatever a file says of its length: a device has none, and may have no end.
+    let read = |file: File| {
+        let is_too_long = file.metadata()?.len() > MOST_FILE_BYTES;
+        let read =
+            if is_too_long { 0 } else { file.take(MOST_FILE_BYTES + 1).read_to_end(&mut bytes)? as u64 };
+        Ok(is_too_long || read > MOST_FILE_BYTES)
+    };
+    match File::open(path).and_then(read) {
+        Ok(false) => Ok(bytes),
+        Ok(true) => Err(OptionError::TooLong(path.into())),
+        Err(error) => Err(OptionError::File { path: path.into(), error }),
     }
 }

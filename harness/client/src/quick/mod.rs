@@ -35,9 +35,9 @@ use std::{
 
 use anyhow::bail;
 use jiff::{Timestamp, tz::TimeZone};
-use load::{Observer, Progress};
+use load::{ErrorKind, Observer, Progress};
 
-use crate::target::Target;
+use crate::{connecting, target::Target};
 use console::Console;
 use crowd::Crowd;
 use ending::Ending;
@@ -76,13 +76,27 @@ pub fn quick(args: &QuickOptions) -> anyhow::Result<Outcome> {
     if ending.interrupted {
         return Ok(Outcome::Interrupted);
     }
+    judge(&run, &outcome, &target)
+}
+
+/// How the run went, and what to do about what failed: what failed here is told apart from what the server failed at.
+fn judge(run: &Run, outcome: &load::Outcome, target: &Target) -> anyhow::Result<Outcome> {
+    let users = &outcome.streams[0];
+    let advice = connecting::advice_on(&users.failed_attempts);
     if run.aggregate.counter("http.responses").is_none() {
-        bail!(
-            "no request to {target} was answered ({}); check that an HTTP server listens there",
-            causes(&run.aggregate)
-        );
+        let advice = advice.unwrap_or_else(|| "check that an HTTP server listens there".to_owned());
+        bail!("no request to {target} was answered ({}); {advice}", causes(&run.aggregate));
     }
-    Ok(Outcome::Done)
+    if let Some(advice) = advice {
+        let told = connecting::told(&users.failed_attempts);
+        anstream::eprintln!("warning: connections failed: {told}; {advice}");
+    }
+    if users.errors.of(ErrorKind::TooLarge) > 0
+        && let Some(first) = &users.first_unreadable
+    {
+        anstream::eprintln!("warning: answers were too large: {}; raise --max-head", first.reason);
+    }
+    Ok(if connecting::are_local(&users.failed_attempts) { Outcome::Partly } else { Outcome::Done })
 }
 
 /// Says what time it is while the run goes on.

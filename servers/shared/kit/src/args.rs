@@ -259,9 +259,22 @@ mod tests {
             ("--idle-timeout", "from 1ms to 24h", "24h 1ns"),
             ("--drain-timeout", "from 1ms to 24h", "1441m"),
         ] {
-            for value in [beyond, "-1", "18446744073709551615", "99999999999999999999", "NaN", "inf", "1e300", "1e-300", ""] {
+            for value in [
+                beyond,
+                "-1",
+                "18446744073709551615",
+                "99999999999999999999",
+                "NaN",
+                "inf",
+                "1e300",
+                "1e-300",
+                "",
+            ] {
                 let message = refusal(argument, value);
-                assert!(message.contains(range) && message.contains(argument), "{argument}={value}: {message}");
+                assert!(
+                    message.contains(range) && message.contains(argument),
+                    "{argument}={value}: {message}"
+                );
             }
         }
         assert!(refusal("--cpus", "0-18446744073709551615").contains("beyond the 1024"));
