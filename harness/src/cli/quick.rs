@@ -30,8 +30,8 @@ What differs:
   - a connection has 10 s to open, and an answer 10 s from its request to its last byte; artillery
     gives both together 10 s to the first byte
   - a host without an address ends the command before it starts
-  - a run without any answer, or on a machine without ports or descriptors left, ends with code 1, an
-    interrupted one with code 130";
+  - a run without any answer, or on a machine out of ports or descriptors, ends with code 1,
+    an interrupted one with code 130";
 
 /// Arguments of `quick`.
 #[derive(Debug, Args)]

@@ -5,10 +5,12 @@ mod markdown;
 mod rows;
 mod support;
 
+mod answers_of_others;
 mod circles;
 mod containers;
 mod dependency_directions;
 mod ended_laps;
+mod failing_connections;
 mod foreign_laps;
 mod frozen_rows;
 mod generators;

@@ -82,19 +82,23 @@ pub fn quick(args: &QuickOptions) -> anyhow::Result<Outcome> {
 /// How the run went, and what to do about what failed: what failed here is told apart from what the server failed at.
 fn judge(run: &Run, outcome: &load::Outcome, target: &Target) -> anyhow::Result<Outcome> {
     let users = &outcome.streams[0];
-    let advice = connecting::advice_on(&users.failed_attempts);
+    let of_connections = connecting::advice_on(&users.failed_attempts);
+    let of_answers = users
+        .first_unreadable
+        .as_ref()
+        .filter(|first| first.kind == ErrorKind::TooLarge)
+        .map(|first| format!("answers were too large: {}; raise --max-head", first.reason));
     if run.aggregate.counter("http.responses").is_none() {
-        let advice = advice.unwrap_or_else(|| "check that an HTTP server listens there".to_owned());
+        let advice = of_connections.or(of_answers);
+        let advice = advice.as_deref().unwrap_or("check that an HTTP server listens there");
         bail!("no request to {target} was answered ({}); {advice}", causes(&run.aggregate));
     }
-    if let Some(advice) = advice {
+    if let Some(advice) = of_connections {
         let told = connecting::told(&users.failed_attempts);
         anstream::eprintln!("warning: connections failed: {told}; {advice}");
     }
-    if users.errors.of(ErrorKind::TooLarge) > 0
-        && let Some(first) = &users.first_unreadable
-    {
-        anstream::eprintln!("warning: answers were too large: {}; raise --max-head", first.reason);
+    if let Some(advice) = of_answers {
+        anstream::eprintln!("warning: {advice}");
     }
     Ok(if connecting::are_local(&users.failed_attempts) { Outcome::Partly } else { Outcome::Done })
 }
