@@ -75,7 +75,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     ArrivalLog {
         /// Where to listen
-        #[arg(long, value_name = "ADDRESS:PORT")]
+        #[arg(long, value_name = "ADDRESS:PORT", value_parser = within::address)]
         listen: SocketAddr,
         /// The CPUs to keep to, one of which is polled without pause
         #[arg(long, value_name = "LIST")]
@@ -113,18 +113,129 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// How a number is asked for: the command with what it needs besides, the argument, the range that a refusal states, and a
+    /// value that is not in it.
+    const NUMBERS: &[(&[&str], &str, &str, &str)] = &[
+        (&["bench"], "--budget", "from 1s to 168h", "0"),
+        (&["bench"], "--starts", "from 1 to 1000", "0"),
+        (&["bench"], "--rounds", "from 1 to 1000", "1001"),
+        (&["bench"], "--duration", "from 50ms to 1h", "1us"),
+        (&["bench"], "--seed", "from 0 to 18446744073709551615", "18446744073709551616"),
+        (&["load", "u"], "--rate", "from 0.000001 to 10000000", "1e9"),
+        (&["load", "u"], "--ramp", "from 0.000001 to 10000000", "0..1e9"),
+        (&["load", "u", "--rate=1"], "--bursts", "from 1us to 24h", "1s,25h"),
+        (&["load", "u"], "--mix", "from 0.000001 to 1000000", "a=0"),
+        (&["load", "u"], "--connections", "from 1 to 1000000", "0"),
+        (&["load", "u"], "--duration", "from 1ms to 24h", "0"),
+        (&["load", "u"], "--requests", "from 1 to 1000000000000", "0"),
+        (&["load", "u"], "--warm-up", "from 0 to 24h", "25h"),
+        (&["load", "u"], "--start-at", "from 1970 to the year 9999", "@1e12"),
+        (&["load", "u"], "--seed", "from 0 to 18446744073709551615", "-0.5"),
+        (&["load", "u"], "--timeout", "from 1ms to 24h", "0"),
+        (&["load", "u"], "--requests-per-connection", "from 1 to 1000000000", "0"),
+        (&["load", "u"], "--pipeline", "from 1 to 100000", "4294967295"),
+        (&["load", "u"], "--open-over", "from 1ms to 24h", "0"),
+        (&["load", "u"], "--slow-send", "from 1 to 4294967295", "0"),
+        (&["load", "u"], "--slow-read", "from 1 to 4294967295", "0"),
+        (&["load", "u"], "--verify", "from 1 to 4294967295", "sample:0"),
+        (&["load", "u"], "--expect-status", "from 200 to 599", "99"),
+        (&["load", "u"], "--max-head", "from 64 to 16777216", "0"),
+        (&["load", "u"], "--max-body", "from 0 to 1152921504606846976", "18446744073709551615"),
+        (&["quick", "u"], "--count", "from 1 to 1000000", "0"),
+        (&["quick", "u"], "--num", "from 1 to 1000000000", "0"),
+        (&["quick", "u"], "--max-head", "from 64 to 16777216", "0"),
+        (&["generators"], "--pairs", "from 2 to 100", "1"),
+        (&["generators"], "--window", "from 1s to 10m", "1.5"),
+        (&["generators"], "--connections", "from 1 to 50000", "64,0"),
+        (&["selftest"], "--seed", "from 0 to 18446744073709551615", "1.5"),
+        (&["selftest"], "--lie", "from 0 to 1", "1.5"),
+        (&["selftest", "--comparison"], "--races", "from 1 to 1000", "0"),
+        (&["scripted", "--script=mm1", "--log=l"], "--seed", "from 0 to 18446744073709551615", "1.5"),
+        (&["scripted", "--script=mm1", "--log=l"], "--lie", "from 0 to 1", "1.5"),
+        (&["planted", "--listen=127.0.0.1:0", "--cpus=0"], "--burn", "from 0 to 4294967295", "4294967296"),
+    ];
+
+    /// Arguments that are no numbers, or are held to account elsewhere.
+    const OTHERS: &[&str] = &[
+        "body",
+        "cache",
+        "case",
+        "cpus",
+        "despite",
+        "expect_body",
+        "export_hdr",
+        "export_json",
+        "folder",
+        "headers",
+        "hold",
+        "listen",
+        "log",
+        "logs",
+        "markdown",
+        "method",
+        "only",
+        "out",
+        "output",
+        "own",
+        "profile",
+        "program",
+        "registry",
+        "resume",
+        "rows",
+        "scenario",
+        "scenarios",
+        "script",
+        "stall",
+        "trials",
+        "url",
+        "with",
+    ];
+
+    /// What nobody means.
+    const ABSURD: [&str; 10] = [
+        "-1",
+        "",
+        "NaN",
+        "inf",
+        "-inf",
+        "1e300",
+        "1e-300",
+        "99999999999999999999",
+        "9223372036854775807",
+        "0x10",
+    ];
+
     #[test]
-    fn wrong_numbers_are_refused_by_name() {
-        for (argument, value, expected) in [
-            ("--starts", "0", "1..=1000"),
-            ("--budget", "soon", "`soon` is no duration"),
-            ("--duration", "1us", "not between 50ms and 3600s"),
-            ("--duration", "soon", "`soon` is no duration"),
-            ("--seed", "-1", "invalid digit"),
-        ] {
-            let error =
-                Cli::try_parse_from(["harness", "bench", &format!("{argument}={value}")]).unwrap_err();
-            assert!(error.to_string().contains(expected), "{error}");
+    fn every_number_of_every_command_has_a_range_that_its_refusal_states() {
+        for &(command, argument, range, beyond) in NUMBERS {
+            for value in ABSURD.into_iter().chain([beyond]) {
+                let given = format!("{argument}={value}");
+                let typed = [&["harness"], command, &[given.as_str()]].concat();
+                // What is in the range may be meant.
+                let Err(error) = Cli::try_parse_from(&typed) else {
+                    assert!(value != beyond && value != "NaN" && value != "-1", "{typed:?} is taken");
+                    continue;
+                };
+                let is_mix = argument == "--mix" && value != beyond;
+                let is_bursts = argument == "--bursts" && !value.contains(',');
+                let message = error.to_string();
+                assert!(is_mix || is_bursts || message.contains(range), "{typed:?}: {message}");
+                assert!(message.contains(argument), "{typed:?}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_number_is_forgotten() {
+        let root = Cli::command();
+        for command in root.get_subcommands() {
+            for argument in command.get_arguments().filter(|argument| argument.get_action().takes_values()) {
+                let (name, id) = (command.get_name(), argument.get_id().as_str());
+                let long = argument.get_long().map(|long| format!("--{long}")).unwrap_or_default();
+                let is_number = NUMBERS.iter().any(|(typed, own, ..)| typed[0] == name && *own == long);
+                let is_other = OTHERS.contains(&id);
+                assert!(is_number != is_other, "{name} {id} is in neither list of this test, or in both");
+            }
         }
     }
 }

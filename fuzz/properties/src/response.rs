@@ -7,8 +7,9 @@
 mod answer;
 mod whole;
 
+use answer::MOST_CONTENT_BYTES;
 pub use answer::{Answer, LIMITS};
-use load::response::{Progress, ResponseError, ResponseParser};
+use load::response::{Progress, Response, ResponseError, ResponseParser};
 
 use crate::{Violation, delivery::Delivery, violation};
 
@@ -58,7 +59,7 @@ pub fn check_parser(
         }
     }
     for answer in &transcript.answers {
-        if answer.head_bytes > LIMITS.max_head_bytes || answer.body.len() > LIMITS.max_body_bytes {
+        if answer.head_bytes > LIMITS.max_head_bytes || answer.body.len() > MOST_CONTENT_BYTES {
             return violation!("beyond the limits: {answer:?}");
         }
     }
@@ -76,8 +77,7 @@ pub fn check_parser(
 pub fn parse(delivery: Delivery<'_>, is_to_head: bool) -> Transcript {
     let mut parser = ResponseParser::new(LIMITS);
     parser.expect(!is_to_head);
-    let mut answers = Vec::new();
-    let mut end = 0;
+    let (mut answers, mut content, mut end) = (Vec::new(), Vec::new(), 0);
     for piece in delivery.pieces() {
         let mut rest = piece.bytes;
         while !rest.is_empty() {
@@ -86,15 +86,14 @@ pub fn parse(delivery: Delivery<'_>, is_to_head: bool) -> Transcript {
                     end += rest.len();
                     break;
                 }
+                Ok(Progress::Content(piece)) => {
+                    content.extend_from_slice(piece.content(rest));
+                    end += piece.consumed;
+                    rest = &rest[piece.consumed..];
+                }
                 Ok(Progress::Complete(response)) => {
                     end += response.consumed;
-                    answers.push(Answer {
-                        status: response.status,
-                        keep_alive: response.keep_alive,
-                        head_bytes: response.head_bytes,
-                        body: parser.body(&response, rest).to_vec(),
-                        end,
-                    });
+                    answers.push(answer(&response, &mut content, rest, end));
                     rest = &rest[response.consumed..];
                 }
                 Err(error) => return Transcript { answers, end: End::Refused(error) },
@@ -104,15 +103,21 @@ pub fn parse(delivery: Delivery<'_>, is_to_head: bool) -> Transcript {
     let has_begun = parser.has_begun();
     match parser.end_of_input() {
         Ok(response) => {
-            answers.push(Answer {
-                status: response.status,
-                keep_alive: response.keep_alive,
-                head_bytes: response.head_bytes,
-                body: parser.body(&response, b"").to_vec(),
-                end,
-            });
+            answers.push(answer(&response, &mut content, b"", end));
             Transcript { answers, end: End::Clean }
         }
         Err(_) => Transcript { answers, end: if has_begun { End::Incomplete } else { End::Clean } },
+    }
+}
+
+/// What is complete, with the content that was told before, which is taken.
+fn answer(response: &Response, content: &mut Vec<u8>, rest: &[u8], end: usize) -> Answer {
+    content.extend_from_slice(response.content(rest));
+    Answer {
+        status: response.status,
+        keep_alive: response.keep_alive,
+        head_bytes: response.head_bytes,
+        body: std::mem::take(content),
+        end,
     }
 }

@@ -6,6 +6,7 @@
 // A print macro panics where nothing can be written: `terminal::streams` is the one way.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+mod connecting;
 pub mod target;
 
 pub mod load_command;

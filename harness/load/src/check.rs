@@ -35,7 +35,29 @@ pub trait Check: Send + Sync {
     fn accepts(&self, status: u16) -> bool {
         (200..300).contains(&status)
     }
+
+    /// What is to be done with content that does not come in one piece, so that none of it need be kept that is not needed.
+    fn content(&self) -> Content<'_> {
+        Content::Gathered { most: MOST_GATHERED }
+    }
 }
+
+/// What is done with content that does not come in one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// Nothing is asked of it: [`Check::check`] is given whatever is left of it.
+    Any,
+    /// It must be these bytes, and the status one that [`Check::accepts`]. They are compared as they come.
+    Bytes(&'a [u8]),
+    /// It is gathered for [`Check::check`]. Content that is longer than so many bytes is none that could be right.
+    Gathered {
+        /// How many, at most.
+        most: usize,
+    },
+}
+
+/// What a check is gathered that does not say how much it needs.
+const MOST_GATHERED: usize = 1024 * 1024;
 
 impl<F> Check for F
 where
@@ -52,7 +74,11 @@ pub struct AnySuccess;
 
 impl Check for AnySuccess {
     fn check(&self, status: u16, _body: &[u8]) -> Result<(), Mismatch> {
-        if (200..300).contains(&status) { Ok(()) } else { Err(Mismatch::Status) }
+        if self.accepts(status) { Ok(()) } else { Err(Mismatch::Status) }
+    }
+
+    fn content(&self) -> Content<'_> {
+        Content::Any
     }
 }
 
@@ -70,7 +96,7 @@ impl Check for Exactly {
         if status != self.status {
             Err(Mismatch::Status)
         } else if body != self.body {
-            Err(Mismatch::answer("other bytes than expected"))
+            Err(OTHER_BYTES)
         } else {
             Ok(())
         }
@@ -79,4 +105,11 @@ impl Check for Exactly {
     fn accepts(&self, status: u16) -> bool {
         status == self.status
     }
+
+    fn content(&self) -> Content<'_> {
+        Content::Bytes(&self.body)
+    }
 }
+
+/// What is wrong with content that is not the same byte for byte.
+pub(crate) const OTHER_BYTES: Mismatch = Mismatch::Answer(Cow::Borrowed("other bytes than expected"));

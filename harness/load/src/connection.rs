@@ -14,6 +14,7 @@ use rustix::{
 };
 
 use crate::{
+    judging::Judging,
     policy::ConnectionPolicy,
     response::{Limits, ResponseParser},
     stamps::{self, Control},
@@ -66,7 +67,10 @@ pub(crate) struct Connection {
     pub(crate) ok_in_window: u64,
     /// Sockets in a row that brought no answer: the next one waits longer.
     pub(crate) fruitless: u32,
+    /// The last attempt to open it failed.
+    pub(crate) failed_to_open: bool,
     pub(crate) parser: ResponseParser,
+    pub(crate) judging: Judging,
     socket: Option<OwnedFd>,
     /// The kernel stamps what it receives.
     stamped: bool,
@@ -112,7 +116,9 @@ impl Connection {
             receive_planned: false,
             ok_in_window: 0,
             fruitless: 0,
+            failed_to_open: false,
             parser: ResponseParser::new(limits),
+            judging: Judging::default(),
             socket: None,
             stamped: false,
             unwritten: 0,
@@ -244,6 +250,7 @@ impl Connection {
         self.state = State::Closed;
         self.in_flight.clear();
         self.parser.reset();
+        self.judging.reset();
         self.offered = 0;
         self.allowance = 0;
         self.closing = false;

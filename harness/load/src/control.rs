@@ -14,6 +14,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
+    bounds,
     clock::wall_clock,
     engine::{self, Assignment, Board, LiveCounts, ThreadReport},
     outcome::{Outcome, StreamOutcome},
@@ -101,6 +102,7 @@ pub enum Phase {
 /// When the caller's own check, hook, observer or witness does.
 pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Outcome, RunError> {
     plan.validate()?;
+    bounds::check(plan)?;
     let start_at = plan.start_at.map(instant_of).transpose()?;
     if let Some(start) = start_at {
         let head_start = plan.connect_within.min(LONGEST_HEAD_START);
@@ -252,7 +254,9 @@ const LONGEST_HEAD_START: Duration = Duration::from_secs(2);
 
 fn instant_of(start: SystemTime) -> Result<Instant, PlanError> {
     match start.duration_since(SystemTime::now()) {
-        Ok(ahead) => Ok(Instant::now() + ahead),
+        Ok(ahead) => Instant::now()
+            .checked_add(ahead)
+            .ok_or(PlanError::TooLong { what: "time until the start", time: ahead }),
         Err(past) => Err(PlanError::Past(past.duration())),
     }
 }

@@ -43,6 +43,8 @@ pub struct ConnectionCounts {
     pub open_at_start: u64,
     /// None was ever open.
     pub unreachable: bool,
+    /// At the end, with requests still to be sent, the last attempt to open each of them had failed.
+    pub lost: bool,
     /// How many were opened again during the window.
     pub reopened: u64,
     /// How many the server closed during the window, while idle or with an answer.
@@ -77,6 +79,7 @@ impl ConnectionCounts {
         self.planned += other.planned;
         self.open_at_start += other.open_at_start;
         self.unreachable &= other.unreachable;
+        self.lost &= other.lost;
         self.reopened += other.reopened;
         self.closed_by_server += other.closed_by_server;
         self.completed += other.completed;

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 pub enum ErrorKind {
     /// An attempt to connect failed or timed out. It belongs to no request: what is due meanwhile waits.
     Connect,
-    /// The connection was reset while a request was in flight.
+    /// The connection broke while a request was in flight; what the system said of it is among the causes.
     Reset,
     /// The connection was closed before the answer was complete.
     ClosedEarly,
@@ -32,7 +32,7 @@ pub enum ErrorKind {
     StatusOther,
     /// The expected status with the wrong content.
     WrongAnswer,
-    /// The head or the content exceeds the generator's limits.
+    /// The head or the content exceeds the limits of the plan.
     TooLarge,
 }
 

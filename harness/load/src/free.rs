@@ -23,6 +23,11 @@ impl Free {
         }
     }
 
+    /// For how many there is room.
+    pub(crate) fn slots(&self) -> usize {
+        self.connections.capacity()
+    }
+
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.connections.is_empty()

@@ -18,14 +18,19 @@ use crate::{
     drawn::DrawnGaps,
     errors::ErrorKind,
     free::Free,
+    os_error::OsError,
     outcome::{SLICES, StreamOutcome},
     pacing::{Arrivals, Pacing, Purpose, Schedule, Share, random_sequence},
     policy::Verify,
     population::Population,
     slices::Slices,
     ticket::{Answer, Ticket},
+    unsent,
     window::Window,
 };
+
+/// So many due times are counted in a few milliseconds.
+const MOST_COUNTED_AT_ONCE: u32 = 100_000;
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -101,11 +106,13 @@ impl Lane {
         self.free.restart(0);
     }
 
-    /// Counts what has become due.
+    /// Counts what has become due, unless that is so much that whoever asks the run to end would have to wait: then the rest
+    /// is counted the next time.
     #[inline]
     pub(crate) fn advance(&mut self, now_ns: u64) {
         let Some(schedule) = &mut self.schedule else { return };
-        while let Some(due_ns) = schedule.count_due(now_ns) {
+        for _ in 0..MOST_COUNTED_AT_ONCE {
+            let Some(due_ns) = schedule.count_due(now_ns) else { return };
             if let Some(drawn) = &mut self.drawn {
                 self.record.drawn.record(drawn.gap_until(due_ns));
             }
@@ -116,6 +123,18 @@ impl Lane {
             }
             self.record.slices.due(due_ns);
         }
+    }
+
+    /// Counts all that has become due.
+    fn advance_to(&mut self, now_ns: u64) {
+        while self.has_uncounted(now_ns) {
+            self.advance(now_ns);
+        }
+    }
+
+    fn has_uncounted(&self, now_ns: u64) -> bool {
+        let next_ns = self.schedule.as_ref().and_then(Schedule::next_due_ns);
+        next_ns.is_some_and(|due_ns| due_ns <= now_ns)
     }
 
     /// A connection can take one more request since `since_ns`.
@@ -246,6 +265,14 @@ impl Lane {
         self.finish(ticket, at_ns, result)
     }
 
+    /// A request in flight failed without a whole answer; `error` is what the system said.
+    pub(crate) fn failed(&mut self, ticket: Ticket, at_ns: u64, kind: ErrorKind, error: Option<OsError>) {
+        if let Some(error) = error.filter(|_| self.window.contains(ticket.due_ns)) {
+            self.record.causes.add(kind, error);
+        }
+        self.finish(ticket, at_ns, Err(kind));
+    }
+
     /// A request in flight was answered rightly, or failed, at `at_ns`. Returns whether it was a right answer within the
     /// window.
     #[inline]
@@ -320,12 +347,15 @@ impl Lane {
 
     /// Whether the window is over and nothing that was due is left.
     pub(crate) fn is_drained(&self, now_ns: u64) -> bool {
-        now_ns >= self.window.closes_ns && self.in_flight == 0 && self.queued() == 0
+        now_ns >= self.window.closes_ns
+            && self.in_flight == 0
+            && self.queued() == 0
+            && !self.has_uncounted(now_ns)
     }
 
     /// Ends the window at `now_ns` rather than at its planned end.
     pub(crate) fn cut(&mut self, now_ns: u64) {
-        self.advance(now_ns);
+        self.advance_to(now_ns);
         // What is due at this very instant has been counted.
         let ends_ns = now_ns.saturating_add(1);
         self.window.cut(ends_ns);
@@ -336,21 +366,17 @@ impl Lane {
 
     /// The run is over and no request is in flight any more: what is still unsent is given up.
     pub(crate) fn conclude(mut self, now_ns: u64) -> StreamOutcome {
-        self.advance(now_ns);
+        self.advance_to(now_ns);
         self.population.advance(now_ns, &self.window);
         self.in_server.advance(now_ns, &self.window);
-        while let Some(due_ns) = self.schedule.as_mut().and_then(Schedule::take) {
-            self.sojourn_ns += u128::from(self.window.overlap_ns(due_ns, now_ns));
-            if self.window.contains(due_ns) {
-                self.record.counts.unsent_at_end += 1;
-                self.record.unanswered.record_ns(now_ns.saturating_sub(due_ns));
-            }
-        }
         self.record.window_s = self.window.length_ns() as f64 / 1e9;
         if let Some(schedule) = &self.schedule {
             self.record.paced.conclude(self.window.opens_ns, schedule.beyond_ns(), schedule.is_spent());
         }
         self.record.slices.end_at(self.window.length_ns());
+        if let Some(schedule) = &mut self.schedule {
+            self.sojourn_ns += unsent::give_up(schedule, &self.window, &mut self.record, now_ns);
+        }
         self.record.littles_law.integral_s = self.population.integral_s();
         self.record.littles_law.sojourn_s = self.sojourn_ns as f64 / 1e9;
         let residence = &mut self.record.residence;
@@ -362,12 +388,19 @@ impl Lane {
     }
 
     /// An attempt to connect failed.
-    pub(crate) fn connect_failed(&mut self, now_ns: u64) {
+    pub(crate) fn connect_failed(&mut self, now_ns: u64, error: OsError) {
         self.errors_so_far += 1;
+        self.record.failed_attempts.add(error);
         if self.window.contains(now_ns) {
             self.record.errors.add(ErrorKind::Connect);
+            self.record.causes.add(ErrorKind::Connect, error);
             self.record.slices.failed(now_ns);
         }
+    }
+
+    /// How many requests may be in flight on its connections.
+    pub(crate) fn slots(&self) -> usize {
+        self.free.slots()
     }
 
     /// The outcome so far, for what the engine knows and the lane does not.

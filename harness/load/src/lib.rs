@@ -30,6 +30,7 @@
 // A print macro panics where nothing can be written: `terminal::streams` is the one way.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+mod bounds;
 mod check;
 mod exponential;
 pub mod pacing;
@@ -46,7 +47,9 @@ mod departures;
 mod drawn;
 mod errors;
 mod free;
+mod judging;
 mod lane;
+mod os_error;
 mod outcome;
 mod paced;
 mod pool;
@@ -56,6 +59,7 @@ mod slices;
 mod statuses;
 mod ticket;
 mod unexpected;
+mod unsent;
 mod window;
 
 mod chunked;
@@ -63,6 +67,7 @@ mod clock;
 mod connection;
 mod control;
 mod engine;
+mod head;
 pub mod response;
 mod response_error;
 mod run_error;
@@ -70,15 +75,18 @@ mod stamps;
 mod stop;
 
 pub use accounting::{Accounting, LITTLES_LAW_TOLERANCE};
-pub use check::{AnySuccess, Check, Exactly, Mismatch};
+pub use check::{AnySuccess, Check, Content, Exactly, Mismatch};
 pub use clocked::{Clocked, ReadBecause, ReceivedBy};
 pub use control::{Observer, Phase, Progress, run};
 pub use counts::{ConnectionCounts, Counts, LATE_AFTER_NS};
 pub use departures::{DepartureSummary, Departures, Gaps};
 pub use errors::{ErrorKind, Errors};
-pub use outcome::{CLOCK_STEP_ALLOWED_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome, WrongAnswer};
+pub use os_error::{Cause, Causes, OsError, OsErrors};
+pub use outcome::{
+    CLOCK_STEP_ALLOWED_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome, UnreadableAnswer, WrongAnswer,
+};
 pub use pacing::Pacing;
-pub use plan::{LINGER_NS, Plan, PlanError, Stream, ThreadHook, Wait};
+pub use plan::{LINGER_NS, LONGEST, MOST_IN_FLIGHT, Plan, PlanError, Stream, ThreadHook, Wait};
 pub use policy::{Afterwards, ConnectionPolicy, Opening, Verify};
 pub use population::LittlesLaw;
 pub use rate::Rate;

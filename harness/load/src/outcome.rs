@@ -13,6 +13,7 @@ use crate::{
     counts::{ConnectionCounts, Counts},
     departures::Departures,
     errors::{ErrorKind, Errors},
+    os_error::{Causes, OsErrors},
     paced::Paced,
     pacing::Pacing,
     population::LittlesLaw,
@@ -66,6 +67,10 @@ pub struct StreamOutcome {
     pub counts: Counts,
     /// Errors by kind; failed attempts to connect are those made in the window.
     pub errors: Errors,
+    /// What the system said of these errors, where it said anything.
+    pub causes: Causes,
+    /// What the system said of every attempt to connect that failed, also before the window and after it.
+    pub failed_attempts: OsErrors,
     /// What became of the connections.
     pub connections: ConnectionCounts,
     /// By what answers were timed.
@@ -130,6 +135,17 @@ pub struct StreamOutcome {
     /// Over which time rates are.
     #[serde(skip)]
     pub(crate) paced: Paced,
+    /// The first answer that was malformed, or beyond the limits.
+    pub first_unreadable: Option<UnreadableAnswer>,
+}
+
+/// An answer that could not be read to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnreadableAnswer {
+    /// What it counts as.
+    pub kind: ErrorKind,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// An answer that was not the expected one.
@@ -217,6 +233,8 @@ impl StreamOutcome {
             window_s: 0.0,
             counts: Counts::default(),
             errors: Errors::default(),
+            causes: Causes::default(),
+            failed_attempts: OsErrors::default(),
             connections: ConnectionCounts::default(),
             clocked: Clocked::new(received_by),
             response: Histogram::new(),
@@ -238,6 +256,7 @@ impl StreamOutcome {
             slices: Slices::default(),
             first_wrong: None,
             paced: Paced::default(),
+            first_unreadable: None,
         }
     }
 
@@ -346,6 +365,8 @@ impl StreamOutcome {
         self.window_s = self.window_s.max(other.window_s);
         self.counts.merge(&other.counts);
         self.errors.merge(&other.errors);
+        self.causes.merge(&other.causes);
+        self.failed_attempts.merge(&other.failed_attempts);
         self.connections.merge(&other.connections);
         self.clocked.merge(&other.clocked);
         self.response.merge(&other.response);
@@ -373,6 +394,9 @@ impl StreamOutcome {
         self.paced.merge(&other.paced);
         if self.first_wrong.is_none() {
             self.first_wrong.clone_from(&other.first_wrong);
+        }
+        if self.first_unreadable.is_none() {
+            self.first_unreadable.clone_from(&other.first_unreadable);
         }
     }
 }

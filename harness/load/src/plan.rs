@@ -138,6 +138,12 @@ pub enum Wait {
 /// here while both sides are awake, 100 us when both sleep), shorter than anything else is worth waiting for.
 pub const LINGER_NS: u64 = 100_000;
 
+/// The longest time of a plan. A run until its last user has left is given a year.
+pub const LONGEST: Duration = Duration::from_secs(2 * 366 * 24 * 3600);
+
+/// The most requests in flight at once, over all connections: each takes some 50 bytes.
+pub const MOST_IN_FLIGHT: u64 = 1_000_000;
+
 /// Why a plan cannot be run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
@@ -149,8 +155,10 @@ pub enum PlanError {
     NoConnections(String),
     /// A rate that is no rate.
     #[error(
-        "stream `{stream}` has a rate ({rate:?}) that brings no requests; choose rates up to 1e9 requests per second, one of them \
-         above 0, and lengths above 0 s"
+        "stream `{stream}` has a rate ({rate:?}) that is none; choose rates from {} to {} requests per second (a ramp's other end \
+         may be 0), and lengths above 0 s",
+        Rate::LEAST_PER_SECOND,
+        Rate::MOST_PER_SECOND
     )]
     Rate {
         /// The stream's name.
@@ -183,6 +191,19 @@ pub enum PlanError {
     /// Every request would fail.
     #[error("timeout is 0; make it longer")]
     NoTimeout,
+    /// A time beyond what clocks are added up to.
+    #[error("{what} of {time:?} is too long; choose up to {} hours", LONGEST.as_secs() / 3600)]
+    TooLong {
+        /// Which time.
+        what: &'static str,
+        /// How long it was to be.
+        time: Duration,
+    },
+    /// More requests in flight than there is room for.
+    #[error(
+        "{0} requests may be in flight on all connections together; choose fewer connections or a smaller pipeline, at most {MOST_IN_FLIGHT}"
+    )]
+    InFlight(u64),
     /// More sockets than the process may open.
     #[error(
         "{needed} file descriptors are needed for the connections and {allowed} are allowed; raise the limit with `ulimit {} {needed}`{}",

@@ -35,9 +35,6 @@ pub enum Rate {
     },
 }
 
-/// The highest rate that a due time in whole nanoseconds can express.
-const MOST_PER_SECOND: f64 = 1e9;
-
 impl From<f64> for Rate {
     fn from(per_second: f64) -> Self {
         Rate::Steady(per_second)
@@ -45,15 +42,23 @@ impl From<f64> for Rate {
 }
 
 impl Rate {
+    /// The lowest rate, in requests per second: one in eleven days.
+    pub const LEAST_PER_SECOND: f64 = 1e-6;
+
+    /// The highest rate, in requests per second. What is due is counted one by one, whether or not it can be sent; a thread
+    /// counts so many in some 0.3 s, and sends a twentieth.
+    pub const MOST_PER_SECOND: f64 = 1e7;
+
     /// Whether requests can be drawn at it.
     pub(crate) fn is_sound(self) -> bool {
-        let rate = |per_second: f64| (0.0..=MOST_PER_SECOND).contains(&per_second);
+        let rate = |per_second: f64| (Self::LEAST_PER_SECOND..=Self::MOST_PER_SECOND).contains(&per_second);
+        let end = |per_second: f64| per_second == 0.0 || rate(per_second);
         let length = |seconds: f64| seconds.is_finite() && seconds > 0.0;
         match self {
-            Rate::Steady(per_second) => rate(per_second) && per_second > 0.0,
-            Rate::Ramp { from, to, over_s } => rate(from) && rate(to) && from.max(to) > 0.0 && length(over_s),
+            Rate::Steady(per_second) => rate(per_second),
+            Rate::Ramp { from, to, over_s } => end(from) && end(to) && from.max(to) > 0.0 && length(over_s),
             Rate::Bursts { per_second, on_s, off_s } => {
-                rate(per_second) && per_second > 0.0 && length(on_s) && off_s.is_finite() && off_s >= 0.0
+                rate(per_second) && length(on_s) && off_s.is_finite() && off_s >= 0.0
             }
         }
     }
@@ -126,10 +131,13 @@ mod tests {
 
     #[test]
     fn only_rates_that_bring_requests_are_sound() {
-        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 2e9] {
+        for bad in [0.0, -1.0, 1e-300, 9e-7, 2e7, 1e300, f64::NAN, f64::INFINITY] {
             assert!(!Rate::Steady(bad).is_sound(), "{bad}");
             assert!(!Rate::Ramp { from: 1.0, to: bad, over_s: 0.0 }.is_sound(), "{bad}");
             assert!(!Rate::Bursts { per_second: bad, on_s: 1.0, off_s: 1.0 }.is_sound(), "{bad}");
+        }
+        for at_the_edge in [Rate::LEAST_PER_SECOND, Rate::MOST_PER_SECOND] {
+            assert!(Rate::Steady(at_the_edge).is_sound());
         }
         assert!(!Rate::Ramp { from: 0.0, to: 0.0, over_s: 1.0 }.is_sound());
         assert!(!Rate::Bursts { per_second: 1.0, on_s: 0.0, off_s: 1.0 }.is_sound());

@@ -83,6 +83,25 @@ impl Slices {
             .count()
     }
 
+    /// When the last `count` requests of the window were due: for each slice that holds some of them, from and until when, and
+    /// how many. Those of one slice are taken to have been due evenly.
+    pub(crate) fn last_due(&self, count: u64) -> Vec<(u64, u64, u64)> {
+        let mut left = count;
+        let mut parts = Vec::new();
+        for (index, slice) in self.slices.iter().enumerate().rev() {
+            let (due, here) = (u64::from(slice.due), left.min(u64::from(slice.due)));
+            if here > 0 {
+                let starts_ns = index as u64 * self.width_ns;
+                let ends_ns = (starts_ns + self.width_ns).min(self.length_ns);
+                let length_ns = u128::from(ends_ns - starts_ns) * u128::from(here) / u128::from(due);
+                let from_ns = ends_ns - u64::try_from(length_ns).unwrap_or(0);
+                parts.push((self.opens_ns + from_ns, self.opens_ns + ends_ns, here));
+            }
+            left -= here;
+        }
+        parts
+    }
+
     /// The slice that holds `at_ns`. `None` outside the window.
     #[inline]
     fn at(&mut self, at_ns: u64) -> Option<&mut Slice> {

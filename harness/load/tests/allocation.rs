@@ -13,11 +13,14 @@ use std::{
     time::Duration,
 };
 
-use load::{AnySuccess, Event, Observer, Pacing, StopHandle, Witness};
+use load::{AnySuccess, Event, Exactly, Observer, Pacing, StopHandle, Witness};
 use support::{Scripted, answer, plan, run_until, stream};
 
 /// Allocations made on engine threads.
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// The largest of them, in bytes.
+static LARGEST: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static IS_ENGINE: Cell<bool> = const { Cell::new(false) };
@@ -25,16 +28,17 @@ thread_local! {
 
 struct Counting;
 
-fn count() {
+fn count(bytes: usize) {
     if IS_ENGINE.get() {
         ALLOCATIONS.fetch_add(1, SeqCst);
+        LARGEST.fetch_max(bytes as u64, SeqCst);
     }
 }
 
 // SAFETY: every call is passed on unchanged; counting neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller's promise about `layout` is the one that is needed.
         unsafe { System.alloc(layout) }
     }
@@ -45,7 +49,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size);
         // SAFETY: `pointer` came from `System` with this layout, and `size` is the caller's promise.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -87,7 +91,12 @@ impl Witness for Answers {
 /// Right answers within a window, and allocations.
 fn allocations_of(pacing: Pacing, answer: &str, is_witnessed: bool, window_ms: u64) -> (u64, u64) {
     let server = Scripted::answering(answer);
-    let mut plan = plan(server.address, stream(server.address, pacing, 8, AnySuccess), window_ms);
+    let body = answer.split_once("\r\n\r\n").expect("an empty line").1.as_bytes().to_vec();
+    let mut stream = stream(server.address, pacing, 8, AnySuccess);
+    if answer.contains("content-length") {
+        stream.check = Arc::new(Exactly { status: 200, body });
+    }
+    let mut plan = plan(server.address, stream, window_ms);
     plan.warm_up = Duration::from_millis(200);
     plan.on_thread_start = Some(Arc::new(|_| IS_ENGINE.set(true)));
     let answers = Arc::new(Answers::default());
@@ -119,4 +128,13 @@ fn no_request_allocates() {
         let (requests, allocations) = counted.unwrap_or_else(|| panic!("{pacing:?}: too few requests"));
         assert!(allocations <= AT_THE_EDGES, "{pacing:?}: {allocations} allocations for {requests} requests");
     }
+
+    // Nor does memory grow with an answer's length.
+    let largest_for = |body: &str| {
+        LARGEST.store(0, SeqCst);
+        allocations_of(Pacing::Closed, &answer(body), false, 500);
+        LARGEST.load(SeqCst)
+    };
+    let short = largest_for("hello");
+    assert_eq!(largest_for(&"x".repeat(40 * 1024 * 1024)), short);
 }

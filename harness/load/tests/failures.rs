@@ -2,9 +2,13 @@
 
 mod support;
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::Duration,
+};
 
-use load::{AnySuccess, ErrorKind, Exactly, Mismatch, Pacing, Rate, StreamOutcome};
+use load::{AnySuccess, ErrorKind, Exactly, Mismatch, OsErrors, Pacing, Rate, StreamOutcome};
+use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
 use support::{Peer, Scripted, answer, plan, run, stream};
 
 /// 50 requests.
@@ -17,6 +21,15 @@ fn outcome_of(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> StreamOutco
     let expected = Exactly { status: 200, body: b"right".to_vec() };
     let mut outcome = run(&plan(server.address, stream(server.address, RATE, 4, expected), WINDOW_MS));
     outcome.streams.remove(0)
+}
+
+/// Errors of the system by their names, the most frequent first.
+fn named(errors: Option<&OsErrors>) -> Vec<(String, u64)> {
+    errors
+        .into_iter()
+        .flat_map(OsErrors::iter)
+        .map(|(error, count)| (error.name().into_owned(), count))
+        .collect()
 }
 
 /// Every request failed, and in this way.
@@ -91,6 +104,7 @@ fn a_reset_is_a_reset() {
         }
     });
     assert_all(&outcome, ErrorKind::Reset);
+    assert_eq!(named(outcome.causes.of(ErrorKind::Reset)), [("ECONNRESET".to_owned(), DUE)]);
 }
 
 #[test]
@@ -124,8 +138,14 @@ fn an_answer_beyond_the_limits_is_too_large() {
         }
     });
     let mut plan = plan(server.address, stream(server.address, RATE, 4, AnySuccess), WINDOW_MS);
-    plan.limits.max_body_bytes = 1_000;
-    assert_all(&run(&plan).streams[0], ErrorKind::TooLarge);
+    plan.limits.max_body_bytes = Some(1_000);
+    let outcome = run(&plan);
+    assert_all(&outcome.streams[0], ErrorKind::TooLarge);
+    let first = outcome.streams[0].first_unreadable.as_ref().expect("there were fifty");
+    assert_eq!(
+        (first.kind, first.reason.as_str()),
+        (ErrorKind::TooLarge, "response content of more than 1000 bytes")
+    );
 }
 
 #[test]
@@ -231,6 +251,49 @@ fn an_address_where_nobody_listens_is_unreachable_and_not_hammered() {
     assert_eq!((stream.counts.due, stream.counts.unsent_at_end), (DUE, DUE));
     // Pauses of 1, 2, 4 ... ms: at most eight attempts in 255 ms on each connection.
     assert!(stream.errors.of(ErrorKind::Connect) <= 16, "{:?}", stream.errors);
+    // Those before the window are among the attempts, and not among its errors.
+    let causes = named(stream.causes.of(ErrorKind::Connect));
+    assert_eq!(causes, [("ECONNREFUSED".to_owned(), stream.errors.of(ErrorKind::Connect))]);
+    assert_eq!(named(Some(&stream.failed_attempts))[0].0, "ECONNREFUSED");
+    assert!(stream.failed_attempts.total() > stream.errors.of(ErrorKind::Connect), "{stream:?}");
+    assert!(stream.connections.lost);
+}
+
+#[test]
+fn a_listener_whose_queue_is_full_lets_attempts_time_out() {
+    let listener = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+    listen(&listener, 0).expect("it listens");
+    let listener = TcpListener::from(listener);
+    let address = listener.local_addr().expect("a bound address");
+    // A queue of no length holds one; whoever comes when it is full hears nothing.
+    let held: Vec<TcpStream> =
+        (0..3).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok()).collect();
+    assert!((1..3).contains(&held.len()), "{held:?}");
+    let mut plan = plan(address, stream(address, RATE, 2, AnySuccess), WINDOW_MS);
+    plan.timeout = Duration::from_millis(40);
+    plan.connect_within = Duration::from_millis(80);
+    let outcome = run(&plan);
+    let stream = &outcome.streams[0];
+    assert_eq!(named(Some(&stream.failed_attempts))[0].0, "ETIMEDOUT", "{stream:?}");
+    assert!(stream.connections.unreachable && stream.connections.lost);
+    assert_eq!(stream.counts.unsent_at_end, DUE);
+}
+
+#[test]
+fn a_server_that_goes_away_while_it_is_loaded_is_lost() {
+    let server = Scripted::start(|peer| {
+        for _ in 0..5 {
+            if !peer.read_request() || !peer.write(answer("right").as_bytes()) {
+                return;
+            }
+        }
+        peer.stop_listening();
+    });
+    let outcome = run(&plan(server.address, stream(server.address, RATE, 1, AnySuccess), WINDOW_MS));
+    let stream = &outcome.streams[0];
+    assert_eq!((stream.counts.ok, stream.connections.lost, stream.connections.unreachable), (5, true, false));
+    assert_eq!(named(Some(&stream.failed_attempts))[0].0, "ECONNREFUSED", "{stream:?}");
 }
 
 #[test]

@@ -66,6 +66,7 @@ pub fn sound() -> Measured {
             overtaken: 0,
             censored: 0,
             errors: [].into(),
+            causes: BTreeMap::new(),
             first_wrong: None,
             response: always(2000),
             observed: always(2000),

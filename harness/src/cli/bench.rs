@@ -78,25 +78,25 @@ pub(crate) struct BenchArgs {
     #[arg(long, conflicts_with = "only")]
     pub all: bool,
     /// How long measuring may take (such as 12m): as many starts of all servers as fit
-    #[arg(long, value_name = "TIME", default_value = "12m", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "12m", value_parser = within::time(SHORTEST_BUDGET..=LONGEST_BUDGET))]
     pub budget: Duration,
     /// How thorough: `publish` has ten starts of at least six rounds, however long that takes
     #[arg(long, value_enum, conflicts_with = "budget")]
     pub profile: Option<Thoroughness>,
     /// How often all servers are started, instead of what fits the budget
-    #[arg(long, value_name = "N", conflicts_with = "budget", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", conflicts_with = "budget", value_parser = within::whole(1..=1000_u32))]
     pub starts: Option<u32>,
     /// Rounds of each start under each scenario, instead of what the scenario says
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", value_parser = within::whole(1..=1000_u32))]
     pub rounds: Option<u32>,
     /// Trials are gone: what became of them is said
     #[arg(long, hide = true, value_name = "N")]
     pub trials: Option<String>,
     /// Measuring window (such as 150ms or 1s), instead of what the scenario says
-    #[arg(long, value_name = "S", value_parser = window)]
+    #[arg(long, value_name = "S", value_parser = within::time(SHORTEST_WINDOW..=LONGEST_WINDOW))]
     pub duration: Option<Duration>,
     /// Seed of the order of rows and of all arrivals; a new one each time where nothing is said
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = within::whole(0..=u64::MAX))]
     pub seed: Option<u64>,
     /// Results folder, instead of results/DATE-HOST
     #[arg(long, value_name = "DIR")]
@@ -387,12 +387,7 @@ const PUBLISHED_ROUNDS: usize = 6;
 const SHORTEST_WINDOW: Duration = Duration::from_millis(50);
 /// A window longer than this is a typing error.
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
-
-fn window(text: &str) -> Result<Duration, String> {
-    let window = duration::parse(text)?;
-    if (SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&window) {
-        Ok(window)
-    } else {
-        Err(format!("a window of {window:?} is not between {SHORTEST_WINDOW:?} and {LONGEST_WINDOW:?}"))
-    }
-}
+/// A budget shorter than this cannot be meant.
+const SHORTEST_BUDGET: Duration = Duration::from_secs(1);
+/// Nor one longer than this: a week.
+const LONGEST_BUDGET: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -21,14 +21,14 @@ Other tools are used where they are installed: `apt install wrk`, `cargo install
 #[derive(Debug, Args)]
 pub(crate) struct GeneratorsArgs {
     /// Pairs of windows of each comparison, and windows of whatever is not compared in pairs
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = within::whole(2..=100_u32))]
     pub pairs: u32,
     /// How long each window is, in whole seconds (wrk knows no others)
     #[arg(long, value_name = "S", default_value = "2s", value_parser = whole_seconds)]
     pub window: Duration,
     /// Connections of the closed loops, separated by commas
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [64, 1_000, 1],
-        value_parser = clap::value_parser!(u32).range(1..=50_000))]
+        value_parser = within::whole(1..=50_000_u32))]
     pub connections: Vec<u32>,
     /// Only these parts, separated by commas
     #[arg(long, value_name = "PART,...", value_delimiter = ',')]
@@ -73,11 +73,11 @@ impl From<GeneratorsArgs> for GeneratorsOptions {
 const LONGEST_WINDOW: Duration = Duration::from_secs(600);
 
 fn whole_seconds(text: &str) -> Result<Duration, String> {
-    let window = duration::parse(text)?;
-    if window.subsec_nanos() == 0 && (Duration::from_secs(1)..=LONGEST_WINDOW).contains(&window) {
+    let window = within::time(Duration::from_secs(1)..=LONGEST_WINDOW)(text)?;
+    if window.subsec_nanos() == 0 {
         Ok(window)
     } else {
-        Err(format!("a window of {window:?} is not a whole number of seconds from 1 to 600"))
+        Err(format!("`{text}` is no whole number of seconds; give a time from 1s to 10m without a fraction"))
     }
 }
 

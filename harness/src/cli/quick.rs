@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use client::quick::QuickOptions;
+use load::Limits;
+
+use super::load::max_head;
 
 /// Shown below the help of `quick`.
 pub(super) const EXAMPLES: &str = "\
@@ -27,7 +30,8 @@ What differs:
   - a connection has 10 s to open, and an answer 10 s from its request to its last byte; artillery
     gives both together 10 s to the first byte
   - a host without an address ends the command before it starts
-  - a run without any answer ends with code 1, an interrupted one with code 130";
+  - a run without any answer, or on a machine out of ports or descriptors, ends with code 1,
+    an interrupted one with code 130";
 
 /// Arguments of `quick`.
 #[derive(Debug, Args)]
@@ -36,14 +40,17 @@ pub(crate) struct QuickArgs {
     #[arg(value_name = "URL")]
     pub url: String,
     /// Users that arrive, evenly over one second
-    #[arg(short, long, value_name = "C", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "C", default_value_t = 10, value_parser = within::whole(1..=1_000_000_u32))]
     pub count: u32,
     /// Requests that each user sends, one after the other
-    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "N", default_value_t = 10, value_parser = within::whole(1..=1_000_000_000_u32))]
     pub num: u32,
     /// Write the report to this file, as JSON
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The longest head of an answer, in bytes; artillery's is Node's, 16384
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_head_bytes, value_parser = max_head())]
+    pub max_head: usize,
     /// Print nothing but warnings and errors
     #[arg(short, long)]
     pub quiet: bool,
@@ -54,7 +61,7 @@ pub(crate) struct QuickArgs {
 
 impl From<QuickArgs> for QuickOptions {
     fn from(arguments: QuickArgs) -> Self {
-        let QuickArgs { url, count, num, output, quiet, insecure: _ } = arguments;
-        Self { url, count, num, output, quiet }
+        let QuickArgs { url, count, num, output, max_head, quiet, insecure: _ } = arguments;
+        Self { url, count, num, output, max_head, quiet }
     }
 }

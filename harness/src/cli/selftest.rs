@@ -1,6 +1,6 @@
 //! The arguments of `selftest`, and of the scripted and the planted server that it starts.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{
     Args,
@@ -44,19 +44,19 @@ pub(crate) struct SelftestArgs {
     #[arg(long, value_name = "NAME", value_parser = case_name())]
     pub case: Option<CaseName>,
     /// What arrivals, delays, orders and replicated simulations are drawn from
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = within::whole(0..=u64::MAX))]
     pub seed: u64,
     /// Also write every check, with its figures, as JSON
     #[arg(long, value_name = "FILE")]
     pub export_json: Option<PathBuf>,
     /// The part of each delay by which the server waits longer than it logs; every timing case must then fail
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, hide = true, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, hide = true, value_parser = within::real(SHARES))]
     pub lie: f64,
     /// Check the comparison of rows by planted differences, instead of the load generator by a script
     #[arg(long, conflicts_with_all = ["short", "case", "lie"])]
     pub comparison: bool,
     /// Races of the comparison, somewhat over a minute each
-    #[arg(long, value_name = "N", default_value_t = 60, requires = "comparison", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "comparison", value_parser = within::whole(1..=1000_u32))]
     pub races: u32,
     /// Leave the results folder of each race of the comparison in this one
     #[arg(long, value_name = "DIR", requires = "comparison")]
@@ -67,13 +67,13 @@ pub(crate) struct SelftestArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PlantedArgs {
     /// Where to listen
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = within::address)]
     pub listen: SocketAddr,
     /// The CPUs to keep to
     #[arg(long, value_name = "LIST")]
     pub cpus: CpuSet,
     /// Steps of work that each request costs, some nanoseconds each
-    #[arg(long, value_name = "STEPS", default_value_t = 0)]
+    #[arg(long, value_name = "STEPS", default_value_t = 0, value_parser = within::whole(0..=u32::MAX))]
     pub burn: u32,
     /// Hold a share of the answers back for some time
     #[arg(long, value_name = "SHARE,TIME", value_parser = hold)]
@@ -93,7 +93,7 @@ pub(crate) struct ScriptedArgs {
     #[arg(long)]
     pub short: bool,
     /// What everything random is drawn from
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = within::whole(0..=u64::MAX))]
     pub seed: u64,
     /// Where the log is written at SIGTERM
     #[arg(long, value_name = "FILE")]
@@ -102,7 +102,7 @@ pub(crate) struct ScriptedArgs {
     #[arg(long)]
     pub spin: bool,
     /// The part of each delay by which it waits longer than it logs
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = within::real(SHARES))]
     pub lie: f64,
 }
 
@@ -141,23 +141,21 @@ fn case_name() -> impl TypedValueParser<Value = CaseName> {
         .try_map(|name| CaseName::named(&name).ok_or("no such case"))
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err(format!("`{text}` is not a number from 0 to 1")),
-    }
-}
+const SHARES: RangeInclusive<f64> = 0.0..=1.0;
+
+/// What a hold or a stall takes at most, and the time between two stalls.
+const TIMES: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
 fn hold(text: &str) -> Result<Hold, String> {
     let (of, time) =
         text.split_once(',').ok_or_else(|| format!("`{text}` is no SHARE,TIME such as 0.03,150us"))?;
-    Ok(Hold { share: share(of)?, time: duration::parse(time)? })
+    Ok(Hold { share: within::real(SHARES)(of)?, time: within::time(TIMES)(time)? })
 }
 
 fn stall(text: &str) -> Result<Stall, String> {
     let (time, every) =
         text.split_once('/').ok_or_else(|| format!("`{text}` is no TIME/EVERY such as 30ms/2s"))?;
-    let stall = Stall { time: duration::parse(time)?, every: duration::parse(every)? };
+    let stall = Stall { time: within::time(TIMES)(time)?, every: within::time(TIMES)(every)? };
     if Duration::ZERO < stall.time && stall.time < stall.every {
         Ok(stall)
     } else {
@@ -183,10 +181,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_planted_is_refused_with_an_example() {
-        for text in ["", "0.03", "1.5,3ms", "0.5,soon"] {
+        for text in ["", "0.03", "1.5,3ms", "NaN,3ms", "0.5,soon", "0.5,61m"] {
             assert!(hold(text).is_err(), "{text}");
         }
-        for text in ["30ms", "0ms/2s", "2s/2s", "3s/2s"] {
+        for text in ["30ms", "0ms/2s", "2s/2s", "3s/2s", "1s/9223372036854775807"] {
             assert!(stall(text).is_err(), "{text}");
         }
         assert!(stall("30ms").unwrap_err().contains("30ms/2s"));

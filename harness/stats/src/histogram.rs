@@ -94,7 +94,7 @@ impl Histogram {
     }
 
     /// Counts `count` durations of the same nanoseconds.
-    pub(crate) fn record_n_ns(&mut self, ns: u64, count: u64) {
+    pub fn record_n_ns(&mut self, ns: u64, count: u64) {
         self.clamped_below += if ns < LOWEST_NS { count } else { 0 };
         self.clamped_above += if ns > HIGHEST_NS { count } else { 0 };
         self.cells.saturating_record_n(ns.clamp(LOWEST_NS, HIGHEST_NS), count);

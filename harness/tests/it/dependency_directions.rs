@@ -5,18 +5,19 @@ use std::{collections::BTreeSet, path::Path};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may depend on, among the members: for its code, and in addition for its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 22] = [
     // What servers share.
     ("app", &[], &[]),
     ("duration", &[], &[]),
+    ("within", &["duration"], &[]),
     ("host", &[], &[]),
-    ("kit", &["app", "duration", "host"], &[]),
+    ("kit", &["app", "host", "within"], &[]),
     ("kit-tokio", &["app", "host", "kit"], &[]),
     ("kit-glommio", &["kit"], &[]),
     ("kit-may", &["host", "kit"], &[]),
     ("kit-poll", &["host"], &[]),
     ("kit-rayon", &["app", "host", "kit"], &[]),
-    ("supervisor", &["host", "kit"], &[]),
+    ("supervisor", &["host", "kit", "within"], &[]),
     // The harness, from the ground up.
     ("stats", &[], &[]),
     ("load", &["stats"], &[]),
@@ -24,12 +25,12 @@ const ALLOWED: [(&str, &[&str], &[&str]); 21] = [
     ("terminal", &["load"], &["host"]),
     ("race", &["app", "conformance", "duration", "host", "load", "stats", "terminal"], &[]),
     ("report", &["race", "stats", "terminal"], &[]),
-    ("client", &["duration", "host", "load", "race", "stats", "terminal"], &[]),
+    ("client", &["host", "load", "race", "stats", "terminal", "within"], &[]),
     ("selftest", &["app", "host", "load", "race", "report", "stats", "terminal"], &[]),
     (
         "harness",
-        &["client", "duration", "host", "load", "race", "report", "selftest", "terminal"],
-        &["app", "stats"],
+        &["client", "host", "load", "race", "report", "selftest", "terminal", "within"],
+        &["app", "duration", "stats"],
     ),
     // Beside both.
     ("benches", &["app", "host", "kit", "kit-tokio", "load", "stats"], &[]),
@@ -38,7 +39,18 @@ const ALLOWED: [(&str, &[&str], &[&str]); 21] = [
 
 /// A server may know what every server shares, and the suite that it must pass; never another server or the harness.
 const SERVER: (&[&str], &[&str]) = (
-    &["app", "host", "kit", "kit-glommio", "kit-may", "kit-poll", "kit-rayon", "kit-tokio", "supervisor"],
+    &[
+        "app",
+        "host",
+        "kit",
+        "kit-glommio",
+        "kit-may",
+        "kit-poll",
+        "kit-rayon",
+        "kit-tokio",
+        "supervisor",
+        "within",
+    ],
     &["conformance"],
 );
 
@@ -94,7 +106,7 @@ fn every_member_depends_only_on_what_it_may_know() {
 #[test]
 fn what_is_served_and_what_all_servers_share_name_no_runtime() {
     let metadata = metadata();
-    for name in ["app", "duration", "host", "kit"] {
+    for name in ["app", "duration", "host", "kit", "within"] {
         let dependencies = dependencies(member(&metadata, name), DependencyKind::Normal);
         let named: Vec<_> = RUNTIMES.iter().filter(|runtime| dependencies.contains(*runtime)).collect();
         assert!(named.is_empty(), "{name} depends on {named:?}");

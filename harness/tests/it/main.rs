@@ -6,10 +6,12 @@ mod rows;
 mod scene;
 mod support;
 
+mod answers_of_others;
 mod circles;
 mod containers;
 mod dependency_directions;
 mod ended_laps;
+mod failing_connections;
 mod foreign_laps;
 mod frozen_rows;
 mod generators;

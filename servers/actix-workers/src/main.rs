@@ -22,7 +22,7 @@ struct Arguments {
     offload: Offload,
 
     /// With --offload block: threads of each worker [default: 512 divided by the CPUs, which is actix's own]
-    #[arg(long, env = "SERVER_BLOCK_THREADS", value_name = "N")]
+    #[arg(long, env = "SERVER_BLOCK_THREADS", value_name = "N", value_parser = args::threads())]
     block_threads: Option<NonZeroUsize>,
 
     #[command(

@@ -57,7 +57,7 @@ struct InFront {
     #[arg(long, value_name = "PATH")]
     in_front_of: PathBuf,
     /// How many processes of it, each with one worker and all CPUs
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = args::workers())]
     instances: NonZeroUsize,
     /// How requests are spread over them
     #[arg(long, value_enum, default_value_t = Balance::RoundRobin)]
@@ -73,7 +73,7 @@ struct Split {
     #[arg(long, value_name = "PATH")]
     cluster: PathBuf,
     /// How many processes the cluster has, each with one worker and all CPUs
-    #[arg(long, value_name = "N", default_value = "4")]
+    #[arg(long, value_name = "N", default_value = "4", value_parser = args::workers())]
     instances: NonZeroUsize,
 }
 

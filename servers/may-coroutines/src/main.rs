@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum, builder::RangedU64ValueParser};
+use clap::{Parser, ValueEnum};
 use kit::{args, listen, signals, start};
 use kit_may::{Coroutines, DEFAULT_STACK_BYTES, May};
 
@@ -22,7 +22,7 @@ struct Arguments {
         env = "SERVER_STACK_SIZE",
         default_value_t = DEFAULT_STACK_BYTES,
         value_name = "BYTES",
-        value_parser = RangedU64ValueParser::<usize>::new().range(32 << 10..=1 << 30),
+        value_parser = within::whole(32_usize << 10..=1 << 30),
     )]
     stack_size: usize,
 

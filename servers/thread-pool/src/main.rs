@@ -20,11 +20,11 @@ struct Arguments {
 
     /// How many threads: as many connections are served at once. Each is a worker: the same as --workers, and counts
     /// where both are given [default: 256]
-    #[arg(long, env = "SERVER_THREADS", value_name = "N")]
+    #[arg(long, env = "SERVER_THREADS", value_name = "N", value_parser = args::threads())]
     threads: Option<NonZeroUsize>,
 
     /// How many connections may wait for a thread before the server stops accepting
-    #[arg(long, env = "SERVER_QUEUE", default_value = "1024", value_name = "N")]
+    #[arg(long, env = "SERVER_QUEUE", default_value = "1024", value_name = "N", value_parser = args::queue())]
     queue: usize,
 }
 

@@ -22,11 +22,11 @@ struct Arguments {
 
     /// Threads beside the workers, for CPU-bound operations that do not run inline [default: with spawn-blocking as many as
     /// there are workers, with block-in-place 512]
-    #[arg(long, env = "SERVER_POOL_THREADS", value_name = "N")]
+    #[arg(long, env = "SERVER_POOL_THREADS", value_name = "N", value_parser = args::threads())]
     pool_threads: Option<NonZeroUsize>,
 
     /// Operations that may wait for a thread with spawn-blocking; beyond it the answer is 503
-    #[arg(long, env = "SERVER_QUEUE", default_value = "1024", value_name = "N")]
+    #[arg(long, env = "SERVER_QUEUE", default_value = "1024", value_name = "N", value_parser = args::queue())]
     queue: usize,
 }
 

@@ -3,7 +3,10 @@
 use load::Limits;
 
 /// Small, so that short inputs reach them.
-pub const LIMITS: Limits = Limits { max_head_bytes: 512, max_body_bytes: 1_000 };
+pub const LIMITS: Limits = Limits { max_head_bytes: 512, max_body_bytes: Some(MOST_CONTENT_BYTES as u64) };
+
+/// The most bytes of content.
+pub(super) const MOST_CONTENT_BYTES: usize = 1_000;
 
 /// One final answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

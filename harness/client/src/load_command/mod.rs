@@ -21,19 +21,16 @@ pub mod self_checks;
 
 mod bars;
 mod export;
+mod reach;
 mod summary;
 
 use std::{
-    net::TcpStream,
     thread,
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, bail};
-
 use stats::hdr_log::TimeRange;
 
-use crate::target::Target;
 use options::{OptionError, Prepared};
 use report::{Circumstances, Report};
 use terminal::{
@@ -62,11 +59,10 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
     {
         return Err(OptionError::SameFile(path.clone()).into());
     }
-    reach(&prepared.target, args.timeout)?;
+    let is_reached = reach::reach(&prepared.target, args.timeout, &interrupt)?;
 
-    if let Some(start) = args.start_at
-        && wait_until(start, &interrupt, args.quiet)
-    {
+    let waited_in_vain = |start| wait_until(start, &interrupt, args.quiet);
+    if !is_reached || args.start_at.is_some_and(waited_in_vain) {
         outln!("interrupted before the start; nothing was measured");
         return Ok(Outcome::Interrupted);
     }
@@ -85,12 +81,6 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
     };
     drop(watch);
 
-    if !outcome.interrupted && outcome.streams.iter().all(|stream| stream.connections.unreachable) {
-        bail!(
-            "{} accepted a connection and then none; is the server still running?",
-            prepared.target.address
-        );
-    }
     let report = Report::new(&prepared, &outcome, circumstances);
     // First what a person sees, which no file can keep from it.
     out!("{}", summary::render(&report));
@@ -102,14 +92,6 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
         (false, true) => Outcome::Done,
         (false, false) => Outcome::Partly,
     })
-}
-
-/// Whether the server accepts a connection at all: otherwise the whole run would only repeat the refusal.
-fn reach(target: &Target, within: Duration) -> anyhow::Result<()> {
-    TcpStream::connect_timeout(&target.address, within).with_context(|| {
-        format!("cannot connect to {} ({target}); is the server running?", target.address)
-    })?;
-    Ok(())
 }
 
 /// How long before its start a run is handed to the generator, which then opens its connections and is told of an

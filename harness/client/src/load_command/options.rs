@@ -3,14 +3,15 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs::File,
+    io::{self, Read as _},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use host::cpus::CpuSet;
-use load::{ConnectionPolicy, Opening, Pacing, Plan, Rate, Request, RequestError, Stream, Wait};
+use load::{ConnectionPolicy, Limits, Opening, Pacing, Plan, Rate, Request, RequestError, Stream, Wait};
 
 use super::{
     values::{Bursts, Field, Ramp},
@@ -30,6 +31,9 @@ pub enum OptionError {
         /// Why not.
         error: io::Error,
     },
+    /// A file that is too long to be sent or compared.
+    #[error("{} is longer than {MOST_FILE_BYTES} bytes, the most that is sent or compared; name a shorter file", .0.display())]
+    TooLong(PathBuf),
     /// The request has a malformed part.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -142,6 +146,7 @@ impl Prepared {
             (true, false) => Wait::Linger,
             (false, _) => Wait::Sleep,
         };
+        plan.limits = Limits { max_head_bytes: args.max_head, max_body_bytes: args.max_body };
         plan.shared_connections = shared;
         plan.warm_up = args.warm_up();
         plan.window = window;
@@ -250,9 +255,24 @@ fn allowed_cpus(asked: Option<&CpuSet>) -> anyhow::Result<Vec<usize>> {
     }
 }
 
+/// The most bytes of a file that is sent or compared, 256 MiB: each generator thread holds what it sends in memory.
+const MOST_FILE_BYTES: u64 = 256 << 20;
+
 /// The bytes of `TEXT`, whatever they are, or of the file of `@FILE`.
 fn text_or_file(text: &OsStr) -> Result<Vec<u8>, OptionError> {
     let Some(path) = text.as_bytes().strip_prefix(b"@") else { return Ok(text.as_bytes().to_owned()) };
     let path = Path::new(OsStr::from_bytes(path));
-    fs::read(path).map_err(|error| OptionError::File { path: path.to_owned(), error })
+    let mut bytes = Vec::new();
+    // Whatever a file says of its length: a device has none, and may have no end.
+    let read = |file: File| {
+        let is_too_long = file.metadata()?.len() > MOST_FILE_BYTES;
+        let read =
+            if is_too_long { 0 } else { file.take(MOST_FILE_BYTES + 1).read_to_end(&mut bytes)? as u64 };
+        Ok(is_too_long || read > MOST_FILE_BYTES)
+    };
+    match File::open(path).and_then(read) {
+        Ok(false) => Ok(bytes),
+        Ok(true) => Err(OptionError::TooLong(path.into())),
+        Err(error) => Err(OptionError::File { path: path.into(), error }),
+    }
 }

@@ -1,13 +1,14 @@
 //! What a run found: one plain value, which is the export as it is and which the summary is printed from.
 
 use load::{
-    Accounting, Clocked, ClosedLoop, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, Pacing,
-    Statuses, Verify, WrongAnswer,
+    Accounting, Causes, Clocked, ClosedLoop, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors,
+    OsErrors, Pacing, Statuses, UnreadableAnswer, Verify, WrongAnswer,
 };
 use serde::Serialize;
 use stats::{AndersonDarling, Histogram, SerialFigures, Stationarity};
 
 use super::{check::SelfCheck, latency::LatencyUs};
+use crate::connecting;
 
 /// Version of the export: raised when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 2;
@@ -87,12 +88,18 @@ pub struct StreamReport {
     pub counts: Counts,
     /// Errors by kind.
     pub errors: Errors,
+    /// What the system said of them, by kind and by the names of errno(3).
+    pub causes: Causes,
+    /// The same of every attempt to connect that failed, also before the window and after it.
+    pub failed_attempts: OsErrors,
     /// Complete answers by status, right or not.
     pub status: Statuses,
     /// Which answers had their content compared with the expected one.
     pub verify: Verify,
     /// The first answer that was not the expected one.
     pub first_wrong: Option<WrongAnswer>,
+    /// The first answer that was malformed, or beyond the limits.
+    pub first_unreadable: Option<UnreadableAnswer>,
     /// By what answers were timed.
     pub clocked: Clocked,
     /// From due time to last byte without the generator's own lateness, with what was never answered; what failed otherwise
@@ -200,9 +207,15 @@ pub struct Circumstances {
 }
 
 impl Report {
-    /// Whether the server answered: something was right, and nothing had the wrong content.
+    /// Whether the load was made and answered: something was right, nothing had the wrong content, the server could be reached
+    /// until the end, and this machine had what its own connections need.
     pub fn is_good(&self) -> bool {
-        let wrong: u64 = self.streams.iter().map(|stream| stream.errors.of(ErrorKind::WrongAnswer)).sum();
-        wrong == 0 && self.streams.iter().any(|stream| stream.counts.ok + stream.counts.ok_in_window > 0)
+        let is_spoilt = |stream: &StreamReport| {
+            stream.errors.of(ErrorKind::WrongAnswer) > 0
+                || stream.connections.lost
+                || connecting::are_local(&stream.failed_attempts)
+        };
+        !self.streams.iter().any(is_spoilt)
+            && self.streams.iter().any(|stream| stream.counts.ok + stream.counts.ok_in_window > 0)
     }
 }

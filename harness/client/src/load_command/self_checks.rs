@@ -3,13 +3,14 @@
 //!
 //! The thresholds are those of windows, in [`soundness`]; this module only words them.
 
-use load::{Accounting, Counts, ErrorKind, Opening, Outcome, Plan, Rate, StreamOutcome};
+use load::{Accounting, Counts, ErrorKind, Opening, OsErrors, Outcome, Plan, Rate, StreamOutcome};
 use stats::Stationarity;
 
 use super::{
     check::{CheckName, SelfCheck},
     report::{GeneratorReport, StreamReport},
 };
+use crate::connecting;
 use race::measure::soundness::{self, Flow};
 use terminal::numbers::thousands;
 
@@ -70,11 +71,25 @@ fn connections(plan: &Plan, outcome: &Outcome) -> SelfCheck {
     } else {
         format!("{} connections were opened one after another", thousands(planned as f64))
     };
-    if failed > 0 {
-        finding += &format!("; {} attempts to connect failed in the window", thousands(failed as f64));
+    let mut attempts = OsErrors::default();
+    outcome.streams.iter().for_each(|stream| attempts.merge(&stream.failed_attempts));
+    if attempts.total() > 0 {
+        finding += &format!(
+            "; {} attempts to connect failed, {} of them in the window: {}",
+            thousands(attempts.total() as f64),
+            thousands(failed as f64),
+            connecting::told(&attempts)
+        );
     }
-    SelfCheck::new(CheckName::Connections, (open >= planned || !ahead) && failed == 0, finding)
-        .advise("see how many connections the server accepts, and its backlog")
+    let lost = outcome.streams.iter().any(|stream| stream.connections.lost);
+    if lost {
+        finding += "; in the end none could be opened any more";
+    }
+    let passed = (open >= planned || !ahead) && failed == 0 && !lost;
+    let advice = connecting::advice_on(&attempts);
+    SelfCheck::new(CheckName::Connections, passed, finding).advise(
+        advice.unwrap_or_else(|| "see how many connections the server accepts, and its backlog".to_owned()),
+    )
 }
 
 fn answers(report: &StreamReport) -> SelfCheck {
@@ -92,22 +107,39 @@ fn answers(report: &StreamReport) -> SelfCheck {
         let excerpt: String = excerpt.chars().take(100).filter(|c| !c.is_control()).collect();
         finding += &format!("; the first: status {status}, {}: `{excerpt}`", first.reason);
     }
+    if let Some(first) = &report.first_unreadable {
+        finding += &format!("; the first that could not be read: {}", first.reason);
+    }
     let answers = SelfCheck::new(CheckName::Answers, failed == 0, finding);
-    if report.status.redirects() > 0 && report.errors.of(ErrorKind::Status3xx) > 0 {
-        answers.advise("redirects are not followed: load the URL that they lead to")
-    } else if report.status.iter().any(|(status, _)| status == 304)
-        && report.errors.of(ErrorKind::Status3xx) > 0
-    {
-        answers.advise(
+    let advice = ADVICE_ON_ANSWERS.iter().find(|(kind, _)| report.errors.of(*kind) > 0);
+    match advice {
+        Some((ErrorKind::Status3xx, _)) if report.status.redirects() == 0 => answers.advise(
             "304 answers a conditional request: leave out its field (if-none-match, if-modified-since), or say that it is \
              right with --expect-status 304",
-        )
-    } else if report.errors.of(ErrorKind::WrongAnswer) > 0 {
-        answers.advise("if any content is right, say so with --expect-status 200")
-    } else {
-        answers
+        ),
+        Some((_, advice)) => answers.advise(*advice),
+        None => answers,
     }
 }
+
+/// What to do about failed requests: of several kinds, about the one that says most.
+const ADVICE_ON_ANSWERS: [(ErrorKind, &str); 6] = [
+    (ErrorKind::Status3xx, "redirects are not followed: load the URL that they lead to"),
+    (ErrorKind::WrongAnswer, "if any content is right, say so with --expect-status 200"),
+    (ErrorKind::TooLarge, "raise --max-head or --max-body"),
+    (
+        ErrorKind::Reset,
+        "connections broke with requests in flight: see whether the server crashed, or what its log says",
+    ),
+    (
+        ErrorKind::ClosedEarly,
+        "the server closed connections before their answers were complete: see whether it crashed, or what its log says",
+    ),
+    (
+        ErrorKind::Timeout,
+        "answers did not come within --timeout: see whether the server still works, or give it more time",
+    ),
+];
 
 fn accounting(report: &StreamReport) -> SelfCheck {
     let Accounting { due_unaccounted, sent_unaccounted, observations_unaccounted, .. } = report.accounting;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
-use load::{Clocked, Pacing, Rate, ReceivedBy, Verify};
+use load::{Clocked, ErrorKind, OsErrors, Pacing, Rate, ReceivedBy, Verify};
 
 use super::{
     bars,
@@ -185,7 +185,18 @@ fn statuses(stream: &StreamReport) -> String {
 }
 
 fn errors(stream: &StreamReport) -> String {
-    listed(stream.errors.iter().map(|(kind, count)| (kind.name().to_owned(), count)))
+    let of_kind = |(kind, count): (ErrorKind, u64)| {
+        let errors = stream.causes.of(kind).into_iter().flat_map(OsErrors::iter);
+        let causes: Vec<_> = errors.map(|(error, count)| (error.name().into_owned(), count)).collect();
+        let causes = match &causes[..] {
+            [] => String::new(),
+            [(name, all)] if *all == count => format!(" ({name})"),
+            _ => format!(" ({})", listed(causes.into_iter())),
+        };
+        format!("{} {}{causes}", kind.name(), thousands(count as f64))
+    };
+    let all: Vec<String> = stream.errors.iter().map(of_kind).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }
 
 fn unfinished(stream: &StreamReport) -> String {
@@ -306,8 +317,8 @@ fn warnings(text: &mut String, report: &Report) {
 #[cfg(test)]
 mod tests {
     use load::{
-        Accounting, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, ReadBecause, Statuses,
-        WrongAnswer,
+        Accounting, Causes, ConnectionCounts, Counts, DepartureSummary, Errors, OsError, ReadBecause,
+        Statuses, WrongAnswer,
     };
     use stats::{Censored, Histogram, Stationarity};
 
@@ -332,6 +343,8 @@ mod tests {
         (0..10).for_each(|_| unanswered.record_ns(5_000_000_000));
         let mut errors = Errors::default();
         errors.add(ErrorKind::Reset);
+        let mut causes = Causes::default();
+        causes.add(ErrorKind::Reset, OsError(104));
         let times = Censored::from_parts(response.clone(), unanswered);
         StreamReport {
             name: "simple".to_owned(),
@@ -346,9 +359,12 @@ mod tests {
             requests_per_second: 999.0,
             counts: Counts { due: 10_001, ok: 9_990, in_flight_at_end: 10, ..Counts::default() },
             errors,
+            causes,
+            failed_attempts: OsErrors::default(),
             status: Statuses::default(),
             verify: Verify::All,
             first_wrong: None::<WrongAnswer>,
+            first_unreadable: None,
             clocked: Clocked {
                 received_by: ReceivedBy::Stamp,
                 by_stamp: 9_990,

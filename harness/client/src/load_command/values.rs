@@ -1,11 +1,11 @@
 //! The values of arguments as people write them: rates, ramps, bursts, samples, starts and header fields.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, SystemTime},
+};
 
-use load::Verify;
-
-/// What `load::Plan` can schedule, in requests per second.
-const HIGHEST_RATE: f64 = 1e9;
+use load::{Rate, Verify};
 
 /// One header field as written: `name: value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,31 +49,36 @@ impl Field {
     }
 }
 
-/// A rate of requests above 0, which may have an exponent or underscores.
+/// A rate of requests, which may have an exponent or underscores.
 ///
 /// # Errors
 /// The text is no number, or none that is a rate.
 pub fn rate(text: &str) -> Result<f64, String> {
-    let rate = rate_or_zero(text)?;
-    if rate == 0.0 {
-        return Err(
-            "a rate of 0 sends nothing; choose one above 0, or leave it out for a closed loop".to_owned()
-        );
+    match number(text) {
+        Some(0.0) => Err(format!(
+            "a rate of 0 sends nothing; choose one {}, or leave it out for a closed loop",
+            range_of_rates()
+        )),
+        Some(rate) if RATES.contains(&rate) => Ok(rate),
+        Some(_) => {
+            Err(format!("a rate of {text} requests per second is none; choose one {}", range_of_rates()))
+        }
+        None => Err(format!(
+            "`{text}` is no rate; write it as 500 or 2.5e3, {} requests per second",
+            range_of_rates()
+        )),
     }
-    Ok(rate)
 }
 
-fn rate_or_zero(text: &str) -> Result<f64, String> {
-    let rate: f64 = text
-        .trim()
-        .replace('_', "")
-        .parse()
-        .map_err(|_| format!("`{text}` is no rate; write it as 500 or 2.5e3, in requests per second"))?;
-    if (0.0..=HIGHEST_RATE).contains(&rate) {
-        Ok(rate)
-    } else {
-        Err(format!("a rate of {text} requests per second is none; choose one above 0 and up to 1e9"))
-    }
+/// What can be scheduled, in requests per second.
+const RATES: RangeInclusive<f64> = Rate::LEAST_PER_SECOND..=Rate::MOST_PER_SECOND;
+
+fn range_of_rates() -> String {
+    format!("from {} to {}", RATES.start(), RATES.end())
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim().replace('_', "").parse().ok()
 }
 
 /// Two rates, as in `100..2000`, of which one may be 0.
@@ -81,11 +86,13 @@ fn rate_or_zero(text: &str) -> Result<f64, String> {
 /// # Errors
 /// There are not two, one is no rate, or both are 0.
 pub fn ramp(text: &str) -> Result<Ramp, String> {
-    let (from, to) =
-        text.split_once("..").ok_or_else(|| format!("`{text}` is no ramp; write it as 100..2000"))?;
-    let (from, to) = (rate_or_zero(from)?, rate_or_zero(to)?);
+    let (from, to) = text.split_once("..").ok_or_else(|| {
+        format!("`{text}` is no ramp; write it as 100..2000, with rates {}", range_of_rates())
+    })?;
+    let end = |text: &str| if number(text) == Some(0.0) { Ok(0.0) } else { rate(text) };
+    let (from, to) = (end(from)?, end(to)?);
     if from == 0.0 && to == 0.0 {
-        return Err("a ramp from 0 to 0 sends nothing; choose another end".to_owned());
+        return Err(format!("a ramp from 0 to 0 sends nothing; choose another end {}", range_of_rates()));
     }
     Ok(Ramp { from, to })
 }
@@ -98,37 +105,31 @@ pub fn bursts(text: &str) -> Result<Bursts, String> {
     let (on, off) = text.split_once(',').ok_or_else(|| {
         format!("`{text}` are no bursts; write how long they last and pause, as in 200ms,800ms")
     })?;
-    let bursts = Bursts { on: duration::parse(on)?, off: duration::parse(off)? };
-    if bursts.on.is_zero() || bursts.off.is_zero() {
-        return Err(
-            "bursts and pauses last longer than 0; for load without pauses leave --bursts out".to_owned()
-        );
-    }
-    Ok(bursts)
+    let length = within::time(SHORTEST_BURST..=LONGEST);
+    Ok(Bursts { on: length(on)?, off: length(off)? })
 }
 
-/// A window longer than this is a typing error.
-pub const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
+/// Shorter than this, bursts are no more than a rate.
+const SHORTEST_BURST: Duration = Duration::from_micros(1);
+/// Shorter than this, nothing can be measured, waited for or spread out.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// What takes longer than a day is a typing error.
+pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// How long is measured.
+/// A length of time in which something happens.
 ///
 /// # Errors
-/// The text is no duration, or one that measures nothing or has no end.
-pub fn window(text: &str) -> Result<Duration, String> {
-    let window = duration::parse(text)?;
-    if window.is_zero() || window > LONGEST_WINDOW {
-        return Err(format!("a window of {window:?} is not above 0 and up to {LONGEST_WINDOW:?}"));
-    }
-    Ok(window)
+/// The text is none, or out of range.
+pub fn time(text: &str) -> Result<Duration, String> {
+    within::time(SHORTEST..=LONGEST)(text)
 }
 
-/// A length of time above 0.
+/// A length of time that may be none.
 ///
 /// # Errors
-/// The text is none.
-pub fn above_zero(text: &str) -> Result<Duration, String> {
-    let time = duration::parse(text)?;
-    if time.is_zero() { Err(format!("`{text}` is too short; choose a time above 0")) } else { Ok(time) }
+/// The text is none, or out of range.
+pub fn time_or_none(text: &str) -> Result<Duration, String> {
+    within::time(Duration::ZERO..=LONGEST)(text)
 }
 
 /// One answer of so many is compared where nothing else is said.
@@ -139,14 +140,20 @@ const SAMPLE_EVERY: u32 = 100;
 /// # Errors
 /// The text is none of these.
 pub fn verify(text: &str) -> Result<Verify, String> {
-    let unknown = || format!("`{text}` is none of all, sample, sample:N (one of N, such as sample:10), none");
+    let unknown = || {
+        format!(
+            "`{text}` is none of all, sample, sample:N (one of N, from 1 to {}, such as sample:10), none",
+            u32::MAX
+        )
+    };
     match text {
         "all" => Ok(Verify::All),
         "none" => Ok(Verify::None),
         "sample" => Ok(Verify::Sample { every: SAMPLE_EVERY }),
         _ => {
-            let every = text.strip_prefix("sample:").and_then(|every| every.parse().ok());
-            every.filter(|&every| every > 0).map(|every| Verify::Sample { every }).ok_or_else(unknown)
+            let every =
+                text.strip_prefix("sample:").and_then(|every| within::whole(1..=u32::MAX)(every).ok());
+            every.map(|every| Verify::Sample { every }).ok_or_else(unknown)
         }
     }
 }
@@ -154,18 +161,23 @@ pub fn verify(text: &str) -> Result<Verify, String> {
 /// An instant: RFC 3339, or `@` and the seconds since 1970.
 ///
 /// # Errors
-/// The text is neither, or lies beyond what this machine's clock can show.
+/// The text is neither, or lies beyond the year 9999.
 pub fn instant(text: &str) -> Result<SystemTime, String> {
-    let unknown =
-        || format!("`{text}` is no instant; write it as 2026-11-21T12:00:00Z, or as @SECONDS since 1970");
-    match text.strip_prefix('@') {
+    let unknown = || {
+        format!(
+            "`{text}` is no instant from 1970 to the year 9999; write it as 2026-11-21T12:00:00Z, or as @SECONDS since 1970"
+        )
+    };
+    let at = match text.strip_prefix('@') {
         Some(seconds) => {
             let seconds: f64 = seconds.parse().map_err(|_| unknown())?;
             let since = Duration::try_from_secs_f64(seconds).map_err(|_| unknown())?;
-            SystemTime::UNIX_EPOCH.checked_add(since).ok_or_else(unknown)
+            SystemTime::UNIX_EPOCH.checked_add(since).ok_or_else(unknown)?
         }
-        None => text.parse::<jiff::Timestamp>().map(SystemTime::from).map_err(|_| unknown()),
-    }
+        None => text.parse::<jiff::Timestamp>().map(SystemTime::from).map_err(|_| unknown())?,
+    };
+    let is_shown = at >= SystemTime::UNIX_EPOCH && jiff::Timestamp::try_from(at).is_ok();
+    if is_shown { Ok(at) } else { Err(unknown()) }
 }
 
 #[cfg(test)]
@@ -175,9 +187,11 @@ mod tests {
     #[test]
     fn a_rate_may_be_written_as_people_write_numbers() {
         assert_eq!([rate("500"), rate("2.5e3"), rate("1_000")], [Ok(500.0), Ok(2_500.0), Ok(1_000.0)]);
-        assert!(rate("0").unwrap_err().starts_with("a rate of 0 sends nothing; choose one above 0"));
-        for text in ["-1", "NaN", "inf", "2e9"] {
-            assert!(rate(text).unwrap_err().contains("requests per second is none"), "{text}");
+        assert_eq!([rate("1e-6"), rate("1e7")], [Ok(1e-6), Ok(1e7)]);
+        assert!(rate("0").unwrap_err().starts_with("a rate of 0 sends nothing; choose one from 0.000001 to"));
+        for text in ["-1", "NaN", "inf", "1e9", "1e-300", "1e300", "18446744073709551615"] {
+            let refusal = rate(text).unwrap_err();
+            assert!(refusal.contains("is none; choose one from 0.000001 to 10000000"), "{refusal}");
         }
         assert!(rate("fast").unwrap_err().contains("`fast` is no rate"));
     }
@@ -186,8 +200,8 @@ mod tests {
     fn a_ramp_may_start_or_end_at_nothing_but_not_both() {
         assert_eq!(ramp("0..2e3"), Ok(Ramp { from: 0.0, to: 2_000.0 }));
         assert_eq!(ramp("100..0"), Ok(Ramp { from: 100.0, to: 0.0 }));
-        for text in ["0..0", "100", "1..", "-1..5"] {
-            assert!(ramp(text).is_err(), "{text}");
+        for text in ["0..0", "100", "1..", "-1..5", "0..NaN", "1..1e300", "1e-300..5", "inf..1"] {
+            assert!(ramp(text).unwrap_err().contains("from 0.000001 to 10000000"), "{text}");
         }
     }
 
@@ -195,8 +209,9 @@ mod tests {
     fn bursts_are_two_lengths_of_time() {
         let expected = Bursts { on: Duration::from_millis(200), off: Duration::from_secs(1) };
         assert_eq!(bursts("200ms,1s"), Ok(expected));
-        for text in ["200ms", "0s,1s", "1s,0s", "1s,2 parsecs"] {
-            assert!(bursts(text).is_err(), "{text}");
+        assert!(bursts("200ms").unwrap_err().contains("as in 200ms,800ms"));
+        for text in ["0s,1s", "1s,0s", "1s,2 parsecs", "1s,25h", "-1,1", "1ns,1s", "1,9223372036854775807"] {
+            assert!(bursts(text).unwrap_err().ends_with("time from 1us to 24h"), "{text}");
         }
     }
 
@@ -206,7 +221,7 @@ mod tests {
         assert_eq!(verify("sample"), Ok(Verify::Sample { every: 100 }));
         assert_eq!(verify("sample:7"), Ok(Verify::Sample { every: 7 }));
         assert_eq!(verify("none"), Ok(Verify::None));
-        for text in ["some", "sample:0", "sample:", "sample:-1"] {
+        for text in ["some", "sample:0", "sample:", "sample:-1", "sample:4294967296", "sample:NaN"] {
             assert!(verify(text).unwrap_err().contains(&format!("`{text}` is none of")), "{text}");
         }
     }
@@ -217,7 +232,9 @@ mod tests {
         assert_eq!(instant("@1795262400.5"), Ok(at));
         assert_eq!(instant("2026-11-21T12:00:00.5Z"), Ok(at));
         assert_eq!(instant("2026-11-21T13:00:00.5+01:00"), Ok(at));
-        for text in ["", "@", "@-1", "@NaN", "@1e300", "noon", "2026-11-21"] {
+        for text in
+            ["", "@", "@-1", "@NaN", "@inf", "@1e300", "@1e12", "@9223372036854775807", "noon", "2026-11-21"]
+        {
             assert!(instant(text).unwrap_err().contains(&format!("`{text}` is no instant")), "{text}");
         }
     }

@@ -11,7 +11,7 @@ use load::Verify;
 
 use super::{
     mix,
-    values::{Bursts, Field, LONGEST_WINDOW, Ramp},
+    values::{Bursts, Field, LONGEST, Ramp},
 };
 
 /// One load of one server.
@@ -63,6 +63,10 @@ pub struct LoadOptions {
     /// Which answers have their content compared: all, sample (one of 100), sample:N or none; status and framing are
     /// always checked
     pub verify: Verify,
+    /// The longest head of an answer, in bytes
+    pub max_head: usize,
+    /// The longest content of an answer, in bytes; no limit where nothing is said
+    pub max_body: Option<u64>,
     /// The one status that is right, such as 204, whatever the content
     pub expect_status: Option<u16>,
     /// The one content that is right: text, or @FILE
@@ -87,11 +91,7 @@ impl LoadOptions {
 
     /// How long is measured: 10 s, or as long as so many requests take.
     pub fn window(&self) -> Duration {
-        self.duration.unwrap_or(if self.requests.is_some() {
-            LONGEST_WINDOW
-        } else {
-            Duration::from_secs(10)
-        })
+        self.duration.unwrap_or(if self.requests.is_some() { LONGEST } else { Duration::from_secs(10) })
     }
 
     /// How long load is made before: 1 s, but nothing before what counts requests, or before a ramp, which is its own.

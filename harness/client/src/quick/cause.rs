@@ -2,26 +2,12 @@
 
 use std::borrow::Cow;
 
-use load::ErrorKind;
+use load::{ErrorKind, OsError};
 use rustix::io::Errno;
 
 /// The name of a system's error.
 pub(super) fn of_os_error(os_error: i32) -> Cow<'static, str> {
-    Cow::Borrowed(match Errno::from_raw_os_error(os_error) {
-        Errno::CONNREFUSED => "ECONNREFUSED",
-        Errno::CONNRESET => "ECONNRESET",
-        Errno::CONNABORTED => "ECONNABORTED",
-        Errno::PIPE => "EPIPE",
-        Errno::TIMEDOUT => "ETIMEDOUT",
-        Errno::HOSTUNREACH => "EHOSTUNREACH",
-        Errno::NETUNREACH => "ENETUNREACH",
-        Errno::ADDRNOTAVAIL => "EADDRNOTAVAIL",
-        Errno::MFILE => "EMFILE",
-        Errno::NFILE => "ENFILE",
-        Errno::ACCESS => "EACCES",
-        Errno::PERM => "EPERM",
-        _ => return Cow::Owned(format!("ERRNO_{os_error}")),
-    })
+    OsError(os_error).name()
 }
 
 /// The name of a request's failure, from what the system said or else from its kind.

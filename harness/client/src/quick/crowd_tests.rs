@@ -46,7 +46,7 @@ fn asked(stream: &mut TcpStream) -> bool {
 
 fn args(address: SocketAddr, count: u32, num: u32) -> QuickOptions {
     let url = format!("http://{address}/simple");
-    QuickOptions { url, count, num, output: None, quiet: true }
+    QuickOptions { url, count, num, output: None, max_head: 64 * 1024, quiet: true }
 }
 
 /// The report, and how many users arrived and were still under way at the end.

@@ -35,9 +35,9 @@ use std::{
 
 use anyhow::bail;
 use jiff::{Timestamp, tz::TimeZone};
-use load::{Observer, Progress};
+use load::{ErrorKind, Observer, Progress};
 
-use crate::target::Target;
+use crate::{connecting, target::Target};
 use console::Console;
 use crowd::Crowd;
 use ending::Ending;
@@ -85,20 +85,35 @@ pub fn quick(args: &QuickOptions) -> anyhow::Result<Outcome> {
         _ => {}
     }
     warn(&run, &ending, args);
-    after(written.map_err(Into::into), ended(&run, &ending, &target))
+    after(written.map_err(Into::into), ended(&run, &ending, &outcome, &target))
 }
 
-fn ended(run: &Run, ending: &Ending, target: &Target) -> anyhow::Result<Outcome> {
-    if ending.interrupted {
-        return Ok(Outcome::Interrupted);
-    }
+fn ended(run: &Run, ending: &Ending, outcome: &load::Outcome, target: &Target) -> anyhow::Result<Outcome> {
+    if ending.interrupted { Ok(Outcome::Interrupted) } else { judge(run, outcome, target) }
+}
+
+/// How the run went, and what to do about what failed: what failed here is told apart from what the server failed at.
+fn judge(run: &Run, outcome: &load::Outcome, target: &Target) -> anyhow::Result<Outcome> {
+    let users = &outcome.streams[0];
+    let of_connections = connecting::advice_on(&users.failed_attempts);
+    let of_answers = users
+        .first_unreadable
+        .as_ref()
+        .filter(|first| first.kind == ErrorKind::TooLarge)
+        .map(|first| format!("answers were too large: {}; raise --max-head", first.reason));
     if run.aggregate.counter("http.responses").is_none() {
-        bail!(
-            "no request to {target} was answered ({}); check that an HTTP server listens there",
-            causes(&run.aggregate)
-        );
+        let advice = of_connections.or(of_answers);
+        let advice = advice.as_deref().unwrap_or("check that an HTTP server listens there");
+        bail!("no request to {target} was answered ({}); {advice}", causes(&run.aggregate));
     }
-    Ok(Outcome::Done)
+    if let Some(advice) = of_connections {
+        let told = connecting::told(&users.failed_attempts);
+        errln!("warning: connections failed: {told}; {advice}");
+    }
+    if let Some(advice) = of_answers {
+        errln!("warning: {advice}");
+    }
+    Ok(if connecting::are_local(&users.failed_attempts) { Outcome::Partly } else { Outcome::Done })
 }
 
 /// Says what time it is while the run goes on.

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use load::{Afterwards, ConnectionPolicy, Limits, Opening, Pacing, Plan, Request, Stream};
+use load::{
+    Afterwards, Check, ConnectionPolicy, Content, Limits, Mismatch, Opening, Pacing, Plan, Request, Stream,
+};
 
 use super::crowd::Crowd;
 use crate::target::Target;
@@ -18,6 +20,8 @@ pub struct QuickOptions {
     pub num: u32,
     /// Write the report to this file, as JSON
     pub output: Option<PathBuf>,
+    /// The longest head of an answer, in bytes
+    pub max_head: usize,
     /// Print nothing but warnings and errors
     pub quiet: bool,
 }
@@ -27,9 +31,6 @@ pub(super) const ARRIVALS_LAST: Duration = Duration::from_secs(1);
 /// How long a request may wait for its whole answer, and a handshake for its end: the original's default for the first
 /// byte, connecting included; it knows no limit for the rest of an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The original has no limit on content. It is held in memory until it is complete.
-const LIMITS: Limits = Limits { max_head_bytes: 64 * 1024, max_body_bytes: 1 << 30 };
 
 /// A run ends when its last user has left, however long that takes: longer than any patience.
 const NO_END: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -44,15 +45,30 @@ const HEADERS: &[(&str, &str)] = &[
     ("connection", "keep-alive"),
 ];
 
+/// Any final status is an answer, whatever comes with it.
+struct AnyAnswer;
+
+impl Check for AnyAnswer {
+    fn check(&self, _status: u16, _body: &[u8]) -> Result<(), Mismatch> {
+        Ok(())
+    }
+
+    fn accepts(&self, _status: u16) -> bool {
+        true
+    }
+
+    fn content(&self) -> Content<'_> {
+        Content::Any
+    }
+}
+
 /// The plan of a run that `crowd` watches.
 ///
 /// # Errors
 /// The target makes no request.
 pub(super) fn plan(args: &QuickOptions, target: &Target, crowd: &Arc<Crowd>) -> anyhow::Result<Plan> {
     let request = Request::new("GET", &target.path, &target.host, HEADERS, b"")?;
-    // Any final status is an answer.
-    let any = Arc::new(|_: u16, _: &[u8]| Ok(()));
-    let mut stream = Stream::new("users", request, any, Pacing::Closed, args.count);
+    let mut stream = Stream::new("users", request, Arc::new(AnyAnswer), Pacing::Closed, args.count);
     stream.policy = ConnectionPolicy {
         requests_each: Some(args.num),
         then: Afterwards::ReopenIfAnnounced,
@@ -63,7 +79,8 @@ pub(super) fn plan(args: &QuickOptions, target: &Target, crowd: &Arc<Crowd>) -> 
     plan.warm_up = Duration::ZERO;
     plan.window = NO_END;
     plan.timeout = PATIENCE;
-    plan.limits = LIMITS;
+    // The original has no limit on content, and what comes is only counted.
+    plan.limits = Limits { max_head_bytes: args.max_head, max_body_bytes: None };
     plan.first_byte = true;
     plan.progress_every = LOOK_EVERY;
     plan.witness = Some(crowd.clone());

@@ -73,11 +73,9 @@ impl<'a> Engine<'a> {
         let served = streams.iter().zip(&clocks);
         let dozes = may_ever_doze(plan, served.map(|(stream, clock)| (&plan.streams[*stream], *clock)));
         let has_open_loop = lanes.iter().any(Lane::is_open_loop);
-        let most_collected = if wires.iter().any(|wire| wire.pipelined) {
-            plan.streams.iter().map(|stream| connections.len() * stream.policy.pipeline as usize).sum()
-        } else {
-            0
-        };
+        // What is written together is what one lane has due at once.
+        let pipelined = wires.iter().zip(&lanes).filter(|(wire, _)| wire.pipelined);
+        let most_collected = pipelined.map(|(_, lane)| lane.slots()).max().unwrap_or(0);
         Ok(Self {
             plan,
             witness: plan.witness.as_deref(),

@@ -1,25 +1,24 @@
 //! What happens on a connection: events become answers, failures and the next requests.
 
-use std::ops::Range;
-
 use rustix::io::Errno;
 
 use super::{
-    Engine, NEVER,
+    Engine,
     agenda::{Appointment, Task},
     poller::Ready,
     waiting::MOST_UNREAD_BYTES,
 };
 use crate::{
-    check::Mismatch,
     clocked::{Receipt, ReceivedBy, Timing},
     connection::{Received, State},
     errors::ErrorKind,
-    outcome::WrongAnswer,
-    response::{Progress, Response, ResponseError},
-    ticket::Answer,
-    witness::{End, Event, WholeAnswer},
+    os_error::OsError,
+    witness::{End, Event},
 };
+
+/// So many full reads in a row, and a connection waits until others have had their turn: an answer without an end must keep
+/// neither them nor whoever asks the run to end.
+const MOST_READS_IN_A_ROW: u32 = 16;
 
 impl Engine<'_> {
     #[inline]
@@ -107,7 +106,7 @@ impl Engine<'_> {
     pub(super) fn receive(&mut self, index: usize, broken: Option<Errno>) {
         let throttle = self.wires[self.connections[index].lane].receiving;
         let most = throttle.map_or(self.buffer.len(), |throttle| throttle.bytes.min(self.buffer.len()));
-        loop {
+        for reads in 1.. {
             let connection = &self.connections[index];
             let received = connection.receive(&mut self.buffer[..most], &mut self.control, &mut self.calls);
             let (receipt, read_ns) = self.receipt(index, received);
@@ -123,11 +122,9 @@ impl Engine<'_> {
                     }
                     let more = bytes == most || self.connections[index].closing;
                     if let Some(throttle) = throttle.filter(|_| more && broken.is_none()) {
-                        let connection = &mut self.connections[index];
-                        connection.receive_planned = true;
-                        let (generation, at_ns) = (connection.generation, read_ns + throttle.every_ns);
-                        let task = Task::Receive;
-                        self.agenda.add(Appointment { at_ns, connection: index as u32, generation, task });
+                        self.receive_at(index, read_ns + throttle.every_ns);
+                    } else if more && broken.is_none() && reads == MOST_READS_IN_A_ROW {
+                        self.receive_at(index, self.clock.now_ns() + 1);
                     } else if more || broken.is_some() {
                         continue;
                     }
@@ -145,6 +142,15 @@ impl Engine<'_> {
                 }
                 Received::End => return self.ended(index, receipt),
             }
+        }
+    }
+
+    /// Reads on at `at_ns`, whatever comes until then.
+    fn receive_at(&mut self, index: usize, at_ns: u64) {
+        let connection = &mut self.connections[index];
+        if !std::mem::replace(&mut connection.receive_planned, true) {
+            let (generation, task) = (connection.generation, Task::Receive);
+            self.agenda.add(Appointment { at_ns, connection: index as u32, generation, task });
         }
     }
 
@@ -181,108 +187,8 @@ impl Engine<'_> {
         (Receipt { at_ns: at_ns.min(read_ns).max(sent_ns), timing: Timing::Stamp }, read_ns)
     }
 
-    /// Parses the first `bytes` of the buffer. False when that was the connection's end.
-    #[inline]
-    fn digest(&mut self, index: usize, bytes: usize, receipt: Receipt) -> bool {
-        let at_ns = receipt.at_ns;
-        let mut from = 0;
-        while from < bytes {
-            let connection = &mut self.connections[index];
-            if connection.in_flight.is_empty() {
-                // Bytes that nobody asked for.
-                self.closed_by_server(index, at_ns);
-                self.reopen(index, at_ns, End::Unannounced);
-                return false;
-            }
-            if self.plan.first_byte && !connection.parser.has_begun() {
-                connection.first_byte_ns = at_ns;
-            }
-            match connection.parser.feed(&self.buffer[from..bytes]) {
-                Ok(Progress::NeedMore) => return true,
-                Ok(Progress::Complete(response)) => {
-                    let input = from..bytes;
-                    from += response.consumed;
-                    if from < bytes && connection.in_flight.len() == 1 {
-                        // More bytes than were asked for make the answer before them doubtful.
-                        self.failed(index, at_ns, ErrorKind::Malformed, None);
-                        return false;
-                    }
-                    if !self.answered(index, &response, input, receipt) {
-                        return false;
-                    }
-                }
-                Err(error) => {
-                    self.failed(index, at_ns, kind_of_error(error), None);
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// The oldest request in flight got a whole answer. False when the connection cannot be used again.
-    #[inline]
-    fn answered(&mut self, index: usize, response: &Response, input: Range<usize>, receipt: Receipt) -> bool {
-        let at_ns = receipt.at_ns;
-        let connection = &mut self.connections[index];
-        let number = connection.lane;
-        let lane = &mut self.lanes[number];
-        let stream = &self.plan.streams[self.streams[number]];
-        let whole_request_sent = connection.has_written_oldest(self.wires[number].request_bytes);
-        let reusable = response.keep_alive && !connection.closing && whole_request_sent;
-        let Some(ticket) = connection.in_flight.pop_front() else { return true };
-        let body = connection.parser.body(response, &self.buffer[input]);
-        let content_bytes = body.len() as u64;
-        let compared = lane.wants_comparison(stream.verify);
-        let judged = if compared {
-            stream.check.check(response.status, body)
-        } else if stream.check.accepts(response.status) {
-            Ok(())
-        } else {
-            Err(Mismatch::Status)
-        };
-        let result = judged.map_err(|mismatch| {
-            let kind = kind_of_mismatch(&mismatch, response.status);
-            lane.record_mut()
-                .first_wrong
-                .get_or_insert_with(|| describe(kind, response.status, &mismatch, body));
-            kind
-        });
-        if self.plan.live && result.is_ok() {
-            self.board.response.record_ns(ticket.response_ns(at_ns));
-        }
-        let first_byte_ns = self.plan.first_byte.then_some(connection.first_byte_ns);
-        let answer = Answer { receipt, first_byte_ns, status: response.status, result, compared };
-        connection.fruitless = 0;
-        connection.ok_in_window += u64::from(lane.answered(ticket, answer));
-        self.deadlines[index] =
-            connection.in_flight.front().map_or(NEVER, |next| next.sent_ns.saturating_add(self.timeout_ns));
-        let whole = WholeAnswer {
-            status: response.status,
-            sent_ns: ticket.sent_ns,
-            first_byte_ns,
-            head_bytes: response.head_bytes as u64,
-            content_bytes,
-            keep_alive: response.keep_alive,
-        };
-        self.tell(index, at_ns, Event::Answered(whole));
-        if !reusable {
-            let end = if response.keep_alive { End::Unannounced } else { End::Announced };
-            self.ended_with_answer(index, at_ns, end);
-            return false;
-        }
-        let connection = &mut self.connections[index];
-        if connection.allowance > 0 {
-            self.offer(index, at_ns);
-        } else if connection.has_carried_all() {
-            self.completed(index, at_ns);
-            return false;
-        }
-        true
-    }
-
     /// A connection cannot be used again after a whole answer.
-    fn ended_with_answer(&mut self, index: usize, at_ns: u64, end: End) {
+    pub(super) fn ended_with_answer(&mut self, index: usize, at_ns: u64, end: End) {
         let has_carried_all = self.connections[index].has_carried_all();
         self.abort(index, at_ns, ErrorKind::ClosedEarly, None);
         self.closed_by_server(index, at_ns);
@@ -294,7 +200,7 @@ impl Engine<'_> {
     }
 
     /// A connection has carried all that it may.
-    fn completed(&mut self, index: usize, at_ns: u64) {
+    pub(super) fn completed(&mut self, index: usize, at_ns: u64) {
         let connection = &self.connections[index];
         let lifetime_ns = at_ns.saturating_sub(connection.opened_ns);
         let lane = connection.lane;
@@ -344,7 +250,7 @@ impl Engine<'_> {
                 connection.closing = true;
                 self.answered(index, &response, 0..0, receipt);
             }
-            Err(error) => self.failed(index, at_ns, kind_of_error(error), None),
+            Err(error) => self.unreadable(index, at_ns, error),
         }
     }
 
@@ -360,30 +266,8 @@ impl Engine<'_> {
         let lane = self.connections[index].lane;
         let os_error = error.map(Errno::raw_os_error);
         while let Some(ticket) = self.connections[index].in_flight.pop_front() {
-            self.lanes[lane].finish(ticket, at_ns, Err(kind));
+            self.lanes[lane].failed(ticket, at_ns, kind, error.map(OsError::from));
             self.tell(index, at_ns, Event::Failed { kind, os_error });
         }
     }
-}
-
-fn kind_of_error(error: ResponseError) -> ErrorKind {
-    match error {
-        ResponseError::Malformed(_) => ErrorKind::Malformed,
-        ResponseError::HeadTooLarge | ResponseError::BodyTooLarge => ErrorKind::TooLarge,
-        ResponseError::ClosedEarly => ErrorKind::ClosedEarly,
-    }
-}
-
-fn kind_of_mismatch(mismatch: &Mismatch, status: u16) -> ErrorKind {
-    match mismatch {
-        Mismatch::Status => ErrorKind::of_status(status),
-        Mismatch::Answer(_) => ErrorKind::WrongAnswer,
-    }
-}
-
-fn describe(kind: ErrorKind, status: u16, mismatch: &Mismatch, body: &[u8]) -> WrongAnswer {
-    /// Enough to recognise an error page.
-    const EXCERPT_BYTES: usize = 200;
-    let excerpt = String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES)]).into_owned();
-    WrongAnswer { kind, status, reason: mismatch.to_string(), excerpt }
 }

@@ -7,6 +7,7 @@
 //! state nothing is allocated, and no lock is taken.
 
 mod agenda;
+mod answering;
 mod assembly;
 mod axis;
 mod exchange;
@@ -294,7 +295,7 @@ impl<'a> Engine<'a> {
     fn sweep(&mut self, now_ns: u64) {
         self.next_sweep_ns = now_ns + SWEEP_NS;
         for index in 0..self.deadlines.len() {
-            if self.deadlines[index] <= now_ns {
+            if self.deadlines[index] <= now_ns && !self.stop.is_stopped() {
                 let connection = &self.connections[index];
                 match connection.state {
                     State::Connecting => self.connect_failed(index, now_ns, Errno::TIMEDOUT),
@@ -352,10 +353,15 @@ impl<'a> Engine<'a> {
             connection.close();
         }
         let is_shared = self.pool.is_some();
+        let all_spent = self.lanes.iter().all(Lane::is_spent);
         for (number, lane) in self.lanes.iter_mut().enumerate() {
             let is_own = |one: &&Connection| if is_shared { number == 0 } else { one.lane == number };
             let answers = || self.connections.iter().filter(is_own).map(|one| one.ok_in_window);
+            let mut own = self.connections.iter().filter(is_own).peekable();
+            let has_more = if is_shared { !all_spent } else { !lane.is_spent() };
+            let lost = own.peek().is_some() && has_more && own.all(|one| one.failed_to_open);
             let counts = &mut lane.record_mut().connections;
+            counts.lost = lost;
             counts.least_answers = answers().min().unwrap_or(0);
             counts.most_answers = answers().max().unwrap_or(0);
         }

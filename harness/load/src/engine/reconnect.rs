@@ -38,7 +38,8 @@ impl Engine<'_> {
         let mut next = 0;
         loop {
             let now_ns = self.clock.now_ns();
-            while next < self.connections.len() && self.connecting < MAX_CONNECTING {
+            while next < self.connections.len() && self.connecting < MAX_CONNECTING && !self.stop.is_stopped()
+            {
                 if self.policy(next).opening == Opening::Ahead {
                     self.open(next, now_ns);
                 }
@@ -103,6 +104,7 @@ impl Engine<'_> {
     pub(super) fn connected(&mut self, index: usize, now_ns: u64) {
         self.connecting -= 1;
         self.deadlines[index] = NEVER;
+        self.connections[index].failed_to_open = false;
         self.tell(index, now_ns, Event::Open);
         let depth = self.policy(index).pipeline;
         self.counts(index).unreachable = false;
@@ -116,8 +118,10 @@ impl Engine<'_> {
         self.connecting -= 1;
         self.dozes = false;
         self.deadlines[index] = NEVER;
-        self.lanes[self.connections[index].lane].connect_failed(now_ns);
+        self.lanes[self.connections[index].lane].connect_failed(now_ns, error.into());
         self.connections[index].close();
+        // What happens to it behind the window's end says nothing of the run.
+        self.connections[index].failed_to_open |= now_ns < self.window.closes_ns;
         self.tell(index, now_ns, Event::OpenFailed { os_error: error.raw_os_error() });
         if self.policy(index).then.retires() {
             return self.retire(index, now_ns);
@@ -179,7 +183,9 @@ impl Engine<'_> {
 
     /// Does what the agenda says is to be done by now.
     pub(super) fn keep_appointments(&mut self, now_ns: u64) {
-        while let Some(Appointment { connection, generation, task, .. }) = self.agenda.take_due(now_ns) {
+        while !self.stop.is_stopped()
+            && let Some(Appointment { connection, generation, task, .. }) = self.agenda.take_due(now_ns)
+        {
             let index = connection as usize;
             if task == Task::Open {
                 self.open(index, now_ns);

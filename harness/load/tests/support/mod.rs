@@ -41,7 +41,8 @@ impl Scripted {
                 let Ok(stream) = stream else { continue };
                 stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
                 stream.set_nodelay(true).expect("no delay");
-                let mut peer = Peer { stream, requests: counter.clone() };
+                let listener = listener.try_clone().expect("a second handle");
+                let mut peer = Peer { stream, requests: counter.clone(), listener };
                 let script = script.clone();
                 connections.push(thread::spawn(move || script(&mut peer)));
             }
@@ -79,6 +80,7 @@ impl Drop for Scripted {
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     requests: Arc<AtomicU64>,
+    listener: TcpListener,
 }
 
 impl Peer {
@@ -98,6 +100,11 @@ impl Peer {
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
+    }
+
+    /// From now on whoever connects to the server is refused.
+    pub(crate) fn stop_listening(&mut self) {
+        rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Both).expect("it listened");
     }
 
     /// Waits until the generator closes.

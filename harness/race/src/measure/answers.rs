@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use app::{Expectation, Operation};
-use load::{AnySuccess, Check, Exactly, Mismatch};
+use load::{AnySuccess, Check, Content, Exactly, Mismatch};
 
 /// Status 200 and the operation's right answer.
 #[derive(Clone, Debug)]
@@ -28,7 +28,15 @@ impl Check for RightAnswer {
     fn accepts(&self, status: u16) -> bool {
         status == 200
     }
+
+    fn content(&self) -> Content<'_> {
+        Content::Gathered { most: LONGEST_ANSWER_BYTES }
+    }
 }
+
+/// The longest right answer names a thousand numbers with their counts, each in 17 bytes; the rest is for whoever writes each on a
+/// line of its own.
+const LONGEST_ANSWER_BYTES: usize = 64 * 1024;
 
 /// One status, whatever the content.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +49,10 @@ impl Check for StatusIs {
 
     fn accepts(&self, status: u16) -> bool {
         status == self.0
+    }
+
+    fn content(&self) -> Content<'_> {
+        Content::Any
     }
 }
 
@@ -142,6 +154,15 @@ mod tests {
         assert_eq!(verdict("HEAD", "/simple", 200, b""), Ok(()));
         assert_eq!(verdict("POST", "/echo", 200, b"sent"), Ok(()));
         assert!(verdict("POST", "/echo", 200, b"other").is_err());
+    }
+
+    #[test]
+    fn the_longest_answer_of_the_application_is_within_what_is_gathered() {
+        let many = Operation::Randoms { count: 100_000, seed: u32::MAX };
+        let Content::Gathered { most } = RightAnswer::to(&many).content() else { panic!("it is gathered") };
+        let body = many.run().body("a-server-with-a-long-name", "p1023 t1023");
+        // Each of the thousand counts has three digits more where as many are drawn as may be.
+        assert!(body.len() + 3 * 1_000 < most / 3, "{} bytes", body.len());
     }
 
     #[test]

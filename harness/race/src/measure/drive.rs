@@ -96,7 +96,9 @@ pub fn drive(
     let outcome = load::run(&plan, &(), context.interrupt.load()).map_err(|error| generator(&error))?;
     let after = edge()?;
     if let Some(stream) = outcome.streams.iter().find(|stream| stream.connections.unreachable) {
-        return Err(generator(&format_args!("no connection for {} could be opened", stream.name)));
+        let named = stream.failed_attempts.iter().map(|(error, count)| format!("{} {count}", error.name()));
+        let causes = named.collect::<Vec<_>>().join(", ");
+        return Err(generator(&format_args!("no connection for {} could be opened ({causes})", stream.name)));
     }
     let CpuPlan { server, generator, .. } = wanted.cpus;
     let accounts = Accounts::between(&before, &after, server, generator, &outcome.threads);

@@ -1,8 +1,8 @@
 //! From what the generator found, and what the kernel accounted over the same stretch, to the figures of a record.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use load::{Outcome, Rate, StreamOutcome};
+use load::{OsErrors, Outcome, Rate, StreamOutcome};
 use stats::Recorded;
 
 use crate::{
@@ -59,6 +59,7 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream, tally: &Tally)
             .filter(|&(_, n)| n > 0)
             .map(|(kind, n)| (kind.name().to_owned(), n))
             .collect(),
+        causes: stream.causes.iter().map(|(kind, errors)| (kind.name().to_owned(), named(errors))).collect(),
         first_wrong: stream.first_wrong.as_ref().map(|wrong| format!("{}: {}", wrong.reason, wrong.excerpt)),
         response: Recorded::of(&stream.response),
         observed: Recorded::of(&stream.observed),
@@ -78,6 +79,10 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream, tally: &Tally)
         slices: SlicesRecord::of(&stream.slices),
         self_checks: self_checks(stream),
     }
+}
+
+fn named(errors: &OsErrors) -> BTreeMap<String, u64> {
+    errors.iter().map(|(error, count)| (error.name().into_owned(), count)).collect()
 }
 
 fn self_checks(stream: &StreamOutcome) -> SelfChecks {

@@ -59,7 +59,10 @@ pub fn silence(measured: &Measured) -> Option<String> {
     let silent =
         |stream: &&StreamRecord| stream.due > 0 && stream.right == 0 && stream.answered_in_window == 0;
     let stream = measured.streams.iter().find(silent)?;
-    Some(format!("{}: no right answer to any of {} requests", stream.name, stream.due))
+    let causes = stream.causes.values().flatten().map(|(name, count)| format!("{name} {count}"));
+    let causes = causes.collect::<Vec<_>>().join(", ");
+    let said = if causes.is_empty() { causes } else { format!(" ({causes})") };
+    Some(format!("{}: no right answer to any of {} requests{said}", stream.name, stream.due))
 }
 
 fn is_generator_bound(measured: &Measured) -> bool {
@@ -125,8 +128,13 @@ mod tests {
 
     #[test]
     fn a_window_without_any_answer_has_no_figures() {
-        let silent = |m: &mut Measured| (m.streams[0].right, m.streams[0].answered_in_window) = (0, 0);
-        assert!(matches!(verdict_of(silent), Verdict::Failed { .. }));
+        let silent = |m: &mut Measured| {
+            (m.streams[0].right, m.streams[0].answered_in_window) = (0, 0);
+            let refused = [("ECONNREFUSED".to_owned(), 3)].into();
+            m.streams[0].causes = [("connect".to_owned(), refused)].into();
+        };
+        let Verdict::Failed { reason } = verdict_of(silent) else { panic!("it has no figures") };
+        assert!(reason.ends_with(" requests (ECONNREFUSED 3)"), "{reason}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use load::{Check, Mismatch};
+use load::{Check, Content, Mismatch};
 
 /// So many threads count without meeting.
 const SHARDS: usize = 16;
@@ -70,6 +70,10 @@ impl<C: Check> Check for Counted<C> {
 
     fn accepts(&self, status: u16) -> bool {
         self.check.accepts(status)
+    }
+
+    fn content(&self) -> Content<'_> {
+        self.check.content()
     }
 }
 

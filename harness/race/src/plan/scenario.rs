@@ -1,6 +1,6 @@
 //! The experiments, as data: `scenarios/*.toml`. A scenario is a load shape with the question that it answers.
 
-use std::{path::Path, time::Duration};
+use std::{ops::RangeInclusive, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,17 @@ pub struct Scenario {
 
 /// More rounds of one start say next to nothing more: its connections, memory and CPUs stay what they were.
 const MOST_ROUNDS: usize = 1_000;
+
+/// Shorter than this, nothing can be measured or waited for.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// What takes longer than an hour is a typing error.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// As many as a CPU mask holds.
+const MOST_CPUS: usize = 1024;
+/// As many as the generator has room for.
+const MOST_CONNECTIONS: usize = load::MOST_IN_FLIGHT as usize;
+/// What the generator can schedule, in requests per second.
+const RATES: RangeInclusive<f64> = load::Rate::LEAST_PER_SECOND..=load::Rate::MOST_PER_SECOND;
 
 /// Where server and generator run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -238,8 +249,19 @@ impl Scenario {
         if self.rank.by == Metric::Throughput && ranked.pacing != Pacing::Closed {
             return Err("an open loop offers a fixed rate, so that throughput cannot rank it".to_owned());
         }
-        if self.window.is_zero() || self.timeout.is_zero() {
-            return Err("window and timeout must be longer than nothing".to_owned());
+        for (what, time, shortest) in [
+            ("window", self.window, SHORTEST),
+            ("timeout", self.timeout, SHORTEST),
+            ("warm_up", self.warm_up, Duration::ZERO),
+        ] {
+            if !(shortest..=LONGEST).contains(&time) {
+                return Err(format!("a {what} of {time:?} is not from {shortest:?} to {LONGEST:?}"));
+            }
+        }
+        for cpus in self.server_cpus.into_iter().chain([self.min_server_cpus]) {
+            if !(1..=MOST_CPUS).contains(&cpus) {
+                return Err(format!("a server has 1 to {MOST_CPUS} CPUs, not {cpus}"));
+            }
         }
         if !(1..=MOST_ROUNDS).contains(&self.rounds) {
             return Err(format!("a start has 1 to {MOST_ROUNDS} rounds, not {}", self.rounds));
@@ -249,8 +271,16 @@ impl Scenario {
             if self.streams[..index].iter().any(|earlier| earlier.name == *name) {
                 return Err(format!("two streams are called `{name}`"));
             }
-            if stream.connections == 0 {
-                return Err(format!("stream `{name}` has no connection"));
+            if !(1..=MOST_CONNECTIONS).contains(&stream.connections) {
+                let connections = stream.connections;
+                return Err(format!(
+                    "stream `{name}` has 1 to {MOST_CONNECTIONS} connections, not {connections}"
+                ));
+            }
+            if let Some(time) = stream.service_time.filter(|time| time.is_zero() || *time > LONGEST) {
+                return Err(format!(
+                    "stream `{name}`: a service_time of {time:?} is not above 0 and up to {LONGEST:?}"
+                ));
             }
             if (stream.operation != OperationName::Simple) != stream.service_time.is_some() {
                 return Err(format!(
@@ -258,8 +288,11 @@ impl Scenario {
                 ));
             }
             match stream.pacing.rate() {
-                Some(Rate::PerSecond(rate)) if !(rate.is_finite() && rate > 0.0) => {
-                    return Err(format!("stream `{name}`: a rate of {rate} per second is no rate"));
+                Some(Rate::PerSecond(rate)) if !RATES.contains(&rate) => {
+                    let (least, most) = (RATES.start(), RATES.end());
+                    return Err(format!(
+                        "stream `{name}`: a rate of {rate} per second is no rate from {least} to {most}"
+                    ));
                 }
                 Some(Rate::OfSlowestCapacity(part) | Rate::ToReachLoad(part))
                     if !(part > 0.0 && part <= 1.5) =>
@@ -349,6 +382,15 @@ mod tests {
             (text("{ stream = 't', by = 'p99' }", closed), "no stream is called `t`"),
             (text("{ stream = 's', by = 'throughput' }", open), "throughput cannot rank"),
             (text(by_p99, "pacing = { kind = 'poisson', rate = { per_second = 0.0 } }"), "no rate"),
+            (text(by_p99, "pacing = { kind = 'poisson', rate = { per_second = 1e9 } }"), "to 10000000"),
+            (text(by_p99, "pacing = { kind = 'poisson', rate = { per_second = nan } }"), "from 0.000001"),
+            (text(by_p99, closed).replace("connections = 1", "connections = 9999999"), "1 to 1000000"),
+            (
+                format!("timeout = '2h'\n{}", text(by_p99, closed)),
+                "a timeout of 7200s is not from 1ms to 3600s",
+            ),
+            (format!("window = '0s'\n{}", text(by_p99, closed)), "a window of 0ns is not from 1ms"),
+            (format!("server_cpus = 0\n{}", text(by_p99, closed)), "1 to 1024 CPUs, not 0"),
             (text(by_p99, &format!("{closed}\nservice_time = '5ms'")), "only they"),
             (text(by_p99, &format!("{closed}\nconnection = 3")), "connection"),
             (

@@ -110,6 +110,9 @@ pub struct StreamRecord {
     pub censored: u64,
     /// Errors by kind.
     pub errors: BTreeMap<String, u64>,
+    /// What the system said of them, by kind and by the names of errno(3); absent where it said nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub causes: BTreeMap<String, BTreeMap<String, u64>>,
     /// The first answer that was not the expected one.
     pub first_wrong: Option<String>,
     /// From the due time to the last byte, less the generator's own lateness.

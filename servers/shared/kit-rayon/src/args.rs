@@ -11,11 +11,11 @@ use crate::Pool;
 #[derive(Args, Clone, Debug)]
 pub struct PoolArgs {
     /// Threads of the pool [default: as many as there are workers]
-    #[arg(long, env = "SERVER_POOL_THREADS", value_name = "N")]
+    #[arg(long, env = "SERVER_POOL_THREADS", value_name = "N", value_parser = kit::args::threads())]
     pool_threads: Option<NonZeroUsize>,
 
     /// Operations that may wait for a thread of the pool; beyond it the answer is 503
-    #[arg(long, env = "SERVER_QUEUE", default_value = "1024", value_name = "N")]
+    #[arg(long, env = "SERVER_QUEUE", default_value = "1024", value_name = "N", value_parser = kit::args::queue())]
     queue: usize,
 
     /// Run each operation on all threads of the pool together
@@ -81,6 +81,17 @@ mod tests {
     fn a_pool_has_as_many_threads_as_there_are_workers_unless_it_is_told() {
         assert_eq!(pool(&[]).threads.get(), 3);
         assert_eq!(pool(&["--pool-threads", "5"]).threads.get(), 5);
+    }
+
+    #[test]
+    fn the_pools_numbers_have_ranges_that_their_refusals_state() {
+        for (argument, range) in [("--pool-threads", "from 1 to 32768"), ("--queue", "from 0 to 10000000")] {
+            for value in ["-1", "18446744073709551615", "99999999999999999999", "NaN", "1e300"] {
+                let typed = ["server", &format!("{argument}={value}")];
+                let refused = Arguments::try_parse_from(typed).map(drop).unwrap_err().to_string();
+                assert!(refused.contains(range), "{refused}");
+            }
+        }
     }
 
     #[test]

@@ -31,12 +31,12 @@ Exit codes: 0 drained (a warning says what --drain-timeout cut), 1 failure, 2 us
 #[derive(Args, Clone, Debug)]
 pub struct Shared {
     /// Where to listen; port 0 takes any free port
-    #[arg(long, env = "SERVER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "SERVER_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT", value_parser = within::address)]
     listen: SocketAddr,
 
     /// How many workers own or share event loops [default: the CPUs that this process may use, or, where they are
     /// fewer, the whole CPUs of its cgroup quota]
-    #[arg(long, env = "SERVER_WORKERS", value_name = "N")]
+    #[arg(long, env = "SERVER_WORKERS", value_name = "N", value_parser = workers())]
     workers: Option<NonZeroUsize>,
 
     /// The CPUs to run on, such as 0-3,6 [default: those that this process may use]
@@ -44,27 +44,27 @@ pub struct Shared {
     cpus: Option<CpuSet>,
 
     /// How many connections may be open at once; more wait in the backlog
-    #[arg(long, env = "SERVER_MAX_CONNECTIONS", default_value = "16384", value_name = "N")]
+    #[arg(long, env = "SERVER_MAX_CONNECTIONS", default_value = "16384", value_name = "N", value_parser = within::whole(NonZeroUsize::MIN..=MOST_CONNECTIONS))]
     max_connections: NonZeroUsize,
 
     /// How long a request's head may take, from its first byte (or from the accept, for the first)
-    #[arg(long, env = "SERVER_HEADER_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "SERVER_HEADER_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = within::time(SHORTEST..=LONGEST))]
     header_timeout: Duration,
 
     /// How long a request's body may take
-    #[arg(long, env = "SERVER_BODY_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "SERVER_BODY_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = within::time(SHORTEST..=LONGEST))]
     body_timeout: Duration,
 
     /// How long a connection may stay open without a request
-    #[arg(long, env = "SERVER_IDLE_TIMEOUT", default_value = "75s", value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "SERVER_IDLE_TIMEOUT", default_value = "75s", value_name = "TIME", value_parser = within::time(SHORTEST..=LONGEST))]
     idle_timeout: Duration,
 
     /// The longest body of a request, in bytes
-    #[arg(long, env = "SERVER_MAX_BODY", default_value = "1048576", value_name = "BYTES")]
+    #[arg(long, env = "SERVER_MAX_BODY", default_value = "1048576", value_name = "BYTES", value_parser = within::whole(0..=MOST_BODY_BYTES))]
     max_body: u64,
 
     /// How long requests under way may take to end after a stop signal
-    #[arg(long, env = "SERVER_DRAIN_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = time)]
+    #[arg(long, env = "SERVER_DRAIN_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = within::time(SHORTEST..=LONGEST))]
     drain_timeout: Duration,
 
     /// Whether requests are checked beyond what hyper checks; off only to measure what that costs
@@ -204,13 +204,31 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// A day is longer than any of these can mean, and short enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-fn time(text: &str) -> Result<Duration, String> {
-    let time = duration::parse(text)?;
-    if (SHORTEST..=LONGEST).contains(&time) {
-        Ok(time)
-    } else {
-        Err(format!("`{text}` is no time to wait for a client: give one from 1ms to 24h"))
-    }
+/// As many as a CPU mask has places: with more, most of them would never have a CPU.
+const MOST_WORKERS: NonZeroUsize = NonZeroUsize::new(1024).expect("it is not 0");
+/// More than one address of a client has ports for, many times over.
+const MOST_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(10_000_000).expect("it is not 0");
+/// 1 TiB: nothing is kept for a body before it comes.
+const MOST_BODY_BYTES: u64 = 1 << 40;
+
+/// The most threads of a pool: as many as Linux lets a process have where nothing else is set (`kernel.pid_max`).
+const MOST_THREADS: NonZeroUsize = NonZeroUsize::new(32_768).expect("it is not 0");
+/// The most that may wait before a pool.
+const MOST_QUEUED: usize = 10_000_000;
+
+/// What `--workers` may be.
+pub fn workers() -> impl Fn(&str) -> Result<NonZeroUsize, String> + Clone + Send + Sync + 'static {
+    within::whole(NonZeroUsize::MIN..=MOST_WORKERS)
+}
+
+/// What a number of threads beside the workers may be.
+pub fn threads() -> impl Fn(&str) -> Result<NonZeroUsize, String> + Clone + Send + Sync + 'static {
+    within::whole(NonZeroUsize::MIN..=MOST_THREADS)
+}
+
+/// What the length of a queue before a pool may be.
+pub fn queue() -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
+    within::whole(0..=MOST_QUEUED)
 }
 
 #[cfg(test)]
@@ -228,14 +246,44 @@ mod tests {
     }
 
     #[test]
-    fn times_are_from_a_millisecond_to_a_day_and_a_wrong_one_is_named() {
-        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(time("1.5"), Ok(Duration::from_millis(1500)));
-        assert_eq!(time("24h"), Ok(LONGEST));
-        for wrong in ["", "s", "-1s", "0", "0.5ms", "99999999999999999999s", "1441m", "24h 1ns"] {
-            let message = time(wrong).expect_err(wrong);
-            assert!(message.starts_with(&format!("`{wrong}` is no ")), "{message}");
+    fn every_number_has_a_range_that_its_refusal_states() {
+        let refusal = |argument: &str, value: &str| {
+            let typed = ["server", &format!("{argument}={value}")];
+            match Arguments::try_parse_from(typed) {
+                Ok(_) => panic!("{argument}={value} is taken"),
+                Err(error) => error.to_string(),
+            }
+        };
+        for (argument, range, beyond) in [
+            ("--listen", "a port from 0 to 65535", "127.0.0.1:65536"),
+            ("--workers", "from 1 to 1024", "0"),
+            ("--max-connections", "from 1 to 10000000", "0"),
+            ("--max-body", "from 0 to 1099511627776", "1099511627777"),
+            ("--header-timeout", "from 1ms to 24h", "0"),
+            ("--body-timeout", "from 1ms to 24h", "0.5ms"),
+            ("--idle-timeout", "from 1ms to 24h", "24h 1ns"),
+            ("--drain-timeout", "from 1ms to 24h", "1441m"),
+        ] {
+            for value in [
+                beyond,
+                "-1",
+                "18446744073709551615",
+                "99999999999999999999",
+                "NaN",
+                "inf",
+                "1e300",
+                "1e-300",
+                "",
+            ] {
+                let message = refusal(argument, value);
+                assert!(
+                    message.contains(range) && message.contains(argument),
+                    "{argument}={value}: {message}"
+                );
+            }
         }
+        assert!(refusal("--cpus", "0-18446744073709551615").contains("beyond the 1024"));
+        assert!(refusal("--cpus", "-1").contains("numbers and ranges such as 0-3,6"));
     }
 
     #[test]

@@ -22,11 +22,11 @@ use rustix::process::Signal;
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Role {
     /// For workers: their number
-    #[arg(long, hide = true, requires = "primary")]
+    #[arg(long, hide = true, requires = "primary", value_parser = within::whole(0..=usize::MAX))]
     worker_index: Option<usize>,
 
     /// For workers: the process that started them
-    #[arg(long, hide = true, requires = "worker_index")]
+    #[arg(long, hide = true, requires = "worker_index", value_parser = within::whole(1..=u32::MAX))]
     primary: Option<u32>,
 }
 
