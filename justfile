@@ -62,6 +62,11 @@ rehearsal:
 verify *arguments:
     cargo run --release --locked --package harness -- verify {{arguments}}
 
+# Counts requests lost whose client ends its sending half behind them, over the controlled rows: `just half-closed 1000000`.
+half-closed requests="20000":
+    cargo build --release --locked --package fork-per-core --package thread-per-core --package work-stealing --package rayon-offload --package thread-pool --package may-coroutines --package single-thread
+    cargo run --release --locked --package conformance --example half_closed -- {{requests}} 'target/release/fork-per-core --workers 2' 'target/release/thread-per-core --io glommio --workers 2' 'target/release/thread-per-core --io epoll --workers 2' 'target/release/work-stealing --workers 2' 'target/release/work-stealing --workers 2 --cpu-bound spawn-blocking' 'target/release/work-stealing --workers 2 --cpu-bound block-in-place' 'target/release/rayon-offload --workers 2' 'target/release/rayon-offload --workers 2 --pool-class idle' 'target/release/thread-pool --threads 256' 'target/release/may-coroutines --workers 2' 'target/release/single-thread'
+
 # The load generator against a scripted server that logs what it did: about three minutes.
 selftest *arguments:
     cargo run --release --locked --package harness -- selftest {{arguments}}

@@ -14,7 +14,7 @@ const NOT_WITHSTOOD: &[&str] = &[
     "clients that do not take their pipelined answers cost little, are cut, and others are served",
     // Each attempt to accept is told.
     "out of file descriptors a server pauses without spinning, serves whom it has, and recovers",
-    // An end of input while a request is under way is taken for the half of a close.
+    // While a request is under way nothing is read that would tell of a reset.
     "work whose client is gone is dropped, where it has not begun",
     // A connection that always has more to read is served before the others of its worker: sometimes they wait too long.
     "a flood of pipelined requests does not starve the other connections of its worker",

@@ -2,8 +2,9 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     path::Path,
+    thread,
     time::Duration,
 };
 
@@ -37,6 +38,40 @@ fn every_head_gets_one_answer_and_a_stop_is_clean() {
     let exit = server.stop(PATIENCE).unwrap();
     assert!(exit.is_clean(), "{exit:?}");
     assert_eq!(client.read(&mut buffer).unwrap(), 0);
+}
+
+#[test]
+fn what_came_whole_before_its_client_ended_its_half_is_answered_and_the_connection_closed() {
+    let launch = Launch::new(Path::new(env!("CARGO_BIN_EXE_ceiling"))).args(["--listen", "127.0.0.1:0"]);
+    let mut server = launch.spawn().unwrap();
+    let ready = server.ready(PATIENCE).unwrap();
+    const HEAD: &str = "GET /simple HTTP/1.1\r\nHost: test\r\n\r\n";
+    const HEAD_1_0: &str = "GET /simple HTTP/1.0\r\n\r\n";
+    // The last is more than a socket's buffers take of the answers at once.
+    for (sent, answers, rounds) in [
+        (HEAD.to_owned(), 1, 200),
+        (HEAD_1_0.to_owned(), 1, 200),
+        (HEAD.repeat(7) + &HEAD[..9], 7, 100),
+        (HEAD.repeat(60_000), 60_000, 1),
+    ] {
+        for round in 0..rounds {
+            let mut client = TcpStream::connect_timeout(&ready.address, PATIENCE).unwrap();
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut writer = client.try_clone().unwrap();
+            let sending = sent.clone();
+            let writing = thread::spawn(move || {
+                writer.write_all(sending.as_bytes()).unwrap();
+                writer.shutdown(Shutdown::Write).unwrap();
+            });
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).unwrap();
+            writing.join().unwrap();
+            let payload = b"\"payload\":499500}";
+            let found = received.windows(payload.len()).filter(|window| window == payload).count();
+            assert_eq!(found, answers, "round {round}");
+        }
+    }
+    assert!(server.stop(PATIENCE).unwrap().is_clean());
 }
 
 #[test]
