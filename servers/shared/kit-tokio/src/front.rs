@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -18,7 +19,6 @@ use kit::{
     shutdown::Shutdown,
     start::{self, Error},
 };
-
 use rustix::io::Errno;
 use tokio::runtime::Runtime;
 
@@ -94,6 +94,9 @@ pub fn multi_thread(
     }
 }
 
+/// How often it is looked whether workers have begun.
+const LOOK_AGAIN: Duration = Duration::from_micros(100);
+
 /// Starts `count` threads of the blocking pool: each is kept from taking what was for the next one until all were asked for.
 ///
 /// The first that cannot be started is a panic of tokio's; of a further one it says nothing, and they are counted. Their
@@ -101,6 +104,11 @@ pub fn multi_thread(
 fn start_blocking(runtime: &Runtime, count: usize) -> io::Result<()> {
     if count == 0 {
         return Ok(());
+    }
+    // A worker's loop is a task of this pool too: one that is not begun yet would be taken by whichever thread comes first.
+    let metrics = runtime.metrics();
+    while (0..metrics.num_workers()).any(|worker| metrics.worker_park_count(worker) == 0) {
+        thread::sleep(LOOK_AGAIN);
     }
     let before = threads()?;
     let gate = Arc::new(Mutex::new(()));
