@@ -99,7 +99,7 @@ impl Target {
         let name = url.host().ok_or_else(|| malformed("it names no host"))?;
         let port = url.port_or_known_default().unwrap_or(80);
         if port == 0 {
-            return Err(malformed("nothing listens on port 0"));
+            return Err(malformed(PORTS));
         }
         let address = match name {
             Host::Ipv4(address) => (address, port).into(),
@@ -141,7 +141,7 @@ fn read(text: &str) -> Result<Url, TargetError> {
     let given = || text.to_owned();
     let with_scheme = if has_scheme(text) { given() } else { format!("http://{text}") };
     let url = Url::parse(&with_scheme)
-        .map_err(|error| TargetError::Malformed { given: given(), reason: error.to_string() })?;
+        .map_err(|error| TargetError::Malformed { given: given(), reason: reason(error) })?;
     match url.scheme() {
         "http" => {}
         "https" => {
@@ -154,6 +154,13 @@ fn read(text: &str) -> Result<Url, TargetError> {
         return Err(TargetError::Credentials { host: url.host_str().unwrap_or_default().to_owned() });
     }
     Ok(url)
+}
+
+/// What is wrong with a port that is none.
+const PORTS: &str = "ports are whole numbers from 1 to 65535";
+
+fn reason(error: url::ParseError) -> String {
+    if error == url::ParseError::InvalidPort { PORTS.to_owned() } else { error.to_string() }
 }
 
 /// `localhost:8080` has none, although it looks like the scheme `localhost` to a URL parser.
@@ -236,6 +243,11 @@ mod tests {
         for text in ["", "http://", "http://127.0.0.1:99999/", "127.0.0.1:0/", "http://a b/"] {
             let error = Target::parse(text).unwrap_err();
             assert!(matches!(error, TargetError::Malformed { .. }) && error.is_usage(), "{text}: {error}");
+        }
+        for text in
+            ["127.0.0.1:0/", "127.0.0.1:65536", "127.0.0.1:-1/", "http://127.0.0.1:99999999999999999999/"]
+        {
+            assert!(refused(text).contains("whole numbers from 1 to 65535"), "{text}: {}", refused(text));
         }
     }
 
