@@ -104,7 +104,7 @@ impl Target {
         let name = url.host().ok_or_else(|| malformed("it names no host"))?;
         let port = url.port_or_known_default().unwrap_or(80);
         if port == 0 {
-            return Err(malformed("nothing listens on port 0"));
+            return Err(malformed(PORTS));
         }
         let address = match name {
             Host::Ipv4(address) => (address, port).into(),
@@ -182,8 +182,8 @@ fn read(text: &str) -> Result<Parts<'_>, TargetError> {
     if after.starts_with('\\') {
         return Err(malformed(text, "a path begins with / and not with \\"));
     }
-    let url = Url::parse(&format!("{scheme}://{authority}"))
-        .map_err(|error| malformed(text, &error.to_string()))?;
+    let url =
+        Url::parse(&format!("{scheme}://{authority}")).map_err(|error| malformed(text, &reason(error)))?;
     match url.scheme() {
         "http" => {}
         "https" => {
@@ -264,6 +264,13 @@ fn beside(path: &str, reference: &str) -> String {
     }
 }
 
+/// What is wrong with a port that is none.
+const PORTS: &str = "ports are whole numbers from 1 to 65535";
+
+fn reason(error: url::ParseError) -> String {
+    if error == url::ParseError::InvalidPort { PORTS.to_owned() } else { error.to_string() }
+}
+
 /// `localhost:8080` has none, although it looks like the scheme `localhost` to a URL parser.
 fn has_scheme(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| {
@@ -340,6 +347,11 @@ mod tests {
         for text in ["", "http://", "http://127.0.0.1:99999/", "127.0.0.1:0/", "http://a b/"] {
             let error = Target::parse(text).unwrap_err();
             assert!(matches!(error, TargetError::Malformed { .. }) && error.is_usage(), "{text}: {error}");
+        }
+        for text in
+            ["127.0.0.1:0/", "127.0.0.1:65536", "127.0.0.1:-1/", "http://127.0.0.1:99999999999999999999/"]
+        {
+            assert!(refused(text).contains("whole numbers from 1 to 65535"), "{text}: {}", refused(text));
         }
     }
 

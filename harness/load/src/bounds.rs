@@ -55,18 +55,16 @@ mod tests {
     #[test]
     fn times_that_no_clock_can_be_set_to_are_refused_by_name() {
         assert_eq!(refused(|_| {}), None);
-        let changes: [(&str, fn(&mut Plan)); 6] = [
-            ("warm-up", |plan| plan.warm_up = Duration::MAX),
-            ("window", |plan| plan.window = Duration::MAX),
-            ("timeout", |plan| plan.timeout = LONGEST + Duration::from_nanos(1)),
-            ("time for connecting", |plan| plan.connect_within = Duration::MAX),
-            ("reports of progress", |plan| plan.progress_every = Duration::MAX),
-            ("opened", |plan| plan.streams[0].policy.opening = Opening::Over(Duration::MAX)),
-        ];
-        for (name, change) in changes {
+        let with = |name: &str, change: fn(&mut Plan)| {
             let error = refused(change).expect(name);
             assert!(error.contains(name) && error.ends_with("choose up to 17568 hours"), "{error}");
-        }
+        };
+        with("warm-up", |plan| plan.warm_up = Duration::MAX);
+        with("window", |plan| plan.window = Duration::MAX);
+        with("timeout", |plan| plan.timeout = LONGEST + Duration::from_nanos(1));
+        with("time for connecting", |plan| plan.connect_within = Duration::MAX);
+        with("reports of progress", |plan| plan.progress_every = Duration::MAX);
+        with("opened", |plan| plan.streams[0].policy.opening = Opening::Over(Duration::MAX));
         assert_eq!(refused(|plan| plan.window = LONGEST), None);
     }
 

@@ -80,6 +80,7 @@ impl Lane {
             Pacing::Poisson { per_second } => Some(DrawnGaps::new(per_second, share)),
             Pacing::Closed | Pacing::Constant { .. } => None,
         };
+        record.drawn_step = drawn.as_ref().map_or(0.0, DrawnGaps::step);
         record.slices = Slices::new(window.opens_ns, window.length_ns());
         Self {
             free: Free::with_capacity(connections, schedule.is_none()),

@@ -22,7 +22,7 @@
 //!
 //! The parts, from the rules to the wires: [`pacing`] says when; a lane (one stream on one thread, on a virtual clock)
 //! says what is sent where and records it; the engine moves bytes for lanes through connections and the
-//! `response` parser; `control` starts and stops engines together. Another engine needs only what a lane offers.
+//! `response` parser, which keeps no content, and has it judged as it comes; `control` starts and stops engines together. Another engine needs only what a lane offers.
 //!
 //! It knows no application (a [`Check`] judges answers), no scheduling class (a hook may set one) and no record
 //! format, and it prints nothing.

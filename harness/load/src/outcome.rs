@@ -119,6 +119,9 @@ pub struct StreamOutcome {
     /// Poisson process draws. Empty for other pacings.
     #[serde(skip)]
     pub drawn: BoundedSample,
+    /// What a nanosecond is of such a gap: due times are whole ones.
+    #[serde(skip)]
+    pub(crate) drawn_step: f64,
     /// The base-2 logarithms of the response times of right answers (interpolated linearly between powers of two), in
     /// the order of answers, and in [`SLICES`] equal parts of the planned window by due time.
     #[serde(skip)]
@@ -250,6 +253,7 @@ impl StreamOutcome {
             statuses: Statuses::default(),
             departures: Departures::default(),
             drawn: BoundedSample::new(),
+            drawn_step: 0.0,
             serial: Serial::new(SLICES),
             littles_law: LittlesLaw::default(),
             residence: Residence::default(),
@@ -319,8 +323,7 @@ impl StreamOutcome {
 
     /// Whether the schedule was drawn from the process that was asked for. `None` where that is not random.
     pub fn drawn_schedule(&self) -> Option<AndersonDarling> {
-        // Due times are whole nanoseconds; so small a part of a gap changes nothing that a test could see.
-        anderson_darling::of_exponential_gaps(self.drawn.values(), 1.0, 0.0)
+        anderson_darling::of_exponential_gaps(self.drawn.values(), 1.0, self.drawn_step)
     }
 
     /// Whether response times grew or fell over the window.
@@ -387,6 +390,7 @@ impl StreamOutcome {
         self.statuses.merge(&other.statuses);
         self.departures.merge(&other.departures);
         self.drawn.merge(&other.drawn);
+        self.drawn_step = self.drawn_step.max(other.drawn_step);
         self.serial.merge(&other.serial);
         self.littles_law.merge(&other.littles_law);
         self.residence.merge(&other.residence);

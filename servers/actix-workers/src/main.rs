@@ -66,3 +66,24 @@ fn blocking_threads() -> NonZeroUsize {
     let cpus = available_parallelism().map_or(2, NonZeroUsize::get);
     NonZeroUsize::new(BLOCKING_THREADS / cpus).unwrap_or(NonZeroUsize::MIN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_numbers_have_ranges_that_refusals_state() {
+        for (argument, range) in [
+            ("--block-threads", "from 1 to 32768"),
+            ("--pool-threads", "from 1 to 32768"),
+            ("--queue", "from 0 to 10000000"),
+        ] {
+            for value in ["-1", "", "18446744073709551615", "99999999999999999999", "NaN", "inf", "1e300"] {
+                let given = format!("{argument}={value}");
+                let refused =
+                    Arguments::try_parse_from(["server", given.as_str()]).map(drop).unwrap_err().to_string();
+                assert!(refused.contains(range), "{given}: {refused}");
+            }
+        }
+    }
+}

@@ -115,3 +115,23 @@ fn set_up(shared: args::Shared) -> Result<(Config, Shutdown), start::Error> {
     let stopping = signals::install(None).map_err(start::Error::system("handle stop signals"))?;
     Ok((config, stopping))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_numbers_have_ranges_that_refusals_state() {
+        for (argument, range) in [("--instances", "from 1 to 1024")] {
+            for value in ["-1", "", "18446744073709551615", "99999999999999999999", "NaN", "inf", "1e300"] {
+                let given = format!("{argument}={value}");
+                let refused =
+                    Arguments::try_parse_from(["server", "nginx", "--in-front-of=x", given.as_str()])
+                        .map(drop)
+                        .unwrap_err()
+                        .to_string();
+                assert!(refused.contains(range), "{given}: {refused}");
+            }
+        }
+    }
+}

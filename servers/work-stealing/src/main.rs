@@ -66,3 +66,20 @@ fn main() -> ExitCode {
         work_stealing::run(&config, cpu_bound, listener, stopping)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_numbers_have_ranges_that_refusals_state() {
+        for (argument, range) in [("--pool-threads", "from 1 to 32768"), ("--queue", "from 0 to 10000000")] {
+            for value in ["-1", "", "18446744073709551615", "99999999999999999999", "NaN", "inf", "1e300"] {
+                let given = format!("{argument}={value}");
+                let refused =
+                    Arguments::try_parse_from(["server", given.as_str()]).map(drop).unwrap_err().to_string();
+                assert!(refused.contains(range), "{given}: {refused}");
+            }
+        }
+    }
+}

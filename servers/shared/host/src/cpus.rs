@@ -12,17 +12,20 @@ use crate::quota::Quota;
 #[serde(into = "String", try_from = "String")]
 pub struct CpuSet(Vec<usize>);
 
+/// The last CPU that a mask can hold.
+const LAST: usize = Mask::MAX_CPU - 1;
+
 /// Why a text is not a CPU list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// There was no number at all.
-    #[error("a CPU list is empty: give numbers and ranges such as 0-3,6")]
+    #[error("a CPU list is empty: give numbers from 0 to {last} and ranges such as 0-3,6", last = LAST)]
     Empty,
     /// One part is neither a number nor a range.
-    #[error("`{0}` is not a CPU or a range of CPUs: give numbers and ranges such as 0-3,6")]
+    #[error("`{0}` is not a CPU or a range of CPUs: give numbers from 0 to {last} and ranges such as 0-3,6", last = LAST)]
     Part(String),
     /// A number is beyond what a mask can hold.
-    #[error("CPU {0} is beyond the {max} that a mask can hold", max = Mask::MAX_CPU)]
+    #[error("CPU {0} is beyond what a mask can hold: give numbers from 0 to {last}", last = LAST)]
     Beyond(usize),
 }
 
