@@ -5,7 +5,6 @@ use std::fmt;
 use app::{Expectation, Operation};
 
 use crate::context::Context;
-use crate::half_closed::Shape;
 use crate::response::Response;
 use crate::verdict::{Finding, Level};
 
@@ -38,10 +37,8 @@ impl fmt::Debug for Case {
 pub(crate) enum Script {
     /// Data, wherever data can say it.
     Steps(Vec<Step>),
-    /// Code, where a step depends on an earlier answer or on the options.
-    Code(fn(&Context<'_>) -> Finding),
-    /// Rounds of requests behind which the client ends its sending half.
-    HalfClosed(Shape),
+    /// Code, where a step depends on an earlier answer or on the options, or is taken in many rounds.
+    Code(Box<dyn Fn(&Context<'_>) -> Finding + Send + Sync>),
 }
 
 /// One step of a conversation. After the last one nothing more may be answered, whichever it is.
@@ -115,9 +112,9 @@ pub(crate) fn code(
     name: &'static str,
     level: Level,
     source: &'static str,
-    script: fn(&Context<'_>) -> Finding,
+    script: impl Fn(&Context<'_>) -> Finding + Send + Sync + 'static,
 ) -> Case {
-    Case { name, level, source, script: Script::Code(script), repeatable: true }
+    Case { name, level, source, script: Script::Code(Box::new(script)), repeatable: true }
 }
 
 /// A request to be hidden in the body of another: the answer to it is recognisable, and must never come.

@@ -23,7 +23,6 @@ const MORE_WITHIN: Duration = Duration::from_millis(300);
 pub(crate) fn play(case: &Case, context: &Context<'_>) -> Finding {
     match &case.script {
         Script::Code(code) => code(context),
-        Script::HalfClosed(shape) => shape.judge(context),
         Script::Steps(steps) => match play_steps(steps, context) {
             Ok(finding) => finding,
             Err(detail) => (Verdict::Fail, detail),

@@ -20,9 +20,9 @@ use kit::{
 };
 
 use super::{
-    Played,
     client::{Client, Stream},
     event::{Event, Events},
+    played::Played,
     row::Row,
     thread::{Places, Thread},
     time::Time,

@@ -1,15 +1,14 @@
 //! Clients that end their sending half: what came whole before it is answered ([`crate::half_closed`]).
 
 use crate::{
-    case::{Case, Script, Step, must},
+    case::{Case, Step, code, must},
     half_closed::{SHAPES, Shape},
     verdict::Level,
 };
 
 pub(crate) fn cases() -> Vec<Case> {
     let of = |&shape: &Shape| {
-        let script = Script::HalfClosed(shape);
-        Case { name: shape.name, level: Level::Must, source: "contract", script, repeatable: false }
+        code(shape.name, Level::Must, "contract", move |context| shape.judge(context)).unrepeatable()
     };
     let mut cases: Vec<Case> = SHAPES.iter().map(of).collect();
     cases.push(must(

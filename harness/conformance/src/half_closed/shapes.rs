@@ -3,8 +3,8 @@
 use app::Operation;
 
 use super::{
-    Given, Shape,
     conversation::{Conversation, Exchange, Rest},
+    rounds::{Given, Shape},
 };
 use crate::case::{Expected, answer, get, request, result_of, simple};
 
