@@ -1,4 +1,4 @@
-//! What its surroundings may do to a server: take nothing of what it says ([`output`]), and grant it less than it needs ([`limits`]).
+//! What its surroundings may do to a server: take nothing of what it says ([`Lost`]), and grant it less than it needs ([`Limit`]).
 //!
 //! Lost output costs the lines and nothing else: the server answers as it would, and ends when it is told to. A limit that keeps it
 //! from starting is told in one line that says what to do, with exit code 1, at once; nothing is left behind. Judged from

@@ -7,7 +7,7 @@
 //!
 //! No thread writes them in the background, as that of `tracing-appender` would: it would be one more for each worker process,
 //! could itself not be started where threads are short, and would lose its queue at every exit. Nothing here waits, instead, by
-//! what the descriptor offers ([`Way`]). What can block all the same is a file on a file system that hangs.
+//! what the descriptor offers (`Way`, below). What can block all the same is a file on a file system that hangs.
 
 use std::{
     fmt,

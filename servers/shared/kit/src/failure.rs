@@ -152,7 +152,8 @@ fn on_panic(info: &PanicHookInfo<'_>) {
     lossy::stderr().say(format_args!("thread '{name}' panicked{place}: {message}{stack}"));
 }
 
-/// What the system refuses at this moment. A library may panic for that and say something else: glommio tells tales of Rome.
+/// What the system refuses at this moment. A library may panic for that and say something else: glommio blames the kernel's age
+/// where it has no descriptor.
 fn exhausted() -> Option<io::Error> {
     fcntl_dupfd_cloexec(stdio::stderr(), 0).err().map(io::Error::from)
 }
