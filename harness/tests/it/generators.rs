@@ -188,10 +188,10 @@ fn what_cannot_be_done_is_refused_before_anything_is_measured() {
     let (code, said) = command(&arguments, folder.path());
     assert!(code == Some(1) && said.contains("there is no place for the tables"), "{code:?} {said}");
     for (arguments, expected) in [
-        (["--window", "1500ms"], "not a whole number of seconds"),
-        (["--pairs", "1"], "2..=100"),
+        (["--window", "1500ms"], "`1500ms` is no whole number of seconds"),
+        (["--pairs", "1"], "`1` is no whole number from 2 to 100"),
         (["--only", "wrk3"], "possible values: wrk, oha, lag, arrivals, null-servers, memory"),
-        (["--connections", "0"], "1..=50000"),
+        (["--connections", "0"], "`0` is no whole number from 1 to 50000"),
     ] {
         let (code, said) = command(&arguments, folder.path());
         assert!(code == Some(2) && said.contains(expected), "{code:?} {said}");
