@@ -290,7 +290,9 @@ fn a_server_that_goes_away_while_it_is_loaded_is_lost() {
         }
         peer.stop_listening();
     });
-    let outcome = run(&plan(server.address, stream(server.address, RATE, 1, AnySuccess), WINDOW_MS));
+    let mut plan = plan(server.address, stream(server.address, RATE, 1, AnySuccess), WINDOW_MS);
+    plan.timeout = Duration::from_millis(100);
+    let outcome = run(&plan);
     let stream = &outcome.streams[0];
     assert_eq!((stream.counts.ok, stream.connections.lost, stream.connections.unreachable), (5, true, false));
     assert_eq!(named(Some(&stream.failed_attempts))[0].0, "ECONNREFUSED", "{stream:?}");
