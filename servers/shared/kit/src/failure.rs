@@ -44,7 +44,7 @@ const ADVICE: [(&str, &str); 4] = [
 const CANNOT_START: &str =
     "error: cannot start: no memory is left: allow it more (`ulimit -v`, the limit of its cgroup)\n";
 const OUT_OF_MEMORY: &str =
-    "error: no memory is left, and the process ends: allow it more (`ulimit -v`, the limit of its cgroup)\n";
+    "no memory is left, and the process ends: allow it more (`ulimit -v`, the limit of its cgroup)\n";
 
 /// How far this process has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,7 @@ pub(crate) fn out_of_memory() {
             exit(1);
         }
         Phase::Started => {
+            // Not a failure to start, which is told in one line: whoever supervises this process may yet have one to tell.
             say_once(OUT_OF_MEMORY.as_bytes());
             abort();
         }
