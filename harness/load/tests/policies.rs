@@ -40,6 +40,28 @@ fn counting() -> (Scripted, Arc<Mutex<Vec<u64>>>) {
 }
 
 #[test]
+fn a_window_opens_and_closes_once_however_short_the_run_is() {
+    #[derive(Default)]
+    struct Edges([AtomicU64; 2]);
+    impl Observer for Edges {
+        fn window_opened(&self) {
+            self.0[0].fetch_add(1, SeqCst);
+        }
+        fn window_closed(&self) {
+            self.0[1].fetch_add(1, SeqCst);
+        }
+    }
+    let server = Scripted::answering(answer("right"));
+    for run in 0..200 {
+        let mut stream = stream(server.address, Pacing::Closed, 1, right());
+        stream.requests = Some(1);
+        let edges = Edges::default();
+        run_until(&plan(server.address, stream, LONG_MS), &edges, &StopHandle::new());
+        assert_eq!(edges.0.map(AtomicU64::into_inner), [1, 1], "run {run}");
+    }
+}
+
+#[test]
 fn a_limit_on_requests_is_kept_exactly_and_ends_the_run() {
     for pacing in [Pacing::Closed, Pacing::Poisson { per_second: Rate::Steady(5_000.0) }] {
         let server = Scripted::answering(answer("right"));

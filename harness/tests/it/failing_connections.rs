@@ -236,7 +236,12 @@ fn more_connections_than_descriptors_are_refused_with_the_command_that_helps() {
         exit $code";
     let Some(seen) = in_bash(script, &format!("{}/", answering())) else { return };
     assert_eq!(seen.code, 22, "{}", seen.text);
-    assert_eq!(seen.text.matches("raise the limit with `ulimit -Hn 164` as root").count(), 2, "{}", seen.text);
+    assert_eq!(
+        seen.text.matches("raise the limit with `ulimit -Hn 164` as root").count(),
+        2,
+        "{}",
+        seen.text
+    );
 }
 
 #[test]

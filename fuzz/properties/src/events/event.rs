@@ -39,6 +39,7 @@ pub const PARTS: &[&str] = &[
     "GET /simple HTTP/1.1\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\nX A: b\r\n\r\n",
     "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ];
 
 /// How long nothing happens, milliseconds: around what operations, delays and looks for the client take.
