@@ -1,7 +1,7 @@
 //! What a connection makes of what happens to it: bytes, the end of its client's sending half, a reset, and time, in any order.
 //!
 //! An input is a sequence of [`Event`](event::Event)s, which a client in memory plays to a server's connection on a clock that only the
-//! events move. The same sequence is played to each of the [`ROWS`](row::ROWS): the ways in which rows differ in where operations
+//! events move. The same sequence is played to each of the [`ROWS`]: the ways in which rows differ in where operations
 //! run and in how their streams tell of what has come. What must hold, with a model that reads the bytes by itself
 //! ([`requests`](crate::requests)) and knows when each answer is due:
 //! - all that is written is right, whole and in order, as [`request_path`] has it;

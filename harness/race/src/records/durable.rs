@@ -19,7 +19,7 @@ pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
 /// The same of a page that people write as well, beside which is whatever they have there.
 ///
 /// # Errors
-/// As [`write_whole`].
+/// The disk is full, or the folder went away.
 pub fn write_page(path: &Path, content: &str) -> io::Result<()> {
     written(path, None, content.as_bytes())
 }
