@@ -11,9 +11,9 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,7 @@ use crate::{
     Violation,
     delivery::{Delivery, Pieces},
     violation,
+    woken::Woken,
 };
 
 /// The most bytes of a request's content.
@@ -213,19 +214,6 @@ fn drive(
             }
             _ => return Ok(false),
         }
-    }
-}
-
-#[derive(Default)]
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Relaxed);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.store(true, Relaxed);
     }
 }
 

@@ -28,6 +28,8 @@ pub mod framing;
 pub mod response;
 pub mod route;
 
+mod woken;
+
 /// A property that does not hold, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

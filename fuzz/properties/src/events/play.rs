@@ -5,11 +5,8 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    task::{Context, Wake, Waker},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -31,6 +28,7 @@ use crate::{
     Violation,
     connection::{LONGEST_DELAY, SERVER, TIMEOUT, config},
     violation,
+    woken::Woken,
 };
 
 /// Whether a connection sees that its client is gone.
@@ -56,7 +54,7 @@ pub fn play(row: &Row, events: &Events, sight: Sight) -> Result<Played, Violatio
         Sight::None => |_: &Stream| false,
     };
     let connection = kit::connection::serve(client.stream(), service, is_gone);
-    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let woken = Arc::new(Woken(true.into()));
     let polls_left = 1_000 + 20 * (events.sent().len() + events.events.len());
     let mut server = Server {
         connection: Some(Box::pin(connection)),
@@ -117,18 +115,6 @@ struct Server {
     thread: Thread,
     over: Option<Over>,
     polls_left: usize,
-}
-
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Relaxed);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.store(true, Relaxed);
-    }
 }
 
 impl Server {

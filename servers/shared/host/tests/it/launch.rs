@@ -177,3 +177,17 @@ fn a_last_line_without_an_end_does_not_hide_how_the_process_ended() {
     assert!(exit.is_clean(), "{exit:?}");
     assert_eq!(lines, ["unfinished"]);
 }
+
+#[test]
+fn who_inherits_no_environment_ends_with_its_launcher_all_the_same() {
+    // Whoever watches finds what it must end by this variable.
+    let mut process =
+        Launch::new("/bin/sh").args(["-c", "echo $ENDS_WITH >&2"]).inherits_nothing().spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while process.ended().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "it has not ended");
+        thread::yield_now();
+    }
+    let said = process.stderr();
+    assert!(said.iter().any(|line| !line.trim().is_empty()), "it has no mark: {said:?}");
+}

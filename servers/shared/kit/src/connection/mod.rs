@@ -15,7 +15,8 @@
 //! While an operation runs hyper reads nothing, neither the next requests nor the end of the stream, so that no read tells of a reset
 //! either, on whatever runtime. So poll(2) is asked now and then ([`Runtime::is_gone`](crate::runtime::Runtime::is_gone)): first
 //! [`FIRST_LOOK`] after the operation began, then after as long again as it has run, at most every [`LAST_LOOK`]. What is answered
-//! sooner, which is all that is measured, costs nothing, and what is computed for nobody is little. To be told by each runtime
+//! sooner costs no call of it: at most a connection's timer is set anew, once in [`FIRST_LOOK`], where its operation runs
+//! elsewhere; and what is computed for nobody is little. To be told by each runtime
 //! at once would not do: readiness to read, which all of them offer, says nothing more once the half has ended, or while a
 //! further request lies unread.
 //!
