@@ -162,8 +162,8 @@ fn start(program: &Program, setting: &Setting, value: u64) -> Result<Outcome, St
                 answered => return Err(format!("it started, {answered:?}, and ended: {exit:?}")),
             }
         }
-        Err(LaunchError::Died { ended, .. })
-            if setting.limit == Limit::Memory && ended.contains("signal") =>
+        Err(LaunchError::Died { ended, stderr })
+            if setting.limit == Limit::Memory && is_by_signal(&ended, &stderr) =>
         {
             Outcome::Succumbs
         }
@@ -172,6 +172,12 @@ fn start(program: &Program, setting: &Setting, value: u64) -> Result<Outcome, St
     };
     until("nothing is left of it", || (!is_left(&mark)).then_some(()))?;
     Ok(outcome)
+}
+
+/// Whether the system, or the allocator, ended the server by a signal: itself, or one of its processes, as it then says.
+fn is_by_signal(ended: &str, stderr: &[String]) -> bool {
+    let is_process = |line: &String| line.starts_with("error: worker ") && line.contains(" was ended by signal ");
+    ended.contains("signal") || stderr.iter().any(is_process)
 }
 
 /// The line that says why a server ended and what to do.

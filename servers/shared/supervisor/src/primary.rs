@@ -110,7 +110,7 @@ where
                 Event::Ended(index, ended) => {
                     return Err(Error::Failed(match ended.reason {
                         Some(reason) => format!("worker p{index}: {reason}"),
-                        None => format!("worker p{index} {ended} before it accepted"),
+                        None => format!("worker p{index} {ended} before all workers accepted"),
                     }));
                 }
                 Event::Deadline => {

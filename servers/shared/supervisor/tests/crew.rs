@@ -140,7 +140,7 @@ fn every_worker_gets_a_descriptor_of_its_own_and_ends_with_the_stop() {
 fn a_worker_that_ends_before_it_is_ready_is_a_failure() {
     let (code, _, log) = primary_of(Behaviour::Refuse);
     assert_eq!(code, Some(1), "{log}");
-    assert!(log.contains("exited with code 3 before it accepted"), "{log}");
+    assert!(log.contains("exited with code 3 before all workers accepted"), "{log}");
 }
 
 fn workers_that_crash_are_replaced_until_the_stop() {
