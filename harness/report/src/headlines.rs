@@ -4,14 +4,7 @@ use race::plan::scenario::{Metric, Scenario};
 use stats::{Quantile, exceedances::Support};
 use terminal::numbers::thousands;
 
-use super::{
-    analysis::Analysis,
-    compared::{Figure, ranked, throughput},
-    entered::{Entered, merged},
-    figures::Unit,
-    kept::Which,
-    middle::of_starts,
-};
+use crate::{conclusions::analysis::Analysis, counts::{compared::{Figure, ranked, throughput}, entered::{Entered, merged}, kept::Which, middle::of_starts}, tables::numbers::Unit};
 
 /// A scenario's column of a small table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +27,7 @@ pub struct Headline {
 }
 
 /// How the figure by which the scenario compares rows is called.
-pub(super) fn figure_of(scenario: &Scenario) -> String {
+pub(crate) fn figure_of(scenario: &Scenario) -> String {
     let of = if scenario.streams.len() > 1 { format!("{} ", scenario.rank.stream) } else { String::new() };
     match scenario.rank.by {
         Metric::Throughput => format!("{of}requests/s"),
@@ -44,7 +37,7 @@ pub(super) fn figure_of(scenario: &Scenario) -> String {
 }
 
 /// A scenario's column: the median over each row's starts, without the second server of the row that is compared with itself.
-pub(super) fn of(
+pub(crate) fn of(
     scenario: &Scenario,
     rows: &[Entered<'_>],
     analysis: &Analysis,

@@ -13,7 +13,7 @@ use race::{
     },
 };
 
-use super::section::Section;
+use crate::section::Section;
 
 /// A run of `names` under the scenario `name`, with so many rounds in each of so many starts.
 pub(crate) fn raced(

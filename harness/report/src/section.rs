@@ -7,20 +7,7 @@ use race::{
     records::folder::Contents,
 };
 
-use super::{
-    analysis::Analysis,
-    disturbance::{self, gate_line},
-    entered::{Entered, ranked_stream},
-    findings,
-    headlines::{self, Headlines},
-    instrument,
-    itself::{Itself, both},
-    kept::lines,
-    more,
-    notes::notes,
-    offered,
-    table::{Table, Tables, unit_of},
-};
+use crate::{conclusions::{analysis::Analysis, disturbance::{self, gate_line}, findings, instrument, itself::{Itself, both}, more, notes::notes, offered}, counts::{entered::{Entered, ranked_stream}, kept::lines}, headlines::{self, Headlines}, table::{Table, Tables, unit_of}};
 
 /// One scenario's tables and conclusions.
 #[derive(Clone, Debug)]
@@ -44,7 +31,7 @@ pub struct Section {
 }
 
 impl Section {
-    pub(super) fn new(scenario: &Scenario, contents: &Contents) -> Self {
+    pub(crate) fn new(scenario: &Scenario, contents: &Contents) -> Self {
         let lines = lines(scenario, contents);
         let gate = gate_line(scenario, contents, &lines);
         let disturbances = disturbance::findings(scenario, contents, &lines);

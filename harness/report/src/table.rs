@@ -13,17 +13,7 @@ use stats::{
 };
 use terminal::numbers::thousands;
 
-use super::{
-    analysis::Analysis,
-    compared::{by_window, cpu_per_request, throughput},
-    disturbance::kept_cell,
-    entered::{Entered, Quantity, by_windows, merged},
-    figures::{Unit, three_digits},
-    kept::{Line, Which},
-    middle::{Middle, of_each_start, of_starts},
-    support,
-    times::{MERGED_FROM, name_of},
-};
+use crate::{conclusions::{analysis::Analysis, disturbance::kept_cell}, counts::{compared::{by_window, cpu_per_request, throughput}, entered::{Entered, Quantity, by_windows, merged}, kept::{Line, Which}, middle::{Middle, of_each_start, of_starts}, times::{MERGED_FROM, name_of}}, tables::{numbers::{Unit, three_digits}, support}};
 
 /// One table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,18 +32,18 @@ const CLOSED_LOOP: &str = "in a closed loop: times are those of a client that wa
 
 /// What all tables of a scenario have in common.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tables<'a> {
-    pub(super) scenario: &'a Scenario,
-    pub(super) rows: &'a [Entered<'a>],
-    pub(super) analysis: &'a Analysis,
+pub(crate) struct Tables<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) rows: &'a [Entered<'a>],
+    pub(crate) analysis: &'a Analysis,
     /// Whether places are given.
-    pub(super) ranked: bool,
+    pub(crate) ranked: bool,
     /// How long the whole run measured.
-    pub(super) whole: Duration,
+    pub(crate) whole: Duration,
 }
 
 /// The unit in which all rows' times of a stream are read most easily.
-pub(super) fn unit_of(rows: &[Entered<'_>], analysis: &Analysis, stream: usize) -> Unit {
+pub(crate) fn unit_of(rows: &[Entered<'_>], analysis: &Analysis, stream: usize) -> Unit {
     let with_times = rows.iter().zip(&analysis.loads).filter(|(_, load)| !load.is_overloaded());
     let p99s = with_times.filter_map(|(row, _)| merged(row.streams[stream].tail(0.99)?));
     Unit::for_times_up_to(p99s.map(|p99| p99.median.ns() as f64 / 1000.0).fold(0.0, f64::max))
@@ -64,7 +54,7 @@ type Column = (String, Vec<String>);
 
 impl Tables<'_> {
     /// All of them.
-    pub(super) fn all(&self) -> Vec<Table> {
+    pub(crate) fn all(&self) -> Vec<Table> {
         let streams = (0..self.scenario.streams.len()).map(|stream| self.of_stream(stream));
         streams.chain([self.costs()]).collect()
     }

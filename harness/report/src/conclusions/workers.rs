@@ -3,14 +3,14 @@
 use race::records::window::StreamRecord;
 use stats::summary::median_interval;
 
-use super::kept::{Line, Which};
+use crate::counts::kept::{Line, Which};
 
 /// The busiest worker of a window is spoken of from so many times its fair share on. With two workers there is nothing beyond 2, and of
 /// 64 connections that are hashed to two, one has three quarters in fewer than one window of 10,000 (binomial).
 const UNEVEN: f64 = 1.5;
 
 /// Where the busiest worker got much more than its share in the median window.
-pub(super) fn note(line: &Line<'_>, streams: &[&str]) -> Option<String> {
+pub(crate) fn note(line: &Line<'_>, streams: &[&str]) -> Option<String> {
     let shares = streams.iter().filter_map(|&stream| Some((stream, busiest(line, stream)?)));
     let (stream, share) =
         shares.max_by(|(_, a), (_, b)| a.total_cmp(b)).filter(|(_, share)| *share >= UNEVEN)?;

@@ -8,14 +8,10 @@ use stats::{
     ratio::Interval,
 };
 
-use super::{
-    analysis::{Analysis, Family, direction},
-    figures::ratio,
-    headlines::figure_of,
-};
+use crate::{conclusions::analysis::{Analysis, Family, direction}, tables::numbers::ratio, headlines::figure_of};
 
 /// The conclusions, the largest difference first.
-pub(super) fn draw(scenario: &Scenario, analysis: &Analysis, ranked: bool) -> Vec<String> {
+pub(crate) fn draw(scenario: &Scenario, analysis: &Analysis, ranked: bool) -> Vec<String> {
     let mut findings = Vec::new();
     if ranked {
         findings.extend(analysis.families.iter().flat_map(|family| differences(scenario, analysis, family)));

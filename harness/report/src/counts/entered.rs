@@ -3,30 +3,25 @@
 use race::plan::scenario::Scenario;
 use stats::{Quantile, tail::RowTail};
 
-use super::{
-    compared::{Figure, ranked, throughput},
-    kept::{Line, Which},
-    middle::{Middle, of_quantiles, of_starts},
-    times::{self, StreamTimes},
-};
+use crate::counts::{compared::{Figure, ranked, throughput}, kept::{Line, Which}, middle::{Middle, of_quantiles, of_starts}, times::{self, StreamTimes}};
 
 /// A row's windows and response times.
 #[derive(Debug)]
-pub(super) struct Entered<'a> {
-    pub(super) line: Line<'a>,
+pub(crate) struct Entered<'a> {
+    pub(crate) line: Line<'a>,
     /// Response times, by stream in the scenario's order.
-    pub(super) streams: Vec<StreamTimes>,
+    pub(crate) streams: Vec<StreamTimes>,
     /// The stream that rows are compared by, as an index.
-    pub(super) ranked_stream: usize,
+    pub(crate) ranked_stream: usize,
     /// The percentile that rows are compared by as it was observed, the generator's lateness included.
-    pub(super) observed: Option<RowTail>,
+    pub(crate) observed: Option<RowTail>,
     /// What rows are compared by, of the windows that count by themselves: a value in the figure's own unit.
-    pub(super) ungated: Option<Quantity>,
+    pub(crate) ungated: Option<Quantity>,
 }
 
 /// A figure's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Quantity {
+pub(crate) enum Quantity {
     /// Of a time.
     Time(Quantile),
     /// Of anything else.
@@ -35,7 +30,7 @@ pub(super) enum Quantity {
 
 impl<'a> Entered<'a> {
     /// Decodes the distributions of `line`, one start at a time.
-    pub(super) fn new(scenario: &Scenario, line: Line<'a>) -> Self {
+    pub(crate) fn new(scenario: &Scenario, line: Line<'a>) -> Self {
         let streams = scenario.streams.iter().map(|stream| StreamTimes::of(&line, &stream.name)).collect();
         let stream = &scenario.rank.stream;
         let percentile = scenario.rank.by.percentile();
@@ -50,24 +45,24 @@ impl<'a> Entered<'a> {
     }
 
     /// The response times that rows are compared by.
-    pub(super) fn ranked_times(&self) -> &StreamTimes {
+    pub(crate) fn ranked_times(&self) -> &StreamTimes {
         &self.streams[self.ranked_stream]
     }
 }
 
 /// The stream that rows are compared by, as an index.
-pub(super) fn ranked_stream(scenario: &Scenario) -> usize {
+pub(crate) fn ranked_stream(scenario: &Scenario) -> usize {
     scenario.streams.iter().position(|stream| stream.name == scenario.rank.stream).unwrap_or(0)
 }
 
 /// The median over starts of their merged percentile.
-pub(super) fn merged(tail: &RowTail) -> Option<Middle> {
+pub(crate) fn merged(tail: &RowTail) -> Option<Middle> {
     let starts: Vec<Quantile> = tail.starts.iter().filter_map(|start| start.merged).collect();
     of_quantiles(&starts)
 }
 
 /// The median over starts of the median over their windows' percentiles.
-pub(super) fn by_windows(tail: &RowTail) -> Option<Middle> {
+pub(crate) fn by_windows(tail: &RowTail) -> Option<Middle> {
     let of_start = |windows: &Vec<Option<Quantile>>| {
         let kept: Vec<Quantile> = windows.iter().flatten().copied().collect();
         of_quantiles(&kept).map(|middle| middle.median)

@@ -3,7 +3,7 @@
 use race::records::conformance::{Conformance, RowConformance, Status};
 
 /// What stands above the tables of a run that did not ask.
-pub(super) fn caveat(conformance: Option<&Conformance>) -> &'static str {
+pub(crate) fn caveat(conformance: Option<&Conformance>) -> &'static str {
     match conformance {
         Some(Conformance::Unverified) => {
             "\n**The rows were not verified:** nobody asked whether they keep the contract (`--unverified`), and a row that \
@@ -14,7 +14,7 @@ pub(super) fn caveat(conformance: Option<&Conformance>) -> &'static str {
 }
 
 /// The section, under a heading of so many `#`; empty where there is nothing to say.
-pub(super) fn section(level: &str, conformance: Option<&Conformance>) -> String {
+pub(crate) fn section(level: &str, conformance: Option<&Conformance>) -> String {
     let Some(Conformance::Verified { rows }) = conformance else { return String::new() };
     if rows.is_empty() {
         return String::new();

@@ -5,12 +5,7 @@
 use race::{plan::scenario::Scenario, records::folder::Contents};
 use stats::{fisher::Kept, rounds::StartRatio, tail::RowTail};
 
-use super::{
-    compared::{Compared, Figure, cpu_per_request},
-    entered::Entered,
-    kept::lines,
-    middle::of_starts,
-};
+use crate::counts::{compared::{Compared, Figure, cpu_per_request}, entered::Entered, kept::lines, middle::of_starts};
 
 /// The rows of a scenario, with what counts of them.
 #[derive(Debug)]
@@ -68,7 +63,7 @@ mod tests {
     use stats::itself::AgainstItself;
 
     use super::*;
-    use crate::itself::Itself;
+    use crate::conclusions::itself::Itself;
 
     #[test]
     fn a_pair_is_what_the_tables_compare() {

@@ -2,11 +2,11 @@
 
 use stats::{components::Components, decide::Decision};
 
-use super::analysis::Analysis;
+use crate::conclusions::analysis::Analysis;
 
 /// In one sentence, from the row that was entered twice, `itself`, or else the pair that is nearest to a tie; `None` where neither
 /// has two starts with more than a window.
-pub(super) fn finding(analysis: &Analysis, itself: Option<(usize, usize)>, rounds: usize) -> Option<String> {
+pub(crate) fn finding(analysis: &Analysis, itself: Option<(usize, usize)>, rounds: usize) -> Option<String> {
     let (first, second) = itself.or_else(|| closest_tie(analysis))?;
     let within = analysis.compared.within_starts(first, second);
     let components = Components::of(&within)?;

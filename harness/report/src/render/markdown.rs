@@ -2,21 +2,21 @@
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
-use super::{code_span::code_span, conclusions::Report, conformance, rows, section::Section, table};
+use crate::{render::{code_span::code_span, conformance, rows}, conclusions::Report, section::Section, table};
 use race::{
     programs::prerequisites,
     records::{environment::Environment, folder::Contents},
 };
 
 /// Where the description of the host begins.
-pub(super) const HOST_HEADING: &str = "\n## The host";
+pub(crate) const HOST_HEADING: &str = "\n## The host";
 
 /// What stands above the tables of a run that nobody should read figures from.
 const REHEARSAL: &str =
     "\n**A rehearsal:** the servers are debug builds, to see that a race works. The figures mean nothing.\n";
 
 /// The whole report.
-pub(super) fn whole(report: &Report<'_>) -> String {
+pub(crate) fn whole(report: &Report<'_>) -> String {
     let Contents { environment, run, .. } = report.contents;
     let mut text = format!("# {} on {}\n\n", date(environment), environment.host);
     text.push_str(&provenance(report.contents));

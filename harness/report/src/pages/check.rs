@@ -15,12 +15,7 @@ use race::{
 };
 use terminal::shell;
 
-use crate::{
-    conclusions::Report,
-    markdown,
-    pages::pages,
-    published::{Published, PublishedRun},
-};
+use crate::{conclusions::Report, render::markdown, pages::{generated::pages, published::{Published, PublishedRun}}};
 
 /// Checks one folder: as a published run if it is one. Returns what was found, in one line.
 ///

@@ -8,10 +8,10 @@ use terminal::numbers::thousands;
 const CLOSED_LOOP_TOLERANCE: f64 = 0.05;
 
 /// The windows of one row that count, with its name.
-pub(super) type OfRow<'a> = (String, Vec<&'a Measured>);
+pub(crate) type OfRow<'a> = (String, Vec<&'a Measured>);
 
 /// The worst over all windows, in a sentence or two.
-pub(super) fn findings(rows: &[OfRow<'_>]) -> Vec<String> {
+pub(crate) fn findings(rows: &[OfRow<'_>]) -> Vec<String> {
     let windows: Vec<&Measured> = rows.iter().flat_map(|(_, windows)| windows.iter().copied()).collect();
     of_itself(&windows).into_iter().chain(closed_loop(rows)).collect()
 }

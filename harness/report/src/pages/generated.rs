@@ -7,11 +7,7 @@ use race::{
     records::folder::{FolderError, write_page},
 };
 
-use super::{
-    code_span::code_span,
-    published::{Published, PublishedRun},
-    summary::wrapped,
-};
+use crate::{render::code_span::code_span, pages::{published::{Published, PublishedRun}, summary::wrapped}};
 
 /// A file, and what it should hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use stats::exceedances::Support;
 
-use super::times::StreamTimes;
+use crate::counts::times::StreamTimes;
 
 /// What stands in the place of a percentile; `None` where it may be printed. `whole` is how long the run measured.
 ///
 /// What is missing is known as time in windows of this row. A run spends in them the same part of its time however long it is, so
 /// that the run takes as many times longer as these windows do.
-pub(super) fn instead_of(times: &StreamTimes, q: f64, whole: Duration) -> Option<String> {
+pub(crate) fn instead_of(times: &StreamTimes, q: f64, whole: Duration) -> Option<String> {
     match times.support(q) {
         Support::Enough => None,
         Support::Nothing => Some("-".to_owned()),

@@ -8,15 +8,7 @@ use std::{
 use anyhow::Context as _;
 use race::{programs::workspace::Workspace, records::folder::Folder};
 
-use crate::{
-    check,
-    conclusions::Report,
-    markdown,
-    pages::write_pages,
-    published::{Published, PublishedRun},
-    reservation::Reservation,
-    summary,
-};
+use crate::{pages::{check, generated::write_pages, published::{Published, PublishedRun}, reservation::Reservation, summary}, conclusions::Report, render::markdown};
 
 /// Why a run is not published: the command line would have to be another.
 #[derive(Debug, thiserror::Error)]

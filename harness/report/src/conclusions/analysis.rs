@@ -13,40 +13,36 @@ use stats::{
     places::{Place, Standing, places, places_where_both_agree},
 };
 
-use super::{
-    carried::RowLoad,
-    compared::{Compared, ranked},
-    entered::Entered,
-};
+use crate::counts::{carried::RowLoad, compared::{Compared, ranked}, entered::Entered};
 
 /// The rows of one tier.
 #[derive(Clone, Debug)]
-pub(super) struct Family {
+pub(crate) struct Family {
     /// Its rows, as indices into the scenario's.
-    pub(super) members: Vec<usize>,
-    pub(super) decisions: Decisions,
+    pub(crate) members: Vec<usize>,
+    pub(crate) decisions: Decisions,
 }
 
 /// One scenario's conclusions.
 #[derive(Clone, Debug)]
-pub(super) struct Analysis {
+pub(crate) struct Analysis {
     /// How rows are called, in the order in which they were entered.
-    pub(super) labels: Vec<String>,
-    pub(super) families: Vec<Family>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) families: Vec<Family>,
     /// Pairs `(better, worse)` by response time that share places, since the order as observed does not say the same.
-    pub(super) instrument_visible: Vec<(usize, usize)>,
+    pub(crate) instrument_visible: Vec<(usize, usize)>,
     /// Whether each row carried its load.
-    pub(super) loads: Vec<RowLoad>,
+    pub(crate) loads: Vec<RowLoad>,
     /// In how many starts each row has half of its windows: fewer than a comparison needs, and it has no place.
-    pub(super) usable_starts: Vec<usize>,
+    pub(crate) usable_starts: Vec<usize>,
     /// The figure that rows are compared by.
-    pub(super) compared: Compared,
+    pub(crate) compared: Compared,
     /// The place of each row among its tier's; none for a twin and for the null server.
     places: Vec<Option<Place>>,
 }
 
 impl Analysis {
-    pub(super) fn new(scenario: &Scenario, rows: &[Entered<'_>]) -> Self {
+    pub(crate) fn new(scenario: &Scenario, rows: &[Entered<'_>]) -> Self {
         let loads: Vec<RowLoad> = rows.iter().map(|row| RowLoad::of(scenario, &row.line)).collect();
         let figures = rows.iter().map(|row| (&row.line, row.ranked_times()));
         let compared = Compared::of(ranked(scenario), &scenario.rank.stream, figures);
@@ -94,20 +90,20 @@ impl Analysis {
     }
 
     /// A row's place; none where its tier has no other row.
-    pub(super) fn place_of(&self, row: usize) -> Option<&Place> {
+    pub(crate) fn place_of(&self, row: usize) -> Option<&Place> {
         let alone = |family: &Family| family.members.contains(&row) && family.members.len() < 2;
         self.places[row].as_ref().filter(|_| !self.families.iter().any(alone))
     }
 
     /// The rows that have no place although their tier has more than one, by name.
-    pub(super) fn unplaced(&self) -> Vec<&str> {
+    pub(crate) fn unplaced(&self) -> Vec<&str> {
         let rows = (0..self.labels.len()).filter(|&row| self.place_of(row) == Some(&Place::Unplaced));
         rows.map(|row| self.labels[row].as_str()).collect()
     }
 }
 
 /// Which figures of the scenario are good.
-pub(super) fn direction(scenario: &Scenario) -> Direction {
+pub(crate) fn direction(scenario: &Scenario) -> Direction {
     match scenario.rank.by {
         Metric::Throughput => Direction::HigherIsBetter,
         Metric::P95 | Metric::P99 => Direction::LowerIsBetter,

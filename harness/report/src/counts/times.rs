@@ -11,17 +11,17 @@ use stats::{
     tail::RowTail,
 };
 
-use super::kept::{Line, Which, Window};
+use crate::counts::kept::{Line, Which, Window};
 
 /// The percentiles that are known of every stream.
-pub(super) const PERCENTILES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
+pub(crate) const PERCENTILES: [f64; 5] = [0.5, 0.9, 0.95, 0.99, 0.999];
 
 /// From this percentile on a window sees too few requests: those of a start are merged (METHODOLOGY.md, "Comparing"). Below, a start is
 /// the median of its windows.
-pub(super) const MERGED_FROM: f64 = 0.9;
+pub(crate) const MERGED_FROM: f64 = 0.9;
 
 /// How a percentile is called: `p99.9`.
-pub(super) fn name_of(q: f64) -> String {
+pub(crate) fn name_of(q: f64) -> String {
     // Without the digits that binary fractions leave.
     let percent = (q * 1e5).round() / 1e3;
     format!("p{percent}")
@@ -29,7 +29,7 @@ pub(super) fn name_of(q: f64) -> String {
 
 /// The response times of one stream of one row.
 #[derive(Debug)]
-pub(super) struct StreamTimes {
+pub(crate) struct StreamTimes {
     /// One for each of [`PERCENTILES`].
     tails: Vec<RowTail>,
     /// How many independent moments are behind each.
@@ -38,7 +38,7 @@ pub(super) struct StreamTimes {
 
 impl StreamTimes {
     /// Those of the windows that count.
-    pub(super) fn of(line: &Line<'_>, stream: &str) -> Self {
+    pub(crate) fn of(line: &Line<'_>, stream: &str) -> Self {
         let tails =
             RowTail::of_each(&PERCENTILES, decoded(line, stream, Which::Gated, StreamRecord::response_times));
         let clusters = tails.iter().map(|tail| clusters(line, stream, tail.merged)).collect();
@@ -46,29 +46,29 @@ impl StreamTimes {
     }
 
     /// The percentile `q`, which is one of [`PERCENTILES`].
-    pub(super) fn tail(&self, q: f64) -> Option<&RowTail> {
+    pub(crate) fn tail(&self, q: f64) -> Option<&RowTail> {
         self.tails.iter().find(|tail| tail.q == q)
     }
 
     /// Whether it may be printed. What it needs is time in windows here.
-    pub(super) fn support(&self, q: f64) -> Support {
+    pub(crate) fn support(&self, q: f64) -> Support {
         let at = self.tails.iter().position(|tail| tail.q == q);
         at.map_or(Support::Nothing, |at| self.clusters[at].support())
     }
 
     /// The time in windows that it rests on.
-    pub(super) fn measured(&self) -> Duration {
+    pub(crate) fn measured(&self) -> Duration {
         self.clusters.first().map_or(Duration::ZERO, |clusters| clusters.measured)
     }
 }
 
 /// The percentile `q` as an observer at the socket would have it.
-pub(super) fn observed(line: &Line<'_>, stream: &str, q: f64) -> RowTail {
+pub(crate) fn observed(line: &Line<'_>, stream: &str, q: f64) -> RowTail {
     RowTail::of_each(&[q], decoded(line, stream, Which::Gated, StreamRecord::observed_times)).remove(0)
 }
 
 /// The percentile `q` of all windows that count by themselves, whatever happened to the machine.
-pub(super) fn ungated(line: &Line<'_>, stream: &str, q: f64) -> RowTail {
+pub(crate) fn ungated(line: &Line<'_>, stream: &str, q: f64) -> RowTail {
     let windows = decoded(line, stream, Which::Ungated, StreamRecord::response_times);
     RowTail::of_each(&[q], windows).remove(0)
 }

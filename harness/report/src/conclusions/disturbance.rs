@@ -15,7 +15,7 @@ use stats::{
     gate::{STEAL_TICK, STEPS},
 };
 
-use super::kept::{Line, gate_of};
+use crate::counts::kept::{Line, gate_of};
 
 /// So many of those who took most are named.
 const NAMED: usize = 5;
@@ -26,13 +26,13 @@ const UNEXPLAINED: f64 = 0.02;
 
 /// Which windows of a table count: one line at its head, and whether the machine was so disturbed that the thresholds were raised.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct GateLine {
-    pub(super) text: String,
-    pub(super) is_raised: bool,
+pub(crate) struct GateLine {
+    pub(crate) text: String,
+    pub(crate) is_raised: bool,
 }
 
 /// The line; `None` where nothing was measured.
-pub(super) fn gate_line(scenario: &Scenario, contents: &Contents, lines: &[Line<'_>]) -> Option<GateLine> {
+pub(crate) fn gate_line(scenario: &Scenario, contents: &Contents, lines: &[Line<'_>]) -> Option<GateLine> {
     let gate = gate_of(contents)?;
     let Kept { kept, dropped } = lines
         .iter()
@@ -87,7 +87,7 @@ fn even_so(gate: &GateRecord) -> String {
 }
 
 /// A row's share of windows that count.
-pub(super) fn kept_cell(line: &Line<'_>) -> String {
+pub(crate) fn kept_cell(line: &Line<'_>) -> String {
     let Kept { kept, dropped } = line.kept();
     match kept + dropped {
         0 => "-".to_owned(),
@@ -96,7 +96,7 @@ pub(super) fn kept_cell(line: &Line<'_>) -> String {
 }
 
 /// Whether windows of some rows were dropped more often than those of others, and who took the CPUs' time.
-pub(super) fn findings(scenario: &Scenario, contents: &Contents, lines: &[Line<'_>]) -> Vec<String> {
+pub(crate) fn findings(scenario: &Scenario, contents: &Contents, lines: &[Line<'_>]) -> Vec<String> {
     shares_differ(lines).into_iter().chain(takers(scenario, contents)).collect()
 }
 

@@ -14,7 +14,7 @@ use race::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::reservation::Reservation;
+use crate::pages::reservation::Reservation;
 
 /// The file's name, in results/.
 const FILE: &str = "published.toml";

@@ -9,10 +9,10 @@ use race::{
 };
 use terminal::numbers::thousands;
 
-use super::figures::three_digits;
+use crate::tables::numbers::three_digits;
 
 /// In lines; none where nothing was measured.
-pub(super) fn describe(scenario: &Scenario, contents: &Contents) -> Vec<String> {
+pub(crate) fn describe(scenario: &Scenario, contents: &Contents) -> Vec<String> {
     let windows = contents.measurements.complete.iter().flat_map(|start| &start.windows);
     let mut own = windows.filter(|window| window.scenario == scenario.name);
     let Some((window, measured)) = own.find_map(|window| Some((window, window.measured.as_ref()?))) else {

@@ -5,17 +5,17 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use race::{records::folder::Contents, registry::Tier};
 
-use super::{code_span::code_span, conclusions::Report, headlines::Headline};
+use crate::{render::code_span::code_span, conclusions::Report, headlines::Headline};
 
 /// As wide as a page may be.
-pub(super) const WIDTH: usize = 110;
+pub(crate) const WIDTH: usize = 110;
 /// More lines than this belong into a report of their own.
 const ROWS_SHOWN: usize = 15;
 /// Of what a row is, at most so much is shown, and at least so much, however many figures stand beside it.
 const ABOUT_WIDTH: std::ops::RangeInclusive<usize> = 20..=44;
 
 /// The table, and what its columns are.
-pub(super) fn of(report: &Report<'_>) -> String {
+pub(crate) fn of(report: &Report<'_>) -> String {
     let contents = report.contents;
     let mut text = wrapped(&made_by(contents));
     text.push('\n');
@@ -128,7 +128,7 @@ fn shortened(about: &str, width: usize) -> String {
 }
 
 /// Text in lines of at most [`WIDTH`] columns, with a line break at its end.
-pub(super) fn wrapped(text: &str) -> String {
+pub(crate) fn wrapped(text: &str) -> String {
     hanging(text, "")
 }
 

@@ -3,14 +3,7 @@
 use race::{plan::scenario::Scenario, records::folder::Contents};
 use stats::itself::{AgainstItself, Verdict};
 
-use super::{
-    carried::RowLoad,
-    compared::{Compared, Figure, ranked},
-    entered::Entered,
-    figures::ratio,
-    kept::lines,
-    times::name_of,
-};
+use crate::{counts::{carried::RowLoad, compared::{Compared, Figure, ranked}, entered::Entered, kept::lines, times::name_of}, tables::numbers::ratio};
 
 /// A row against itself, by every figure that rows are compared by anywhere.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +29,7 @@ impl Itself {
     }
 
     /// From all rows of a scenario.
-    pub(super) fn among(scenario: &Scenario, rows: &[Entered<'_>]) -> Option<Self> {
+    pub(crate) fn among(scenario: &Scenario, rows: &[Entered<'_>]) -> Option<Self> {
         let (row, twin) = both(rows)?;
         let [row, twin] = [&rows[row], &rows[twin]];
         // What an overloaded row's answers take is how long it was loaded.
@@ -66,7 +59,7 @@ impl Itself {
     }
 
     /// In sentences: the figure that rows are ranked by, and the others.
-    pub(super) fn findings(&self) -> Vec<String> {
+    pub(crate) fn findings(&self) -> Vec<String> {
         let ranked = self.ranked.as_ref().map(|itself| {
             let detectable = itself.detectable.map_or_else(String::new, |detectable| {
                 format!(", and a ratio of {} would have been found nine times in ten", ratio(detectable))
@@ -102,7 +95,7 @@ impl Itself {
 }
 
 /// The row that was entered twice, and its second server.
-pub(super) fn both(rows: &[Entered<'_>]) -> Option<(usize, usize)> {
+pub(crate) fn both(rows: &[Entered<'_>]) -> Option<(usize, usize)> {
     let twin = rows.iter().position(|row| row.line.twin)?;
     let name = &rows[twin].line.row.name;
     let row = rows.iter().position(|row| !row.line.twin && row.line.row.name == *name)?;

@@ -8,21 +8,21 @@ use stats::{
 
 /// A median over starts of values of which some may only be known from below.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Middle {
-    pub(super) median: Quantile,
-    pub(super) low: Quantile,
-    pub(super) high: Quantile,
+pub(crate) struct Middle {
+    pub(crate) median: Quantile,
+    pub(crate) low: Quantile,
+    pub(crate) high: Quantile,
     /// Over how many.
-    pub(super) count: usize,
+    pub(crate) count: usize,
     /// Whether the interval is one at the level that others have.
-    pub(super) is_confident: bool,
+    pub(crate) is_confident: bool,
 }
 
 /// The median of `quantiles` in any order; `None` of nothing.
 ///
 /// A value in the order of the lower bounds is a value in the order of the true ones where no bound lies below it: however far
 /// bounds above it are moved up, it keeps its place. Otherwise it is a lower bound itself.
-pub(super) fn of_quantiles(quantiles: &[Quantile]) -> Option<Middle> {
+pub(crate) fn of_quantiles(quantiles: &[Quantile]) -> Option<Middle> {
     let ns: Vec<f64> = quantiles.iter().map(|quantile| quantile.ns() as f64).collect();
     let interval = median_interval(&ns)?;
     let least_bound = quantiles.iter().filter(|it| it.is_bound()).map(|it| it.ns()).min();
@@ -41,7 +41,7 @@ pub(super) fn of_quantiles(quantiles: &[Quantile]) -> Option<Middle> {
 }
 
 /// The median over each start's windows; starts without any are left out.
-pub(super) fn of_each_start(starts: &[Windows]) -> Vec<f64> {
+pub(crate) fn of_each_start(starts: &[Windows]) -> Vec<f64> {
     let middle = |windows: &Windows| {
         let values: Vec<f64> = windows.iter().flatten().copied().collect();
         Some(median_interval(&values)?.median)
@@ -50,7 +50,7 @@ pub(super) fn of_each_start(starts: &[Windows]) -> Vec<f64> {
 }
 
 /// The median over starts of the median over each start's windows.
-pub(super) fn of_starts(starts: &[Windows]) -> Option<f64> {
+pub(crate) fn of_starts(starts: &[Windows]) -> Option<f64> {
     median_interval(&of_each_start(starts)).map(|interval| interval.median)
 }
 

@@ -20,26 +20,26 @@ use stats::fisher::Kept;
 
 /// One line of a table: a row, or its second server, with its windows in every start that was finished.
 #[derive(Clone, Debug)]
-pub(super) struct Line<'a> {
-    pub(super) row: &'a Row,
-    pub(super) twin: bool,
+pub(crate) struct Line<'a> {
+    pub(crate) row: &'a Row,
+    pub(crate) twin: bool,
     /// The starts that were finished, in their order.
-    pub(super) starts: Vec<Start<'a>>,
+    pub(crate) starts: Vec<Start<'a>>,
     /// Why nothing of the row counts in any start: it answered wrongly.
-    pub(super) failed: Option<&'a str>,
+    pub(crate) failed: Option<&'a str>,
 }
 
 /// What one start has of a row.
 #[derive(Clone, Debug)]
-pub(super) struct Start<'a> {
+pub(crate) struct Start<'a> {
     /// Which, counted from 0.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     /// Its server's life; `None` where the row was out of the race already.
-    pub(super) server: Option<&'a ServerRecord>,
+    pub(crate) server: Option<&'a ServerRecord>,
     /// Everything that was measured, whether it counts or not.
-    pub(super) measured: Vec<&'a WindowRecord>,
+    pub(crate) measured: Vec<&'a WindowRecord>,
     /// How many rounds it was to be measured in; 0 where nothing of it counts.
-    pub(super) planned: usize,
+    pub(crate) planned: usize,
     /// By round, the first attempt that counts by itself and by the gate.
     gated: Vec<Option<Window<'a>>>,
     /// By round, the first attempt that counts by itself.
@@ -48,7 +48,7 @@ pub(super) struct Start<'a> {
 
 /// Which windows are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
+pub(crate) enum Which {
     /// Those that count.
     Gated,
     /// Those that would, whatever others did to the machine.
@@ -57,19 +57,19 @@ pub(super) enum Which {
 
 /// A window that counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Window<'a> {
-    pub(super) record: &'a WindowRecord,
-    pub(super) measured: &'a Measured,
+pub(crate) struct Window<'a> {
+    pub(crate) record: &'a WindowRecord,
+    pub(crate) measured: &'a Measured,
 }
 
 /// The gate of a run; that which its records lead to where the run ended before it was written down. `None` without any start.
-pub(super) fn gate_of(contents: &Contents) -> Option<GateRecord> {
+pub(crate) fn gate_of(contents: &Contents) -> Option<GateRecord> {
     contents.run.gate.or_else(|| contents.measurements.complete.first().map(choose_gate))
 }
 
 /// The lines of a scenario's tables. One tier after another: rows of different tiers are never ranked together, and are not read
 /// together either.
-pub(super) fn lines<'a>(scenario: &Scenario, contents: &'a Contents) -> Vec<Line<'a>> {
+pub(crate) fn lines<'a>(scenario: &Scenario, contents: &'a Contents) -> Vec<Line<'a>> {
     let complete = &contents.measurements.complete;
     let gate = gate_of(contents);
     let mut entries = contents.run.plan.entries(scenario);
@@ -107,7 +107,7 @@ impl<'a> Start<'a> {
     }
 
     /// Its windows by round.
-    pub(super) fn windows(&self, which: Which) -> &[Option<Window<'a>>] {
+    pub(crate) fn windows(&self, which: Which) -> &[Option<Window<'a>>] {
         match which {
             Which::Gated => &self.gated,
             Which::Ungated => &self.ungated,
@@ -150,29 +150,29 @@ impl<'a> Line<'a> {
     }
 
     /// How tables call it.
-    pub(super) fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         label(&self.row.name, self.twin)
     }
 
     /// The windows that count.
-    pub(super) fn windows(&self) -> impl Iterator<Item = Window<'a>> {
+    pub(crate) fn windows(&self) -> impl Iterator<Item = Window<'a>> {
         self.starts.iter().flat_map(|start| start.gated.iter().flatten().copied())
     }
 
     /// The figures of the windows that count.
-    pub(super) fn measured(&self) -> impl Iterator<Item = &'a Measured> {
+    pub(crate) fn measured(&self) -> impl Iterator<Item = &'a Measured> {
         self.windows().map(|window| window.measured)
     }
 
     /// How many of the windows that were planned count, in starts in which anything does.
-    pub(super) fn kept(&self) -> Kept {
+    pub(crate) fn kept(&self) -> Kept {
         let planned: usize = self.starts.iter().map(|start| start.planned).sum();
         let kept = self.windows().count();
         Kept { kept: kept as u64, dropped: planned.saturating_sub(kept) as u64 }
     }
 
     /// The windows of rounds in which none counts, as they were measured first.
-    pub(super) fn dropped(&self) -> impl Iterator<Item = &'a WindowRecord> {
+    pub(crate) fn dropped(&self) -> impl Iterator<Item = &'a WindowRecord> {
         self.starts.iter().filter(|start| start.planned > 0).flat_map(|start| {
             let is_dropped =
                 |window: &&&WindowRecord| window.attempt == 0 && start.gated.get(window.round) == Some(&None);
@@ -181,7 +181,7 @@ impl<'a> Line<'a> {
     }
 
     /// Starts in which the row's server had a fault, with the fault.
-    pub(super) fn faults(&self) -> impl Iterator<Item = (usize, &'a str)> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (usize, &'a str)> {
         self.starts.iter().filter_map(|start| Some((start.number, start.server?.fault.as_deref()?)))
     }
 }

@@ -9,10 +9,7 @@ use stats::{
     tail::{RowTail, every_tail_pair, merged_log_ratios},
 };
 
-use super::{
-    kept::{Line, Start, Which},
-    times::{MERGED_FROM, StreamTimes},
-};
+use crate::counts::{kept::{Line, Start, Which}, times::{MERGED_FROM, StreamTimes}};
 
 /// A figure that rows can be compared by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +24,7 @@ pub enum Figure {
 
 /// A figure of some rows.
 #[derive(Clone, Debug)]
-pub(super) enum Compared {
+pub(crate) enum Compared {
     /// Each row's value in every window: compared within rounds.
     Windows(Vec<Vec<Windows>>),
     /// Each row's merged windows of every start.
@@ -35,7 +32,7 @@ pub(super) enum Compared {
 }
 
 /// The figure that the scenario compares its rows by.
-pub(super) fn ranked(scenario: &Scenario) -> Figure {
+pub(crate) fn ranked(scenario: &Scenario) -> Figure {
     match scenario.rank.by {
         Metric::Throughput => Figure::Throughput,
         by @ (Metric::P95 | Metric::P99) => Figure::Percentile(by.percentile().unwrap_or(0.5)),
@@ -43,7 +40,7 @@ pub(super) fn ranked(scenario: &Scenario) -> Figure {
 }
 
 /// A value of every window of a row.
-pub(super) fn by_window(
+pub(crate) fn by_window(
     line: &Line<'_>,
     which: Which,
     value: impl Fn(&Measured) -> Option<f64>,
@@ -56,24 +53,24 @@ pub(super) fn by_window(
 }
 
 /// Right answers per second of each window, of the stream called `stream`.
-pub(super) fn throughput(line: &Line<'_>, stream: &str, which: Which) -> Vec<Windows> {
+pub(crate) fn throughput(line: &Line<'_>, stream: &str, which: Which) -> Vec<Windows> {
     by_window(line, which, |measured| Some(measured.answered_per_second(measured.stream(stream)?)))
 }
 
 /// CPU time of the row's tree per right answer in each window, microseconds.
-pub(super) fn cpu_per_request(line: &Line<'_>) -> Vec<Windows> {
+pub(crate) fn cpu_per_request(line: &Line<'_>) -> Vec<Windows> {
     by_window(line, Which::Gated, |measured| Some(measured.cpu_per_request_us()))
 }
 
 /// Each window's own percentile, nanoseconds.
-pub(super) fn own_percentiles(tail: &RowTail) -> Vec<Windows> {
+pub(crate) fn own_percentiles(tail: &RowTail) -> Vec<Windows> {
     let own = |window: &Option<stats::Quantile>| window.map(|quantile| quantile.ns() as f64);
     tail.starts.iter().map(|start| start.windows.iter().map(own).collect()).collect()
 }
 
 impl Compared {
     /// `figure` of the stream called `stream`, of rows with these windows and response times.
-    pub(super) fn of<'a>(
+    pub(crate) fn of<'a>(
         figure: Figure,
         stream: &str,
         rows: impl IntoIterator<Item = (&'a Line<'a>, &'a StreamTimes)>,
@@ -95,7 +92,7 @@ impl Compared {
     }
 
     /// Every two of the rows `entered`, once.
-    pub(super) fn every_pair(&self, entered: &[usize]) -> Vec<Between> {
+    pub(crate) fn every_pair(&self, entered: &[usize]) -> Vec<Between> {
         match self {
             Self::Windows(rows) => every_pair(rows, entered),
             Self::Merged(rows) => every_tail_pair(rows, entered),
@@ -103,7 +100,7 @@ impl Compared {
     }
 
     /// In how many starts at least half of a row's windows count.
-    pub(super) fn usable_starts(&self, row: usize) -> usize {
+    pub(crate) fn usable_starts(&self, row: usize) -> usize {
         match self {
             Self::Windows(rows) => usable_starts(&rows[row]),
             Self::Merged(rows) => rows[row].usable_starts(),
@@ -111,7 +108,7 @@ impl Compared {
     }
 
     /// The log ratios of two rows by start; `None` where a value has none.
-    pub(super) fn by_start(&self, first: usize, second: usize) -> Option<Vec<StartRatio>> {
+    pub(crate) fn by_start(&self, first: usize, second: usize) -> Option<Vec<StartRatio>> {
         match self {
             Self::Windows(rows) => log_ratios(&rows[first], &rows[second]).ok(),
             Self::Merged(rows) => Some(merged_log_ratios(&rows[first], &rows[second])),
@@ -119,7 +116,7 @@ impl Compared {
     }
 
     /// The log ratios of two rows in each window, by start: of a merged percentile those of the windows' own.
-    pub(super) fn within_starts(&self, first: usize, second: usize) -> Vec<Vec<f64>> {
+    pub(crate) fn within_starts(&self, first: usize, second: usize) -> Vec<Vec<f64>> {
         let windows = |row: usize| match self {
             Self::Windows(rows) => rows[row].clone(),
             Self::Merged(rows) => own_percentiles(&rows[row]),

@@ -4,12 +4,12 @@ use race::{plan::scenario::Scenario, start::kept::offered};
 use stats::overload::{Carried, Load, Offered, over_starts};
 use terminal::numbers::thousands;
 
-use super::kept::{Line, Start, Which};
+use crate::counts::kept::{Line, Start, Which};
 
 /// Whether a row carried its load.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct RowLoad {
-    pub(super) load: Load,
+pub(crate) struct RowLoad {
+    pub(crate) load: Load,
     /// The stream with the least part of its load carried, where the load was too much in any start.
     short: Option<Short>,
 }
@@ -26,7 +26,7 @@ struct Short {
 
 impl RowLoad {
     /// A row is overloaded where it did not carry one of its open loops in most starts.
-    pub(super) fn of(scenario: &Scenario, line: &Line<'_>) -> Self {
+    pub(crate) fn of(scenario: &Scenario, line: &Line<'_>) -> Self {
         let mut worst = Self { load: Load::Carried, short: None };
         for stream in &scenario.streams {
             let starts: Vec<Vec<Offered>> =
@@ -47,12 +47,12 @@ impl RowLoad {
     }
 
     /// Whether response times are no property of the row: what its answers took is how long it was loaded.
-    pub(super) fn is_overloaded(&self) -> bool {
+    pub(crate) fn is_overloaded(&self) -> bool {
         self.load == Load::Overloaded
     }
 
     /// `overloaded: 130 of 1,000/s of simple`.
-    pub(super) fn note(&self) -> Option<String> {
+    pub(crate) fn note(&self) -> Option<String> {
         let Short { stream, answered_per_second, due_per_second } = self.short.as_ref()?;
         let of =
             format!("{} of {}/s of {stream}", thousands(*answered_per_second), thousands(*due_per_second));

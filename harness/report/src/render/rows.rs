@@ -5,7 +5,7 @@ use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use race::registry::{Factors, Row};
 
 /// The section, under a heading of so many `#`; empty for records of before rows said what they are.
-pub(super) fn section(level: &str, rows: &[Row]) -> String {
+pub(crate) fn section(level: &str, rows: &[Row]) -> String {
     if rows.iter().all(|row| row.factors.is_none()) {
         return String::new();
     }

@@ -12,21 +12,13 @@ use race::{
 };
 use stats::{exceedances::Support, summary::median_interval};
 
-use super::{
-    carried::RowLoad,
-    compared::{Figure, ranked},
-    entered::Entered,
-    figures::Unit,
-    kept::{Line, Which},
-    times::name_of,
-    workers,
-};
+use crate::{counts::{carried::RowLoad, compared::{Figure, ranked}, entered::Entered, kept::{Line, Which}, times::name_of}, tables::numbers::Unit, conclusions::workers};
 
 /// From this part of the server's CPUs on, what the kernel's threads did for a row is spoken of.
 const KERNEL: f64 = 0.01;
 
 /// All of it, in one line; empty where there is nothing to know.
-pub(super) fn notes(
+pub(crate) fn notes(
     scenario: &Scenario,
     row: &Entered<'_>,
     contents: &Contents,

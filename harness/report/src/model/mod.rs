@@ -1,0 +1,9 @@
+//! What a run found, as plain values that every renderer takes: no record, no statistics and no format is known here.
+
+mod plot;
+mod report;
+mod table;
+
+pub use plot::Plot;
+pub use report::{Conformance, Deviation, List, Made, Report, RowScore, Said, Section};
+pub use table::{Cell, Column, Exact, Group, Kind, Symbol, Table};
