@@ -1,6 +1,6 @@
 //! What a run found, as plain values that every renderer takes: no record, no statistics and no format is known here.
 
-mod plot;
+pub mod plot;
 mod report;
 mod table;
 

@@ -1,0 +1,59 @@
+//! Makes a scenario's pictures from its rows: what is in them, in the units of their axes, and not how they look.
+//!
+//! A picture that would show nothing is left out. Windows that do not count are in those that go along the run, and marked.
+
+mod all;
+mod along;
+mod cpu;
+mod dots;
+mod percentiles;
+mod times;
+mod windows;
+
+use race::plan::scenario::Scenario;
+
+use crate::{
+    conclusions::{analysis::Analysis, itself::Itself},
+    counts::entered::Entered,
+    model::Plot,
+};
+
+use all::{All, Sketch};
+
+/// A scenario's pictures: the figure that rows are compared by, latency by percentile, windows by latency, CPU time, and what there was
+/// along the run.
+pub(crate) fn of(
+    scenario: &Scenario,
+    rows: &[Entered<'_>],
+    analysis: &Analysis,
+    itself: Option<&Itself>,
+) -> Vec<Plot> {
+    let all = All::new(scenario, rows, analysis);
+    let drawn = [
+        ("dots", dots::of(&all, itself)),
+        ("percentiles", percentiles::of(&all)),
+        ("windows", windows::of(&all)),
+        ("cpu", cpu::of(&all)),
+        ("along", along::of(&all)),
+    ];
+    let plot = |(kind, drawn): (&str, Option<Sketch>)| {
+        let Sketch { title, description, drawn } = drawn?;
+        Some(Plot { id: id(&scenario.name, kind), title, description, drawn })
+    };
+    drawn.into_iter().filter_map(plot).collect()
+}
+
+/// Letters, digits and `-` as they are, everything else by its number: a name may be any, and an identifier holds no blank.
+fn id(scenario: &str, kind: &str) -> String {
+    let mut id = String::new();
+    for letter in scenario.chars() {
+        match letter.is_ascii_alphanumeric() || letter == '-' {
+            true => id.push(letter),
+            false => id.push_str(&format!("_{:x}_", u32::from(letter))),
+        }
+    }
+    format!("{id}-{kind}")
+}
+
+#[cfg(test)]
+mod tests;
