@@ -1,11 +1,11 @@
 //! What all pictures of a scenario are made from.
 
-use race::plan::{run_plan::STARTS_FOR_PLACES, scenario::Scenario};
+use race::registry::Tier;
 use stats::places::Place;
 
 use crate::{
-    conclusions::analysis::Analysis,
-    counts::{entered::Entered, times::name_of},
+    conclusions::field::Field,
+    counts::{kept::Line, times::name_of},
     model::plot::{Columns, Drawn, Group},
 };
 
@@ -20,34 +20,43 @@ pub(super) struct Sketch {
 
 /// What all pictures of a scenario are made from.
 pub(super) struct All<'a> {
-    pub(super) scenario: &'a Scenario,
-    pub(super) rows: &'a [Entered<'a>],
-    pub(super) analysis: &'a Analysis,
-    /// By row.
+    pub(super) field: &'a Field<'a>,
+    /// The rows in the order of tables.
+    pub(super) order: Vec<usize>,
+    /// Response times by row; of the second server of a row, which no picture shows, nothing.
     pub(super) times: Vec<RowTimes>,
     /// The percentile that windows are shown by: the one that rows are compared by, or the median in a closed loop.
     pub(super) percentile: f64,
 }
 
 impl<'a> All<'a> {
-    pub(super) fn new(scenario: &'a Scenario, rows: &'a [Entered<'a>], analysis: &'a Analysis) -> Self {
-        let percentile = scenario.rank.by.percentile().unwrap_or(0.5);
+    pub(super) fn new(field: &'a Field<'a>) -> Self {
+        let rank = &field.scenario.rank;
+        let percentile = rank.by.percentile().unwrap_or(0.5);
         // One row after another, and of it one start: distributions are large.
-        let times = rows.iter().map(|row| RowTimes::of(&row.line, &scenario.rank.stream, percentile));
-        Self { scenario, rows, analysis, times: times.collect(), percentile }
+        let times = field.rows.iter().map(|row| match row.line.twin {
+            true => RowTimes::default(),
+            false => RowTimes::of(&row.line, &rank.stream, percentile),
+        });
+        Self { field, order: field.by_figure(), times: times.collect(), percentile }
+    }
+
+    pub(super) fn line(&self, row: usize) -> &'a Line<'a> {
+        &self.field.rows[row].line
     }
 
     pub(super) fn is_overloaded(&self, row: usize) -> bool {
-        self.analysis.loads[row].is_overloaded()
+        self.field.analysis.loads[row].is_overloaded()
     }
 
     pub(super) fn label(&self, row: usize) -> &str {
-        &self.analysis.labels[row]
+        &self.field.analysis.labels[row]
     }
 
     /// The rows of which anything was measured.
     pub(super) fn measured(&self) -> impl Iterator<Item = usize> {
-        (0..self.rows.len()).filter(|&row| self.times[row].starts.iter().any(|start| !start.windows.is_empty()))
+        let has_any = |row: usize| self.times[row].starts.iter().any(|start| !start.windows.is_empty());
+        self.order.iter().copied().filter(move |&row| has_any(row))
     }
 
     /// How many windows each start has of the row that has most.
@@ -63,29 +72,25 @@ impl<'a> All<'a> {
         (0..starts).map(of_start).collect()
     }
 
-    /// A row's place, where the scenario gives places at all: with as many starts and CPUs as that takes.
+    /// A row's place, where the scenario gives places and it has one.
     pub(super) fn place(&self, row: usize) -> Option<String> {
-        let windows = || self.rows.iter().flat_map(|row| &row.line.starts).flat_map(|start| &start.measured);
-        let cpus = windows().next()?.cpus.server.len();
-        let starts = self.rows.iter().map(|row| row.line.starts.len()).max().unwrap_or(0);
-        let has_places = cpus >= self.scenario.min_server_cpus && starts >= STARTS_FOR_PLACES as usize;
-        let place = self.analysis.place_of(row).filter(|_| has_places)?;
+        let place = self.field.analysis.place_of(row).filter(|_| self.field.is_ranked)?;
         (*place != Place::Unplaced).then(|| place.to_string())
     }
 
     /// What must be known of a row whose windows are shown whatever they are.
     pub(super) fn note(&self, row: usize) -> Option<String> {
-        match self.rows[row].line.failed {
+        match self.line(row).failed {
             Some(_) => Some("failed: nothing of it counts".to_owned()),
-            None => self.analysis.loads[row].note(),
+            None => self.field.analysis.loads[row].note(),
         }
     }
 
-    /// `simple`, where there is anything that it must be told apart from.
+    /// ` of simple`, where there is anything that it must be told apart from.
     pub(super) fn of_stream(&self) -> String {
-        match self.scenario.streams.len() {
+        match self.field.scenario.streams.len() {
             0 | 1 => String::new(),
-            _ => format!(" of {}", self.scenario.rank.stream),
+            _ => format!(" of {}", self.field.scenario.rank.stream),
         }
     }
 
@@ -93,17 +98,14 @@ impl<'a> All<'a> {
         name_of(self.percentile)
     }
 
-    /// Rows under the names of their tiers, in which they stand already.
-    pub(super) fn by_tier<T>(&self, items: impl IntoIterator<Item = (usize, T)>) -> Vec<Group<T>> {
-        let mut groups: Vec<Group<T>> = Vec::new();
-        for (row, item) in items {
-            let heading = self.rows[row].line.row.tier.to_string();
-            match groups.last_mut().filter(|group| group.heading == heading) {
-                Some(group) => group.rows.push(item),
-                None => groups.push(Group { heading, rows: vec![item] }),
-            }
-        }
-        groups
+    /// What `of` says of each row, one tier after another.
+    pub(super) fn by_tier<T>(&self, of: impl Fn(usize) -> Option<T>) -> Vec<Group<T>> {
+        const TIERS: [Tier; 4] = [Tier::Controlled, Tier::Native, Tier::Reference, Tier::Calibration];
+        let of_tier = |tier: Tier| {
+            let rows = self.order.iter().filter(|&&row| self.line(row).row.tier == tier);
+            Group { heading: tier.to_string(), rows: rows.filter_map(|&row| of(row)).collect() }
+        };
+        TIERS.into_iter().map(of_tier).filter(|group| !group.rows.is_empty()).collect()
     }
 }
 

@@ -23,9 +23,10 @@ enum Split {
 
 /// `None` where no row used any.
 pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
-    let bars: Vec<(usize, Bar)> = (0..all.rows.len()).filter_map(|row| Some((row, bar(all, row)?))).collect();
-    let [low, high] = range(bars.iter().map(|(_, bar)| bar.us)).filter(|[_, high]| *high > 0.0)?;
-    let unsplit = bars.iter().filter(|(_, bar)| bar.user_us.is_none()).count();
+    let groups = all.by_tier(|row| bar(all, row));
+    let bars = || groups.iter().flat_map(|group| &group.rows);
+    let [low, high] = range(bars().map(|bar| bar.us)).filter(|[_, high]| *high > 0.0)?;
+    let unsplit = bars().filter(|bar| bar.user_us.is_none()).count();
     let mut description = format!(
         "CPU time of each row's processes for one right answer, the median of its starts: between {} and {}. A bar is filled for user \
          time and hollow for time in the kernel, by the part of each over all windows that count.",
@@ -35,12 +36,12 @@ pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
     if unsplit > 0 {
         description.push_str(&format!(" Of {unsplit} rows nobody knows which is which."));
     }
-    let drawn = Drawn::Cpu(Cpu { groups: all.by_tier(bars) });
+    let drawn = Drawn::Cpu(Cpu { groups });
     Some(Sketch { title: "CPU time a request, user and system".to_owned(), description, drawn })
 }
 
 fn bar(all: &All<'_>, row: usize) -> Option<Bar> {
-    let line = &all.rows[row].line;
+    let line = all.line(row);
     let us = Value::of_windows(&cpu_per_request(line))?.median.value;
     let split = split(line);
     let user_us = split.as_ref().map(|split| us * split.user());

@@ -10,11 +10,8 @@ mod percentiles;
 mod times;
 mod windows;
 
-use race::plan::scenario::Scenario;
-
 use crate::{
-    conclusions::{analysis::Analysis, itself::Itself},
-    counts::entered::Entered,
+    conclusions::{field::Field, itself::Itself},
     model::Plot,
 };
 
@@ -22,13 +19,8 @@ use all::{All, Sketch};
 
 /// A scenario's pictures: the figure that rows are compared by, latency by percentile, windows by latency, CPU time, and what there was
 /// along the run.
-pub(crate) fn of(
-    scenario: &Scenario,
-    rows: &[Entered<'_>],
-    analysis: &Analysis,
-    itself: Option<&Itself>,
-) -> Vec<Plot> {
-    let all = All::new(scenario, rows, analysis);
+pub(crate) fn of(field: &Field<'_>, itself: Option<&Itself>) -> Vec<Plot> {
+    let all = All::new(field);
     let drawn = [
         ("dots", dots::of(&all, itself)),
         ("percentiles", percentiles::of(&all)),
@@ -38,7 +30,7 @@ pub(crate) fn of(
     ];
     let plot = |(kind, drawn): (&str, Option<Sketch>)| {
         let Sketch { title, description, drawn } = drawn?;
-        Some(Plot { id: id(&scenario.name, kind), title, description, drawn })
+        Some(Plot { id: id(&field.scenario.name, kind), title, description, drawn })
     };
     drawn.into_iter().filter_map(plot).collect()
 }

@@ -15,11 +15,11 @@ const SAID: [f64; 4] = [0.3, 1.0, 2.0, 3.0];
 /// `None` where no row has a percentile.
 pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
     // What an overloaded row's answers take is how long it was loaded: no property of the row.
-    let drawn = (0..all.rows.len()).filter(|&row| !all.is_overloaded(row));
+    let drawn = all.order.iter().copied().filter(|&row| !all.is_overloaded(row));
     let lines: Vec<Line> = drawn.filter_map(|row| line(all, row)).collect();
     let [low, high] = range(lines.iter().flat_map(|line| line.points.iter().map(|point| point.us)))?;
-    let overloaded: Vec<&str> =
-        (0..all.rows.len()).filter(|&row| all.is_overloaded(row)).map(|row| all.label(row)).collect();
+    let overloaded = all.order.iter().filter(|&&row| all.is_overloaded(row)).map(|&row| all.label(row));
+    let overloaded: Vec<&str> = overloaded.collect();
     let note = (!overloaded.is_empty()).then(|| format!("Not drawn, since overloaded: {}.", overloaded.join(", ")));
     let description = format!(
         "A line each row, of all windows that count: what part of its requests took how long. They lie between {} and {}. A percentile \

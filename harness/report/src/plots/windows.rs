@@ -51,7 +51,7 @@ pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
 /// A row's windows by start, with what each start comes to.
 pub(super) fn starts<T>(all: &All<'_>, row: usize, of: impl Fn(&OneWindow) -> T) -> Vec<OfStart<T>> {
     let of_start = |(at, start): (usize, &StartTimes)| OfStart {
-        said: said(all.scenario, &all.rows[row], at),
+        said: said(all.field.scenario, &all.field.rows[row], at),
         windows: start.windows.iter().map(&of).collect(),
     };
     all.times[row].starts.iter().enumerate().map(of_start).collect()

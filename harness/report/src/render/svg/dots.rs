@@ -3,14 +3,14 @@
 use maud::{Markup, html};
 use terminal::numbers::{short, time};
 
-use crate::model::plot::{Dot, Dots, Estimate, Measure};
+use crate::{model::plot::{Dot, Dots, Estimate, Measure}, render::clean::clean};
 
 use super::{
     frame::{Body, LEFT, TOP, WIDTH, across, disc, note, path, rect, text},
     groups,
     path::Path,
     scale::Scale,
-    words::{clean, cut},
+    words::cut,
 };
 
 /// Where the axis ends, before the places.

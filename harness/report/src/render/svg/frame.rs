@@ -2,12 +2,12 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::model::Plot;
+use crate::{model::Plot, render::clean::clean};
 
 use super::{
     path::{Path, number},
     scale::Scale,
-    words::{clean, cut},
+    words::cut,
 };
 
 /// How wide every picture is, in its own units: those of its text, of which a letter is 11 high.

@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::model::plot::Group;
+use crate::{model::plot::Group, render::clean::clean};
 
 use super::{
     frame::{LEFT, text},
-    words::{clean, isolated, shortened},
+    words::{isolated, shortened},
 };
 
 /// How high a row is.

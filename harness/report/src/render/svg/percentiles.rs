@@ -3,13 +3,13 @@
 use maud::{Markup, html};
 use terminal::numbers::time;
 
-use crate::model::plot::{Line, Percentiles};
+use crate::{model::plot::{Line, Percentiles}, render::clean::clean};
 
 use super::{
     frame::{Body, TOP, WIDTH, across, note, path, text, upwards},
     path::Path,
     scale::{Scale, percent},
-    words::{clean, isolated, shortened},
+    words::{isolated, shortened},
 };
 
 const LEFT: f64 = 52.0;

@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::model::plot::{Columns, OfRow};
+use crate::{model::plot::{Columns, OfRow}, render::clean::clean};
 
 use super::{
     frame::{LEFT, TOP, WIDTH, text},
     path::{Path, number},
-    words::{clean, isolated, shortened},
+    words::{isolated, shortened},
 };
 
 /// Where strips end, before their scale.
