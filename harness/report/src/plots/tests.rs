@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use host::guard::Usage;
 use race::{
     fixtures::{
         closed_loop, of_streams, row,
@@ -199,9 +198,10 @@ fn cpu_time_is_split_by_what_windows_say_or_servers_lives_or_not_at_all() {
     let mut contents = raced("mixed", &ROWS, (6, 2), |wanted| two(&wanted));
     assert_eq!(split(&contents, ROWS[0]), (None, "10 us, user and system not told apart".to_owned()));
     let servers = contents.measurements.complete.iter_mut().flat_map(|start| &mut start.servers);
-    for server in servers {
-        server.life = Some(Usage { user_us: 250_000, system_us: 750_000, ..Usage::default() });
-    }
+    let life = serde_json::json!({
+        "user_us": 250_000, "system_us": 750_000, "peak_rss_kib": 0, "voluntary_switches": 0, "involuntary_switches": 0
+    });
+    servers.for_each(|server| server.life = serde_json::from_value(life.clone()).unwrap());
     let (user, said) = split(&contents, ROWS[0]);
     assert_eq!(user, Some(25.0));
     assert!(said.ends_with("split as over its servers' whole lives"), "{said}");

@@ -218,7 +218,10 @@ fn colours() -> BTreeMap<&'static str, Vec<&'static str>> {
     let declared = STYLE.split("--plot-").filter_map(|part| part.split_once(':'));
     for (name, rest) in declared.filter(|(name, _)| name.chars().all(char::is_alphanumeric)) {
         let value = rest.split([';', '}', '\n']).next().unwrap_or_default();
-        colours.entry(name).or_default().push(value);
+        // Not where one is set to another.
+        if !value.starts_with("var(") {
+            colours.entry(name).or_default().push(value);
+        }
     }
     colours
 }
