@@ -27,6 +27,8 @@ pub fn time(us: f64) -> String {
 /// Three significant digits, and more where there are that many before the point; nothing that does not count: `0.5`, `20`, `1,195`.
 pub fn short(value: f64) -> String {
     let decimals = match value.abs() {
+        // So many digits are a mistake that somebody should see, and no figure.
+        size if size >= 1e15 => return format!("{value:.1e}"),
         size if size >= 99.95 => return thousands(value),
         size if size >= 9.995 => 1,
         size if size >= 0.9995 => 2,
@@ -51,6 +53,7 @@ mod tests {
 
     #[test]
     fn what_does_not_count_is_not_written() {
-        assert_eq!([-0.000_1, 0.25, 9.996, 99.96, 12_345.0].map(short), ["0", "0.25", "10", "100", "12,345"]);
+        let shown = [-0.000_1, 0.25, 9.996, 99.96, 12_345.0, 1.5e300].map(short);
+        assert_eq!(shown, ["0", "0.25", "10", "100", "12,345", "1.5e300"]);
     }
 }

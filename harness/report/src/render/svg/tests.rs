@@ -203,7 +203,7 @@ fn what_is_edited_to_be_absurd_is_drawn_within_the_picture() {
             }
             Drawn::Percentiles(percentiles) => percentiles.lines[0].points[0].us = f64::MAX,
             Drawn::Windows(windows) => windows.starts.clear(),
-            Drawn::Cpu(cpu) => cpu.groups[0].rows[0].us = f64::INFINITY,
+            Drawn::Cpu(cpu) => cpu.groups[0].rows[0].us = f64::MAX,
             Drawn::Along(along) => along.rows[0].starts[0].windows[0].us = Some(f64::NAN),
         }
         let text = standalone(plot);
