@@ -6,7 +6,7 @@ use terminal::numbers::time;
 use crate::{model::plot::{Line, Percentiles}, render::clean::clean};
 
 use super::{
-    frame::{Body, TOP, WIDTH, across, note, path, text, upwards},
+    frame::{Body, TOP, across, note, path, text, upwards},
     path::Path,
     scale::{Scale, percent},
     words::{isolated, shortened},
