@@ -6,7 +6,8 @@ use serde::Serialize;
 /// A picture.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Plot {
-    /// Its part of the names of files and of links: letters, digits, `-` and `_`.
+    /// Its kind, which is its part of the names of files and of links: a scenario has one of each. A page that has several scenarios gives
+    /// each picture an identifier of its own, without blanks.
     pub id: String,
     /// What it shows, in a few words.
     pub title: String,

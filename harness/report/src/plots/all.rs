@@ -21,7 +21,7 @@ pub(super) struct Sketch {
 /// What all pictures of a scenario are made from.
 pub(super) struct All<'a> {
     pub(super) field: &'a Field<'a>,
-    /// The rows in the order of tables.
+    /// The rows in the order of tables: tier by tier, the best first.
     pub(super) order: Vec<usize>,
     /// Response times by row; of the second server of a row, which no picture shows, nothing.
     pub(super) times: Vec<RowTimes>,
@@ -38,7 +38,9 @@ impl<'a> All<'a> {
             true => RowTimes::default(),
             false => RowTimes::of(&row.line, &rank.stream, percentile),
         });
-        Self { field, order: field.by_figure(), times: times.collect(), percentile }
+        let mut order = field.by_figure();
+        order.sort_by_key(|&row| field.rows[row].line.row.tier);
+        Self { field, order, times: times.collect(), percentile }
     }
 
     pub(super) fn line(&self, row: usize) -> &'a Line<'a> {

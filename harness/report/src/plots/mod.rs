@@ -30,21 +30,9 @@ pub(crate) fn of(field: &Field<'_>, itself: Option<&Itself>) -> Vec<Plot> {
     ];
     let plot = |(kind, drawn): (&str, Option<Sketch>)| {
         let Sketch { title, description, drawn } = drawn?;
-        Some(Plot { id: id(&field.scenario.name, kind), title, description, drawn })
+        Some(Plot { id: kind.to_owned(), title, description, drawn })
     };
     drawn.into_iter().filter_map(plot).collect()
-}
-
-/// Letters, digits and `-` as they are, everything else by its number: a name may be any, and an identifier holds no blank.
-fn id(scenario: &str, kind: &str) -> String {
-    let mut id = String::new();
-    for letter in scenario.chars() {
-        match letter.is_ascii_alphanumeric() || letter == '-' {
-            true => id.push(letter),
-            false => id.push_str(&format!("_{:x}_", u32::from(letter))),
-        }
-    }
-    format!("{id}-{kind}")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     frame::{Body, LEFT, cross, note, path, text},
     path::Path,
     scale::Scale,
-    strips::{BELOW, Layout, notes, strip},
+    strips::{BELOW, Layout, SCALE_EVERY, lines, notes, strip},
 };
 
 /// How high the strip of rates is.
@@ -27,32 +27,33 @@ const RATES_SHOWN: [f64; 2] = [0.5, 1.5];
 pub(super) fn draw(along: &Along) -> Body {
     let layout = Layout::of(&along.starts);
     let [rates, latencies] = scales(along);
-    let mut y = BELOW;
+    let apart = HEIGHT + BETWEEN;
     let mut strips = Vec::new();
-    for row in &along.rows {
+    for (at, row) in along.rows.iter().enumerate() {
         let [discs, dashes, crosses] = marks(&layout, row, [&rates, &latencies]);
         let x = layout.end() + 4.0;
         let ends = [rates.ticks(), latencies.ticks()].map(|ticks| [ticks.first(), ticks.last()]);
         let marks = html! {
-            (path("g", Path::new().at(0.0, rates.at(1.0)).right(layout.end())))
             (path("p", discs))
             (path("y", dashes))
             (path("n", crosses))
-            @if let [Some(low), Some(high)] = ends[0] {
+            @if let ([Some(low), Some(high)], true) = (ends[0], at % SCALE_EVERY == 0) {
                 (text([x, 7.0], "s", &format!("{} to {}", short(*low), short(*high))))
             }
-            @if let [Some(low), Some(high)] = ends[1] {
+            @if let ([Some(low), Some(high)], true) = (ends[1], at % SCALE_EVERY == 0) {
                 (text([x, RATES + GAP + 8.0], "s", &time(*high)))
                 (text([x, HEIGHT], "s", &time(*low)))
             }
         };
-        strips.push(strip(&layout, row, y, HEIGHT, &marks));
-        y += HEIGHT + BETWEEN;
+        strips.push(strip(&layout, row, BELOW + apart * at as f64, HEIGHT, &marks));
     }
+    let y = BELOW + apart * strips.len() as f64;
     let rate = "rate, as a part of the row's median (the line)";
     let latency = format!("{}, logarithmic", along.percentile);
     let marks = html! {
         (layout.numbers())
+        (lines(&layout, strips.len(), rates.at(1.0), apart))
+        (lines(&layout, strips.len(), HEIGHT, apart))
         @for strip in &strips { (strip) }
         (path("n", cross(Path::new(), [LEFT - 100.0, y + 6.0], 5.0)))
         (text([LEFT - 92.0, y + 10.0], "s", "does not count"))
@@ -65,9 +66,11 @@ pub(super) fn draw(along: &Along) -> Body {
     Body { height: y + 38.0, marks }
 }
 
-/// The same for all rows, so that one is seen beside the other.
+/// The same for all rows, so that one is seen beside the other. What is known of a row beside its name may be that it was overloaded: where
+/// others are not, it is at the edge of their scale.
 fn scales(along: &Along) -> [Scale; 2] {
-    let pairs = || along.rows.iter().flat_map(|row| &row.starts).flat_map(|start| &start.windows);
+    let is_plain = |row: &&OfRow<Pair>| row.note.is_none() || along.rows.iter().all(|row| row.note.is_some());
+    let pairs = || along.rows.iter().filter(is_plain).flat_map(|row| &row.starts).flat_map(|start| &start.windows);
     let [least, most] = RATES_SHOWN;
     let rates = pairs().filter_map(|pair| pair.rate).map(|rate| rate.clamp(least, most));
     let [low, high] = rates.fold([0.95, 1.05], |[low, high], rate| [f64::min(low, rate), f64::max(high, rate)]);

@@ -5,7 +5,7 @@
 //! attributes shows them in light, dark and forced colours, that every mark has a title, and that names are escaped, whatever they hold.
 //! No library was found that does all four; maud escapes, and the rest is arithmetic.
 //!
-//! Elements have an end tag each, so that what is HTML is XML as well.
+//! Elements have an end tag each or end in `/>`, so that what is HTML is XML as well.
 
 mod along;
 mod cpu;

@@ -60,7 +60,9 @@ fn line(line: &Line, [x, y]: [&Scale; 2], end: [f64; 2], name_y: f64) -> Markup 
     let Line { style, .. } = *line;
     let shape = (style + style / COLOURS) % SHAPES;
     let class = format!("c{} d{}", style % COLOURS, (style / COLOURS) % DASHES);
-    let places: Vec<[f64; 2]> = line.points.iter().map(|point| [x.at(point.nines), y.at(point.us)]).collect();
+    // Whole numbers along the axis, which are shorter and no less to be seen.
+    let places = line.points.iter().map(|point| [x.at(point.nines).round(), y.at(point.us)]);
+    let places: Vec<[f64; 2]> = places.collect();
     let middle = SAMPLE + SAMPLE_LENGTH / 2.0;
     let leader = Path::new().through(&[[end[0] + 5.0, end[1]], [SAMPLE - 3.0, name_y]]);
     // What comes next is longer than this, and nobody knows how much.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::{model::plot::{Columns, OfRow}, render::clean::clean};
 
 use super::{
-    frame::{LEFT, TOP, WIDTH, text},
+    frame::{LEFT, TOP, WIDTH, path, text},
     path::{Path, number},
     words::{isolated, shortened},
 };
@@ -16,6 +16,9 @@ const RIGHT: f64 = WIDTH - 64.0;
 const WIDEST: f64 = 14.0;
 /// Where the first strip begins, below the numbers of the starts.
 pub(super) const BELOW: f64 = TOP + 18.0;
+
+/// The scale is the same for all strips, and written beside one in so many.
+pub(super) const SCALE_EVERY: usize = 6;
 
 /// Where each start and window is.
 pub(super) struct Layout {
@@ -89,15 +92,23 @@ pub(super) fn strip<T>(layout: &Layout, row: &OfRow<T>, top: f64, height: f64, m
     html! {
         g transform={ "translate(" (number(LEFT)) " " (number(top)) ")" } {
             text class="e" x="-8" y=(number(height / 2.0 + 4.0)) {
-                title { (isolated(&row.label)) @if let Some(note) = &row.note { ": " (clean(note)) } }
+                // Not where it would say again what stands there.
+                @if name != row.label || row.note.is_some() {
+                    title { (isolated(&row.label)) @if let Some(note) = &row.note { ": " (clean(note)) } }
+                }
                 (name) @if row.note.is_some() { " *" }
             }
-            path class="g" d={ "M0 " (number(height)) "h" (number(layout.end())) } {}
             (marks)
             // Over the marks, as high as the strip, and seen by nobody but the pointer.
             g class="t" stroke-width=(number(height)) { @for title in &titles { (title) } }
         }
     }
+}
+
+/// A line below each of `count` strips, `height` high and `apart` from one to the next.
+pub(super) fn lines(layout: &Layout, count: usize, height: f64, apart: f64) -> Markup {
+    let below = |at: usize| BELOW + apart * at as f64 + height;
+    path("g", (0..count).fold(Path::new(), |path, at| path.at(LEFT, below(at)).right(layout.end())))
 }
 
 /// What the star beside a name means, of the rows that have one.

@@ -80,17 +80,13 @@ fn plots(contents: &Contents) -> Vec<Plot> {
     section(contents).plots
 }
 
-fn kind(plot: &Plot) -> &str {
-    plot.id.rsplit('-').next().unwrap_or_default()
-}
-
 #[test]
 fn each_kind_of_picture_is_drawn_as_it_was() {
     for plot in plots(&contents()) {
         insta::with_settings!({ omit_expression => true }, {
             // A line each element, so that a difference is found.
             let text = standalone(&plot).replace(STYLE, "(the style)").replace("><", ">\n<");
-            insta::assert_snapshot!(format!("svg_{}", kind(&plot)), text);
+            insta::assert_snapshot!(format!("svg_{}", plot.id), text);
         });
     }
 }

@@ -1,7 +1,5 @@
 //! Windows by latency: a band each row, of which a cell is the stronger the more requests are in it.
 
-use std::fmt::Write;
-
 use maud::{Markup, html};
 use terminal::numbers::{short, time};
 
@@ -10,7 +8,7 @@ use crate::model::plot::{Levels, OfRow, Windows};
 use super::{
     frame::{Body, LEFT, cross, note, path, rect, text},
     path::{Path, number},
-    strips::{BELOW, Layout, notes, strip},
+    strips::{BELOW, Layout, SCALE_EVERY, lines, notes, strip},
 };
 
 /// How high a bin is.
@@ -25,21 +23,22 @@ pub(super) fn draw(windows: &Windows) -> Body {
     let layout = Layout::of(&windows.starts);
     let bins = windows.edges_us.len().saturating_sub(1);
     let (band, ends) = (bins as f64 * BIN, [windows.edges_us.first(), windows.edges_us.last()]);
-    let mut y = BELOW;
+    let apart = band + FOOT + BETWEEN;
     let mut bands = Vec::new();
-    for row in &windows.rows {
+    for (at, row) in windows.rows.iter().enumerate() {
         let marks = html! {
             (cells(&layout, row, bins))
             (path("n", crosses(&layout, row, band)))
-            @for (end, height) in ends.iter().zip([band + 1.0, 8.0]) {
+            @for (end, height) in ends.iter().zip([band + 1.0, 8.0]).filter(|_| at % SCALE_EVERY == 0) {
                 @if let Some(us) = end { (text([layout.end() + 4.0, height], "s", &time(**us))) }
             }
         };
-        bands.push(strip(&layout, row, y, band + FOOT, &marks));
-        y += band + FOOT + BETWEEN;
+        bands.push(strip(&layout, row, BELOW + apart * at as f64, band + FOOT, &marks));
     }
+    let y = BELOW + apart * bands.len() as f64;
     let marks = html! {
         (layout.numbers())
+        (lines(&layout, bands.len(), band + FOOT, apart))
         @for band in &bands { (band) }
         (legend(&windows.levels, y + 6.0))
         @if let Some(said) = notes(&windows.rows) { (note(y + 32.0, &said)) }
@@ -70,10 +69,13 @@ fn legend(levels: &[f64], y: f64) -> Markup {
 fn cells(layout: &Layout, row: &OfRow<Levels>, bins: usize) -> Markup {
     let grid = Grid::of(layout, row, bins);
     let half = [layout.width / 2.0, BIN / 2.0].map(number);
+    // Columns of half a unit and less would be told apart by no decimal.
+    let scale = format!("{:.3}", layout.width);
+    let scale = scale.trim_end_matches('0').trim_end_matches('.');
     let paths = (1..=LEVELS).map(|level| (level, grid.path(level))).filter(|(_, path)| !path.is_empty());
     html! {
-        g class="z" transform={ "translate(" (half[0]) " " (half[1]) ")scale(" (format!("{:.2}", layout.width)) " " (number(BIN)) ")" } {
-            @for (level, path) in paths { path class=(format!("h{level}")) d=(path) {} }
+        g class="z" transform={ "translate(" (half[0]) " " (half[1]) ")scale(" (scale) " " (number(BIN)) ")" } {
+            @for (level, cells) in paths { (path(&format!("h{level}"), cells)) }
         }
     }
 }
@@ -98,37 +100,40 @@ impl Grid {
     }
 
     fn is(&self, column: usize, bin: usize, level: u8) -> bool {
-        self.columns.get(column).and_then(|cells| cells.get(bin)) == Some(&level)
+        self.columns.get(column).and_then(|cells| cells.get(bin)).is_some_and(|cell| *cell >= level)
     }
 
-    /// All cells of a level, as lines along the run or upwards, whichever is shorter to write.
-    fn path(&self, level: u8) -> String {
-        let mut along = String::new();
+    /// All cells of a level and of those above, which are drawn over it: so there are fewer gaps. They are lines along the run or upwards,
+    /// whichever is shorter to write.
+    fn path(&self, level: u8) -> Path {
+        let mut along = Path::new();
         for bin in 0..self.bins {
-            runs(self.columns.len(), |column| self.is(column, bin, level), |column, length| {
-                let _ = write!(along, "M{column} {bin}h{length}");
-            });
+            for (column, more) in runs(self.columns.len(), |column| self.is(column, bin, level)) {
+                along = along.at(column as f64, bin as f64).right(more as f64);
+            }
         }
-        let mut upwards = String::new();
+        let mut upwards = Path::new();
         for column in 0..self.columns.len() {
-            runs(self.bins, |bin| self.is(column, bin, level), |bin, length| {
-                let _ = write!(upwards, "M{column} {bin}v{length}");
-            });
+            for (bin, more) in runs(self.bins, |bin| self.is(column, bin, level)) {
+                upwards = upwards.at(column as f64, bin as f64).down(more as f64);
+            }
         }
-        if along.len() <= upwards.len() { along } else { upwards }
+        if along.length() <= upwards.length() { along } else { upwards }
     }
 }
 
-/// Calls `found` with the first of each run of those that are it, and how many follow.
-fn runs(count: usize, is_it: impl Fn(usize) -> bool, mut found: impl FnMut(usize, usize)) {
+/// The first of each run of those that are it, and how many follow.
+fn runs(count: usize, is_it: impl Fn(usize) -> bool) -> Vec<(usize, usize)> {
+    let mut runs = Vec::new();
     let mut at = 0;
     while at < count {
         let length = (at..count).take_while(|&next| is_it(next)).count();
         if length > 0 {
-            found(at, length - 1);
+            runs.push((at, length - 1));
         }
         at += length.max(1);
     }
+    runs
 }
 
 fn crosses(layout: &Layout, row: &OfRow<Levels>, band: f64) -> Path {
@@ -149,16 +154,14 @@ mod tests {
     #[test]
     fn runs_are_found_wherever_they_are() {
         let cells = [1, 1, 0, 1, 0, 0, 1, 1, 1];
-        let mut found = Vec::new();
-        runs(cells.len(), |at| cells[at] == 1, |at, more| found.push((at, more)));
-        assert_eq!(found, [(0, 1), (3, 0), (6, 2)]);
+        assert_eq!(runs(cells.len(), |at| cells[at] == 1), [(0, 1), (3, 0), (6, 2)]);
     }
 
     #[test]
     fn the_shorter_way_to_write_cells_is_taken() {
-        let along = Grid { columns: vec![vec![0, 4, 0]; 5], bins: 3 };
-        assert_eq!((along.path(4).as_str(), along.path(3).as_str()), ("M0 1h4", ""));
+        let along = Grid { columns: vec![vec![0, 3, 0]; 5], bins: 3 };
+        assert_eq!((along.path(3).into_text().as_str(), along.path(4).is_empty()), ("M0 1h4", true));
         let upwards = Grid { columns: vec![vec![2, 2, 2], vec![]], bins: 3 };
-        assert_eq!(upwards.path(2), "M0 0v2");
+        assert_eq!(upwards.path(1).into_text(), "M0 0v2");
     }
 }
