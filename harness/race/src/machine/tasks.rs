@@ -88,10 +88,7 @@ impl Modes {
     }
 
     fn with(self, other: Self, of: fn(u64, u64) -> u64) -> Self {
-        Self {
-            user_ns: of(self.user_ns, other.user_ns),
-            system_ns: of(self.system_ns, other.system_ns),
-        }
+        Self { user_ns: of(self.user_ns, other.user_ns), system_ns: of(self.system_ns, other.system_ns) }
     }
 }
 

@@ -24,7 +24,11 @@ pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
         windows().count(),
     );
     let title = format!("Rate and {percentile}{} along the run", all.of_stream());
-    Some(Sketch { title, description, drawn: Drawn::Along(Along { starts: all.columns(), percentile, rows }) })
+    Some(Sketch {
+        title,
+        description,
+        drawn: Drawn::Along(Along { starts: all.columns(), percentile, rows }),
+    })
 }
 
 fn along(all: &All<'_>, row: usize) -> OfRow<Pair> {
@@ -40,5 +44,9 @@ fn along(all: &All<'_>, row: usize) -> OfRow<Pair> {
         rate: window.rate.zip(median).map(|(rate, median)| rate / median),
         us: window.percentile.map(|time| time.ns() as f64 / 1000.0),
     };
-    OfRow { label: all.label(row).to_owned(), note: all.note(row), starts: starts(all, row, of_window) }
+    OfRow {
+        label: all.label(row).to_owned(),
+        note: all.note(row),
+        starts: starts(all, row, &[all.percentile], of_window),
+    }
 }
