@@ -1,67 +1,39 @@
-//! Reports: one plain [`Report`] made from records, and small renderers of it.
+//! Reports: one plain [`model::Report`] made from records, and small renderers of it.
 //!
 //! A report is a pure function of a results folder; nothing is ever computed from a report.
 
 // A print macro panics where nothing can be written: `terminal::streams` is the one way.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
-// What counts, and what it comes to.
-mod kept;
-mod middle;
-mod times;
+// From what was measured to what follows from it.
+mod conclusions;
+mod counts;
+mod numbers;
 
-pub mod compared;
-mod entered;
-pub mod pairs;
+// The same as plain values, and how they are made.
+pub mod model;
+mod section;
+mod tables;
+mod whole;
 
-// What follows for one scenario.
-mod analysis;
-mod carried;
-mod findings;
-pub mod itself;
-mod more;
+// How they are shown.
+pub mod render;
 
-// What must be known beside it.
-mod disturbance;
-mod instrument;
-mod notes;
-mod offered;
-mod workers;
-
-// How it is shown.
-mod figures;
-pub mod headlines;
-pub mod section;
-mod support;
-pub mod table;
-
-pub mod conclusions;
-
-mod conformance;
-mod rows;
-
-mod code_span;
-pub use code_span::code_span;
-
-mod markdown;
-mod summary;
-
-pub mod published;
-pub mod reservation;
-
+// The files that are made from them, and which of them are published.
 pub mod pages;
-
-pub mod check;
-pub mod publish;
 
 use std::io;
 
-use conclusions::Report;
 use race::records::folder::{Contents, Folder, FolderError};
+
+pub use conclusions::{itself, pairs};
+pub use counts::compared;
+pub use render::code_span::code_span;
+pub use whole::of;
 
 /// The whole report of a run in Markdown.
 pub fn markdown(contents: &Contents) -> String {
-    markdown::whole(&Report::new(contents))
+    render::markdown::report(&of(contents))
 }
 
 /// Renders a folder's report into it; returns the text.
@@ -75,11 +47,10 @@ pub fn write(folder: &Folder) -> Result<String, FolderError> {
     Ok(text)
 }
 
-/// The part of a report that a person at a terminal wants: the tables, without the description of the host.
+/// The part of a report that a person at a terminal wants: the answers and the tables, without the description of the host.
 pub fn for_terminal(markdown: &str) -> &str {
-    let end = markdown.find(markdown::HOST_HEADING).unwrap_or(markdown.len());
-    let start = markdown.find("\n## ").unwrap_or(0);
-    markdown.get(start..end).unwrap_or(markdown).trim()
+    let end = markdown.find("\n## The host").unwrap_or(markdown.len());
+    markdown.get(..end).unwrap_or(markdown).trim()
 }
 
 #[cfg(test)]

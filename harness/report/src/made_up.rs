@@ -13,7 +13,7 @@ use race::{
     },
 };
 
-use crate::section::Section;
+use crate::{model::Section, section};
 
 /// A run of `names` under the scenario `name`, with so many rounds in each of so many starts.
 pub(crate) fn raced(
@@ -69,15 +69,20 @@ pub(crate) fn only_scenario(contents: &Contents) -> &Scenario {
 
 /// What is said of it.
 pub(crate) fn section(contents: &Contents) -> Section {
-    Section::new(only_scenario(contents), contents)
+    section::of(only_scenario(contents), contents).0
 }
 
-/// The cell of `row` under `heading`.
+/// What is found of it, in sentences.
+pub(crate) fn findings(contents: &Contents) -> Vec<String> {
+    section(contents).findings.into_iter().map(|said| said.text).collect()
+}
+
+/// The cell of `row` under `heading`, in the first table that has it.
 pub(crate) fn cell(section: &Section, row: &str, heading: &str) -> String {
-    let found = section.tables.iter().find_map(|table| {
-        let column = table.columns.iter().position(|column| column == heading)?;
-        let row = table.rows.iter().find(|cells| cells[0] == row)?;
-        Some(row[column].clone())
+    let found = section.tables().find_map(|table| {
+        let column = table.columns.iter().position(|column| column.heading == heading)?;
+        let (_, cells) = table.lines().find(|(_, cells)| cells[0].text == row)?;
+        Some(cells[column].whole_text())
     });
-    found.unwrap_or_else(|| panic!("no cell of {row} under {heading} in {:?}", section.tables))
+    found.unwrap_or_else(|| panic!("no cell of {row} under {heading} in {section:#?}"))
 }

@@ -1,82 +1,93 @@
-//! One scenario's part of a report: its tables, and what may be concluded from them.
-
-use std::time::Duration;
+//! One scenario's part of a report, put together from its tables, its plots and what may be concluded from them.
 
 use race::{
     plan::{run_plan::STARTS_FOR_PLACES, scenario::Scenario},
     records::folder::Contents,
 };
 
-use crate::{conclusions::{analysis::Analysis, disturbance::{self, gate_line}, findings, instrument, itself::{Itself, both}, more, notes::notes, offered}, counts::{entered::{Entered, ranked_stream}, kept::lines}, headlines::{self, Headlines}, table::{Table, Tables, unit_of}};
+use crate::{
+    conclusions::{
+        analysis::Analysis,
+        answer,
+        disturbance::{self, gate_line},
+        field::Field,
+        findings, instrument,
+        itself::{Itself, both},
+        more,
+        notes::notes,
+        objectives::{Choice, Objective},
+        offered,
+    },
+    counts::{entered::Entered, kept::lines},
+    model::{Said, Section},
+    tables::{choices, costs, figures, pairs, times},
+};
 
-/// One scenario's tables and conclusions.
-#[derive(Clone, Debug)]
-pub struct Section {
-    /// The scenario's name.
-    pub name: String,
-    /// What a reader wants to know.
-    pub question: String,
-    /// The load, on which CPUs, and which windows count.
-    pub load: Vec<String>,
-    /// Why there are no places, or what else must be known before reading a table.
-    pub caveats: Vec<String>,
-    /// The figures of each stream, and what they took.
-    pub tables: Vec<Table>,
-    /// What must be known of single rows.
-    pub notes: Vec<String>,
-    /// What is true, and how surely.
-    pub findings: Vec<String>,
-    /// Each row in one figure, without the second server of the row that is compared with itself.
-    pub headlines: Headlines,
+/// The section, and what the scenario says of each objective.
+pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices::OfScenario) {
+    let lines = lines(scenario, contents);
+    let gate = gate_line(scenario, contents, &lines);
+    let disturbances = disturbance::findings(scenario, contents, &lines);
+    let unranked = without_places(scenario, contents);
+    let is_ranked = unranked.is_empty();
+    let was_measured = lines.iter().any(|line| line.starts.iter().any(|start| !start.measured.is_empty()));
+
+    // The distributions of one row after another, of which only percentiles are kept.
+    let rows: Vec<Entered<'_>> = lines.into_iter().map(|line| Entered::new(scenario, line)).collect();
+    let analysis = Analysis::new(scenario, &rows);
+    let field = Field { scenario, contents, rows: &rows, analysis: &analysis, is_ranked };
+    let choose = |objective: &Objective| match is_ranked {
+        true => objective.choose(scenario, contents, &rows, &analysis),
+        false => Choice::NotCompared,
+    };
+    let chosen = (scenario.name.clone(), Objective::ALL.iter().map(choose).collect());
+
+    let unit = field.unit_of(rows.first().map_or(0, |row| row.ranked_stream));
+    let of_row = |(row, entered): (usize, &Entered<'_>)| {
+        let known = (&analysis.loads[row], analysis.usable_starts[row]);
+        let said = notes(scenario, entered, contents, known, unit);
+        (!said.is_empty()).then(|| format!("{}: {said}", entered.line.label()))
+    };
+    let (caveat, line) = match gate {
+        Some(gate) if gate.is_raised => (Some(gate.text), None),
+        gate => (None, gate.map(|gate| gate.text)),
+    };
+    let concluded = concluded(&field).into_iter();
+    let section = Section {
+        name: scenario.name.clone(),
+        question: scenario.question.clone(),
+        answer: answer::of(&field),
+        load: offered::describe(scenario, contents).into_iter().chain(line).collect(),
+        caveats: unranked.into_iter().chain(caveat).collect(),
+        figures: was_measured.then(|| figures::of(&field)),
+        beneath: if was_measured { beneath(&field) } else { Vec::new() },
+        plots: Vec::new(),
+        notes: rows.iter().enumerate().filter_map(of_row).collect(),
+        findings: choices::sentences(&chosen)
+            .into_iter()
+            .map(Said::from)
+            .chain(concluded)
+            .chain(disturbances)
+            .collect(),
+    };
+    (section, chosen)
 }
 
-impl Section {
-    pub(crate) fn new(scenario: &Scenario, contents: &Contents) -> Self {
-        let lines = lines(scenario, contents);
-        let gate = gate_line(scenario, contents, &lines);
-        let disturbances = disturbance::findings(scenario, contents, &lines);
-        let unranked = without_places(scenario, contents);
-        let ranked = unranked.is_empty();
-        let was_measured =
-            lines.iter().any(|line| line.starts.iter().any(|start| !start.measured.is_empty()));
-
-        // The distributions of one row after another, of which only percentiles are kept.
-        let rows: Vec<Entered<'_>> = lines.into_iter().map(|line| Entered::new(scenario, line)).collect();
-        let analysis = Analysis::new(scenario, &rows);
-        let unit = unit_of(&rows, &analysis, ranked_stream(scenario));
-        let whole = Duration::try_from_secs_f64(contents.run.time.starts_s).unwrap_or_default();
-        let tables = Tables { scenario, rows: &rows, analysis: &analysis, ranked, whole };
-
-        let of_row = |(row, entered): (usize, &Entered<'_>)| {
-            let said =
-                notes(scenario, entered, contents, (&analysis.loads[row], analysis.usable_starts[row]), unit);
-            (!said.is_empty()).then(|| format!("{}: {said}", entered.line.label()))
-        };
-        let (caveat, line) = match gate {
-            Some(gate) if gate.is_raised => (Some(gate.text), None),
-            gate => (None, gate.map(|gate| gate.text)),
-        };
-        Self {
-            name: scenario.name.clone(),
-            question: scenario.question.clone(),
-            load: offered::describe(scenario, contents).into_iter().chain(line).collect(),
-            caveats: unranked.into_iter().chain(caveat).collect(),
-            tables: if was_measured { tables.all() } else { Vec::new() },
-            notes: rows.iter().enumerate().filter_map(of_row).collect(),
-            findings: concluded(scenario, &rows, &analysis, ranked).into_iter().chain(disturbances).collect(),
-            headlines: headlines::of(scenario, &rows, &analysis, ranked),
-        }
-    }
+fn beneath(field: &Field<'_>) -> Vec<crate::model::Table> {
+    let streams = (0..field.scenario.streams.len()).map(|stream| times::of(field, stream));
+    streams.chain([costs::of(field)]).chain(pairs::of(field)).collect()
 }
 
-fn concluded(scenario: &Scenario, rows: &[Entered<'_>], analysis: &Analysis, ranked: bool) -> Vec<String> {
-    let mut findings = findings::draw(scenario, analysis, ranked);
-    findings.extend(Itself::among(scenario, rows).iter().flat_map(Itself::findings));
+fn concluded(field: &Field<'_>) -> Vec<Said> {
+    let Field { scenario, rows, analysis, is_ranked, .. } = *field;
+    let mut concluded: Vec<Said> = findings::draw(analysis, is_ranked).into_iter().map(Said::from).collect();
+    concluded.extend(Itself::among(scenario, rows).iter().flat_map(Itself::findings));
     let twins = both(rows).filter(|&(row, _)| !analysis.loads[row].is_overloaded());
-    findings.extend(more::finding(analysis, twins, scenario.rounds).filter(|_| ranked));
+    let more = more::finding(analysis, twins, scenario.rounds).filter(|_| is_ranked);
+    concluded.extend(more.map(Said::from));
     let windows = rows.iter().map(|row| (row.line.label(), row.line.measured().collect()));
-    findings.extend(instrument::findings(&windows.collect::<Vec<_>>()));
-    findings
+    concluded.extend(instrument::findings(&windows.collect::<Vec<_>>()));
+    concluded
 }
 
 /// Why a table gives no places.

@@ -8,7 +8,7 @@ use race::{
     plan::scenario::Pacing,
     records::{
         conformance::{Conformance, RowConformance, Score, Status},
-        folder::Failure,
+        folder::{Contents, Failure, RunRecord},
         log::Measurements,
         window::Measured,
     },
@@ -133,14 +133,33 @@ fn without_records_a_report_claims_nothing() {
     assert!(text.contains("**0 of 6 starts were finished.**"), "{text}");
     assert_eq!(text.matches("**No start was finished.**").count(), 3, "{text}");
     assert!(!text.contains("place |") && !text.contains("Findings"), "{text}");
+    assert_eq!(text.matches("**Nothing can be said: no controlled row was measured.**").count(), 6, "{text}");
 }
 
 #[test]
-fn a_terminal_is_shown_the_tables_without_the_host() {
+fn a_terminal_is_shown_the_answers_and_the_tables_without_the_host() {
     let text = markdown(&contents());
     let shown = for_terminal(&text);
-    assert!(shown.starts_with("## simple-throughput") && shown.contains("| rayon-offload"), "{shown}");
+    assert!(shown.contains("| if you want") && shown.contains("| rayon-offload"), "{shown}");
     assert!(!shown.contains("## The host"), "{shown}");
+}
+
+#[test]
+fn deviations_have_a_page_of_their_own() {
+    insta::assert_snapshot!(render::markdown::deviations(&of(&contents())).unwrap());
+    let nobody_asked = Contents { run: RunRecord { conformance: None, ..contents().run }, ..contents() };
+    assert_eq!(render::markdown::deviations(&of(&nobody_asked)), None);
+}
+
+#[test]
+fn every_line_of_a_table_fits_a_page() {
+    let scenarios =
+        [("simple-throughput", 1), ("simple-latency", 1), ("mixed", 1)].map(|(name, n)| scenario(name, n));
+    let text = markdown(&run(default_rows(), scenarios.into(), 6, measured));
+    let tables = || text.lines().filter(|line| line.starts_with('|'));
+    assert!(tables().count() > 60, "{text}");
+    let wide: Vec<&str> = tables().filter(|line| line.chars().count() > 110).collect();
+    assert!(wide.is_empty(), "{}", wide.join("\n"));
 }
 
 #[test]
@@ -148,7 +167,8 @@ fn the_summary_of_the_default_field_fits_a_page() {
     let scenarios =
         [("simple-throughput", 1), ("simple-latency", 1), ("mixed", 1)].map(|(name, n)| scenario(name, n));
     let contents = run(default_rows(), scenarios.into(), 6, measured);
-    let summary = summary::of(&Report::new(&contents));
+    let summary = render::summary::of(&of(&contents));
     assert!(summary.lines().all(|line| line.chars().count() <= 110), "{summary}");
+    assert!(summary.lines().count() <= 30, "{summary}");
     insta::assert_snapshot!(summary);
 }

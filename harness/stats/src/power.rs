@@ -73,6 +73,27 @@ pub fn detectable_log(stdev: f64, starts: usize, alpha: f64, power: f64) -> Opti
     Some(high * stdev / (starts as f64).sqrt())
 }
 
+/// The fewest starts in which a true log ratio of `log` is found with probability `power`, where log ratios of starts have the
+/// standard deviation `stdev`; `alpha` as in [`detectable_log`]. `None` where a million would not do.
+pub fn starts_for(stdev: f64, log: f64, alpha: f64, power: f64) -> Option<usize> {
+    const MOST: usize = 1_000_000;
+    let finds = |starts| detectable_log(stdev, starts, alpha, power).is_some_and(|found| found <= log.abs());
+    let mut enough = 2;
+    while !finds(enough) {
+        enough *= 2;
+        if enough > MOST {
+            return None;
+        }
+    }
+    // Detectable differences shrink with every start.
+    let (mut few, mut enough) = (enough / 2, enough);
+    while enough - few > 1 {
+        let middle = usize::midpoint(few, enough);
+        if finds(middle) { enough = middle } else { few = middle }
+    }
+    Some(enough)
+}
+
 /// The approximation `(t_alpha + t_power) s / sqrt(n)` of [`detectable_log`], by which designs are often planned.
 pub fn sum_of_quantiles_log(stdev: f64, starts: usize, alpha: f64, power: f64) -> Option<f64> {
     let t = StudentT::new(starts.checked_sub(1)?)?;
@@ -152,6 +173,18 @@ mod tests {
             .count();
         // 2,800 expected, with a standard deviation of 29.
         assert!((2_690..2_910).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn the_fewest_starts_for_a_difference_are_those_that_find_it_and_no_fewer() {
+        for (stdev, log) in [(1.0, 1.0), (0.1, -0.02), (0.3, 0.29), (1e-3, 5.0)] {
+            let starts = starts_for(stdev, log, 0.05 / 15.0, POWER).expect("it can be found");
+            let found =
+                |starts| detectable_log(stdev, starts, 0.05 / 15.0, POWER).expect("two starts") <= log.abs();
+            assert!(found(starts) && (starts == 2 || !found(starts - 1)), "{stdev}, {log}: {starts}");
+        }
+        assert_eq!(starts_for(1.0, 1e-9, 0.05, POWER), None);
+        assert_eq!(starts_for(1.0, 0.0, 0.05, POWER), None);
     }
 
     #[test]

@@ -176,7 +176,8 @@ fn start(program: &Program, setting: &Setting, value: u64) -> Result<Outcome, St
 
 /// Whether the system, or the allocator, ended the server by a signal: itself, or one of its processes, as it then says.
 fn is_by_signal(ended: &str, stderr: &[String]) -> bool {
-    let is_process = |line: &String| line.starts_with("error: worker ") && line.contains(" was ended by signal ");
+    let is_process =
+        |line: &String| line.starts_with("error: worker ") && line.contains(" was ended by signal ");
     ended.contains("signal") || stderr.iter().any(is_process)
 }
 

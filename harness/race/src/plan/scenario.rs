@@ -20,6 +20,10 @@ pub struct Scenario {
     pub name: String,
     /// What a reader wants to know.
     pub question: String,
+    /// What may be said of a row that has the best figure, as in `Fastest for cheap requests beside expensive ones`; something
+    /// general where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<String>,
     /// Whether the scenario is left out unless it is named.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_request: bool,

@@ -13,7 +13,11 @@ use stats::{
     places::{Place, Standing, places, places_where_both_agree},
 };
 
-use crate::counts::{carried::RowLoad, compared::{Compared, ranked}, entered::Entered};
+use crate::counts::{
+    carried::RowLoad,
+    compared::{Compared, ranked},
+    entered::Entered,
+};
 
 /// The rows of one tier.
 #[derive(Clone, Debug)]

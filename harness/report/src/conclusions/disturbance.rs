@@ -15,7 +15,10 @@ use stats::{
     gate::{STEAL_TICK, STEPS},
 };
 
-use crate::counts::kept::{Line, gate_of};
+use crate::{
+    counts::kept::{Line, gate_of},
+    model::Said,
+};
 
 /// So many of those who took most are named.
 const NAMED: usize = 5;
@@ -61,8 +64,20 @@ pub(crate) fn gate_line(scenario: &Scenario, contents: &Contents, lines: &[Line<
     Some(GateLine { text, is_raised })
 }
 
-/// What the others were dropped for; a window may be dropped for several things.
+/// What the windows of a line that do not count were dropped for: `foreign tasks 3`; empty where there are none.
+pub(crate) fn dropped_cell(contents: &Contents, line: &Line<'_>) -> String {
+    let gate = gate_of(contents);
+    gate.map_or_else(String::new, |gate| causes_of(&gate, std::slice::from_ref(line)))
+}
+
+/// What the others were dropped for.
 fn dropped_for(gate: &GateRecord, lines: &[Line<'_>]) -> String {
+    let causes = causes_of(gate, lines);
+    if causes.is_empty() { String::new() } else { format!("; dropped for {causes}") }
+}
+
+/// Each cause with the number of windows; a window may be dropped for several things.
+fn causes_of(gate: &GateRecord, lines: &[Line<'_>]) -> String {
     let mut by_cause: BTreeMap<String, usize> = BTreeMap::new();
     for window in lines.iter().flat_map(Line::dropped) {
         let Some(measured) = window.valid() else {
@@ -76,7 +91,7 @@ fn dropped_for(gate: &GateRecord, lines: &[Line<'_>]) -> String {
     let mut by_cause: Vec<(String, usize)> = by_cause.into_iter().collect();
     by_cause.sort_by_key(|(_, count)| Reverse(*count));
     let causes: Vec<String> = by_cause.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
-    if causes.is_empty() { String::new() } else { format!("; dropped for {}", causes.join(", ")) }
+    causes.join(", ")
 }
 
 fn even_so(gate: &GateRecord) -> String {
@@ -96,8 +111,9 @@ pub(crate) fn kept_cell(line: &Line<'_>) -> String {
 }
 
 /// Whether windows of some rows were dropped more often than those of others, and who took the CPUs' time.
-pub(crate) fn findings(scenario: &Scenario, contents: &Contents, lines: &[Line<'_>]) -> Vec<String> {
-    shares_differ(lines).into_iter().chain(takers(scenario, contents)).collect()
+pub(crate) fn findings(scenario: &Scenario, contents: &Contents, lines: &[Line<'_>]) -> Vec<Said> {
+    let differ = shares_differ(lines).map(Said::warning);
+    differ.into_iter().chain(takers(scenario, contents)).collect()
 }
 
 /// Rows whose share of kept windows is not that of the others.
@@ -115,7 +131,7 @@ fn shares_differ(lines: &[Line<'_>]) -> Option<String> {
         .collect();
     (!differing.is_empty()).then(|| {
         format!(
-            "**Kept shares differ by more than chance** (Fisher's test, {:.0}% over all rows): {}. The machine was not the same \
+            "Kept shares differ by more than chance (Fisher's test, {:.0}% over all rows): {}. The machine was not the same \
              for these rows as for the others.",
             100.0 * fisher::ALPHA,
             differing.join(", ")
@@ -124,7 +140,7 @@ fn shares_differ(lines: &[Line<'_>]) -> Option<String> {
 }
 
 /// Who took most of the server's CPUs' time beside those who take part, over all windows, those that do not count among them.
-fn takers(scenario: &Scenario, contents: &Contents) -> Option<String> {
+fn takers(scenario: &Scenario, contents: &Contents) -> Option<Said> {
     let windows = contents.measurements.complete.iter().flat_map(|start| &start.windows);
     let own = windows.filter(|window| window.scenario == scenario.name);
     let measured: Vec<&Measured> = own.filter_map(|window: &WindowRecord| window.measured.as_ref()).collect();
@@ -155,10 +171,12 @@ fn takers(scenario: &Scenario, contents: &Contents) -> Option<String> {
         parts[0] = format!("{}, most of it {}", parts[0], named.join(", "));
     }
     parts.push(format!("the hypervisor took {}", percent(stolen)));
-    if unexplained > UNEXPLAINED {
-        parts.push(format!("**nothing explains {} in which they were busy**", percent(unexplained)));
+    let is_warning = unexplained > UNEXPLAINED;
+    if is_warning {
+        parts.push(format!("nothing explains {} in which they were busy", percent(unexplained)));
     }
-    Some(format!("Over all windows, those that do not count among them: {}.", parts.join("; ")))
+    let text = format!("Over all windows, those that do not count among them: {}.", parts.join("; "));
+    Some(Said { text, is_warning })
 }
 
 /// The time of the server's CPUs in a window's stretch.
@@ -187,7 +205,7 @@ mod tests {
             "windows count in which others took up to 1% of the server's CPUs: 69 of 72 (96%); dropped for foreign tasks 3"
         );
         assert_eq!(cell(&section, "rayon-offload", "kept"), "96%");
-        assert!(section.findings.iter().all(|finding| !finding.contains("Kept shares")));
+        assert!(section.findings.iter().all(|finding| !finding.text.contains("Kept shares")));
     }
 
     #[test]
@@ -218,9 +236,10 @@ mod tests {
             _ => around(800),
         });
         let section = section(&contents);
-        let said: Vec<_> = section.findings.iter().filter(|it| it.contains("Kept shares differ")).collect();
+        let said: Vec<_> =
+            section.findings.iter().filter(|it| it.text.contains("Kept shares differ")).collect();
         assert_eq!(said.len(), 1, "{:?}", section.findings);
-        assert!(said[0].contains("rayon-offload 25% (p = "), "{said:?}");
+        assert!(said[0].is_warning && said[0].text.contains("rayon-offload 25% (p = "), "{said:?}");
         assert_eq!(cell(&section, "rayon-offload", "kept"), "25%");
         // Without half of its windows it has no place, and nobody has one among survivors.
         assert_eq!(cell(&section, "work-stealing", "place"), "1-2");
@@ -234,7 +253,7 @@ mod tests {
         });
         let section = section(&contents);
         assert_eq!(cell(&section, "rayon-offload", "p99, us"), "1,195 [1,195, 1,195]");
-        assert_eq!(cell(&section, "rayon-offload", "ungated p99, us"), "11,878");
+        assert_eq!(cell(&section, "rayon-offload", "ungated simple p99, us"), "11,878");
     }
 
     #[test]
@@ -252,10 +271,11 @@ mod tests {
             measured
         });
         let finding = section(&contents).findings.pop().unwrap();
+        assert!(finding.is_warning);
         assert_eq!(
-            finding,
+            finding.text,
             "Over all windows, those that do not count among them: others took 0.80% of the server's CPUs, most of it \
-             kdamond.0 0.50%, a 0.10%, b 0.10%; the hypervisor took 0.47%; **nothing explains 2.50% in which they were busy**."
+             kdamond.0 0.50%, a 0.10%, b 0.10%; the hypervisor took 0.47%; nothing explains 2.50% in which they were busy."
         );
     }
 }

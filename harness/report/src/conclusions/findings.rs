@@ -1,20 +1,13 @@
-//! What may be concluded from a table, in sentences: which rows are told apart and by how much, which are not, and how
-//! small a difference could have been seen.
+//! What may be concluded from a table, in sentences: which rows cannot be told apart, and which have no place.
 
-use race::plan::scenario::Scenario;
-use stats::{
-    decide::{Decision, FEWEST_STARTS, Pair},
-    rank::Direction,
-    ratio::Interval,
-};
+use stats::decide::{Decision, FEWEST_STARTS, Pair};
 
-use crate::{conclusions::analysis::{Analysis, Family, direction}, tables::numbers::ratio, headlines::figure_of};
+use crate::conclusions::analysis::{Analysis, Family};
 
-/// The conclusions, the largest difference first.
-pub(crate) fn draw(scenario: &Scenario, analysis: &Analysis, ranked: bool) -> Vec<String> {
+/// The conclusions; none where there are no places.
+pub(crate) fn draw(analysis: &Analysis, ranked: bool) -> Vec<String> {
     let mut findings = Vec::new();
     if ranked {
-        findings.extend(analysis.families.iter().flat_map(|family| differences(scenario, analysis, family)));
         findings.extend(analysis.families.iter().filter_map(|family| ties(analysis, family)));
         findings.extend(instrument_visible(analysis));
         let unplaced = analysis.unplaced();
@@ -29,63 +22,24 @@ pub(crate) fn draw(scenario: &Scenario, analysis: &Analysis, ranked: bool) -> Ve
     findings
 }
 
-/// One sentence for each pair that is told apart, with the better row first.
-fn differences(scenario: &Scenario, analysis: &Analysis, family: &Family) -> Vec<String> {
-    let figure = figure_of(scenario);
-    let mut told_apart: Vec<(f64, String)> = family
-        .decisions
-        .pairs
-        .iter()
-        .filter_map(|pair| {
-            let Decision::Differ { larger } = pair.decision else { return None };
-            let contrast = pair.contrast.as_ref()?;
-            let smaller = if larger == pair.first { pair.second } else { pair.first };
-            let (better, worse) = match direction(scenario) {
-                Direction::HigherIsBetter => (larger, smaller),
-                Direction::LowerIsBetter => (smaller, larger),
-            };
-            // The ratio of the better row to the worse one, whichever of them came first.
-            let turned = |ratio: f64| if better == pair.first { ratio } else { 1.0 / ratio };
-            let shown = ratio(turned(contrast.ratio()));
-            let bracketed = |interval: &Interval| {
-                let (low, high) = (turned(interval.low), turned(interval.high));
-                format!(" [{}, {}]", ratio(low.min(high)), ratio(low.max(high)))
-            };
-            let simultaneous = family.decisions.simultaneous(pair);
-            let interval = simultaneous.as_ref().map(bracketed).unwrap_or_default();
-            // Holm's procedure judges a pair at another level than that at which all intervals hold at once.
-            let undecided = simultaneous.filter(|interval| interval.contains(1.0));
-            let judged = undecided.and_then(|_| family.decisions.judged(pair));
-            let judged = judged.map(|interval| format!(" (judged in its turn:{})", bracketed(&interval)));
-            let judged = judged.unwrap_or_default();
-            let (better, worse) = (&analysis.labels[better], &analysis.labels[worse]);
-            let sentence = format!("{better} has {shown}{interval} of the {figure} of {worse}{judged}.");
-            Some((contrast.mean_log.abs(), sentence))
-        })
-        .collect();
-    told_apart.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    told_apart.into_iter().map(|(_, sentence)| sentence).collect()
-}
+/// Pairs that are named one by one; what is beyond is in the table of pairs.
+const NAMED: usize = 6;
 
-/// One sentence for all pairs of a tier that are not, with how large a difference would have been found.
+/// One sentence for all pairs of a tier that cannot be told apart.
 fn ties(analysis: &Analysis, family: &Family) -> Option<String> {
-    let alike: Vec<&Pair> = family
-        .decisions
-        .pairs
-        .iter()
-        .filter(|pair| matches!(pair.decision, Decision::Alike | Decision::OnlyBounded))
-        .collect();
+    let is_tie = |pair: &&Pair| matches!(pair.decision, Decision::Alike | Decision::OnlyBounded);
+    let alike: Vec<&Pair> = family.decisions.pairs.iter().filter(is_tie).collect();
+    let judged = family.decisions.family;
     let name = |row: usize| analysis.labels[row].as_str();
-    let shown: Vec<String> = alike
-        .iter()
-        .map(|pair| {
-            let found = family.decisions.detectable(pair);
-            let found = found
-                .map_or_else(String::new, |found| format!(" (a ratio of {} would have been)", ratio(found)));
-            format!("{} and {}{found}", name(pair.first), name(pair.second))
-        })
-        .collect();
-    (!shown.is_empty()).then(|| format!("Cannot be told apart: {}.", shown.join("; ")))
+    let named = alike.iter().map(|pair| format!("{} and {}", name(pair.first), name(pair.second)));
+    match alike.len() {
+        0 => None,
+        count if count > NAMED => Some(format!("Cannot be told apart: {count} of {judged} pairs.")),
+        count => Some(format!(
+            "Cannot be told apart: {count} of {judged} pairs, {}.",
+            named.collect::<Vec<_>>().join("; ")
+        )),
+    }
 }
 
 /// One sentence for the pairs that the generator's lateness keeps from being told apart.
@@ -111,8 +65,8 @@ mod tests {
     };
 
     use crate::{
-        made_up::{around, cell, raced, section, windows},
-        section::Section,
+        made_up::{around, cell, findings, raced, section, windows},
+        model::{Cell, Section},
     };
 
     const ROWS: [&str; 4] = ["work-stealing", "rayon-offload", "fork-per-core", "single-thread"];
@@ -143,19 +97,21 @@ mod tests {
     }
 
     #[test]
-    fn differences_name_the_better_row_first_and_ties_and_what_chance_does_are_said() {
-        let findings = section(&run()).findings;
-        assert!(
-            findings[0].starts_with("rayon-offload has 0.2")
-                && findings[0].contains(" of the simple p99 of ")
-        );
-        assert!(
-            findings[2].starts_with("Cannot be told apart: fork-per-core and work-stealing (a ratio of 1.0")
-        );
-        assert!(findings[3].starts_with("A row against itself, 6 starts: ratio "), "{findings:#?}");
-        assert!(findings[3].contains("no difference is found, and a ratio of 1.0"), "{findings:#?}");
-        assert!(findings[4].starts_with("fork-per-core against itself by each figure"), "{findings:#?}");
-        assert!(findings[5].starts_with("What more would bring, by fork-per-core and"), "{findings:#?}");
+    fn objectives_ties_and_what_chance_does_are_said_in_this_order() {
+        let findings = findings(&run());
+        let begins = [
+            "By CPU a request no row can be told to be the best",
+            "Best by p99 of cheap ones: rayon-offload.",
+            "By memory no row can be told to be the best",
+            "Cannot be told apart: 1 of 3 pairs, fork-per-core and work-stealing.",
+            "A row against itself, 6 starts: ratio ",
+            "fork-per-core against itself by each figure",
+            "What more would bring, by fork-per-core and",
+        ];
+        for (finding, begin) in findings.iter().zip(begins) {
+            assert!(finding.starts_with(begin), "{finding}: {begin}");
+        }
+        assert!(findings[4].contains("no difference is found, and a ratio of 1.0"), "{findings:#?}");
     }
 
     #[test]
@@ -167,14 +123,17 @@ mod tests {
             "fork-per-core" => around(2_000 + 80 * [4, 1, 5, 2, 6, 0][wanted.start]),
             _ => around(2_000),
         });
-        let findings = section(&contents).findings;
-        let told = findings.iter().find(|finding| finding.starts_with("work-stealing has ")).unwrap();
+        let section = section(&contents);
+        let pairs = section.beneath.iter().find(|table| table.id == "pairs").unwrap();
+        let is_it = |row: &&[Cell]| row[0].text == "work-stealing" && row[1].text == "fork-per-core";
+        let told = pairs.lines().map(|(_, row)| row).find(is_it).unwrap();
         let interval = |text: &str| -> Vec<f64> {
             let inner = text.split('[').nth(1).unwrap().split(']').next().unwrap();
             inner.split(", ").map(|end| end.parse().unwrap()).collect()
         };
-        let (all, own) = told.split_once(" (judged in its turn:").unwrap();
-        assert!(interval(all)[0] < 1.0 && interval(all)[1] > 1.0 && interval(own)[1] < 1.0, "{told}");
+        let (all, own) = (interval(&told[2].whole_text()), interval(&told[3].text));
+        assert!(all[0] < 1.0 && all[1] > 1.0 && own[1] < 1.0, "{told:?}");
+        assert_eq!(told[4].text, "yes");
     }
 
     #[test]
@@ -182,10 +141,12 @@ mod tests {
         let section = section(&run());
         assert_eq!(places(&section), ["2-3", "1", "2-3", "4"]);
         assert!(section.notes.contains(&"single-thread: overloaded: 65 of 500/s of simple".to_owned()));
-        assert_eq!(["p95, us", "p99, us"].map(|of| cell(&section, "single-thread", of)), ["-", "overloaded"]);
-        assert_eq!(cell(&section, "single-thread", "achieved"), "13.0%");
-        assert!(section.findings.iter().all(|finding| !finding.contains("single-thread")));
-        assert!(section.headlines.rows.iter().any(|row| row.figure == "overloaded"));
+        let cells = ["p95, us", "simple p99, us"].map(|of| cell(&section, "single-thread", of));
+        assert_eq!(cells, ["-", "overloaded"]);
+        assert_eq!(cell(&section, "single-thread", "answered"), "13.0%");
+        assert_eq!(cell(&section, "single-thread", "notes"), "o");
+        assert!(section.findings.iter().all(|finding| !finding.text.contains("single-thread")));
+        assert!(section.answer.ends_with("; single-thread is overloaded."), "{}", section.answer);
     }
 
     #[test]
@@ -198,7 +159,11 @@ mod tests {
         // It may be better than both, or worse; overloaded rows are behind all the same.
         assert_eq!(places(&section), ["1-3", "-", "1-3", "3-4"]);
         let said = "Without a place, since windows of fewer than 6 starts count: rayon-offload; the places of others leave";
-        assert!(section.findings.iter().any(|finding| finding.starts_with(said)), "{:#?}", section.findings);
+        assert!(
+            section.findings.iter().any(|finding| finding.text.starts_with(said)),
+            "{:#?}",
+            section.findings
+        );
     }
 
     #[test]
@@ -211,11 +176,13 @@ mod tests {
         }
         let section = section(&contents);
         assert_eq!(places(&section), ["1-3", "1-3", "1-3", "4"]);
-        let said = section.findings.iter().find(|finding| finding.starts_with("Instrument visible")).unwrap();
+        let mut said = section.findings.iter().map(|finding| &finding.text);
+        let said = said.find(|finding| finding.starts_with("Instrument visible")).unwrap();
         assert!(
             said.contains("rayon-offload and work-stealing")
                 && said.contains("rayon-offload and fork-per-core")
         );
+        assert_eq!(cell(&section, "rayon-offload", "notes"), "i");
     }
 
     #[test]
@@ -223,7 +190,10 @@ mod tests {
         let section = section(&raced("mixed", &ROWS, (5, 2), measured));
         assert_eq!(section.caveats, ["Fewer than 6 starts: values and intervals, no places."]);
         assert!(!section.findings.is_empty(), "what the instrument found of itself is said all the same");
-        assert!(section.findings.iter().all(|finding| !finding.contains("rayon-offload")), "{section:#?}");
-        assert!(section.tables[0].columns.iter().all(|heading| heading != "place"));
+        assert!(
+            section.findings.iter().all(|finding| !finding.text.contains("rayon-offload")),
+            "{section:#?}"
+        );
+        assert!(section.tables().all(|table| table.column("place").is_none() && table.id != "pairs"));
     }
 }

@@ -4,6 +4,8 @@ use race::records::window::{Measured, SelfChecks, StreamRecord};
 use stats::Stationarity;
 use terminal::numbers::thousands;
 
+use crate::model::Said;
+
 /// The two sides of N = X (R + Z) may be this far apart over a row's windows.
 const CLOSED_LOOP_TOLERANCE: f64 = 0.05;
 
@@ -11,9 +13,9 @@ const CLOSED_LOOP_TOLERANCE: f64 = 0.05;
 pub(crate) type OfRow<'a> = (String, Vec<&'a Measured>);
 
 /// The worst over all windows, in a sentence or two.
-pub(crate) fn findings(rows: &[OfRow<'_>]) -> Vec<String> {
+pub(crate) fn findings(rows: &[OfRow<'_>]) -> Vec<Said> {
     let windows: Vec<&Measured> = rows.iter().flat_map(|(_, windows)| windows.iter().copied()).collect();
-    of_itself(&windows).into_iter().chain(closed_loop(rows)).collect()
+    of_itself(&windows).map(Said::from).into_iter().chain(closed_loop(rows)).collect()
 }
 
 fn of_itself(windows: &[&Measured]) -> Option<String> {
@@ -53,7 +55,7 @@ fn of_itself(windows: &[&Measured]) -> Option<String> {
 ///
 /// A row at a time, over all its windows: a single one is cut somewhere within requests, which the next one is as well, on the other
 /// side.
-fn closed_loop(rows: &[OfRow<'_>]) -> Option<String> {
+fn closed_loop(rows: &[OfRow<'_>]) -> Option<Said> {
     let sides: Vec<Sides<'_>> = rows.iter().filter_map(Sides::of).collect();
     let slots = sides.iter().map(|sides| sides.slots).max()?;
     let mean = |of: fn(&Sides<'_>) -> f64| sides.iter().map(of).sum::<f64>() / sides.len() as f64;
@@ -70,16 +72,17 @@ fn closed_loop(rows: &[OfRow<'_>]) -> Option<String> {
             100.0 * most
         ));
     }
+    let is_warning = !failing.is_empty();
     let failing: Vec<String> =
         failing.iter().map(|sides| format!("{} by {:.1}%", sides.label, 100.0 * sides.off)).collect();
     if !failing.is_empty() {
         said.push_str(&format!(
-            "; **N = X (R + Z) does not hold for {}**, where requests were in the server through whole windows, failed, or are not \
+            "; N = X (R + Z) does not hold for {}, where requests were in the server through whole windows, failed, or are not \
              accounted for",
             failing.join(", ")
         ));
     }
-    Some(said + ".")
+    Some(Said { text: said + ".", is_warning })
 }
 
 /// The two sides over one row's windows.
@@ -141,7 +144,7 @@ mod tests {
             with(0.02, 0.012, Stationarity::Trend { p: 0.001, relative_change: 0.3 }),
             sound(),
         ];
-        let said = findings(&[("a".to_owned(), windows.iter().collect())]).remove(0);
+        let said = findings(&[("a".to_owned(), windows.iter().collect())]).remove(0).text;
         for part in [
             "p99 up to 20 us",
             "p = 0.020 at least, of 2",
@@ -167,7 +170,7 @@ mod tests {
         let said = |rows: &[(String, Vec<Measured>)]| {
             let rows: Vec<OfRow<'_>> =
                 rows.iter().map(|(label, windows)| (label.clone(), windows.iter().collect())).collect();
-            findings(&rows).remove(0)
+            findings(&rows).remove(0).text
         };
         // Windows that are cut at different places differ, and a row's windows together do not.
         let sound = [row("a", &[36.0, 43.5]), row("b", &[40.0, 40.0])];
@@ -179,6 +182,6 @@ mod tests {
         let [first, _] = sound;
         let lost = said(&[first, row("b", &[40.0, 30.0])]);
         assert!(lost.contains("is off by 0.4% at most"), "{lost}");
-        assert!(lost.contains("**N = X (R + Z) does not hold for b by -7.8%**"), "{lost}");
+        assert!(lost.contains("N = X (R + Z) does not hold for b by -7.8%"), "{lost}");
     }
 }

@@ -3,7 +3,17 @@
 use race::{plan::scenario::Scenario, records::folder::Contents};
 use stats::itself::{AgainstItself, Verdict};
 
-use crate::{counts::{carried::RowLoad, compared::{Compared, Figure, ranked}, entered::Entered, kept::lines, times::name_of}, tables::numbers::ratio};
+use crate::{
+    counts::{
+        carried::RowLoad,
+        compared::{Compared, Figure, ranked},
+        entered::Entered,
+        kept::lines,
+        times::name_of,
+    },
+    model::Said,
+    numbers::ratio,
+};
 
 /// A row against itself, by every figure that rows are compared by anywhere.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +69,7 @@ impl Itself {
     }
 
     /// In sentences: the figure that rows are ranked by, and the others.
-    pub(crate) fn findings(&self) -> Vec<String> {
+    pub(crate) fn findings(&self) -> Vec<Said> {
         let ranked = self.ranked.as_ref().map(|itself| {
             let detectable = itself.detectable.map_or_else(String::new, |detectable| {
                 format!(", and a ratio of {} would have been found nine times in ten", ratio(detectable))
@@ -67,16 +77,17 @@ impl Itself {
             let outcome = match itself.verdict {
                 Verdict::NothingFound => format!("no difference is found{detectable}"),
                 Verdict::Found => {
-                    "**a difference is found where there is none**, as chance does once in twenty".to_owned()
+                    "a difference is found where there is none, as chance does once in twenty".to_owned()
                 }
                 Verdict::NoPower => "too few starts to find anything".to_owned(),
             };
-            format!(
+            let text = format!(
                 "A row against itself, {} starts: ratio {}, which chance takes beyond {} once in twenty; {outcome}.",
                 itself.contrast.starts,
                 ratio(itself.contrast.ratio()),
                 ratio(itself.once_in_twenty)
-            )
+            );
+            Said { text, is_warning: itself.verdict == Verdict::Found }
         });
         let figure = |(name, itself): &(String, AgainstItself)| {
             let found = if itself.verdict == Verdict::Found { " (found to differ)" } else { "" };
@@ -90,7 +101,7 @@ impl Itself {
                 figures.join(", ")
             )
         });
-        ranked.into_iter().chain(all).collect()
+        ranked.into_iter().chain(all.map(Said::from)).collect()
     }
 }
 
@@ -106,6 +117,7 @@ fn name(figure: Figure) -> String {
     match figure {
         Figure::Throughput => "throughput".to_owned(),
         Figure::CpuPerRequest => "CPU a request".to_owned(),
+        Figure::Memory => "memory".to_owned(),
         Figure::Percentile(q) => name_of(q),
     }
 }

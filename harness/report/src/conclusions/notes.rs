@@ -12,7 +12,17 @@ use race::{
 };
 use stats::{exceedances::Support, summary::median_interval};
 
-use crate::{counts::{carried::RowLoad, compared::{Figure, ranked}, entered::Entered, kept::{Line, Which}, times::name_of}, tables::numbers::Unit, conclusions::workers};
+use crate::{
+    conclusions::workers,
+    counts::{
+        carried::RowLoad,
+        compared::{Figure, ranked},
+        entered::Entered,
+        kept::{Line, Which},
+        times::name_of,
+    },
+    numbers::Unit,
+};
 
 /// From this part of the server's CPUs on, what the kernel's threads did for a row is spoken of.
 const KERNEL: f64 = 0.01;
@@ -44,9 +54,7 @@ pub(crate) fn notes(
             notes.push(format!("{what} {number} of {windows} windows"));
         }
     };
-    let is_bound = |verdict: &Verdict| matches!(verdict, Verdict::Valid { generator_bound: true });
-    let bound = line.windows().filter(|window| is_bound(&window.record.verdict)).count();
-    say(bound, "lower bound (generator busy) in");
+    say(lower_bounds(line), "lower bound (generator busy) in");
     say(instrument_visible(scenario, row), "instrument visible in");
     notes.extend(timed_when_read(line));
     notes.extend(invalid(line));
@@ -67,10 +75,22 @@ pub(crate) fn notes(
     notes.join("; ")
 }
 
-/// Where the percentile by which rows are compared is due to some windows and not to all.
+/// In how many windows the generator was the bottleneck, so that a throughput is a lower bound.
+pub(crate) fn lower_bounds(line: &Line<'_>) -> usize {
+    let is_bound = |verdict: &Verdict| matches!(verdict, Verdict::Valid { generator_bound: true });
+    line.windows().filter(|window| is_bound(&window.record.verdict)).count()
+}
+
+/// Whether the percentile by which rows are compared is due to some windows and not to all.
+pub(crate) fn stalls_now_and_then(scenario: &Scenario, row: &Entered<'_>) -> bool {
+    let Figure::Percentile(q) = ranked(scenario) else { return false };
+    row.ranked_times().tail(q).is_some_and(|tail| tail.stalls_now_and_then())
+}
+
+/// How that is said.
 fn stalls(scenario: &Scenario, row: &Entered<'_>, unit: Unit) -> Option<String> {
     let Figure::Percentile(q) = ranked(scenario) else { return None };
-    let tail = row.ranked_times().tail(q).filter(|tail| tail.stalls_now_and_then())?;
+    let tail = row.ranked_times().tail(q).filter(|_| stalls_now_and_then(scenario, row))?;
     Some(format!(
         "stalls now and then: its median window has a {} of {} {}",
         name_of(q),
@@ -89,7 +109,7 @@ fn compared_unprinted(scenario: &Scenario, row: &Entered<'_>) -> Option<String> 
 }
 
 /// In how many windows the generator's own lateness is a part of the tail that is printed: a tenth, and more than 100 us.
-fn instrument_visible(scenario: &Scenario, row: &Entered<'_>) -> usize {
+pub(crate) fn instrument_visible(scenario: &Scenario, row: &Entered<'_>) -> usize {
     let is_visible = |start: usize, round: usize, measured: &Measured| {
         scenario.streams.iter().zip(&row.streams).any(|(stream, times)| {
             let lag = measured.stream(&stream.name).and_then(|record| record.lag.as_ref());

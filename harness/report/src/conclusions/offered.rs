@@ -9,7 +9,7 @@ use race::{
 };
 use terminal::numbers::thousands;
 
-use crate::tables::numbers::three_digits;
+use crate::numbers::three_digits;
 
 /// In lines; none where nothing was measured.
 pub(crate) fn describe(scenario: &Scenario, contents: &Contents) -> Vec<String> {

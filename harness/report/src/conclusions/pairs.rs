@@ -5,7 +5,12 @@
 use race::{plan::scenario::Scenario, records::folder::Contents};
 use stats::{fisher::Kept, rounds::StartRatio, tail::RowTail};
 
-use crate::counts::{compared::{Compared, Figure, cpu_per_request}, entered::Entered, kept::lines, middle::of_starts};
+use crate::counts::{
+    compared::{Compared, Figure, cpu_per_request},
+    entered::Entered,
+    kept::lines,
+    middle::of_starts,
+};
 
 /// The rows of a scenario, with what counts of them.
 #[derive(Debug)]

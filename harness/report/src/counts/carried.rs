@@ -113,6 +113,6 @@ mod tests {
         );
         assert_eq!(cell(&section, "rayon-offload", "p99, us"), "1,195 [1,195, 1,195]");
         assert_eq!(cell(&section, "rayon-offload", "place"), "1-2");
-        assert_eq!(cell(&section, "rayon-offload", "achieved"), "96.7%");
+        assert_eq!(cell(&section, "rayon-offload", "answered"), "96.7%");
     }
 }

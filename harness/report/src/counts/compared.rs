@@ -9,7 +9,10 @@ use stats::{
     tail::{RowTail, every_tail_pair, merged_log_ratios},
 };
 
-use crate::counts::{kept::{Line, Start, Which}, times::{MERGED_FROM, StreamTimes}};
+use crate::counts::{
+    kept::{Line, Start, Which},
+    times::{MERGED_FROM, StreamTimes},
+};
 
 /// A figure that rows can be compared by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +21,8 @@ pub enum Figure {
     Throughput,
     /// CPU time of the row's tree per right answer, of all streams.
     CpuPerRequest,
+    /// What the row's tree held in memory, of all streams.
+    Memory,
     /// A percentile of a stream's response time.
     Percentile(f64),
 }
@@ -62,6 +67,11 @@ pub(crate) fn cpu_per_request(line: &Line<'_>) -> Vec<Windows> {
     by_window(line, Which::Gated, |measured| Some(measured.cpu_per_request_us()))
 }
 
+/// Memory of the row's tree at the end of each window, MiB.
+pub(crate) fn resident_mib(line: &Line<'_>) -> Vec<Windows> {
+    by_window(line, Which::Gated, |measured| Some(measured.accounts.row.memory.kib as f64 / 1024.0))
+}
+
 /// Each window's own percentile, nanoseconds.
 pub(crate) fn own_percentiles(tail: &RowTail) -> Vec<Windows> {
     let own = |window: &Option<stats::Quantile>| window.map(|quantile| quantile.ns() as f64);
@@ -81,6 +91,7 @@ impl Compared {
                 Self::Windows(rows.map(|(line, _)| throughput(line, stream, Which::Gated)).collect())
             }
             Figure::CpuPerRequest => Self::Windows(rows.map(|(line, _)| cpu_per_request(line)).collect()),
+            Figure::Memory => Self::Windows(rows.map(|(line, _)| resident_mib(line)).collect()),
             Figure::Percentile(q) => {
                 let tails = rows.filter_map(|(_, times)| times.tail(q).cloned());
                 match q < MERGED_FROM {

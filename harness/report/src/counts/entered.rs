@@ -3,7 +3,13 @@
 use race::plan::scenario::Scenario;
 use stats::{Quantile, tail::RowTail};
 
-use crate::counts::{compared::{Figure, ranked, throughput}, kept::{Line, Which}, middle::{Middle, of_quantiles, of_starts}, times::{self, StreamTimes}};
+use crate::counts::{
+    compared::{Figure, ranked, throughput},
+    kept::{Line, Which},
+    middle::{Middle, of_quantiles, of_starts},
+    times::{self, MERGED_FROM, StreamTimes},
+    value::Value,
+};
 
 /// A row's windows and response times.
 #[derive(Debug)]
@@ -48,6 +54,22 @@ impl<'a> Entered<'a> {
     pub(crate) fn ranked_times(&self) -> &StreamTimes {
         &self.streams[self.ranked_stream]
     }
+}
+
+/// What rows are compared by, of a row's windows that count; times in microseconds. Whether there is enough behind a percentile to print it
+/// is another matter.
+pub(crate) fn ranked_value(scenario: &Scenario, row: &Entered<'_>) -> Option<Value> {
+    match ranked(scenario) {
+        Figure::Percentile(q) => percentile_value(row.ranked_times(), q),
+        _ => Value::of_windows(&throughput(&row.line, &scenario.rank.stream, Which::Gated)),
+    }
+}
+
+/// A percentile over all starts: of a start that of all its windows together, or from few percent on their median.
+pub(crate) fn percentile_value(times: &StreamTimes, q: f64) -> Option<Value> {
+    let tail = times.tail(q)?;
+    let middle = if q < MERGED_FROM { by_windows(tail) } else { merged(tail) };
+    middle.map(Value::from)
 }
 
 /// The stream that rows are compared by, as an index.

@@ -16,6 +16,8 @@ pub struct Table {
     pub groups: Vec<Group>,
     /// What its symbols mean; of those that occur.
     pub legend: Vec<Symbol>,
+    /// Whether it is for those who want to know more: a page shows it when asked, a text names its file.
+    pub is_detail: bool,
 }
 
 /// A column.

@@ -15,7 +15,14 @@ use race::{
 };
 use terminal::shell;
 
-use crate::{conclusions::Report, render::markdown, pages::{generated::pages, published::{Published, PublishedRun}}};
+use crate::{
+    pages::{
+        generated::pages,
+        published::{Published, PublishedRun},
+    },
+    render::markdown,
+    whole,
+};
 
 /// Checks one folder: as a published run if it is one. Returns what was found, in one line.
 ///
@@ -36,7 +43,7 @@ pub fn alone(folder: &Folder) -> anyhow::Result<String> {
     let contents = folder.contents()?;
     whole(folder, &contents)?;
     let path = folder.path().display();
-    if folder.report()? != markdown::whole(&Report::new(&contents)) {
+    if folder.report()? != markdown::report(&whole::of(&contents)) {
         bail!(
             "{path}/report.md is not what the records say: run `cargo harness report {}`",
             shell::quoted(folder.path())

@@ -7,7 +7,10 @@ use race::{
     records::folder::{FolderError, write_page},
 };
 
-use crate::{render::code_span::code_span, pages::{published::{Published, PublishedRun}, summary::wrapped}};
+use crate::{
+    pages::published::{Published, PublishedRun},
+    render::{code_span::code_span, wrap::wrapped},
+};
 
 /// A file, and what it should hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +32,11 @@ pub fn pages(workspace: &Workspace, published: &Published) -> Result<Vec<Page>, 
     let Some(newest) = published.runs.last() else { return Ok(Vec::new()) };
     let summary = published.folder(newest).summary()?;
     // A summary names files beside it.
-    let from =
-        |folder: &str| summary.replace("](report.md)", &format!("]({folder}{}/report.md)", newest.folder));
+    let from = |folder: &str| {
+        let beside = |file: &str| (format!("]({file})"), format!("]({folder}{}/{file})", newest.folder));
+        let links = ["report.md", "report.html"].map(beside);
+        links.iter().fold(summary.clone(), |text, (link, from_there)| text.replace(link, from_there))
+    };
     let results = workspace.results();
     Ok(vec![
         Page { path: results.join(".gitignore"), content: ignored(published) },

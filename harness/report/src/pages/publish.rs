@@ -8,7 +8,16 @@ use std::{
 use anyhow::Context as _;
 use race::{programs::workspace::Workspace, records::folder::Folder};
 
-use crate::{pages::{check, generated::write_pages, published::{Published, PublishedRun}, reservation::Reservation, summary}, conclusions::Report, render::markdown};
+use crate::{
+    pages::{
+        check,
+        generated::write_pages,
+        published::{Published, PublishedRun},
+        reservation::Reservation,
+    },
+    render::{markdown, summary},
+    whole,
+};
 
 /// Why a run is not published: the command line would have to be another.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +87,8 @@ pub fn publish(workspace: &Workspace, given: &Path, despite: &[Reservation]) -> 
         let names: Vec<&str> = against.iter().map(|reservation| reservation.name()).collect();
         return Err(Refused::Reserved { run: name, reasons, names: names.join(",") }.into());
     }
-    let report = Report::new(&contents);
-    folder.write_report(&markdown::whole(&report))?;
+    let report = whole::of(&contents);
+    folder.write_report(&markdown::report(&report))?;
     folder.write_summary(&summary::of(&report))?;
     published.add(PublishedRun::of(name, &folder, &contents, against.into_iter().collect())?);
     published.write()?;

@@ -1,160 +1,244 @@
-//! A report as Markdown that is also readable as it is: tables are aligned.
+//! A report as Markdown that is also readable as it is: tables are aligned, and no wider than a page.
 
-use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
+use unicode_width::UnicodeWidthStr as _;
 
-use crate::{render::{code_span::code_span, conformance, rows}, conclusions::Report, section::Section, table};
-use race::{
-    programs::prerequisites,
-    records::{environment::Environment, folder::Contents},
+use crate::{
+    model::{Conformance, List, Plot, Report, Said, Section, Table},
+    render::{
+        clean::clean,
+        code_span::code_span,
+        fit::{Fitted, fit},
+        wrap::{WIDTH, wrapped},
+    },
 };
 
-/// Where the description of the host begins.
-pub(crate) const HOST_HEADING: &str = "\n## The host";
-
-/// What stands above the tables of a run that nobody should read figures from.
-const REHEARSAL: &str =
-    "\n**A rehearsal:** the servers are debug builds, to see that a race works. The figures mean nothing.\n";
+/// What a column of a Markdown table takes beside its text, and what stands before the first.
+const AROUND: (usize, usize) = (3, 1);
 
 /// The whole report.
-pub(crate) fn whole(report: &Report<'_>) -> String {
-    let Contents { environment, run, .. } = report.contents;
-    let mut text = format!("# {} on {}\n\n", date(environment), environment.host);
-    text.push_str(&provenance(report.contents));
-    if run.interrupted {
-        text.push_str("\n**The run was interrupted:** what follows is what it had finished.\n");
+pub fn report(report: &Report) -> String {
+    let mut text = format!("# {}\n\n", escaped(&report.title()));
+    for warning in &report.warnings {
+        text.push_str(&format!("**{}**\n\n", escaped(warning)));
     }
+    text.push_str(&choices(report, WIDTH));
     for section in &report.sections {
-        text.push_str(&format!("\n## {}\n\n{}\n", section.name, section.question));
-        text.push_str(&body(section));
+        let (name, question) = (escaped(&section.name), escaped(&section.question));
+        text.push_str(&format!("\n- {name}: {question} **{}**", escaped(&section.answer)));
     }
-    text.push_str(&rows::section("##", &run.plan.rows));
-    text.push_str(&conformance::section("##", run.conformance.as_ref()));
-    if !run.skipped.is_empty() {
-        text.push_str("\n## Skipped\n\nWhat these rows need is not installed here.\n\n");
-        run.skipped.iter().for_each(|skipped| text.push_str(&format!("- Skipped: {skipped}\n")));
+    text.push_str("\n\n");
+    text.push_str(&wrapped(&escaped_but_for_code(report)));
+    text.push('\n');
+    text.push_str(&wrapped(&report.reading));
+    for section in &report.sections {
+        text.push_str(&of_section(section));
     }
-    let versions = prerequisites::unexpected(&run.plan.rows, &environment.required);
-    if !versions.is_empty() {
-        text.push_str("\n## Unexpected versions\n\n");
-        versions.iter().for_each(|said| text.push_str(&format!("- {said}\n")));
+    text.push_str("\n## What the rows are\n\n");
+    text.push_str(&table(&report.rows, WIDTH));
+    text.push_str("\nWhat each does otherwise than the others: [rows.csv](tables/rows.csv).");
+    if report.conformance.is_some() {
+        text.push_str(" Whether they keep the contract, and where not: [deviations.md](deviations.md).");
     }
-    if !run.failures.is_empty() {
-        text.push_str("\n## What could not be measured\n\n");
-        for failure in &run.failures {
-            text.push_str(&format!("- {}: {}\n", failure.what, failure.reason));
-        }
+    text.push('\n');
+    for list in report.left_out.iter().chain([&report.machine]) {
+        text.push_str(&of_list(list));
     }
-    text.push_str(&host(report.contents));
     text
 }
 
-/// One scenario: how it was loaded, its tables, and what may be concluded from them.
-fn body(section: &Section) -> String {
-    let caveats: Vec<String> = section.caveats.iter().map(|caveat| format!("**{caveat}**")).collect();
-    let mut text = list(None, &section.load) + &list(None, &caveats);
-    for table in &section.tables {
-        text.push_str(&format!("\n{}\n\n{}\n", table.caption, aligned(table)));
+/// What to choose: the table of choices, in parts that fit.
+pub(crate) fn choices(report: &Report, wide: usize) -> String {
+    let parts: Vec<String> = in_parts(&report.choices, wide).iter().map(|part| table(part, wide)).collect();
+    format!("{}\n{}", parts.join("\n"), wrapped(&escaped(&report.choices.caption)))
+}
+
+/// A table in as many as are needed for each to fit, which share the first column.
+fn in_parts(whole: &Table, wide: usize) -> Vec<Table> {
+    let part = |from: usize, to: usize| {
+        let chosen = |at: &usize| *at == 0 || (from..to).contains(at);
+        let columns: Vec<usize> = (0..whole.columns.len()).filter(chosen).collect();
+        let mut part = whole.clone();
+        part.columns = columns.iter().map(|&at| whole.columns[at].clone()).collect();
+        for (own, group) in part.groups.iter_mut().zip(&whole.groups) {
+            own.rows =
+                group.rows.iter().map(|row| columns.iter().map(|&at| row[at].clone()).collect()).collect();
+        }
+        part
+    };
+    let fits = |table: &Table| as_it_is(table).width(AROUND.0, AROUND.1) <= wide;
+    let mut parts = Vec::new();
+    let (mut from, count) = (1, whole.columns.len());
+    while from < count {
+        let to = (from + 2..=count).take_while(|&to| fits(&part(from, to))).last().unwrap_or(from + 1);
+        parts.push(part(from, to));
+        from = to;
     }
-    text + &list(Some("Of single rows:"), &section.notes) + &list(Some("Findings:"), &section.findings)
+    parts
+}
+
+fn as_it_is(table: &Table) -> Fitted {
+    fit(table, usize::MAX, AROUND, escaped)
+}
+
+/// The command, the code and the host of a run, in one paragraph.
+fn escaped_but_for_code(report: &Report) -> String {
+    report.made.sentence(&code_span(&clean(&report.made.command)))
+}
+
+/// One scenario: its answer, its tables, and what may be concluded from them.
+fn of_section(section: &Section) -> String {
+    let mut text = format!(
+        "\n## {}\n\n{} **{}**\n",
+        escaped(&section.name),
+        escaped(&section.question),
+        escaped(&section.answer)
+    );
+    text.push_str(&list(None, section.caveats.iter().map(|caveat| format!("**{}**", escaped(caveat)))));
+    text.push_str(&list(None, section.load.iter().map(|line| escaped(line))));
+    for shown in section.tables().filter(|table| !table.is_detail) {
+        text.push_str(&format!("\n{}\n{}", wrapped(&escaped(&shown.caption)), table(shown, WIDTH)));
+    }
+    let more = section.tables().map(|table| {
+        let file = format!("{}.{}", section.name, table.id);
+        format!("[{}]({})", escaped(&table.id), link("tables", &file, "csv"))
+    });
+    let plots = section.plots.iter().map(|plot| image(section, plot));
+    let more: Vec<String> = more.collect();
+    if !more.is_empty() {
+        text.push('\n');
+        text.push_str(&wrapped(&format!("All columns, exact: {}.", more.join(", "))));
+    }
+    let plots: Vec<String> = plots.collect();
+    if !plots.is_empty() {
+        text.push_str(&format!("\n{}\n", plots.join("\n\n")));
+    }
+    let notes = section.notes.iter().map(|note| escaped(note));
+    let findings = section.findings.iter().map(|Said { text, is_warning }| match is_warning {
+        true => format!("**{}**", escaped(text)),
+        false => escaped(text),
+    });
+    text + &list(Some("Of single rows:"), notes) + &list(Some("Findings:"), findings)
+}
+
+fn image(section: &Section, plot: &Plot) -> String {
+    format!("![{}]({})", escaped(&plot.title), link("plots", &format!("{}.{}", section.name, plot.id), "svg"))
+}
+
+/// A link to a file of the run's folder.
+fn link(folder: &str, name: &str, extension: &str) -> String {
+    let file = crate::model::file_name(name);
+    format!("{folder}/{}.{extension}", file.replace('%', "%25"))
 }
 
 /// A list after an empty line, under a line that says what it is; nothing where it is empty.
-fn list(head: Option<&str>, items: &[String]) -> String {
+fn list(head: Option<&str>, items: impl Iterator<Item = String>) -> String {
+    let items: String = items.map(|item| format!("- {item}\n")).collect();
     if items.is_empty() {
         return String::new();
     }
     let head = head.map_or_else(String::new, |head| format!("{head}\n\n"));
-    let items: String = items.iter().map(|item| format!("- {item}\n")).collect();
     format!("\n{head}{items}")
 }
 
-fn aligned(of: &table::Table) -> String {
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN).set_header(&of.columns);
-    for row in &of.rows {
-        // A bar within a cell would end it.
-        table.add_row(row.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")));
-    }
-    let textual = ["row", "tier"];
-    for (index, heading) in of.columns.iter().enumerate() {
-        if let (Some(column), false) = (table.column_mut(index), textual.contains(&heading.as_str())) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+fn of_list(of: &List) -> String {
+    format!("\n## {}\n{}", escaped(&of.heading), list(None, of.items.iter().map(|item| escaped(item))))
 }
 
-/// The command, the code and the host of a run, in one paragraph.
-fn provenance(contents: &Contents) -> String {
-    let Contents { environment, run, measurements } = contents;
-    let revision = environment.code.revision.as_deref().unwrap_or("unknown");
-    let revision = revision.get(..12).unwrap_or(revision);
-    let modified = if environment.code.modified == Some(true) { " with local changes" } else { "" };
-    let model = environment.cpu.model.as_deref().unwrap_or("an unknown processor");
-    let machine = if environment.cpu.virtual_machine { ", a virtual machine" } else { "" };
-    let mut text = format!(
-        "Made by {} at revision {revision}{modified}, on {} CPUs of {model}{machine}, Linux {}, with {}. \
-         Seed {}, {} starts of all servers.\n\n\
-         A figure is the median over starts, with the interval of its order statistics ([smallest, largest] for up to eight \
-         starts). Of a start it is the median over its windows, and from p90 up that of all its windows together. Latency is \
-         response time, from the instant a request was due. A percentile from p90 up is printed with ten independent moments \
-         beyond it, and otherwise how much longer the run would have had to measure.\n",
-        code_span(&environment.command),
-        environment.cpu.allowed.len(),
-        environment.kernel,
-        environment.tools.get("rustc").cloned().flatten().unwrap_or_else(|| "an unknown compiler".to_owned()),
-        run.plan.seed,
-        run.plan.starts,
-    );
-    let (complete, incomplete) = (measurements.complete.len(), measurements.incomplete.len());
-    if complete < run.plan.starts as usize {
-        text.push_str(&format!("\n**{complete} of {} starts were finished.**\n", run.plan.starts));
-    }
-    if incomplete > 0 {
-        let starts = match incomplete {
-            1 => "One start was begun and not finished: nothing of it counts.".to_owned(),
-            several => format!("{several} starts were begun and not finished: nothing of them counts."),
-        };
-        text.push_str(&format!("\n{starts}\n"));
-    }
-    if !run.resumed.is_empty() {
-        text.push_str(&format!("\nThe run was ended early and gone on with: {}.\n", run.resumed.join(", ")));
-    }
-    text.push_str(conformance::caveat(run.conformance.as_ref()));
-    text + if environment.rehearsal { REHEARSAL } else { "" }
-}
-
-fn host(contents: &Contents) -> String {
-    let Environment { cpu, memory_mib, kernel, sysctls, limits, .. } = &contents.environment;
-    let mut text = format!("{HOST_HEADING}\n\n");
-    let mut line = |name: &str, value: Option<String>| {
-        text.push_str(&format!("- {name}: {}\n", value.unwrap_or_else(|| "unknown".to_owned())));
+/// The lines of a table in at most `wide` columns, with what its symbols mean.
+pub(crate) fn table(of: &Table, wide: usize) -> String {
+    let fitted = fit(of, wide, AROUND, escaped_in_a_cell);
+    let widths: Vec<usize> = fitted.widths().into_iter().map(|width| width.max(3)).collect();
+    let line = |cells: &[String]| {
+        let padded = cells.iter().enumerate().map(|(at, cell)| {
+            let space = " ".repeat(widths[at].saturating_sub(cell.width()));
+            if fitted.is_number[at] { format!("{space}{cell}") } else { format!("{cell}{space}") }
+        });
+        format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
     };
-    line("processor", cpu.model.clone());
-    line(
-        "CPUs online, and allowed to this run",
-        cpu.online.as_ref().map(|online| format!("{online}, {}", cpu.allowed)),
-    );
-    line("hardware threads by core", Some(cpu.cores.join(" | ")));
-    line("governor", cpu.governor.clone());
-    line("turbo", cpu.turbo.map(|on| if on { "on" } else { "off" }.to_owned()));
-    line("simultaneous multithreading", cpu.smt.clone());
-    line("clock source", cpu.clock_source.clone());
-    line("memory", memory_mib.map(|mib| format!("{mib} MiB")));
-    line("kernel", Some(kernel.clone()));
-    for (name, value) in sysctls {
-        line(&name.replace('/', "."), value.clone());
+    let rule = widths.iter().zip(&fitted.is_number).map(|(width, is_number)| match is_number {
+        true => format!("{}:", "-".repeat(width + 1)),
+        false => "-".repeat(width + 2),
+    });
+    let mut text = line(&fitted.headings);
+    text.push_str(&format!("|{}|\n", rule.collect::<Vec<_>>().join("|")));
+    let has_several = fitted.groups.len() > 1;
+    for (at, (heading, rows)) in fitted.groups.iter().enumerate() {
+        // The first group needs no heading: the others stand apart from it.
+        if let (Some(heading), true) = (heading, has_several && at > 0) {
+            let mut cells = vec![String::new(); fitted.headings.len()];
+            cells[0] = format!("*{}*", escaped_in_a_cell(&clean(heading)));
+            text.push_str(&line(&cells));
+        }
+        rows.iter().for_each(|row| text.push_str(&line(row)));
     }
-    for (name, version) in &contents.environment.required {
-        line(&format!("version of {name}"), version.clone());
-    }
-    for (name, value) in limits {
-        line(&format!("limit of {name}"), value.clone());
+    if !of.legend.is_empty() {
+        let meanings = of.legend.iter().map(|symbol| format!("{}: {}", symbol.symbol, symbol.meaning));
+        text.push_str(&format!("\n{}", wrapped(&escaped(&meanings.collect::<Vec<_>>().join("; ")))));
     }
     text
 }
 
-/// The day of a run.
-fn date(environment: &Environment) -> &str {
-    environment.started.split('T').next().unwrap_or("unknown")
+/// Deviations from the contract, on a page of their own; nothing where nobody asked.
+pub fn deviations(report: &Report) -> Option<String> {
+    let Conformance { rows } = report.conformance.as_ref()?;
+    let mut text = format!("# Conformance of the rows of {}\n\n", escaped(&report.title()));
+    text.push_str(&wrapped(
+        "Cases of the suite that each row's very binary passes, of those that were judged (METHODOLOGY.md, \"What verified means\"), \
+         and where it deviates from the contract, as the registry lists.",
+    ));
+    for row in rows {
+        let broken = if row.is_broken { " **Not raced, because it does not hold.**" } else { "" };
+        text.push_str(&format!("\n## {}\n\n{}.{broken}\n", escaped(&row.row), escaped(&row.score)));
+        let deviations =
+            row.deviations.iter().map(|it| format!("{}: {}", escaped(&it.why), escaped(&it.cases)));
+        text.push_str(&list(None, deviations));
+    }
+    Some(text)
+}
+
+/// Text that is shown as it is.
+pub(crate) fn escaped(text: &str) -> String {
+    let text = clean(text);
+    let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let next = letters.peek().copied().unwrap_or(' ');
+        let is_special = match letter {
+            '\\' | '`' | '*' | '<' => true,
+            // Within a word it is a letter.
+            '_' => !before.is_alphanumeric() || !next.is_alphanumeric(),
+            // A link, and nothing else, follows a bracket.
+            '(' => before == ']',
+            '#' | '>' | '+' | '-' | '=' | '~' => out.is_empty() && text.len() > 1,
+            _ => false,
+        };
+        if is_special {
+            out.push('\\');
+        }
+        out.push(letter);
+        before = letter;
+    }
+    out
+}
+
+/// The same where a bar would end the cell.
+fn escaped_in_a_cell(text: &str) -> String {
+    let text = if text == "-" { "-".to_owned() } else { escaped(text) };
+    text.replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_are_shown_as_they_are() {
+        assert_eq!(escaped("<script>alert(1)</script>"), "\\<script>alert(1)\\</script>");
+        assert_eq!(escaped("[x](http://y) **z** `w` \\"), "[x]\\(http://y) \\*\\*z\\*\\* \\`w\\` \\\\");
+        assert_eq!(escaped("may_minihttp _x_ 0.19 [0.18, 0.20]"), "may_minihttp \\_x\\_ 0.19 [0.18, 0.20]");
+        assert_eq!(escaped("# not a heading"), "\\# not a heading");
+        assert_eq!(escaped_in_a_cell("a|b"), "a\\|b");
+        assert_eq!(escaped_in_a_cell("-"), "-");
+    }
 }

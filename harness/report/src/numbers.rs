@@ -3,8 +3,10 @@
 use stats::Quantile;
 use terminal::numbers::thousands;
 
-use crate::counts::value::{End, Value};
-use crate::model::{Cell, Exact};
+use crate::{
+    counts::value::{End, Value},
+    model::{Cell, Exact},
+};
 
 /// Three significant digits, and more where there are that many before the point; three decimals of what is less than one.
 pub(crate) fn three_digits(value: f64) -> String {
@@ -102,14 +104,14 @@ impl Unit {
 pub(crate) struct Digits(i32);
 
 impl Digits {
-    /// Two significant digits of half the interval, and at least the first digit of the value. Of a value without any spread, four of
-    /// its own.
+    /// Two significant digits of half the interval, and at least the first digit of the value. Of a value without any spread, three of
+    /// its own, and all before the point.
     pub(crate) fn of(value: f64, low: f64, high: f64) -> Self {
         const MOST_DECIMALS: i32 = -6;
         let place = |of: f64| of.abs().log10().floor() as i32;
         let uncertainty = (high - low) / 2.0;
         let own = if value == 0.0 { 0 } else { place(value) };
-        let last = if uncertainty > 0.0 { (place(uncertainty) - 1).min(own) } else { own - 3 };
+        let last = if uncertainty > 0.0 { (place(uncertainty) - 1).min(own) } else { (own - 2).min(0) };
         Self(last.max(MOST_DECIMALS))
     }
 
@@ -121,7 +123,8 @@ impl Digits {
         let decimals = self.0.unsigned_abs() as usize;
         let text = format!("{:.decimals$}", value.abs());
         let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
-        let sign = if value < 0.0 && text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) { "-" } else { "" };
+        let sign =
+            if value < 0.0 && text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) { "-" } else { "" };
         format!("{sign}{}.{part}", thousands(whole.parse().unwrap_or(0.0)))
     }
 }
@@ -180,7 +183,8 @@ mod tests {
 
     #[test]
     fn what_does_not_vary_has_digits_of_its_own() {
-        assert_eq!(shown(8.553, 8.553, 8.553)[0], "8.553");
-        assert_eq!(shown(0.0, 0.0, 0.0)[0], "0.000");
+        assert_eq!(shown(8.553, 8.553, 8.553)[0], "8.55");
+        assert_eq!(shown(1_195.2, 1_195.2, 1_195.2)[0], "1,195");
+        assert_eq!(shown(0.0, 0.0, 0.0)[0], "0.00");
     }
 }

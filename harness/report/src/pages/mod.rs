@@ -1,0 +1,7 @@
+//! The pages that are made from runs: the files of a run's folder, and those that show what is published.
+
+pub mod check;
+pub mod generated;
+pub mod publish;
+pub mod published;
+pub mod reservation;

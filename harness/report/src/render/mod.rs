@@ -1,0 +1,8 @@
+//! How a report is shown: one small renderer a format, each a pure function of the model.
+
+pub(crate) mod clean;
+pub(crate) mod code_span;
+pub(crate) mod fit;
+pub mod markdown;
+pub mod summary;
+pub(crate) mod wrap;

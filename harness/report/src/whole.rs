@@ -1,0 +1,169 @@
+//! The whole report, from the records of a run.
+
+use race::{
+    programs::prerequisites,
+    records::{
+        conformance::{Conformance as Recorded, RowConformance, Status},
+        environment::Environment,
+        folder::Contents,
+    },
+};
+
+use crate::{
+    model::{Conformance, Deviation, List, Made, Report, RowScore},
+    section,
+    tables::{choices, rows},
+};
+
+/// How a figure is to be read.
+const READING: &str = "A figure is the median over starts, with the interval of its order statistics ([smallest, largest] for up \
+     to eight starts). Of a start it is the median over its windows, and from p90 up that of all its windows together. Latency is \
+     response time, from the instant a request was due. A percentile from p90 up is printed with ten independent moments beyond \
+     it, and otherwise how much longer the run would have had to measure.";
+
+/// Draws the conclusions from a folder's records.
+pub fn of(contents: &Contents) -> Report {
+    let scenarios = contents.run.plan.scenarios.iter();
+    let (sections, chosen): (Vec<_>, Vec<_>) =
+        scenarios.map(|scenario| section::of(scenario, contents)).unzip();
+    Report {
+        made: made(contents),
+        warnings: warnings(contents),
+        reading: READING.to_owned(),
+        choices: choices::of(&chosen),
+        sections,
+        rows: rows::of(&contents.run.plan.rows),
+        conformance: conformance(contents.run.conformance.as_ref()),
+        left_out: left_out(contents),
+        machine: machine(&contents.environment),
+    }
+}
+
+fn made(contents: &Contents) -> Made {
+    let Contents { environment, run, measurements, .. } = contents;
+    let revision = environment.code.revision.as_deref().unwrap_or("unknown");
+    let model = environment.cpu.model.as_deref().unwrap_or("an unknown processor");
+    let virtual_machine = if environment.cpu.virtual_machine { ", a virtual machine" } else { "" };
+    let compiler = environment.tools.get("rustc").cloned().flatten();
+    Made {
+        started: environment.started.clone(),
+        host: environment.host.clone(),
+        command: environment.command.clone(),
+        revision: revision.get(..12).unwrap_or(revision).to_owned(),
+        is_modified: environment.code.modified == Some(true),
+        machine: format!(
+            "{} CPUs of {model}{virtual_machine}, Linux {}",
+            environment.cpu.allowed.len(),
+            environment.kernel
+        ),
+        compiler: compiler.unwrap_or_else(|| "an unknown compiler".to_owned()),
+        seed: run.plan.seed,
+        starts: run.plan.starts,
+        complete: measurements.complete.len(),
+    }
+}
+
+fn warnings(contents: &Contents) -> Vec<String> {
+    let Contents { environment, run, measurements, .. } = contents;
+    let mut warnings = Vec::new();
+    if environment.rehearsal {
+        warnings.push(
+            "A rehearsal: the servers are debug builds, to see that a race works. The figures mean nothing."
+                .to_owned(),
+        );
+    }
+    if run.interrupted {
+        warnings.push("The run was interrupted: what follows is what it had finished.".to_owned());
+    }
+    let (complete, incomplete) = (measurements.complete.len(), measurements.incomplete.len());
+    if complete < run.plan.starts as usize {
+        warnings.push(format!("{complete} of {} starts were finished.", run.plan.starts));
+    }
+    if incomplete > 0 {
+        warnings.push(match incomplete {
+            1 => "One start was begun and not finished: nothing of it counts.".to_owned(),
+            several => format!("{several} starts were begun and not finished: nothing of them counts."),
+        });
+    }
+    if !run.resumed.is_empty() {
+        warnings.push(format!("The run was ended early and gone on with: {}.", run.resumed.join(", ")));
+    }
+    if run.conformance == Some(Recorded::Unverified) {
+        warnings.push(
+            "The rows were not verified: nobody asked whether they keep the contract (--unverified), and a row that breaks it may \
+             be fast because of that."
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
+fn conformance(recorded: Option<&Recorded>) -> Option<Conformance> {
+    let Some(Recorded::Verified { rows }) = recorded else { return None };
+    (!rows.is_empty()).then(|| Conformance { rows: rows.iter().map(score).collect() })
+}
+
+fn score(row: &RowConformance) -> RowScore {
+    let RowConformance { row: name, tier, status, must, should, skipped, deviations, .. } = row;
+    let score = match (status, must.all + should.all) {
+        (Status::NotVerified, _) => {
+            format!("not verified, since rows of tier {tier} are not held to the contract")
+        }
+        (_, 0) => "could not be verified".to_owned(),
+        _ if *skipped > 0 => format!("MUST {must}, SHOULD {should}, {skipped} not judged"),
+        _ => format!("MUST {must}, SHOULD {should}"),
+    };
+    let deviation =
+        |it: &race::registry::Deviation| Deviation { why: it.why.clone(), cases: it.cases_in_short() };
+    RowScore {
+        row: name.clone(),
+        score,
+        is_broken: *status == Status::Broken && must.all + should.all > 0,
+        deviations: deviations.iter().map(deviation).collect(),
+    }
+}
+
+fn left_out(contents: &Contents) -> Vec<List> {
+    let Contents { environment, run, .. } = contents;
+    let list = |heading: &str, items: Vec<String>| List { heading: heading.to_owned(), items };
+    let skipped = run.skipped.iter().map(ToString::to_string).collect();
+    let versions = prerequisites::unexpected(&run.plan.rows, &environment.required);
+    let versions = versions.iter().map(ToString::to_string).collect();
+    let failed = run.failures.iter().map(|failure| format!("{}: {}", failure.what, failure.reason)).collect();
+    let lists = [
+        list("Skipped, since what they need is not installed", skipped),
+        list("Unexpected versions", versions),
+        list("What could not be measured", failed),
+    ];
+    lists.into_iter().filter(|list| !list.items.is_empty()).collect()
+}
+
+fn machine(environment: &Environment) -> List {
+    let Environment { cpu, memory_mib, kernel, sysctls, limits, required, .. } = environment;
+    let mut items = Vec::new();
+    let mut line = |name: &str, value: Option<String>| {
+        items.push(format!("{name}: {}", value.unwrap_or_else(|| "unknown".to_owned())));
+    };
+    line("processor", cpu.model.clone());
+    line(
+        "CPUs online, and allowed to this run",
+        cpu.online.as_ref().map(|online| format!("{online}, {}", cpu.allowed)),
+    );
+    line("hardware threads by core", Some(cpu.cores.join(" and ")));
+    line("governor", cpu.governor.clone());
+    line("turbo", cpu.turbo.map(|on| if on { "on" } else { "off" }.to_owned()));
+    line("simultaneous multithreading", cpu.smt.clone());
+    line("clock source", cpu.clock_source.clone());
+    line("memory", memory_mib.map(|mib| format!("{mib} MiB")));
+    line("kernel", Some(kernel.clone()));
+    for (name, value) in sysctls {
+        line(&name.replace('/', "."), value.clone());
+    }
+    for (name, version) in required {
+        line(&format!("version of {name}"), version.clone());
+    }
+    for (name, value) in limits {
+        line(&format!("limit of {name}"), value.clone());
+    }
+    List { heading: "The host".to_owned(), items }
+}
