@@ -170,7 +170,7 @@ fn a_row_that_does_not_keep_the_contract_is_not_raced() {
     assert_eq!(output.status.code(), Some(1), "{}", all(&output));
     assert!(all(&output).contains("error: wrong is not raced: it does not conform"), "{}", all(&output));
     let raced = |out: &str| {
-        let measurements = race::records::log::read(&checkout.path(out).join("windows.jsonl")).unwrap();
+        let measurements = race::records::reading::read(&checkout.path(out).join("windows.jsonl")).unwrap();
         let windows = measurements.complete.into_iter().flat_map(|start| start.windows);
         let mut rows: Vec<String> = windows.map(|window| window.row).collect();
         rows.dedup();

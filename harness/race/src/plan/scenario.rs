@@ -254,7 +254,8 @@ impl Scenario {
         Ok(scenario)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// What is wrong with it, where something is.
+    pub(crate) fn check(&self) -> Result<(), String> {
         let ranked = self.streams.iter().find(|stream| stream.name == self.rank.stream);
         let ranked =
             ranked.ok_or_else(|| format!("no stream is called `{}`, as `rank` says", self.rank.stream))?;

@@ -151,6 +151,16 @@ pub enum FolderError {
         /// What is wrong there.
         problem: String,
     },
+    /// It has a plan that no run can have.
+    #[error("cannot use {path}: the scenario `{scenario}`: {problem}")]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// The scenario.
+        scenario: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// All that was measured is of another schema than this harness reads.
     #[error("cannot use {path}: {found}, and this one reads schema {SCHEMA}: the run's pages stay as they are")]
     OtherSchema {
@@ -169,6 +179,13 @@ pub enum FolderError {
     },
 }
 
+impl FolderError {
+    /// Whether the folder is a run of another schema, whose pages are all that can be had of it.
+    pub fn is_of_another_schema(&self) -> bool {
+        matches!(self, Self::OtherSchema { .. })
+    }
+}
+
 const ENVIRONMENT: &str = "environment.json";
 const RUN: &str = "run.json";
 const WINDOWS: &str = "windows.jsonl";
@@ -176,8 +193,8 @@ const REPORT: &str = "report.md";
 const SUMMARY: &str = "summary.md";
 /// What a run of schema 2 and before wrote instead of its windows.
 const TRIALS: &str = "trials.jsonl";
-/// The records of a run and what earlier harnesses left of a page's, in the order in which they are removed, after what is made of them:
-/// as long as anything is left of it, it is known as a run.
+/// The records of a run, and pages, in the order in which they are removed after everything else that is made: as long as anything is
+/// left of it, it is known as a run.
 const FILES: [&str; 6] = [SUMMARY, REPORT, WINDOWS, TRIALS, ENVIRONMENT, RUN];
 
 impl Folder {
@@ -347,7 +364,15 @@ impl Folder {
     }
 
     fn run(&self) -> Result<RunRecord, FolderError> {
-        self.read_json(RUN)
+        let run: RunRecord = self.read_json(RUN)?;
+        for scenario in &run.plan.scenarios {
+            scenario.check().map_err(|problem| FolderError::Plan {
+                path: self.file(RUN),
+                scenario: scenario.name.clone(),
+                problem,
+            })?;
+        }
+        Ok(run)
     }
 
     /// Refuses what another version measured. Before anything else is read: its other records may be others, too.

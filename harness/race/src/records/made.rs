@@ -49,6 +49,8 @@ impl File {
 /// # Errors
 /// The disk is full, or the folder may not be written to; the message names the file.
 pub(super) fn write(folder: &Path, files: &[File]) -> io::Result<()> {
+    // Two that write at once would take each other's files for unfinished ones. A file system without locks cannot tell.
+    let _alone = fs::File::open(folder).and_then(|folder| folder.lock().map(|()| folder)).ok();
     let created = create_folders(folder, files)?;
     let changed: Vec<(PathBuf, &[u8])> = files
         .iter()
