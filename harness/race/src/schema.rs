@@ -49,7 +49,8 @@ impl JsonSchema for Life {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let count = |description: &str| json_schema!({ "description": description, "type": "integer", "minimum": 0 });
+        let count =
+            |description: &str| json_schema!({ "description": description, "type": "integer", "minimum": 0 });
         json_schema!({
             "description": "What a tree of processes used, as the kernel accounts for it when they are waited for.",
             "type": "object",

@@ -196,7 +196,8 @@ impl HdrLog {
             writeln!(out, "#[StartTime: {base_s:.3} (seconds since epoch)]")?;
             writeln!(out, "#[BaseTime: {base_s:.3} (seconds since epoch)]")?;
         }
-        let tagged = || logs.iter().flat_map(|log| log.tagged().map(|(tag, histogram)| (log, tag, histogram)));
+        let tagged =
+            || logs.iter().flat_map(|log| log.tagged().map(move |(tag, histogram)| (log, tag, histogram)));
         for (_, tag, histogram) in tagged().filter(|(_, _, histogram)| histogram.clamped() > 0) {
             let (below, above) = (histogram.clamped_below(), histogram.clamped_above());
             writeln!(out, "#[Clamped: {} below={below} above={above}]", escaped(tag))?;

@@ -298,7 +298,9 @@ mod tests {
         std::os::unix::fs::symlink("elsewhere", path("a.html")).unwrap();
         fs::create_dir(path("taken")).unwrap();
         let files = |last: &str| -> Vec<(PathBuf, &[u8])> {
-            [("a.md", "1"), ("a.html", "2"), (last, "3")].map(|(name, new)| (path(name), new.as_bytes())).into()
+            [("a.md", "1"), ("a.html", "2"), (last, "3")]
+                .map(|(name, new)| (path(name), new.as_bytes()))
+                .into()
         };
         for wrong in ["taken", "nowhere/b"] {
             let error = write_together(&files(wrong), "part").unwrap_err().to_string();

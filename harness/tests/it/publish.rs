@@ -183,7 +183,10 @@ fn a_published_run_is_held_to_its_records_and_made_again_with_all_others() {
     checkout.edit("environment.json", |environment| environment["host"] = "elsewhere".into());
     let output = checkout.harness(&["check"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("report.md is not what the records say: run `cargo harness report --publish`"), "{said}");
+    assert!(
+        said.contains("report.md is not what the records say: run `cargo harness report --publish`"),
+        "{said}"
+    );
     fs::write(checkout.run().join("tables/of-before.csv"), "").unwrap();
     checkout.published(&["report", "--publish"]);
     assert!(checkout.read("results/2026-11-21-host/report.md").contains("elsewhere"));
@@ -207,15 +210,18 @@ fn a_run_of_an_earlier_schema_keeps_its_pages_and_is_held_to_their_hashes() {
     assert!(refused(&["report", "--publish"]).contains(stay));
     let list = checkout.read("results/published.toml");
     let hash = |page: &str| sha256_of(&checkout.run().join(page)).unwrap();
-    let hashes = format!("report_sha256 = \"{}\"\nsummary_sha256 = \"{}\"\n", hash("report.md"), hash("summary.md"));
-    fs::write(checkout.path("results/published.toml"), list.replace("started =", &(hashes + "started ="))).unwrap();
+    let hashes =
+        format!("report_sha256 = \"{}\"\nsummary_sha256 = \"{}\"\n", hash("report.md"), hash("summary.md"));
+    fs::write(checkout.path("results/published.toml"), list.replace("started =", &(hashes + "started =")))
+        .unwrap();
     checkout.published(&["report", "--publish"]);
     checkout.published(&["check"]);
     assert!(!checkout.read("results/README.md").contains("2026-11-21-host/report.html)):"));
 
     let kept = checkout.read("results/2026-11-21-host/report.md");
     let output = checkout.harness(&["report", checkout.run().to_str().unwrap()]);
-    let (printed, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let (printed, said) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success() && printed.contains("## mixed"), "{printed}{said}");
     assert!(said.contains(stay) && said.contains("this is its report as it was published"), "{said}");
     assert_eq!(checkout.read("results/2026-11-21-host/report.md"), kept);

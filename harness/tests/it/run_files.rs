@@ -52,7 +52,8 @@ fn edit(scene: &Scene, file: &str, change: impl FnOnce(String) -> String) {
 fn all_files_are_made_again_byte_for_byte_and_the_logs_can_be_merged() {
     let scene = Scene::new();
     let before = files(&scene.path("checked"));
-    let records = ["environment.json", "run.json", "windows.jsonl"].map(|name| scene.path("checked").join(name));
+    let records =
+        ["environment.json", "run.json", "windows.jsonl"].map(|name| scene.path("checked").join(name));
     for path in before.keys().filter(|path| !records.contains(path)) {
         fs::remove_file(path).unwrap();
     }
@@ -117,9 +118,15 @@ fn a_run_with_nothing_measured_has_pages_that_say_so() {
         empty(&scene);
         let output = harness(&scene, &["report", "checked"]);
         let (printed, said) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success() && printed.contains("0 of 2 starts were finished"), "{printed}{said}");
+        assert!(
+            output.status.success() && printed.contains("0 of 2 starts were finished"),
+            "{printed}{said}"
+        );
         assert!(!scene.path("checked/hdr").join("simple-latency.ceiling.hlog").exists());
-        assert!(refused(&scene, &["check", "checked"]).contains("0 of 2 starts were finished, and nothing says why"));
+        assert!(
+            refused(&scene, &["check", "checked"])
+                .contains("0 of 2 starts were finished, and nothing says why")
+        );
     }
 }
 
@@ -160,7 +167,9 @@ fn assert_as_it_was(before: &BTreeMap<PathBuf, Vec<u8>>, (from, to): (&Path, &Pa
 fn on_a_full_disk_all_files_are_what_they_were() {
     let scene = Scene::new();
     // As if all of them had been made by another version.
-    edit(&scene, "checked/environment.json", |text| text.replace("\"host\": \"host\"", "\"host\": \"elsewhere\""));
+    edit(&scene, "checked/environment.json", |text| {
+        text.replace("\"host\": \"host\"", "\"host\": \"elsewhere\"")
+    });
     let before = files(&scene.path("checked"));
     let (disk, kept) = (scene.path("out"), scene.path("kept"));
     let script = full_disk(r#"cp -r checked "$1""#).replace("size=1m", "size=8m")
@@ -178,7 +187,9 @@ fn on_a_full_disk_all_files_are_what_they_were() {
 #[test]
 fn under_a_limit_of_the_size_of_files_all_are_what_they_were() {
     let scene = Scene::new();
-    edit(&scene, "checked/environment.json", |text| text.replace("\"host\": \"host\"", "\"host\": \"elsewhere\""));
+    edit(&scene, "checked/environment.json", |text| {
+        text.replace("\"host\": \"host\"", "\"host\": \"elsewhere\"")
+    });
     let before = files(&scene.path("checked"));
     // In units of 512 bytes: enough for most of them, and not for all.
     let script = r#"ulimit -f 12; trap '' XFSZ; exec "$0" report checked"#;

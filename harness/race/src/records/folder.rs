@@ -162,7 +162,9 @@ pub enum FolderError {
         problem: String,
     },
     /// All that was measured is of another schema than this harness reads.
-    #[error("cannot use {path}: {found}, and this one reads schema {SCHEMA}: the run's pages stay as they are")]
+    #[error(
+        "cannot use {path}: {found}, and this one reads schema {SCHEMA}: the run's pages stay as they are"
+    )]
     OtherSchema {
         /// The file.
         path: PathBuf,
@@ -387,8 +389,8 @@ impl Folder {
                 false => Ok(()),
             };
         }
-        let other = reading::other_schema(&path)
-            .map_err(|source| FolderError::Io { path: path.clone(), source })?;
+        let other =
+            reading::other_schema(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
         let Some(schema) = other else { return Ok(()) };
         let era = if schema < SCHEMA { "an earlier" } else { "a later" };
         Err(FolderError::OtherSchema { path, found: format!("{era} harness wrote it, with schema {schema}") })

@@ -93,8 +93,9 @@ impl fmt::Display for Damage {
 impl Damage {
     /// All of it in as few sentences as there are stretches of lines with the same thing wrong.
     pub fn told(damage: &[Self]) -> Vec<String> {
-        let follows =
-            |a: &Self, b: &Self| (&a.file, &a.why) == (&b.file, &b.why) && a.line.checked_add(1) == Some(b.line);
+        let follows = |a: &Self, b: &Self| {
+            (&a.file, &a.why) == (&b.file, &b.why) && a.line.checked_add(1) == Some(b.line)
+        };
         let told = |stretch: &[Self]| match stretch {
             [first, .., last] => {
                 let Self { file, line, why } = first;
@@ -285,7 +286,11 @@ fn parsed(line: &[u8]) -> Result<Entry, Problem> {
     }
     let before = entry.get().as_ptr().addr().saturating_sub(line.as_ptr().addr());
     let entry: Entry = serde_json::from_str(entry.get()).map_err(no_entry(before))?;
-    if let Entry::Window(WindowRecord { measured: Some(measured), .. }) = &entry {
+    let measured = match &entry {
+        Entry::Window(window) => window.measured.as_ref(),
+        _ => None,
+    };
+    if let Some(measured) = measured {
         if !WINDOWS_S.contains(&measured.window_s) {
             return Err(Problem::Length(measured.window_s));
         }

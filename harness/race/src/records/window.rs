@@ -6,7 +6,8 @@ use load::{ClosedLoop, Slices};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stats::{
-    AndersonDarling, Censored, Digest, Recorded, SerialFigures, Stationarity, gate::Disturbance, hdr_log::TimeRange,
+    AndersonDarling, Censored, Digest, Recorded, SerialFigures, Stationarity, gate::Disturbance,
+    hdr_log::TimeRange,
 };
 
 use crate::{

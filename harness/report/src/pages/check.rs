@@ -42,7 +42,11 @@ pub fn folder(folder: &Folder, published: &Published) -> anyhow::Result<String> 
 /// # Errors
 /// It is not what its records say; the message names the first thing.
 pub fn alone(folder: &Folder) -> anyhow::Result<String> {
-    as_recorded(folder, &folder.contents()?, &format!("cargo harness report {}", shell::quoted(folder.path())))
+    as_recorded(
+        folder,
+        &folder.contents()?,
+        &format!("cargo harness report {}", shell::quoted(folder.path())),
+    )
 }
 
 /// Whether a folder is whole and its files are what its records say; `again` is the command that makes them so.
@@ -54,8 +58,12 @@ fn as_recorded(folder: &Folder, contents: &Contents, again: &str) -> anyhow::Res
         let path = path.display();
         match difference {
             Difference::Differs => bail!("{path} is not what the records say: run `{again}`"),
-            Difference::Missing => bail!("{path} is missing, and the records say what it holds: run `{again}`"),
-            Difference::Foreign => bail!("{path} does not belong there: no record leads to it, and `{again}` removes it"),
+            Difference::Missing => {
+                bail!("{path} is missing, and the records say what it holds: run `{again}`")
+            }
+            Difference::Foreign => {
+                bail!("{path} does not belong there: no record leads to it, and `{again}` removes it")
+            }
         }
     }
     let complete = &contents.measurements.complete;
@@ -117,7 +125,8 @@ fn published(folder: &Folder, run: &PublishedRun) -> anyhow::Result<String> {
 fn kept(folder: &Folder, run: &PublishedRun, reason: FolderError) -> anyhow::Result<String> {
     let path = folder.path().display();
     let (Some(report), Some(summary)) = (&run.report_sha256, &run.summary_sha256) else {
-        return Err(reason).context(format!("{path} is published, and results/published.toml has no hashes of its pages"));
+        return Err(reason)
+            .context(format!("{path} is published, and results/published.toml has no hashes of its pages"));
     };
     for (file, expected) in [(folder.report_path(), report), (folder.summary_path(), summary)] {
         let file_shown = file.display();
@@ -262,7 +271,10 @@ mod tests {
         let folder = write(&run(), &parent.path().join("run")).unwrap();
         crate::write(&folder).unwrap();
         let said = alone(&folder).unwrap();
-        assert!(said.contains("6 starts, 36 windows, and all ") && said.ends_with(" files are what they say"), "{said}");
+        assert!(
+            said.contains("6 starts, 36 windows, and all ") && said.ends_with(" files are what they say"),
+            "{said}"
+        );
         let path = |name: &str| folder.path().join(name);
         let refused = || alone(&folder).unwrap_err().to_string();
         for (file, from, to) in [
@@ -274,7 +286,10 @@ mod tests {
             let right = fs::read_to_string(path(file)).unwrap();
             fs::write(path(file), right.replacen(from, to, 1)).unwrap();
             let said = refused();
-            assert!(said.contains(file) && said.contains("is not what the records say: run `cargo"), "{said}");
+            assert!(
+                said.contains(file) && said.contains("is not what the records say: run `cargo"),
+                "{said}"
+            );
             fs::remove_file(path(file)).unwrap();
             assert!(refused().contains(&format!("{file} is missing")), "{}", refused());
             fs::write(path(file), right).unwrap();

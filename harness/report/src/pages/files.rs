@@ -139,13 +139,17 @@ mod tests {
         let files = made(&contents);
         let log = files.iter().find(|file| file.path == "hdr/mixed.rayon-offload.hlog").unwrap();
         let text = String::from_utf8(log.content.clone()).unwrap();
-        let intervals = |tag: &str| text.lines().filter(|line| line.starts_with(&format!("Tag={tag},"))).count();
+        let intervals =
+            |tag: &str| text.lines().filter(|line| line.starts_with(&format!("Tag={tag},"))).count();
         assert_eq!((intervals("simple.response"), intervals("simple.unanswered")), (6, 6), "{text}");
         let read = HdrLog::read(&log.content).unwrap();
         assert_eq!(read.histogram("simple.response").unwrap().len(), 11 * 500);
         assert!(read.histogram("simple.unanswered").unwrap().is_empty());
         assert!(read.range().is_some() && read.states_unit());
-        assert!(text.contains("# rayon-offload under mixed: the 11 windows that count, of 6 starts"), "{text}");
+        assert!(
+            text.contains("# rayon-offload under mixed: the 11 windows that count, of 6 starts"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -154,21 +158,31 @@ mod tests {
         let long = "é".repeat(500);
         let mut contents = run();
         let rows = contents.run.plan.rows.clone();
-        contents.run.plan.rows = names.iter().chain([&long]).map(|name| {
-            race::registry::Row { name: name.clone(), ..rows[0].clone() }
-        }).collect();
+        contents.run.plan.rows = names
+            .iter()
+            .chain([&long])
+            .map(|name| race::registry::Row { name: name.clone(), ..rows[0].clone() })
+            .collect();
         contents.run.plan.scenarios[0].name = "../mixed".to_owned();
         windows(&mut contents).for_each(|window| window.scenario = "../mixed".to_owned());
         for start in &mut contents.measurements.complete {
             let first = start.windows.iter().filter(|window| window.row == "work-stealing" && !window.twin);
             let first: Vec<_> = first.cloned().collect();
-            start.windows = names.iter().chain([&long]).flat_map(|name| {
-                first.iter().cloned().map(|window| race::records::window::WindowRecord { row: name.clone(), ..window })
-            }).collect();
+            start.windows = names
+                .iter()
+                .chain([&long])
+                .flat_map(|name| {
+                    first
+                        .iter()
+                        .cloned()
+                        .map(|window| race::records::window::WindowRecord { row: name.clone(), ..window })
+                })
+                .collect();
             start.servers.clear();
         }
         let files = made(&contents);
-        let logs: BTreeSet<&str> = paths(&files).into_iter().filter(|path| path.starts_with("hdr/")).collect();
+        let logs: BTreeSet<&str> =
+            paths(&files).into_iter().filter(|path| path.starts_with("hdr/")).collect();
         assert_eq!(logs.len(), 5, "{logs:?}");
         let parent = tempfile::tempdir().unwrap();
         let folder = write_records(&contents, &parent.path().join("run")).unwrap();
@@ -195,6 +209,9 @@ mod tests {
         let mut contents = run();
         contents.measurements = race::records::log::Measurements::default();
         let files = made(&contents);
-        assert!(paths(&files).contains(&"report.md") && !paths(&files).iter().any(|path| path.starts_with("hdr/")));
+        assert!(
+            paths(&files).contains(&"report.md")
+                && !paths(&files).iter().any(|path| path.starts_with("hdr/"))
+        );
     }
 }

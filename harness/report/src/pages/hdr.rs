@@ -52,8 +52,7 @@ fn start_log(scenario: &Scenario, start: &Start<'_>) -> Option<HdrLog> {
 /// From the beginning of the first to the end of the last; `None` where one does not tell.
 fn whole<'a>(windows: impl Iterator<Item = &'a WindowRecord>) -> Option<TimeRange> {
     let ranges: Vec<TimeRange> = windows.map(WindowRecord::range).collect::<Option<_>>()?;
-    ranges.into_iter().reduce(|a, b| TimeRange {
-        start_s: a.start_s.min(b.start_s),
-        end_s: a.end_s.max(b.end_s),
-    })
+    ranges
+        .into_iter()
+        .reduce(|a, b| TimeRange { start_s: a.start_s.min(b.start_s), end_s: a.end_s.max(b.end_s) })
 }

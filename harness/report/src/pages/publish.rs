@@ -30,7 +30,9 @@ pub enum Refused {
         results: PathBuf,
     },
     /// It is published already.
-    #[error("{0} is published already; `cargo harness report --publish` makes the files of all published runs again")]
+    #[error(
+        "{0} is published already; `cargo harness report --publish` makes the files of all published runs again"
+    )]
     Already(String),
     /// Its servers are debug builds.
     #[error("{0} is a rehearsal with debug builds: its figures mean nothing")]
@@ -111,7 +113,10 @@ pub fn again(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     for (run, folder) in published.runs.iter_mut().zip(&folders) {
         let contents = match folder.contents() {
             Err(error) if error.is_of_another_schema() && run.is_kept() => {
-                said.push(format!("{}: its pages stay as they are, since its records are of another schema", run.folder));
+                said.push(format!(
+                    "{}: its pages stay as they are, since its records are of another schema",
+                    run.folder
+                ));
                 continue;
             }
             contents => contents?,

@@ -28,7 +28,15 @@ fn a_run_is_replaced_whole_with_what_its_end_left_unfinished() {
         fs::write(parent.path().join(name), "x").unwrap();
         fs::write(parent.path().join(name).with_extension(UNFINISHED), "x").unwrap();
     }
-    let made = ["report.md", "report.html", "deviations.md", "tables/a.csv", "plots/a.svg", "hdr/a.hlog", "schema/a.json"];
+    let made = [
+        "report.md",
+        "report.html",
+        "deviations.md",
+        "tables/a.csv",
+        "plots/a.svg",
+        "hdr/a.hlog",
+        "schema/a.json",
+    ];
     Folder::open(parent.path()).write_made(&made.map(|path| File::text(path, "x"))).unwrap();
     fs::write(parent.path().join("plots/b.svg.unfinished"), "x").unwrap();
     Folder::create(parent.path(), true).unwrap();
@@ -70,13 +78,19 @@ fn refusal(name: &str, text: &str) -> String {
 #[test]
 fn a_record_that_is_no_log_is_refused_with_its_file_line_and_column() {
     let whole = serde_json::to_string_pretty(&fixtures::run_record(2)).unwrap();
-    assert_eq!(refusal("run.json", ""), "cannot use DIR/run.json: line 1, column 0: EOF while parsing a value");
+    assert_eq!(
+        refusal("run.json", ""),
+        "cannot use DIR/run.json: line 1, column 0: EOF while parsing a value"
+    );
     assert_eq!(
         refusal("environment.json", "{\n  \"host\": nobody"),
         "cannot use DIR/environment.json: line 2, column 12: expected ident"
     );
     let said = refusal("run.json", &whole.replace("\"seed\": 7", "\"seed\": \"7\""));
-    assert!(said.starts_with("cannot use DIR/run.json: line ") && said.contains(", column 15: invalid type"), "{said}");
+    assert!(
+        said.starts_with("cannot use DIR/run.json: line ") && said.contains(", column 15: invalid type"),
+        "{said}"
+    );
 }
 
 #[test]

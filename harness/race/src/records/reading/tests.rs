@@ -233,7 +233,8 @@ fn edited(line: &str, from: &str, to: &str) -> String {
 
 #[test]
 fn each_kind_of_damage_is_left_out_by_its_line_and_the_others_are_read() {
-    let entries = [begun(0), failed("a", 0, 0), sound("b", 0, 0), failed("c", 0, 0), server("a", 0), complete(0)];
+    let entries =
+        [begun(0), failed("a", 0, 0), sound("b", 0, 0), failed("c", 0, 0), server("a", 0), complete(0)];
     let (_folder, path) = log_of(&entries);
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -247,15 +248,24 @@ fn each_kind_of_damage_is_left_out_by_its_line_and_the_others_are_read() {
     };
     let left_out = "line 3 of windows.jsonl is left out: it ";
     for (line, why) in [
-        (lines[2].replacen("\"due\":1000", "\"due\":1001", 1), "is damaged: its entry has another SHA-256 than it says"),
+        (
+            lines[2].replacen("\"due\":1000", "\"due\":1001", 1),
+            "is damaged: its entry has another SHA-256 than it says",
+        ),
         (lines[2].replacen("\"schema\":3", "\"schema\":2", 1), "has schema 2, and this harness reads 3"),
         (lines[2][..lines[2].len() / 2].to_owned(), "is no entry: EOF while parsing"),
         ("not a record".to_owned(), "is no entry: expected ident at column 2"),
         (String::new(), "is no entry: EOF while parsing a value at column 0"),
         ("{\"time\":1,\"level\":\"info\"}".to_owned(), "is no entry: missing field `schema`"),
-        (edited(lines[2], "\"row\":\"b\"", "\"row\":7"), "is no entry: invalid type: integer `7`, expected a string"),
+        (
+            edited(lines[2], "\"row\":\"b\"", "\"row\":7"),
+            "is no entry: invalid type: integer `7`, expected a string",
+        ),
         (edited(lines[2], "\"v2\":\"HIST", "\"v2\":\"TSIH"), "has a histogram that cannot be decoded: "),
-        (edited(lines[2], "\"start\":0", "\"start\":1"), "is of start 1, which has not begun or is complete already"),
+        (
+            edited(lines[2], "\"start\":0", "\"start\":1"),
+            "is of start 1, which has not begun or is complete already",
+        ),
         (edited(lines[2], "\"window_s\":1.0", "\"window_s\":-1.0"), "has a window of -1 s"),
         (lines[1].to_owned(), "is of the same window as line 2"),
     ] {
@@ -292,7 +302,9 @@ fn a_start_whose_beginning_is_damaged_is_left_out_in_one_stretch() {
     assert_eq!((read.complete.len(), read.incomplete.len(), damage.len()), (1, 0, 4));
     let told = Damage::told(&damage);
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].starts_with("line 3 of windows.jsonl is left out: it is no entry: missing field `schema`"));
+    assert!(
+        told[0].starts_with("line 3 of windows.jsonl is left out: it is no entry: missing field `schema`")
+    );
     assert_eq!(
         told[1],
         "lines 4 to 6 of windows.jsonl are left out: each is of start 1, which has not begun or is complete already"
@@ -301,10 +313,20 @@ fn a_start_whose_beginning_is_damaged_is_left_out_in_one_stretch() {
 
 #[test]
 fn what_was_said_before_in_a_start_is_said_once_and_in_one_that_is_begun_again_anew() {
-    let again = [begun(0), failed("a", 0, 0), server("a", 0), begun(0), failed("a", 0, 0), server("a", 0), complete(0)];
+    let again = [
+        begun(0),
+        failed("a", 0, 0),
+        server("a", 0),
+        begun(0),
+        failed("a", 0, 0),
+        server("a", 0),
+        complete(0),
+    ];
     let (_folder, path) = log_of(&again);
     assert_eq!(damage(&path).0, [""; 0]);
-    assert!(refusal(&[begun(0), failed("a", 0, 0), failed("a", 0, 0)]).ends_with("the same window as line 2"));
+    assert!(
+        refusal(&[begun(0), failed("a", 0, 0), failed("a", 0, 0)]).ends_with("the same window as line 2")
+    );
     assert!(refusal(&[begun(0), server("a", 0), server("a", 0)]).ends_with("the same server as line 2"));
 }
 
