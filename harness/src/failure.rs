@@ -1,7 +1,7 @@
 //! Exit codes for scripts: what was asked for wrongly is told apart from what went wrong.
 
 use load::RunError;
-use report::pages::publish::Refused;
+use report::publish::Refused;
 
 use crate::cli::bench::TrialsAreGone;
 use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};

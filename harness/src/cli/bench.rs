@@ -286,7 +286,7 @@ fn run_race(
     let report = report::of(&contents);
     outln!("\n{}", report::for_terminal(&report::render::markdown::report(&report)));
     say_where(&run, &folder, args);
-    let reported = report::pages::files::write(&folder, &contents, &report).context(NOT_KEPT);
+    let reported = report::files::write(&folder, &contents, &report).context(NOT_KEPT);
     all_of([reported, kept, measured]).map(|()| run.outcome())
 }
 

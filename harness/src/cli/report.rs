@@ -14,7 +14,7 @@ use race::{
         reading::Damage,
     },
 };
-use report::pages::{files, published::Published, reservation::Reservation};
+use report::{files, published::Published, reservation::Reservation};
 use terminal::{errln, outcome::Outcome, outln};
 
 /// Shown below the help of `report`.
@@ -111,10 +111,10 @@ fn show_kept(folder: &Folder, error: FolderError) -> anyhow::Result<Outcome> {
 fn publish(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
     let workspace = workspace()?;
     if let Some(given) = &arguments.folder {
-        report::pages::publish::publish(&workspace, given, &arguments.despite)?;
+        report::publish::publish(&workspace, given, &arguments.despite)?;
         say_published(given);
     } else {
-        for said in report::pages::publish::again(&workspace)? {
+        for said in report::publish::again(&workspace)? {
             outln!("{said}");
         }
         outln!("README.md and results/README.md are made again from what is published");
@@ -137,14 +137,14 @@ pub(crate) fn check(arguments: &CheckArgs) -> anyhow::Result<Outcome> {
     match &arguments.folder {
         Some(path) => {
             let said = match published()? {
-                Some(published) => report::pages::check::folder(&Folder::open(path), &published)?,
-                None => report::pages::check::alone(&Folder::open(path))?,
+                Some(published) => report::check::folder(&Folder::open(path), &published)?,
+                None => report::check::alone(&Folder::open(path))?,
             };
             outln!("{said}");
         }
         None => {
             let workspace = workspace()?;
-            for said in report::pages::check::all(&workspace, &Published::read(&workspace)?)? {
+            for said in report::check::all(&workspace, &Published::read(&workspace)?)? {
                 outln!("{said}");
             }
         }
