@@ -296,7 +296,7 @@ fn parsed(line: &[u8]) -> Result<Entry, Problem> {
         }
         let streams = measured.streams.iter();
         for recorded in streams.flat_map(|stream| [&stream.response, &stream.observed, &stream.unanswered]) {
-            recorded.histogram().map_err(Problem::Histogram)?;
+            recorded.sparse().map_err(Problem::Histogram)?;
         }
     }
     Ok(entry)

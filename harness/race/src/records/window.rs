@@ -6,7 +6,7 @@ use load::{ClosedLoop, Slices};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stats::{
-    AndersonDarling, Censored, Digest, Recorded, SerialFigures, Stationarity, gate::Disturbance,
+    AndersonDarling, Censored, Digest, Recorded, SerialFigures, Sparse, Stationarity, gate::Disturbance,
     hdr_log::TimeRange,
 };
 
@@ -220,7 +220,7 @@ impl StreamRecord {
     ///
     /// # Panics
     /// If the record was changed by hand: what a log holds is decoded when it is read.
-    pub fn response_times(&self) -> Censored {
+    pub fn response_times(&self) -> Censored<Sparse> {
         Censored::from_parts(decoded(&self.response), decoded(&self.unanswered))
     }
 
@@ -228,13 +228,13 @@ impl StreamRecord {
     ///
     /// # Panics
     /// As [`StreamRecord::response_times`].
-    pub fn observed_times(&self) -> Censored {
+    pub fn observed_times(&self) -> Censored<Sparse> {
         Censored::from_parts(decoded(&self.observed), decoded(&self.unanswered))
     }
 }
 
-fn decoded(recorded: &Recorded) -> stats::Histogram {
-    recorded.histogram().expect("a log's histograms are decoded when it is read")
+fn decoded(recorded: &Recorded) -> Sparse {
+    recorded.sparse().expect("a log's histograms are decoded when it is read")
 }
 
 impl Measured {

@@ -35,7 +35,15 @@ pub fn pages(workspace: &Workspace, published: &Published) -> Result<Vec<Page>, 
     let from = |folder: &str| {
         let beside = |file: &str| (format!("]({file})"), format!("]({folder}{}/{file})", newest.folder));
         let links = ["report.md", "report.html", "deviations.md"].map(beside);
-        links.iter().fold(summary.clone(), |text, (link, from_there)| text.replace(link, from_there))
+        let with_links = |paragraph: &str| {
+            let linked = links
+                .iter()
+                .fold(paragraph.to_owned(), |text, (link, from_there)| text.replace(link, from_there));
+            // Longer links need other breaks.
+            if linked == paragraph { linked } else { wrapped(&linked).trim_end().to_owned() }
+        };
+        let paragraphs: Vec<String> = summary.trim_end().split("\n\n").map(with_links).collect();
+        paragraphs.join("\n\n") + "\n"
     };
     let results = workspace.results();
     Ok(vec![

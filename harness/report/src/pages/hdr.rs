@@ -1,11 +1,8 @@
 //! A row's latencies under a scenario in HdrHistogram's log format, as other tools plot them: an interval a start and stream.
 
-use race::{
-    plan::scenario::Scenario,
-    records::window::{StreamRecord, WindowRecord},
-};
+use race::{plan::scenario::Scenario, records::window::WindowRecord};
 use stats::{
-    Censored,
+    Censored, Sparse,
     hdr_log::{HdrLog, RESPONSE, TimeRange, UNANSWERED},
 };
 
@@ -29,7 +26,7 @@ pub(crate) fn log(scenario: &Scenario, line: &Line<'_>) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// One start's part of it. Its windows are decoded one by one: each is some hundred kilobytes.
+/// One start's part of it.
 fn start_log(scenario: &Scenario, start: &Start<'_>) -> Option<HdrLog> {
     let windows: Vec<_> = start.windows(Which::Gated).iter().flatten().collect();
     if windows.is_empty() {
@@ -37,14 +34,11 @@ fn start_log(scenario: &Scenario, start: &Start<'_>) -> Option<HdrLog> {
     }
     let mut log = HdrLog::new(whole(windows.iter().map(|window| window.record)));
     for stream in &scenario.streams {
-        let mut times = Censored::default();
-        windows.iter().filter_map(|window| window.measured.stream(&stream.name)).for_each(
-            |stream: &StreamRecord| {
-                times.merge(&stream.response_times());
-            },
-        );
-        log.add(&HdrLog::tag(&stream.name, RESPONSE), times.answered());
-        log.add(&HdrLog::tag(&stream.name, UNANSWERED), times.given_up());
+        let mut times = Censored::<Sparse>::default();
+        let of_stream = windows.iter().filter_map(|window| window.measured.stream(&stream.name));
+        of_stream.for_each(|stream| times.merge(&stream.response_times()));
+        log.add(&HdrLog::tag(&stream.name, RESPONSE), &times.answered().histogram());
+        log.add(&HdrLog::tag(&stream.name, UNANSWERED), &times.given_up().histogram());
     }
     Some(log)
 }
