@@ -37,7 +37,8 @@ pub(crate) struct ReportArgs {
     /// The results folder; the newest one of results/ where nothing is said
     #[arg(value_name = "RUN")]
     pub folder: Option<PathBuf>,
-    /// Publish the run: add it to results/published.toml, and make README.md and results/README.md anew
+    /// Publish the run: add it to results/published.toml, and make README.md and results/README.md anew; where none is named, make
+    /// the files of all published runs again
     #[arg(long)]
     pub publish: bool,
     /// What may speak against publishing it all the same, separated by commas
