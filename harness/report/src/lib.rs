@@ -16,6 +16,9 @@ mod section;
 mod tables;
 mod whole;
 
+// What is known before all of it is.
+mod known;
+
 // How they are shown.
 pub mod render;
 
@@ -27,6 +30,7 @@ use std::io;
 use race::records::folder::{Contents, Folder, FolderError};
 
 pub use conclusions::{itself, pairs};
+pub use known::{Known, Pairs, known_so_far, said_so_far};
 pub use counts::compared;
 pub use render::code_span::code_span;
 pub use whole::of;
@@ -45,12 +49,6 @@ pub fn write(folder: &Folder) -> Result<String, FolderError> {
     let failed = |source: io::Error| FolderError::Io { path: folder.path().to_owned(), source };
     folder.write_report(&text).map_err(failed)?;
     Ok(text)
-}
-
-/// The part of a report that a person at a terminal wants: the answers and the tables, without the description of the host.
-pub fn for_terminal(markdown: &str) -> &str {
-    let end = markdown.find("\n## The host").unwrap_or(markdown.len());
-    markdown.get(..end).unwrap_or(markdown).trim()
 }
 
 #[cfg(test)]

@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use race::{
     programs::workspace::Workspace,
-    records::folder::{Folder, runs_below},
+    records::folder::Folder,
 };
 use report::{pages::write_pages, published::Published, reservation::Reservation};
 use terminal::{errln, outcome::Outcome, outln};
+
+use super::show;
 
 /// Shown below the help of `report`.
 pub(super) const EXAMPLES: &str = "\
@@ -76,21 +78,18 @@ pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
     }
     let folder = match &arguments.folder {
         Some(path) => Folder::open(path),
-        None => match runs_below(&workspace()?.results()).pop() {
-            Some(newest) => newest,
-            None => bail!("results/ holds no run yet: `cargo bench-all` makes one"),
-        },
+        None => show::newest()?,
     };
-    let is_published = published()?.is_some_and(|published| published.find(folder.path()).is_some());
-    let markdown = if is_published { folder.report()? } else { report::markdown(&folder.contents()?) };
-    outln!("{}", report::for_terminal(&markdown));
-    if !is_published {
-        let said =
-            "the tables above are not kept; make room there, or let it be written to, and draw them again";
-        folder.write_report(&markdown).context(said)?;
-    } else {
-        errln!("{} is published: this is its report as it was, and not made again", folder.path().display());
+    if published()?.is_some_and(|published| published.find(folder.path()).is_some()) {
+        show::of(&folder)?;
+        errln!("{} is published: its files stay as they are", folder.path().display());
+        return Ok(Outcome::Done);
     }
+    let report = report::of(&folder.contents()?);
+    show::print(&report, false);
+    let said =
+        "the tables above are not kept; make room there, or let it be written to, and draw them again";
+    folder.write_report(&report::render::markdown::report(&report)).context(said)?;
     Ok(Outcome::Done)
 }
 

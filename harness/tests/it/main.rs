@@ -28,5 +28,6 @@ mod publish;
 mod quick;
 mod selftest;
 mod servers_page;
+mod show;
 mod start_environment;
 mod verify;

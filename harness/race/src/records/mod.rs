@@ -9,4 +9,5 @@ pub(crate) mod durable;
 pub mod log;
 
 pub mod folder;
+pub mod outline;
 pub mod resume;

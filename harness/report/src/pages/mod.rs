@@ -5,3 +5,4 @@ pub mod generated;
 pub mod publish;
 pub mod published;
 pub mod reservation;
+pub mod runs;
