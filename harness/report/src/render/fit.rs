@@ -1,5 +1,7 @@
 //! A table as text that fits a page: what can be spared goes first.
 
+use std::collections::BTreeSet;
+
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
 };
 
 /// The room that a table has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     /// In columns of text.
     pub(crate) wide: usize,
@@ -53,6 +55,8 @@ pub(crate) fn fit(table: &Table, room: Room, escaped: impl Fn(&str) -> String) -
             // A number that is not known has words in its place.
             let is_text = table.columns[at].kind == Kind::Text || cell.exact.is_none();
             let text = match longest.filter(|_| is_text) {
+                // Names that begin alike often end otherwise.
+                Some(longest) if room.is_plain && at == 0 => shortened_within(&text, longest),
                 Some(longest) => shortened(&text, longest),
                 None => text,
             };
@@ -94,7 +98,7 @@ pub(crate) fn fit(table: &Table, room: Room, escaped: impl Fn(&str) -> String) -
     fitted = set(&shown, &with_interval, is_stacked, None);
     for at in (0..table.columns.len()).rev().filter(|&at| table.columns[at].is_optional) {
         if fitted.fits() {
-            return fitted;
+            return fitted.in_a_line();
         }
         shown[at] = false;
         fitted = set(&shown, &with_interval, is_stacked, None);
@@ -104,7 +108,7 @@ pub(crate) fn fit(table: &Table, room: Room, escaped: impl Fn(&str) -> String) -
         fitted = set(&shown, &with_interval, is_stacked, None);
     }
     if fitted.fits() {
-        return fitted;
+        return fitted.in_a_line();
     }
     // The longest names that fit, by halves.
     let shortest = if room.is_plain { SHORTEST_PLAIN } else { SHORTEST_NAME };
@@ -160,6 +164,23 @@ impl Fitted {
         self.width() <= self.room.wide
     }
 
+    /// With headings that need not be stacked, now that something else was spared.
+    fn in_a_line(self) -> Self {
+        let unstacked = Self { is_stacked: false, ..self.clone() };
+        if unstacked.fits() { unstacked } else { self }
+    }
+
+    /// Whether different words of `table`, of which this is what fits, are still different.
+    pub(crate) fn keeps_words_apart(&self, table: &Table) -> bool {
+        let different = |words: Vec<&str>| words.into_iter().collect::<BTreeSet<_>>().len();
+        let shown = table.columns.iter().enumerate().filter(|(_, it)| !self.left_out.contains(&it.heading));
+        shown.enumerate().all(|(own, (at, _))| {
+            let before = table.lines().map(|(_, row)| row[at].text.as_str()).collect();
+            let after = self.groups.iter().flat_map(|(_, rows)| rows).map(|row| row[own].as_str()).collect();
+            self.is_number[own] || different(before) == different(after)
+        })
+    }
+
     /// The width of each column's text.
     pub(crate) fn widths(&self) -> Vec<usize> {
         let of_heading = |heading: &String| match self.is_stacked {
@@ -203,6 +224,22 @@ pub(crate) fn shortened(text: &str, longest: usize) -> String {
     };
     let kept: String = text.chars().take_while(fits).collect();
     format!("{}…", kept.trim_end())
+}
+
+/// The beginning and the end of a text that is longer than `longest` columns, with an ellipsis between them.
+fn shortened_within(text: &str, longest: usize) -> String {
+    if text.width() <= longest {
+        return text.to_owned();
+    }
+    let end = (longest - 1) / 2;
+    let mut width = 0;
+    let fits = |letter: &char| {
+        width += letter.width().unwrap_or(0);
+        width <= end
+    };
+    let kept: Vec<char> = text.chars().rev().take_while(fits).collect();
+    let kept: String = kept.into_iter().rev().collect();
+    format!("{}{kept}", shortened(text, longest - kept.width()))
 }
 
 #[cfg(test)]
@@ -257,6 +294,24 @@ mod tests {
         narrow.columns[1].heading = "a very long heading of it".to_owned();
         let fitted = fit(&narrow, Room { wide: 58, around: 2, edge: 0, is_plain: true }, str::to_owned);
         assert_eq!((fitted.widths(), fitted.left_out.len()), (vec![3, 20, 18, 5], 0));
+    }
+
+    #[test]
+    fn names_that_begin_alike_stay_apart_as_long_as_they_can() {
+        let mut alike = table("rayon-offload");
+        let mut other = alike.groups[0].rows[0].clone();
+        other[0] = Cell::text("rayon-offload-idle");
+        alike.groups[0].rows.push(other);
+        let names = |wide: usize| {
+            let fitted = fit(&alike, Room { wide, around: 2, edge: 0, is_plain: true }, str::to_owned);
+            let names: Vec<String> = fitted.groups[0].1.iter().map(|row| row[0].clone()).collect();
+            (names.join(" "), fitted.keeps_words_apart(&alike))
+        };
+        assert_eq!(names(32), ("rayon-offload rayon-of…ad-idle".to_owned(), true));
+        assert_eq!(names(27), ("rayon…load rayon…idle".to_owned(), true));
+        alike.groups[0].rows[1][0] = Cell::text("rayon-over-payload");
+        let fitted = fit(&alike, Room { wide: 27, around: 2, edge: 0, is_plain: true }, str::to_owned);
+        assert!(!fitted.keeps_words_apart(&alike), "{fitted:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod blocks;
 pub(crate) mod clean;
 pub(crate) mod code_span;
+pub mod csv;
 pub(crate) mod fit;
 pub mod markdown;
 pub mod summary;

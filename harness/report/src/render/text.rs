@@ -145,19 +145,18 @@ impl Page {
     /// `━━ mixed ━━━━━━━━━`.
     fn heading(&mut self, text: &str) {
         self.gap();
-        let line = self.ruled('━', Some(text), self.wide());
-        self.push(BOLD, &line);
+        self.rule(BOLD, '━', Some(text), self.wide());
     }
 
-    /// A rule, with what follows it written into it.
-    fn ruled(&self, drawn: char, text: Option<&str>, wide: usize) -> String {
+    /// A rule, with what follows it written into it; a name that is longer than the line is a paragraph of its own.
+    fn rule(&mut self, style: Style, drawn: char, text: Option<&str>, wide: usize) {
         let rule = |wide: usize| drawn.to_string().repeat(wide);
-        let Some(text) = text else { return rule(wide) };
+        let Some(text) = text else { return self.push(style, &rule(wide)) };
         let text = clean(text);
-        let rest = wide.saturating_sub(text.width() + 4);
-        let line = format!("{} {text} {}", rule(2), rule(rest));
-        // A name that is longer than the line is a paragraph of its own.
-        if rest > 0 { line } else { hanging(&breakable(&text, self.wide()), "", self.wide()) }
+        match wide.saturating_sub(text.width() + 4) {
+            0 => self.prose(style, "", &text),
+            rest => self.push(style, &format!("{} {text} {}", rule(2), rule(rest))),
+        }
     }
 
     fn list(&mut self, List { heading, items }: &List) {
@@ -181,7 +180,8 @@ impl Page {
         } else {
             for (at, column) in choices.columns.iter().enumerate().skip(1) {
                 self.prose(BOLD, "", &column.heading);
-                for (_, row) in choices.lines() {
+                // What is not asked of a scenario is no news of it.
+                for (_, row) in choices.lines().filter(|(_, row)| row[at].text != "-") {
                     self.item(PLAIN, &format!("{}: {}", row[0].text, row[at].whole_text()));
                 }
             }
@@ -209,7 +209,8 @@ impl Page {
         }
         let mut too_wide: Vec<&str> = Vec::new();
         for table in section.beneath.iter().filter(|table| !table.is_empty() && (is_whole || !table.is_detail)) {
-            match fit(table, self.room(), str::to_owned).fits() {
+            let fitted = fit(table, self.room(), str::to_owned);
+            match fitted.fits() && fitted.keeps_words_apart(table) {
                 true => {
                     self.gap();
                     self.table(table);
@@ -219,7 +220,7 @@ impl Page {
         }
         if !too_wide.is_empty() {
             let columns = self.look.columns;
-            let said = format!("Too wide for {columns} columns, and in --format csv: {}", too_wide.join(", "));
+            let said = format!("Too wide for {columns} columns (--format csv has all): {}", too_wide.join(", "));
             self.gap();
             self.prose(DIM, "", &said);
         }
@@ -270,8 +271,7 @@ impl Page {
         let whole = (widths.iter().sum::<usize>() + GAP.len() * (widths.len().max(1) - 1)).min(self.look.columns);
         let place = of.column("place");
         for ((heading, rows), group) in fitted.groups.iter().zip(&of.groups) {
-            let rule = self.ruled('─', heading.as_deref(), whole);
-            self.push(DIM, &rule);
+            self.rule(DIM, '─', heading.as_deref(), whole);
             for (cells, exact) in rows.iter().zip(&group.rows) {
                 let cells = fitted.padded(cells, &widths);
                 if place.is_some_and(|place| may_be_first(&exact[place])) {
