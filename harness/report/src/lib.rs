@@ -23,7 +23,7 @@ mod known;
 pub mod render;
 
 // The files that are made from them, and which of them are published.
-pub mod pages;
+mod pages;
 
 use std::io;
 
@@ -32,6 +32,7 @@ use race::records::folder::{Contents, Folder, FolderError};
 pub use conclusions::{itself, pairs};
 pub use known::{Known, Pairs, known_so_far, said_so_far};
 pub use counts::compared;
+pub use pages::{check, generated, publish, published, reservation};
 pub use render::code_span::code_span;
 pub use whole::of;
 
