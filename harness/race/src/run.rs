@@ -192,7 +192,7 @@ impl Run {
     }
 
     /// All starts that are left. Ends early, without an error, when a person asks for it: the start under way counts for nothing then.
-    /// Between two of them, while no server runs, it is said what those before it came to.
+    /// Between two of them, while no server runs, `so_far` says what those before came to.
     ///
     /// # Errors
     /// The disk is full.
@@ -201,14 +201,14 @@ impl Run {
         context: &Context,
         folder: &Folder,
         log: &mut Log,
-        so_far: SoFar<'_>,
+        so_far: Option<SoFar<'_>>,
     ) -> anyhow::Result<()> {
         let plan = self.record.plan.clone();
         let of_one = plan.window_count() / plan.starts.max(1) as usize;
         let mut progress = Progress::new("measuring", of_one * self.left().len());
         let mut edges = Edges::default();
         self.each_start(folder, log, &context.interrupt, |run, under_way| {
-            if !run.complete.is_empty() {
+            if let Some(so_far) = so_far.filter(|_| !run.complete.is_empty()) {
                 progress.doing("comparing what is known so far");
                 progress.say(&so_far(&run.record, &run.complete));
             }

@@ -306,7 +306,7 @@ fn measure(
     if run.can_race(context) {
         run.calibrate(context)?;
         folder.write_run(&run.record)?;
-        run.starts(context, folder, &mut log, &report::said_so_far)?;
+        run.starts(context, folder, &mut log, Some(&report::said_so_far))?;
     } else if !context.interrupt.asked() {
         errln!("error: no row is left to race");
     }

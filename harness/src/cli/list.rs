@@ -9,11 +9,9 @@ use race::{
     registry::{Factors, Registry, Row, Tier},
 };
 use report::{
-    pages::{
-        published::Published,
-        runs::{self, Listed},
-    },
+    published::Published,
     render::text,
+    runs::{self, Listed},
 };
 use serde::Serialize;
 use terminal::{errln, out, outcome::Outcome, outln, shell::quoted};

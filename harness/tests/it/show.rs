@@ -88,9 +88,9 @@ fn programs_get_every_format() {
     shown(&scene, &["report", "results/whole"]);
     assert_eq!(markdown, fs::read_to_string(scene.path("results/whole/report.md")).unwrap());
 
-    let one = shown(&scene, &["show", "--format", "csv", "--scenario", "mixed", "--table", "figures"]);
+    let one = shown(&scene, &["show", "--format", "csv", "--scenario", "simple-latency", "--table", "figures"]);
     let lines: Vec<&str> = one.lines().collect();
-    assert!(lines[0].starts_with("row,tier,p99_us,"), "{one}");
+    assert!(lines[0].starts_with("row,tier,p95_us,"), "{one}");
     assert!(lines.len() == 5 && lines[1].starts_with("rayon-offload,controlled,"), "{one}");
     let both = shown(&scene, &["show", "--format", "csv", "--table", "figures"]);
     let blocks: Vec<&str> = both.split("\r\n\r\n").collect();
@@ -105,7 +105,7 @@ fn programs_get_every_format() {
 fn hidden_rows_change_no_place() {
     let scene = scene();
     let places = |arguments: &[&str]| -> BTreeMap<String, String> {
-        let table = ["show", "--format", "csv", "--scenario", "mixed", "--table", "figures"];
+        let table = ["show", "--format", "csv", "--scenario", "simple-latency", "--table", "figures"];
         let csv = shown(&scene, &[&table[..], arguments].concat());
         let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
         let head = lines.next().unwrap();
