@@ -21,9 +21,9 @@ use super::show::{look, print_json};
 /// Shown below the help of `list`.
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  harness list rows                    what can be raced, and what would have to be installed for it
-  harness list scenarios               under which loads, and the question that each answers
-  harness list runs                    what is in results/, oldest first; `harness show NAME` shows one
+  harness list rows         what can be raced, and what would have to be installed for it
+  harness list scenarios    under which loads, and the question that each answers
+  harness list runs         what is in results/, oldest first; `harness show NAME` shows one
   harness list runs --format json | jq -r '.[] | select(.is_published) | .name'
   harness list rows --format json | jq -r '.[] | select(.tier == \"native\") | .name'
 

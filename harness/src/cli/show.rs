@@ -31,13 +31,13 @@ use terminal::{
 /// Shown below the help of `show`.
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  harness show                                        the newest run of results/
-  harness show 2026-11-27-vm --scenario mixed         one scenario of another run
-  harness show --only work-stealing,rayon-offload     two rows, in the places that they have among all
-  harness show --all | less                           with every pair, notes, findings, the load and the host
-  harness show --format md > report.md                for a pull request
+  harness show                                      the newest run of results/
+  harness show 2026-11-27-vm --scenario mixed       one scenario of another run
+  harness show --only work-stealing,rayon-offload   two rows; their places are those among all
+  harness show --all | less                         with every pair, notes, findings and the host
+  harness show --format md > report.md              for a pull request
   harness show --format csv --scenario mixed --table figures > mixed.csv
-  harness show --format csv --table figures           of every scenario
+  harness show --format csv --table figures         of every scenario
   harness show --format json | jq -r '.sections[] | .name + \": \" + .answer'
 
 CSV has exact values, with intervals as columns of their own (`p99_us_low`). With --table and one --scenario it is that \

@@ -83,8 +83,8 @@ pub fn table(runs: &[Listed]) -> Table {
             Cell::text(run.starts()),
             Cell::text(if run.is_published { "yes" } else { "no" }),
             schema,
-            Cell::text(run.scenarios.join(", ")),
             or_unknown(run.command.as_deref()),
+            Cell::text(run.scenarios.join(", ")),
         ]
     };
     Table {
@@ -95,8 +95,8 @@ pub fn table(runs: &[Listed]) -> Table {
             Column::text("starts", "starts"),
             Column::text("published", "is_published").optional(),
             Column::number("schema", "schema").optional(),
-            Column::text("scenarios", "scenarios").optional(),
             Column::text("command", "command").optional(),
+            Column::text("scenarios", "scenarios").optional(),
         ],
         groups: vec![Group { heading: None, rows: runs.iter().map(line).collect() }],
         ..Table::default()
