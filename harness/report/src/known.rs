@@ -80,8 +80,7 @@ impl Known {
             kept: all.kept + row.kept,
             dropped: all.dropped + row.dropped,
         });
-        let has_places =
-            complete.len() >= STARTS_FOR_PLACES as usize && has_enough_cpus(scenario, complete);
+        let has_places = complete.len() >= STARTS_FOR_PLACES as usize && has_enough_cpus(scenario, complete);
         let pairs = has_places.then(|| Pairs::of(scenario, &lines));
         Self { scenario: scenario.name.clone(), pairs, kept }
     }
@@ -185,7 +184,10 @@ mod tests {
         let contents = contents(8);
         let (known, said) = after(&contents, 6);
         assert_eq!(known[0].pairs, Some(Pairs { told_apart: 2, all: 3 }));
-        assert!(said.starts_with("after start 6 of 8: mixed: 2 of 3 pairs told apart, kept 100%; "), "{said}");
+        assert!(
+            said.starts_with("after start 6 of 8: mixed: 2 of 3 pairs told apart, kept 100%; "),
+            "{said}"
+        );
         // All of them: the report's own.
         let (known, said) = after(&contents, 8);
         let section = section(&contents);

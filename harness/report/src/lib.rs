@@ -30,8 +30,8 @@ use std::io;
 use race::records::folder::{Contents, Folder, FolderError};
 
 pub use conclusions::{itself, pairs};
-pub use known::{Known, Pairs, known_so_far, said_so_far};
 pub use counts::compared;
+pub use known::{Known, Pairs, known_so_far, said_so_far};
 pub use pages::{check, generated, publish, published, reservation, runs};
 pub use render::code_span::code_span;
 pub use whole::of;

@@ -7,10 +7,7 @@ use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use race::{
-    programs::workspace::Workspace,
-    records::folder::Folder,
-};
+use race::{programs::workspace::Workspace, records::folder::Folder};
 use report::{generated::write_pages, published::Published, reservation::Reservation};
 use terminal::{errln, outcome::Outcome, outln};
 
@@ -87,8 +84,7 @@ pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
     }
     let report = report::of(&folder.contents()?);
     show::print(&report, false);
-    let said =
-        "the tables above are not kept; make room there, or let it be written to, and draw them again";
+    let said = "the tables above are not kept; make room there, or let it be written to, and draw them again";
     folder.write_report(&report::render::markdown::report(&report)).context(said)?;
     Ok(Outcome::Done)
 }

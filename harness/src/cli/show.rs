@@ -91,7 +91,9 @@ pub(crate) enum Cannot {
     #[error("there is no run at {0}: give a folder, or a name that `harness list runs` shows")]
     Nowhere(String),
     /// There is only a page of it.
-    #[error("{run} was measured by an earlier harness: it has a report.md to be shown, and no tables for {what}")]
+    #[error(
+        "{run} was measured by an earlier harness: it has a report.md to be shown, and no tables for {what}"
+    )]
     Earlier {
         /// The run.
         run: String,

@@ -90,7 +90,10 @@ mod tests {
 
     #[test]
     fn what_is_drawn_becomes_ascii_of_the_same_width_and_names_stay() {
-        assert_eq!(shown_where(false, "██▌ 39.01µs ━━╸ ── a… café µ.json"), "##= 39.01us ==> -- a~ café µ.json");
+        assert_eq!(
+            shown_where(false, "██▌ 39.01µs ━━╸ ── a… café µ.json"),
+            "##= 39.01us ==> -- a~ café µ.json"
+        );
         assert_eq!(shown_where(true, "██▌ 39.01µs"), "██▌ 39.01µs");
     }
 

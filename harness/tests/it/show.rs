@@ -88,7 +88,8 @@ fn programs_get_every_format() {
     shown(&scene, &["report", "results/whole"]);
     assert_eq!(markdown, fs::read_to_string(scene.path("results/whole/report.md")).unwrap());
 
-    let one = shown(&scene, &["show", "--format", "csv", "--scenario", "simple-latency", "--table", "figures"]);
+    let one =
+        shown(&scene, &["show", "--format", "csv", "--scenario", "simple-latency", "--table", "figures"]);
     let lines: Vec<&str> = one.lines().collect();
     assert!(lines[0].starts_with("row,tier,p95_us,"), "{one}");
     assert!(lines.len() == 5 && lines[1].starts_with("rayon-offload,controlled,"), "{one}");
@@ -98,7 +99,10 @@ fn programs_get_every_format() {
     assert!(blocks[0].starts_with("scenario,table,row,tier,p95_us,"), "{both}");
     assert!(blocks[1].lines().skip(1).all(|line| line.starts_with("mixed,figures,")), "{both}");
     let all = shown(&scene, &["show", "--format", "csv"]);
-    assert!(all.contains("\r\n,choices,") && all.contains("\r\n,rows,") && all.contains("\r\nmixed,costs,"), "{all}");
+    assert!(
+        all.contains("\r\n,choices,") && all.contains("\r\n,rows,") && all.contains("\r\nmixed,costs,"),
+        "{all}"
+    );
 }
 
 #[test]
@@ -126,7 +130,10 @@ fn what_is_not_there_is_refused_with_what_is() {
         (&["show", "whle"][..], "there is no run `whle` (did you mean `whole`?); known: damaged, whole"),
         (&["show", "no/where"], "there is no run at no/where"),
         (&["show", "--scenario", "mixd"], "there is no scenario `mixd` (did you mean `mixed`?)"),
-        (&["show", "--only", "work-staeling"], "there is no row `work-staeling` (did you mean `work-stealing`?)"),
+        (
+            &["show", "--only", "work-staeling"],
+            "there is no row `work-staeling` (did you mean `work-stealing`?)",
+        ),
         (
             &["show", "--format", "csv", "--table", "figure"],
             "there is no table `figure` (did you mean `figures`?)",
@@ -228,15 +235,21 @@ fn rows_and_scenarios_are_listed_as_bench_lists_them() {
     let rows: Value = serde_json::from_str(&printed(&["list", "rows", "--format", "json"])).unwrap();
     let ceiling = rows.as_array().unwrap().iter().find(|row| row["name"] == "ceiling").unwrap();
     assert_eq!((&ceiling["tier"], &ceiling["on_request"]), (&"calibration".into(), &false.into()));
-    let scenarios: Value = serde_json::from_str(&printed(&["list", "scenarios", "--format", "json"])).unwrap();
-    assert!(scenarios.as_array().unwrap().iter().any(|it| it["name"] == "mixed" && it["question"].is_string()));
+    let scenarios: Value =
+        serde_json::from_str(&printed(&["list", "scenarios", "--format", "json"])).unwrap();
+    assert!(
+        scenarios.as_array().unwrap().iter().any(|it| it["name"] == "mixed" && it["question"].is_string())
+    );
 }
 
 #[test]
 fn a_run_of_an_earlier_schema_is_shown_as_it_was_reported() {
     let output = harness(&["show", "2026-11-21-vm"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stderr(&output).contains("was measured by an earlier harness: this is its report.md"), "{output:?}");
+    assert!(
+        stderr(&output).contains("was measured by an earlier harness: this is its report.md"),
+        "{output:?}"
+    );
     let results = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../results"));
     let page = fs::read_to_string(results.join("2026-11-21-vm/report.md")).unwrap();
     assert_eq!(text(&harness(&["show", "2026-11-21-vm", "--format", "md"]).stdout), page);

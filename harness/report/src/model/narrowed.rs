@@ -113,7 +113,8 @@ mod tests {
         assert_eq!(cell(less, "work-stealing", "place"), cell(whole, "work-stealing", "place"));
         assert_eq!(cell(less, "work-stealing", "place"), "2");
         assert_eq!((&less.answer, &less.findings), (&whole.answer, &whole.findings));
-        let names: Vec<&str> = less.tables().flat_map(|table| table.lines()).map(|(_, row)| &*row[0].text).collect();
+        let names: Vec<&str> =
+            less.tables().flat_map(|table| table.lines()).map(|(_, row)| &*row[0].text).collect();
         assert!(!names.is_empty() && names.iter().all(|name| name.starts_with("work-stealing")), "{names:?}");
         assert!(names.contains(&"work-stealing (again)"), "{names:?}");
         // What only the hidden rows' symbols mean is not said.

@@ -75,8 +75,10 @@ pub fn table(runs: &[Listed]) -> Table {
     let or_unknown = |text: Option<&str>| Cell::text(text.unwrap_or("unknown"));
     let line = |run: &Listed| {
         // Without seconds and the zone: it is to be recognised.
-        let when = run.started.as_deref().map(|started| started.get(..16).unwrap_or(started).replace('T', " "));
-        let schema = run.schema.map_or_else(Cell::none, |schema| Cell::number(schema.to_string(), f64::from(schema)));
+        let when =
+            run.started.as_deref().map(|started| started.get(..16).unwrap_or(started).replace('T', " "));
+        let schema =
+            run.schema.map_or_else(Cell::none, |schema| Cell::number(schema.to_string(), f64::from(schema)));
         vec![
             Cell::text(&run.name),
             or_unknown(when.as_deref()),

@@ -112,7 +112,8 @@ pub(crate) fn fit(table: &Table, room: Room, escaped: impl Fn(&str) -> String) -
     }
     // The longest names that fit, by halves.
     let shortest = if room.is_plain { SHORTEST_PLAIN } else { SHORTEST_NAME };
-    let (mut fits, mut too_long) = (shortest, fitted.widths().into_iter().max().unwrap_or(0).max(shortest + 1));
+    let (mut fits, mut too_long) =
+        (shortest, fitted.widths().into_iter().max().unwrap_or(0).max(shortest + 1));
     while fits + 1 < too_long {
         let length = fits.midpoint(too_long);
         match set(&shown, &with_interval, is_stacked, Some(length)).fits() {
@@ -308,8 +309,8 @@ mod tests {
             (names.join(" "), fitted.keeps_words_apart(&alike))
         };
         assert_eq!(names(32), ("rayon-offload rayon-of…ad-idle".to_owned(), true));
-        assert_eq!(names(27), ("rayon…load rayon…idle".to_owned(), true));
-        alike.groups[0].rows[1][0] = Cell::text("rayon-over-payload");
+        assert_eq!(names(27), ("rayon…fload rayon…-idle".to_owned(), true));
+        alike.groups[0].rows[1][0] = Cell::text("rayon-over-offload");
         let fitted = fit(&alike, Room { wide: 27, around: 2, edge: 0, is_plain: true }, str::to_owned);
         assert!(!fitted.keeps_words_apart(&alike), "{fitted:?}");
     }

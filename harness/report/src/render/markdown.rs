@@ -53,7 +53,8 @@ pub(crate) fn answered(section: &Section) -> String {
 
 /// What to choose: the table of choices, in parts that fit.
 pub(crate) fn choices(report: &Report, wide: usize) -> String {
-    let parts: Vec<String> = in_parts(&report.choices, room(wide), escaped).iter().map(|part| table(part, wide)).collect();
+    let parts: Vec<String> =
+        in_parts(&report.choices, room(wide), escaped).iter().map(|part| table(part, wide)).collect();
     format!("{}\n{}", parts.join("\n"), wrapped(&escaped(&report.choices.caption)))
 }
 

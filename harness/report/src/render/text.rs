@@ -61,7 +61,11 @@ pub fn text(report: &Report, look: Look) -> String {
         page.list(&report.machine);
     } else {
         page.gap();
-        page.prose(DIM, "", "Every pair, notes on single rows, all findings, the load and the host: harness show --all");
+        page.prose(
+            DIM,
+            "",
+            "Every pair, notes on single rows, all findings, the load and the host: harness show --all",
+        );
     }
     page.text
 }
@@ -208,7 +212,9 @@ impl Page {
             self.table(figures);
         }
         let mut too_wide: Vec<&str> = Vec::new();
-        for table in section.beneath.iter().filter(|table| !table.is_empty() && (is_whole || !table.is_detail)) {
+        for table in
+            section.beneath.iter().filter(|table| !table.is_empty() && (is_whole || !table.is_detail))
+        {
             let fitted = fit(table, self.room(), str::to_owned);
             match fitted.fits() && fitted.keeps_words_apart(table) {
                 true => {
@@ -220,7 +226,8 @@ impl Page {
         }
         if !too_wide.is_empty() {
             let columns = self.look.columns;
-            let said = format!("Too wide for {columns} columns (--format csv has all): {}", too_wide.join(", "));
+            let said =
+                format!("Too wide for {columns} columns (--format csv has all): {}", too_wide.join(", "));
             self.gap();
             self.prose(DIM, "", &said);
         }
@@ -268,7 +275,8 @@ impl Page {
         for cells in stacked(&fitted.headings, &widths) {
             self.push(BOLD, &fitted.padded(&cells, &widths).join(GAP));
         }
-        let whole = (widths.iter().sum::<usize>() + GAP.len() * (widths.len().max(1) - 1)).min(self.look.columns);
+        let whole =
+            (widths.iter().sum::<usize>() + GAP.len() * (widths.len().max(1) - 1)).min(self.look.columns);
         let place = of.column("place");
         for ((heading, rows), group) in fitted.groups.iter().zip(&of.groups) {
             self.rule(DIM, '─', heading.as_deref(), whole);
