@@ -13,6 +13,11 @@ use race::fixtures::{
     run::{rows, run, scenario, write},
     spread, stream,
 };
+use rustix::{
+    io::Errno,
+    pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
+    termios::{Winsize, tcsetwinsize},
+};
 use serde_json::Value;
 
 use crate::{
@@ -74,6 +79,53 @@ fn nobody_who_reads_a_file_sees_colours_and_whoever_has_no_utf_8_sees_ascii() {
     let narrow = run_in(&scene, &["show", "whole"], &[("LC_ALL", "C"), ("COLUMNS", "40")]);
     assert!(narrow.stdout.is_ascii(), "{}", text(&narrow.stdout));
     assert!(text(&narrow.stdout).lines().all(|line| line.len() <= 40), "{}", text(&narrow.stdout));
+}
+
+/// What is printed on a terminal of so many columns.
+fn on_terminal(scene: &Scene, arguments: &[&str], columns: u16, environment: &[(&str, &str)]) -> String {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let side = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    tcsetwinsize(&side, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let mut command = scene.harness(arguments);
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8").envs(environment.iter().copied());
+    command.stdout(side);
+    let child = command.spawn().unwrap();
+    // The last who has the other side open: its end is that of what is read.
+    drop(command);
+    let mut printed = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        match rustix::io::read(&terminal, &mut part) {
+            Ok(count @ 1..) => printed.extend_from_slice(&part[..count]),
+            Ok(0) | Err(Errno::IO) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let output = finish(child, PATIENCE);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    text(&printed).replace("\r\n", "\n")
+}
+
+#[test]
+fn a_terminal_is_written_to_as_wide_as_it_is_and_in_colour_unless_that_is_not_wanted() {
+    let scene = scene();
+    let coloured = on_terminal(&scene, &["show", "whole"], 60, &[]);
+    assert!(coloured.contains("\u{1b}[1m") && coloured.contains("\u{1b}[2m"), "{coloured}");
+    let plain = on_terminal(&scene, &["show", "whole"], 60, &[("NO_COLOR", "1")]);
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let widest = plain.lines().map(|line| line.chars().count()).max();
+    assert_eq!(widest, Some(60), "{plain}");
+    let redirected = run_in(&scene, &["show", "whole"], &[("LC_ALL", "C.UTF-8"), ("COLUMNS", "60")]);
+    assert_eq!(text(&redirected.stdout), plain);
+    // JSON is for programs, unless a person looks at it.
+    let json = on_terminal(&scene, &["show", "whole", "--format", "json"], 60, &[]);
+    assert!(json.starts_with("{\n  \"made\": {\n"), "{json}");
+    assert!(shown(&scene, &["show", "whole", "--format", "json"]).starts_with("{\"made\":{"));
 }
 
 #[test]
