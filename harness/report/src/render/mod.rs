@@ -3,6 +3,7 @@
 pub(crate) mod clean;
 pub(crate) mod code_span;
 pub(crate) mod fit;
+pub mod html;
 pub mod markdown;
 pub mod summary;
 pub(crate) mod wrap;

@@ -1,0 +1,130 @@
+//! A table. Its script reads what it needs of the table itself: each group's heading, each column's key, each cell's exact value.
+
+use maud::{Markup, html};
+
+use crate::{
+    model::{Cell, Column, Exact, Group, Kind, Symbol, Table},
+    render::clean::clean,
+};
+
+/// A table called `label`, in a part of the page that scrolls by itself where the page is narrower.
+pub(super) fn table(of: &Table, id: &str, label: &str) -> Markup {
+    let columns: Vec<Shown<'_>> = (0..of.columns.len()).map(|at| Shown::of(of, at)).collect();
+    let width: usize = columns.iter().map(Shown::width).sum();
+    let has_several = of.groups.len() > 1;
+    html! {
+        div.scroll role="region" tabindex="0" aria-label=(clean(label)) {
+            table id=(id) class=[is_of_rows(of).then_some("f")] {
+                caption { span { (clean(&of.caption)) } }
+                thead { tr { @for column in &columns { (column.heading()) } } }
+                @for group in &of.groups { (body(group, &columns, has_several.then_some(width))) }
+            }
+        }
+        (legend(&of.legend))
+    }
+}
+
+/// Whether each line is about a row, or two: those that may be filtered by row.
+fn is_of_rows(table: &Table) -> bool {
+    table.columns.first().is_some_and(|column| matches!(column.key.as_str(), "row" | "first"))
+}
+
+fn body(group: &Group, columns: &[Shown<'_>], heading_over: Option<usize>) -> Markup {
+    let heading = group.heading.as_deref().map(clean);
+    html! {
+        tbody data-group=[heading.as_deref()] {
+            @if let (Some(heading), Some(width)) = (&heading, heading_over) {
+                tr { th.g scope="rowgroup" colspan=(width) { (heading) } }
+            }
+            @for row in &group.rows {
+                tr { @for (column, cell) in columns.iter().zip(row) { (column.cell(cell)) } }
+            }
+        }
+    }
+}
+
+fn legend(symbols: &[Symbol]) -> Markup {
+    html! {
+        @if !symbols.is_empty() {
+            ul.key { @for Symbol { symbol, meaning } in symbols { li { b { (symbol) } " " (clean(meaning)) } } }
+        }
+    }
+}
+
+/// How a column is shown.
+struct Shown<'a> {
+    column: &'a Column,
+    /// Whether its cells say what their line is about.
+    is_head: bool,
+    /// Whether intervals have a place of their own, so that the figures stand below each other.
+    has_intervals: bool,
+}
+
+impl<'a> Shown<'a> {
+    fn of(table: &'a Table, at: usize) -> Self {
+        let column = &table.columns[at];
+        let mut cells = table.lines().filter_map(|(_, row)| row.get(at));
+        Self {
+            column,
+            is_head: at == 0 || column.key == "second",
+            has_intervals: column.kind == Kind::Number && cells.any(|cell| cell.interval.is_some()),
+        }
+    }
+
+    fn width(&self) -> usize {
+        if self.has_intervals { 2 } else { 1 }
+    }
+
+    fn heading(&self) -> Markup {
+        let Column { heading, key, kind, .. } = self.column;
+        let is_left = *kind == Kind::Text || self.has_intervals;
+        html! {
+            th.t[is_left] scope="col" colspan=[self.has_intervals.then_some(2)] data-key=(clean(key)) {
+                (clean(heading))
+            }
+        }
+    }
+
+    fn cell(&self, cell: &Cell) -> Markup {
+        let Cell { text, interval, exact } = cell;
+        let text = clean(text);
+        let exact = exact.as_ref().and_then(shown);
+        html! {
+            @if self.is_head {
+                th scope="row" { (text) }
+            } @else if self.column.kind == Kind::Text {
+                td.t { (text) }
+            } @else if !self.has_intervals {
+                td data-x=[exact] { (text) }
+            } @else if exact.is_none() && interval.is_none() && text.len() > 1 {
+                // Words instead of a figure.
+                td.t colspan="2" { (text) }
+            } @else {
+                td data-x=[exact] { (text) }
+                td.i { @if let Some(interval) = interval { (clean(interval)) } }
+            }
+        }
+    }
+}
+
+/// `value low high`, where the value may be `>value`; nothing where it is no number to sort by.
+fn shown(exact: &Exact) -> Option<String> {
+    let Exact { value, low, high, is_bound } = *exact;
+    let bound = if is_bound { ">" } else { "" };
+    let ends = low.zip(high).map(|(low, high)| format!(" {low} {high}")).unwrap_or_default();
+    value.is_finite().then(|| format!("{bound}{value}{ends}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exact_value_is_written_whole_and_what_is_no_number_is_not() {
+        assert_eq!(shown(&Exact::of(1195.25)).as_deref(), Some("1195.25"));
+        assert_eq!(shown(&Exact::between(0.1, 0.05, 0.25)).as_deref(), Some("0.1 0.05 0.25"));
+        assert_eq!(shown(&Exact { is_bound: true, ..Exact::of(5e6) }).as_deref(), Some(">5000000"));
+        assert_eq!(shown(&Exact::of(f64::INFINITY)), None);
+        assert_eq!(shown(&Exact::of(f64::NAN)), None);
+    }
+}
