@@ -283,6 +283,7 @@ pub fn scenario(name: &str) -> Scenario {
     Scenario {
         name: name.to_owned(),
         question: "how many?".to_owned(),
+        best: None,
         on_request: false,
         placement: Placement::Shared,
         server_cpus: Some(1),

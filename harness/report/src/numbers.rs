@@ -38,6 +38,8 @@ pub(crate) fn times_as(value: f64) -> String {
 pub(crate) enum Unit {
     /// None, or one that is shown as it is.
     Plain,
+    /// None, of a ratio: more than three decimals of one say nothing to anybody.
+    Ratio,
     /// Of times in microseconds.
     Microseconds,
     /// Of times in microseconds, shown in milliseconds.
@@ -52,7 +54,7 @@ impl Unit {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Plain => "",
+            Self::Plain | Self::Ratio => "",
             Self::Microseconds => "us",
             Self::Milliseconds => "ms",
         }
@@ -60,7 +62,7 @@ impl Unit {
 
     fn shown(self, base: f64) -> f64 {
         match self {
-            Self::Plain | Self::Microseconds => base,
+            Self::Plain | Self::Ratio | Self::Microseconds => base,
             Self::Milliseconds => base / 1000.0,
         }
     }
@@ -68,7 +70,7 @@ impl Unit {
     pub(crate) fn show(self, base: f64) -> String {
         match self {
             Self::Microseconds => thousands(base),
-            Self::Plain | Self::Milliseconds => three_digits(self.shown(base)),
+            Self::Plain | Self::Ratio | Self::Milliseconds => three_digits(self.shown(base)),
         }
     }
 
@@ -90,6 +92,7 @@ impl Unit {
             return Cell { text, interval, exact: Some(known) };
         }
         let digits = Digits::of(self.shown(median.value), self.shown(low.value), self.shown(high.value));
+        let digits = if self == Self::Ratio { digits.at_most_decimals(3) } else { digits };
         let show = |end: End| format!("{}{}", bound(end), digits.show(self.shown(end.value)));
         Cell {
             text: show(median),
@@ -113,6 +116,10 @@ impl Digits {
         let own = if value == 0.0 { 0 } else { place(value) };
         let last = if uncertainty > 0.0 { (place(uncertainty) - 1).min(own) } else { (own - 2).min(0) };
         Self(last.max(MOST_DECIMALS))
+    }
+
+    fn at_most_decimals(self, decimals: i32) -> Self {
+        Self(self.0.max(-decimals))
     }
 
     pub(crate) fn show(self, value: f64) -> String {
@@ -172,7 +179,7 @@ mod tests {
         assert_eq!(shown(212_533.0, 193_427.0, 218_690.0), ["213,000", "193,000", "219,000"]);
         assert_eq!(shown(0.194_2, 0.188_1, 0.201_4), ["0.1942", "0.1881", "0.2014"]);
         assert_eq!(shown(25.02, 23.4, 26.1), ["25.0", "23.4", "26.1"]);
-        assert_eq!(shown(1_565.4, 1_564.0, 1_566.0), ["1,565.40", "1,564.00", "1,566.00"]);
+        assert_eq!(shown(1_565.4, 1_564.0, 1_566.0), ["1,565.4", "1,564.0", "1,566.0"]);
     }
 
     #[test]

@@ -77,7 +77,10 @@ pub fn detectable_log(stdev: f64, starts: usize, alpha: f64, power: f64) -> Opti
 /// standard deviation `stdev`; `alpha` as in [`detectable_log`]. `None` where a million would not do.
 pub fn starts_for(stdev: f64, log: f64, alpha: f64, power: f64) -> Option<usize> {
     const MOST: usize = 1_000_000;
-    let finds = |starts| detectable_log(stdev, starts, alpha, power).is_some_and(|found| found <= log.abs());
+    // What is no difference is never found, however little starts differ.
+    let finds = |starts| {
+        log != 0.0 && detectable_log(stdev, starts, alpha, power).is_some_and(|found| found <= log.abs())
+    };
     let mut enough = 2;
     while !finds(enough) {
         enough *= 2;
@@ -184,7 +187,7 @@ mod tests {
             assert!(found(starts) && (starts == 2 || !found(starts - 1)), "{stdev}, {log}: {starts}");
         }
         assert_eq!(starts_for(1.0, 1e-9, 0.05, POWER), None);
-        assert_eq!(starts_for(1.0, 0.0, 0.05, POWER), None);
+        assert_eq!([0.0, 1.0].map(|stdev| starts_for(stdev, 0.0, 0.05, POWER)), [None; 2]);
     }
 
     #[test]

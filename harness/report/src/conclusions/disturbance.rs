@@ -64,10 +64,17 @@ pub(crate) fn gate_line(scenario: &Scenario, contents: &Contents, lines: &[Line<
     Some(GateLine { text, is_raised })
 }
 
-/// What the windows of a line that do not count were dropped for: `foreign tasks 3`; empty where there are none.
+/// What the windows of a line that do not count were dropped for: `foreign 3`; empty where there are none.
 pub(crate) fn dropped_cell(contents: &Contents, line: &Line<'_>) -> String {
     let gate = gate_of(contents);
-    gate.map_or_else(String::new, |gate| causes_of(&gate, std::slice::from_ref(line)))
+    let causes = gate.map_or_else(String::new, |gate| causes_of(&gate, std::slice::from_ref(line)));
+    // In a word each: the head of the table says them in full.
+    let short = [
+        ("foreign tasks", "foreign"),
+        ("the generator's run delay", "delay"),
+        ("a clock that was set", "clock"),
+    ];
+    short.into_iter().fold(causes, |causes, (long, short)| causes.replace(long, short))
 }
 
 /// What the others were dropped for.
@@ -98,15 +105,6 @@ fn even_so(gate: &GateRecord) -> String {
     match gate.passing < 0.5 {
         true => format!("; even so only {:.0}% of those of the first start", 100.0 * gate.passing),
         false => String::new(),
-    }
-}
-
-/// A row's share of windows that count.
-pub(crate) fn kept_cell(line: &Line<'_>) -> String {
-    let Kept { kept, dropped } = line.kept();
-    match kept + dropped {
-        0 => "-".to_owned(),
-        planned => format!("{:.0}%", 100.0 * kept as f64 / planned as f64),
     }
 }
 

@@ -6,6 +6,7 @@ use race::{
         conformance::{Conformance, Status},
         folder::Contents,
     },
+    registry::Tier,
 };
 use stats::overload::Load;
 
@@ -90,7 +91,8 @@ pub(crate) fn of_row(
             !is_overloaded && line.failed.is_none() && analysis.usable_starts[at] < line.starts.len()
         }
         Mark::Failed => line.failed.is_some(),
-        Mark::NotVerified => is_unverified(contents, &line.row.name),
+        // That the null server is not held to the contract is what its tier says.
+        Mark::NotVerified => line.row.tier != Tier::Calibration && is_unverified(contents, &line.row.name),
     };
     const ALL: [Mark; 8] = [
         Mark::Overloaded,
@@ -105,7 +107,6 @@ pub(crate) fn of_row(
     ALL.into_iter().filter(holds).collect()
 }
 
-/// A row of a tier that is never held to the contract is not spoken of: its table says so.
 fn is_unverified(contents: &Contents, row: &str) -> bool {
     match &contents.run.conformance {
         Some(Conformance::Unverified) => true,

@@ -76,16 +76,6 @@ impl Objective {
         }
     }
 
-    /// For programs.
-    pub(crate) fn key(self) -> &'static str {
-        match self {
-            Self::Throughput => "throughput",
-            Self::Cpu => "cpu_per_request",
-            Self::CheapTail => "p99_of_cheap",
-            Self::Memory => "memory",
-        }
-    }
-
     fn direction(self) -> Direction {
         match self {
             Self::Throughput => Direction::HigherIsBetter,

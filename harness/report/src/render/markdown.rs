@@ -8,7 +8,7 @@ use crate::{
         clean::clean,
         code_span::code_span,
         fit::{Fitted, fit},
-        wrap::{WIDTH, wrapped},
+        wrap::{WIDTH, hanging, wrapped},
     },
 };
 
@@ -22,11 +22,9 @@ pub fn report(report: &Report) -> String {
         text.push_str(&format!("**{}**\n\n", escaped(warning)));
     }
     text.push_str(&choices(report, WIDTH));
-    for section in &report.sections {
-        let (name, question) = (escaped(&section.name), escaped(&section.question));
-        text.push_str(&format!("\n- {name}: {question} **{}**", escaped(&section.answer)));
-    }
-    text.push_str("\n\n");
+    text.push('\n');
+    report.sections.iter().for_each(|section| text.push_str(&answered(section)));
+    text.push('\n');
     text.push_str(&wrapped(&escaped_but_for_code(report)));
     text.push('\n');
     text.push_str(&wrapped(&report.reading));
@@ -44,6 +42,13 @@ pub fn report(report: &Report) -> String {
         text.push_str(&of_list(list));
     }
     text
+}
+
+/// A scenario's question, and its answer on lines of its own.
+pub(crate) fn answered(section: &Section) -> String {
+    let question =
+        hanging(&format!("- **{}**: {}", escaped(&section.name), escaped(&section.question)), "  ", WIDTH);
+    format!("{question}  {}", hanging(&escaped(&section.answer), "  ", WIDTH - 2))
 }
 
 /// What to choose: the table of choices, in parts that fit.

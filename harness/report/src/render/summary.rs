@@ -1,12 +1,12 @@
 //! A run for a page that people read first: what to choose, and each scenario's answer.
 
 use crate::{
-    model::{Report, Section},
+    model::Report,
     render::{
         clean::clean,
         code_span::code_span,
-        markdown::{choices, escaped},
-        wrap::{WIDTH, hanging, wrapped},
+        markdown::{answered, choices, escaped},
+        wrap::{WIDTH, wrapped},
     },
 };
 
@@ -28,7 +28,7 @@ pub fn of(report: &Report) -> String {
     let tail = "Intervals, places, plots, and what speaks against the figures: [report.html](report.html) (download and open \
          it), [report.md](report.md).";
     let tail = wrapped(tail);
-    let mut answers: Vec<String> = report.sections.iter().map(answer).collect();
+    let mut answers: Vec<String> = report.sections.iter().map(answered).collect();
     let whole =
         |answers: &[String], hidden: &str| format!("{head}\n{choices}\n{}{hidden}\n{tail}", answers.concat());
     let mut hidden = String::new();
@@ -38,9 +38,4 @@ pub fn of(report: &Report) -> String {
         hidden = format!("- {left} more scenarios are in the report\n");
     }
     whole(&answers, &hidden)
-}
-
-fn answer(section: &Section) -> String {
-    let Section { name, question, answer, .. } = section;
-    hanging(&format!("- {}: {} **{}**", escaped(name), escaped(question), escaped(answer)), "  ", WIDTH)
 }

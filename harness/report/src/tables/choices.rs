@@ -1,11 +1,14 @@
 //! What to choose: a line for each thing that one may want, a column for each scenario.
 
+use std::time::Duration;
+
 use crate::{
     conclusions::{
         named::listed,
         objectives::{Choice, More, Objective},
     },
     model::{Cell, Column, Group, Table},
+    tables::support::longer,
 };
 
 /// So many rows that cannot be told apart are named in a cell.
@@ -38,7 +41,10 @@ fn caption(scenarios: &[OfScenario]) -> String {
     let choices = || scenarios.iter().flat_map(|(_, choices)| choices);
     let mut parts = vec!["The best controlled row, or those that cannot be told from it".to_owned()];
     if choices().any(|choice| matches!(choice, Choice::Among { more: Some(_), .. })) {
-        parts.push("in brackets how much longer the run would have to be to tell".to_owned());
+        parts.push(
+            "in brackets how much longer the run would have to be to tell the first from the others"
+                .to_owned(),
+        );
     }
     if choices().any(|choice| *choice == Choice::NotCompared) {
         parts.push("where rows are not compared, the scenario's section says why".to_owned());
@@ -65,9 +71,10 @@ fn shown(choice: &Choice) -> String {
 
 fn in_short(more: More) -> String {
     match more {
-        More::NoRun => "over a day".to_owned(),
-        More::Seconds(seconds) if seconds < 5400.0 => format!("{:.0} min", (seconds / 60.0).ceil()),
-        More::Seconds(seconds) => format!("{:.0} h", (seconds / 3600.0).ceil()),
+        More::NoRun => "over +1 day".to_owned(),
+        More::Seconds(seconds) => {
+            format!("+{}", longer(Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+        }
     }
 }
 
@@ -87,7 +94,9 @@ pub(crate) fn sentences((_, choices): &OfScenario) -> Vec<String> {
         let more = match more {
             None => String::new(),
             Some(More::NoRun) => "; a day more would not tell".to_owned(),
-            Some(more) => format!("; about {} more would tell", in_short(*more)),
+            Some(more) => {
+                format!("; a run longer by about {} would tell", in_short(*more).trim_start_matches('+'))
+            }
         };
         Some(format!("{what}{more}."))
     };
@@ -105,9 +114,9 @@ mod tests {
     #[test]
     fn one_best_row_is_named_two_are_and_more_are_counted() {
         assert_eq!(shown(&among(&["a"], 8, None)), "a");
-        assert_eq!(shown(&among(&["a", "b"], 8, Some(More::Seconds(61.0)))), "a or b (2 min)");
-        assert_eq!(shown(&among(&["a", "b", "c"], 8, Some(More::NoRun))), "a or 2 others (over a day)");
-        assert_eq!(shown(&among(&["a", "b", "c"], 3, Some(More::Seconds(9000.0)))), "cannot tell (3 h)");
+        assert_eq!(shown(&among(&["a", "b"], 8, Some(More::Seconds(61.0)))), "a or b (+2 min)");
+        assert_eq!(shown(&among(&["a", "b", "c"], 8, Some(More::NoRun))), "a or 2 others (over +1 day)");
+        assert_eq!(shown(&among(&["a", "b", "c"], 3, Some(More::Seconds(9000.0)))), "cannot tell (+3 h)");
     }
 
     #[test]

@@ -27,19 +27,19 @@ pub(crate) fn of(field: &Field<'_>) -> Table {
         Column::text("row", "row"),
         Column::number("CPU us/request", "cpu_us_per_request"),
         Column::number("memory, MiB", "memory_mib"),
+        Column::number("errors", "errors"),
+        Column::number("kept", "kept_percent"),
+        Column::text("dropped for", "dropped_for").optional(),
+        Column::number(format!("ungated {}", ungated_name(field, unit)), ungated_key(field)).optional(),
         Column::number("server CPU", "server_cpu_percent").optional(),
     ];
     if is_shared {
         columns.push(Column::number("generator", "generator_cpu_percent").optional());
     }
-    columns.extend([
-        Column::number("answers", "answers").optional(),
-        Column::number("errors", "errors"),
-        Column::number(format!("ungated {}", ungated_name(field, unit)), ungated_key(field)).optional(),
-        Column::number("kept", "kept_percent"),
-        Column::text("dropped for", "dropped_for").optional(),
-    ]);
+    columns.push(Column::number("answers", "answers").optional());
     let all: Vec<usize> = (0..field.rows.len()).collect();
+    let count = |number: u64| Cell::number(thousands(number as f64), number as f64);
+    let right = |measured: &Measured| measured.streams.iter().map(|stream| stream.right).sum::<u64>();
     let groups = field.groups(&all, |row| {
         let line = &field.rows[row].line;
         let mut cells = vec![
@@ -47,20 +47,16 @@ pub(crate) fn of(field: &Field<'_>) -> Table {
             value(Value::of_windows(&cpu_per_request(line))),
             // Two servers of a row differ by less than a hundredth: no interval is worth its width here.
             Cell { interval: None, ..value(Value::of_windows(&resident_mib(line))) },
+            count(line.measured().map(Measured::errors).sum()),
+            kept(line),
+            Cell::text(dropped_cell(field.contents, line)),
+            ungated(field, row, unit),
             percent(line, server_busy),
         ];
         if is_shared {
             cells.push(percent(line, |measured| measured.accounts.harness_share()));
         }
-        let count = |number: u64| Cell::number(thousands(number as f64), number as f64);
-        let right = |measured: &Measured| measured.streams.iter().map(|stream| stream.right).sum::<u64>();
-        cells.extend([
-            count(line.measured().map(right).sum()),
-            count(line.measured().map(Measured::errors).sum()),
-            ungated(field, row, unit),
-            kept(line),
-            Cell::text(dropped_cell(field.contents, line)),
-        ]);
+        cells.push(count(line.measured().map(right).sum()));
         cells
     });
     let generator = if is_shared { "; generator: what it took of the same CPUs" } else { "" };

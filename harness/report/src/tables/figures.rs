@@ -169,7 +169,7 @@ impl Yardstick {
             .filter_map(|start| Some(start.log_ratio?.exp()))
             .filter(|it| it.is_finite())
             .collect();
-        Value::of(&ratios).map_or_else(Cell::none, |value| Unit::Plain.cell(&value))
+        Value::of(&ratios).map_or_else(Cell::none, |value| Unit::Ratio.cell(&value))
     }
 }
 

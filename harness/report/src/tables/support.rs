@@ -6,7 +6,7 @@ use stats::exceedances::Support;
 
 use crate::counts::times::StreamTimes;
 
-/// What stands in the place of a percentile; `None` where it may be printed. `whole` is how long the run measured.
+/// What stands in the place of a percentile, `(+7 min)`; `None` where it may be printed. `whole` is how long the run measured.
 ///
 /// What is missing is known as time in windows of this row. A run spends in them the same part of its time however long it is, so
 /// that the run takes as many times longer as these windows do.
@@ -16,8 +16,22 @@ pub(crate) fn instead_of(times: &StreamTimes, q: f64, whole: Duration) -> Option
         Support::Nothing => Some("-".to_owned()),
         Support::Needs { more } => {
             let part = more.as_secs_f64() / times.measured().as_secs_f64().max(f64::MIN_POSITIVE);
-            Some(Support::Needs { more: whole.max(times.measured()).mul_f64(part) }.to_string())
+            Some(format!("(+{})", longer(whole.max(times.measured()).mul_f64(part))))
         }
+    }
+}
+
+/// What it means, for the caption of a table that has it.
+pub(crate) const MEANING: &str =
+    "(+7 min): too little is behind it, and so much longer the run would have to be";
+
+/// How much longer a run would have to be, rounded up.
+pub(crate) fn longer(time: Duration) -> String {
+    let minutes = time.as_millis().div_ceil(60_000).max(1);
+    match minutes {
+        minutes if minutes < 90 => format!("{minutes} min"),
+        minutes if minutes < 48 * 60 => format!("{} h", minutes.div_ceil(60)),
+        minutes => format!("{} days", minutes.div_ceil(24 * 60)),
     }
 }
 
@@ -50,9 +64,9 @@ mod tests {
         // p99.9 of 6,000 requests is the stall itself, which nothing exceeds. p99 is the longest time outside of stalls, and six stalls
         // exceed it: that takes 4 / 6 of this run's ten minutes more.
         assert_eq!(cell(&section, "work-stealing", "p99.9, us"), "-");
-        assert_eq!(cell(&section, "work-stealing", "p99, us"), "needs 7 more minutes");
+        assert_eq!(cell(&section, "work-stealing", "p99, us"), "(+7 min)");
         assert!(section.notes.iter().any(|note| note.contains("compared by a p99 that is not printed")));
-        assert_eq!(cell(&section, "work-stealing", "simple p99, us"), "needs 7 more minutes");
+        assert_eq!(cell(&section, "work-stealing", "simple p99, us"), "(+7 min)");
         assert_eq!(cell(&section, "rayon-offload", "p99, us"), "1,195 [1,195, 1,195]");
     }
 

@@ -44,10 +44,13 @@ pub(crate) fn of(field: &Field<'_>, at: usize) -> Table {
         }
         cells
     });
+    let has_instead =
+        groups.iter().flat_map(|group| &group.rows).flatten().any(|cell| cell.text.starts_with("(+"));
+    let instead = if has_instead { format!("; {}", support::MEANING) } else { String::new() };
     let caption = match is_closed {
-        true => format!("{}, {CLOSED_LOOP}.", stream.name),
+        true => format!("{}, {CLOSED_LOOP}{instead}.", stream.name),
         false => format!(
-            "{}, response times from the instant a request was due; answered: within the windows, of what was due in them.",
+            "{}, response times from the instant a request was due; answered: within the windows, of what was due in them{instead}.",
             stream.name
         ),
     };
