@@ -2,14 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::{
-    model::{Report, Section},
-    render::clean::clean,
-};
+use crate::model::{Report, Section};
 
 use super::{
     table,
-    words::{id_of_section, list, name},
+    words::{id_of_section, list, name, said},
 };
 
 /// The title, and what must be known before any figure is read.
@@ -30,7 +27,7 @@ pub(super) fn answers(report: &Report) -> Markup {
             h2 #answers-heading { "What to choose" }
             (table::table(&report.choices, "choices", "The choices"))
             @if !report.sections.is_empty() { dl.answers { @for of in &report.sections { (answer(of)) } } }
-            p.soft { (clean(&report.reading)) }
+            p.soft { (said(&report.reading)) }
         }
     }
 }
@@ -40,8 +37,8 @@ fn answer(section: &Section) -> Markup {
         div {
             dt { a href={ "#" (id_of_section(&section.name)) } { (name(&section.name)) } }
             dd {
-                p.soft { (clean(&section.question)) }
-                p { strong { (clean(&section.answer)) } }
+                p.soft { (said(&section.question)) }
+                p { strong { (said(&section.answer)) } }
             }
         }
     }

@@ -2,14 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::{
-    model::{List, Made, Table},
-    render::clean::clean,
-};
+use crate::model::{List, Made, Table};
 
 use super::{
     table,
-    words::{list, name},
+    words::{list, name, said},
 };
 
 /// What the rows are.
@@ -29,7 +26,7 @@ pub(super) fn left_out(lists: &[List]) -> Markup {
             section #left-out aria-labelledby="left-out-heading" {
                 h2 #left-out-heading { "Left out" }
                 @for of in lists {
-                    h3 { (clean(&of.heading)) }
+                    h3 { (said(&of.heading)) }
                     (list("", of.items.iter()))
                 }
             }
@@ -41,13 +38,13 @@ pub(super) fn left_out(lists: &[List]) -> Markup {
 pub(super) fn host(of: &List) -> Markup {
     html! {
         section #host aria-labelledby="host-heading" {
-            h2 #host-heading { (clean(&of.heading)) }
+            h2 #host-heading { (said(&of.heading)) }
             @if !of.items.is_empty() {
                 dl.pairs {
                     @for item in &of.items {
                         @let (what, value) = item.split_once(": ").unwrap_or((item.as_str(), ""));
-                        dt { (clean(what)) }
-                        dd { (clean(value)) }
+                        dt { (said(what)) }
+                        dd { (said(value)) }
                     }
                 }
             }
@@ -64,17 +61,17 @@ pub(super) fn made(of: &Made) -> Markup {
             h2 #made-heading { "How it was made" }
             dl.pairs {
                 dt { "command" }
-                dd { code { (clean(command)) } }
+                dd { code { (said(command)) } }
                 dt { "began" }
-                dd { (clean(started)) }
+                dd { (said(started)) }
                 dt { "host" }
                 dd { (name(host)) }
                 dt { "machine" }
-                dd { (clean(machine)) }
+                dd { (said(machine)) }
                 dt { "revision" }
-                dd { (clean(revision)) @if *is_modified { ", with local changes" } }
+                dd { (said(revision)) @if *is_modified { ", with local changes" } }
                 dt { "compiler" }
-                dd { (clean(compiler)) }
+                dd { (said(compiler)) }
                 dt { "seed" }
                 dd { (seed) }
                 dt { "starts of all servers" }

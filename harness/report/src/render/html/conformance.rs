@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::{
-    model::{Cell, Column, Conformance, Deviation, Group, RowScore, Table},
-    render::clean::clean,
-};
+use crate::model::{Cell, Column, Conformance, Deviation, Group, RowScore, Table};
 
-use super::{table, words::more};
+use super::{
+    table,
+    words::{more, said},
+};
 
 /// The scores, and each row's deviations for those who ask.
 pub(super) fn conformance(of: &Conformance) -> Markup {
@@ -54,8 +54,8 @@ fn deviations(row: &RowScore) -> Markup {
     html! {
         dl.pairs {
             @for Deviation { why, cases } in &row.deviations {
-                dt { (clean(why)) }
-                dd { (clean(cases)) }
+                dt { (said(why)) }
+                dd { (said(cases)) }
             }
         }
     }

@@ -2,14 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::{
-    model::{Said, Section, Table},
-    render::clean::clean,
-};
+use crate::model::{Said, Section, Table};
 
 use super::{
     plots, table,
-    words::{id_of_section, id_within, list, more, name},
+    words::{id_of_section, id_within, list, more, name, said},
 };
 
 /// The part of a scenario.
@@ -19,11 +16,11 @@ pub(super) fn section(of: &Section) -> Markup {
     html! {
         section id=(id) aria-labelledby=(heading) {
             h2 id=(heading) { (name(&of.name)) }
-            p.soft { (clean(&of.question)) }
-            p.answer { strong { (clean(&of.answer)) } }
+            p.soft { (said(&of.question)) }
+            p.answer { strong { (said(&of.answer)) } }
             (list("warn", of.caveats.iter()))
             @if let Some(figures) = &of.figures { (own(of, figures, &id)) }
-            (list("warn", said(of, true)))
+            (list("warn", found(of, true)))
             @for plot in &of.plots { (plots::figure(plot, &id, &of.name)) }
             @if !of.load.is_empty() { (more("The load, and what counts", &list("", of.load.iter()))) }
             @for table in &of.beneath { (more(summary(table), &own(of, table, &id))) }
@@ -44,14 +41,14 @@ fn summary(table: &Table) -> &str {
 }
 
 fn findings(section: &Section) -> Markup {
-    let findings: Vec<&String> = said(section, false).collect();
+    let findings: Vec<&String> = found(section, false).collect();
     html! {
         @if !findings.is_empty() { (more(&counted("Findings", &findings), &list("", findings.iter().copied()))) }
     }
 }
 
 /// What was found; what speaks against figures is shown apart from the rest, and always.
-fn said(section: &Section, is_warning: bool) -> impl Iterator<Item = &String> {
+fn found(section: &Section, is_warning: bool) -> impl Iterator<Item = &String> {
     let is_asked_for = move |said: &&Said| said.is_warning == is_warning;
     section.findings.iter().filter(is_asked_for).map(|said| &said.text)
 }

@@ -7,6 +7,8 @@ use crate::{
     render::clean::clean,
 };
 
+use super::words::said;
+
 /// A table called `label`, in a part of the page that scrolls by itself where the page is narrower.
 pub(super) fn table(of: &Table, id: &str, label: &str) -> Markup {
     let columns: Vec<Shown<'_>> = (0..of.columns.len()).map(|at| Shown::of(of, at)).collect();
@@ -15,7 +17,7 @@ pub(super) fn table(of: &Table, id: &str, label: &str) -> Markup {
     html! {
         div.scroll role="region" tabindex="0" aria-label=(clean(label)) {
             table id=(id) class=[is_of_rows(of).then_some("f")] {
-                caption { span { (clean(&of.caption)) } }
+                caption { span { (said(&of.caption)) } }
                 thead { tr { @for column in &columns { (column.heading()) } } }
                 @for group in &of.groups { (body(group, &columns, has_several.then_some(width))) }
             }
@@ -46,7 +48,7 @@ fn body(group: &Group, columns: &[Shown<'_>], heading_over: Option<usize>) -> Ma
 fn legend(symbols: &[Symbol]) -> Markup {
     html! {
         @if !symbols.is_empty() {
-            ul.key { @for Symbol { symbol, meaning } in symbols { li { b { (symbol) } " " (clean(meaning)) } } }
+            ul.key { @for Symbol { symbol, meaning } in symbols { li { b { (symbol) } " " (said(meaning)) } } }
         }
     }
 }
@@ -80,31 +82,35 @@ impl<'a> Shown<'a> {
         let is_left = *kind == Kind::Text || self.has_intervals;
         html! {
             th.t[is_left] scope="col" colspan=[self.has_intervals.then_some(2)] data-key=(clean(key)) {
-                (clean(heading))
+                (said(heading))
             }
         }
     }
 
     fn cell(&self, cell: &Cell) -> Markup {
         let Cell { text, interval, exact } = cell;
-        let text = clean(text);
         let exact = exact.as_ref().and_then(shown);
         html! {
             @if self.is_head {
-                th scope="row" { (text) }
+                th scope="row" { (clean(text)) }
             } @else if self.column.kind == Kind::Text {
-                td.t { (text) }
+                td.t.b[is_interval(text)] { (said(text)) }
             } @else if !self.has_intervals {
-                td data-x=[exact] { (text) }
+                td data-x=[exact] { (said(text)) }
             } @else if exact.is_none() && interval.is_none() && text.len() > 1 {
                 // Words instead of a figure.
-                td.t colspan="2" { (text) }
+                td.t colspan="2" { (said(text)) }
             } @else {
-                td data-x=[exact] { (text) }
+                td data-x=[exact] { (said(text)) }
                 td.i { @if let Some(interval) = interval { (clean(interval)) } }
             }
         }
     }
+}
+
+/// Whether a text is an interval alone, which nobody wants to read on two lines.
+fn is_interval(text: &str) -> bool {
+    text.starts_with('[') && text.ends_with(']') && text.len() < 40
 }
 
 /// `value low high`, where the value may be `>value`; nothing where it is no number to sort by.
