@@ -20,7 +20,7 @@ mod whole;
 pub mod render;
 
 // The files that are made from them, and which of them are published.
-pub mod pages;
+mod pages;
 
 use std::io;
 
@@ -28,6 +28,7 @@ use race::records::folder::{Contents, Folder, FolderError};
 
 pub use conclusions::{itself, pairs};
 pub use counts::compared;
+pub use pages::{check, generated, publish, published, reservation};
 pub use render::code_span::code_span;
 pub use whole::of;
 

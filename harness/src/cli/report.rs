@@ -11,7 +11,7 @@ use race::{
     programs::workspace::Workspace,
     records::folder::{Folder, runs_below},
 };
-use report::{pages::write_pages, published::Published, reservation::Reservation};
+use report::{generated::write_pages, published::Published, reservation::Reservation};
 use terminal::{errln, outcome::Outcome, outln};
 
 /// Shown below the help of `report`.

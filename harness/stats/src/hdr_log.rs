@@ -26,6 +26,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::censored::Censored;
 use crate::histogram::Histogram;
+use crate::sparse::Sparse;
 
 pub use problem::{LogError, MOST_TAGS, Problem};
 
@@ -221,6 +222,11 @@ impl HdrLog {
 /// The histogram that one field of a log holds.
 pub(crate) fn decoded(text: &str) -> Result<Histogram, Problem> {
     decode::histogram(text).map(|(histogram, _)| histogram)
+}
+
+/// The same without the cells that hold nothing.
+pub(crate) fn decoded_sparse(text: &str) -> Result<Sparse, Problem> {
+    decode::sparse(text)
 }
 
 fn escaped(tag: &str) -> String {

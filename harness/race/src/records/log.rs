@@ -314,7 +314,7 @@ fn parsed(line: &[u8]) -> Result<Entry, Problem> {
     if let Entry::Window(window) = &entry {
         let streams = window.measured.iter().flat_map(|measured| &measured.streams);
         for recorded in streams.flat_map(|stream| [&stream.response, &stream.observed, &stream.unanswered]) {
-            recorded.histogram().map_err(Problem::Histogram)?;
+            recorded.sparse().map_err(Problem::Histogram)?;
         }
     }
     Ok(entry)

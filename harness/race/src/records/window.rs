@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use load::{ClosedLoop, Slices};
 use serde::{Deserialize, Serialize};
-use stats::{AndersonDarling, Censored, Digest, Recorded, SerialFigures, Stationarity, gate::Disturbance};
+use stats::{
+    AndersonDarling, Censored, Digest, Recorded, SerialFigures, Sparse, Stationarity, gate::Disturbance,
+};
 
 use crate::{
     machine::edge::Accounts,
@@ -216,7 +218,7 @@ impl StreamRecord {
     ///
     /// # Panics
     /// If the record was changed by hand: what a log holds is decoded when it is read.
-    pub fn response_times(&self) -> Censored {
+    pub fn response_times(&self) -> Censored<Sparse> {
         Censored::from_parts(decoded(&self.response), decoded(&self.unanswered))
     }
 
@@ -224,13 +226,13 @@ impl StreamRecord {
     ///
     /// # Panics
     /// As [`StreamRecord::response_times`].
-    pub fn observed_times(&self) -> Censored {
+    pub fn observed_times(&self) -> Censored<Sparse> {
         Censored::from_parts(decoded(&self.observed), decoded(&self.unanswered))
     }
 }
 
-fn decoded(recorded: &Recorded) -> stats::Histogram {
-    recorded.histogram().expect("a log's histograms are decoded when it is read")
+fn decoded(recorded: &Recorded) -> Sparse {
+    recorded.sparse().expect("a log's histograms are decoded when it is read")
 }
 
 impl Measured {

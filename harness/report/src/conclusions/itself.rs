@@ -9,7 +9,6 @@ use crate::{
         compared::{Compared, Figure, ranked},
         entered::Entered,
         kept::lines,
-        times::name_of,
     },
     model::Said,
     numbers::ratio,
@@ -59,7 +58,7 @@ impl Itself {
             .into_iter()
             .chain(percentiles)
             .filter(|figure| !(is_open && *figure == Figure::Throughput))
-            .filter_map(|figure| Some((name(figure), against(figure)?)));
+            .filter_map(|figure| Some((figure.name(), against(figure)?)));
         Some(Self {
             row: row.line.row.name.clone(),
             windows: row.line.windows().count().min(twin.line.windows().count()),
@@ -111,15 +110,6 @@ pub(crate) fn both(rows: &[Entered<'_>]) -> Option<(usize, usize)> {
     let name = &rows[twin].line.row.name;
     let row = rows.iter().position(|row| !row.line.twin && row.line.row.name == *name)?;
     Some((row, twin))
-}
-
-fn name(figure: Figure) -> String {
-    match figure {
-        Figure::Throughput => "throughput".to_owned(),
-        Figure::CpuPerRequest => "CPU a request".to_owned(),
-        Figure::Memory => "memory".to_owned(),
-        Figure::Percentile(q) => name_of(q),
-    }
 }
 
 #[cfg(test)]

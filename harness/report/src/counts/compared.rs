@@ -11,7 +11,7 @@ use stats::{
 
 use crate::counts::{
     kept::{Line, Start, Which},
-    times::{MERGED_FROM, StreamTimes},
+    times::{MERGED_FROM, StreamTimes, name_of},
 };
 
 /// A figure that rows can be compared by.
@@ -25,6 +25,18 @@ pub enum Figure {
     Memory,
     /// A percentile of a stream's response time.
     Percentile(f64),
+}
+
+impl Figure {
+    /// How tables and sentences call it.
+    pub fn name(self) -> String {
+        match self {
+            Self::Throughput => "throughput".to_owned(),
+            Self::CpuPerRequest => "CPU a request".to_owned(),
+            Self::Memory => "memory".to_owned(),
+            Self::Percentile(q) => name_of(q),
+        }
+    }
 }
 
 /// A figure of some rows.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use race::records::window::{Measured, StreamRecord};
 use stats::{
-    Censored, Quantile,
+    Censored, Quantile, Sparse,
     exceedances::{Clusters, Support},
     tail::RowTail,
 };
@@ -78,8 +78,8 @@ fn decoded<'a>(
     line: &'a Line<'_>,
     stream: &'a str,
     which: Which,
-    of: fn(&StreamRecord) -> Censored,
-) -> impl Iterator<Item = Vec<Option<Censored>>> + 'a {
+    of: fn(&StreamRecord) -> Censored<Sparse>,
+) -> impl Iterator<Item = Vec<Option<Censored<Sparse>>>> + 'a {
     line.starts.iter().map(move |start| {
         let times = |window: &Option<Window<'_>>| window.and_then(|it| it.measured.stream(stream)).map(of);
         start.windows(which).iter().map(times).collect()

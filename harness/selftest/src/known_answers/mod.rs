@@ -28,7 +28,7 @@ use race::{
     plan::{budget::expected_duration, run_plan::RunPlan},
     records::folder::Contents,
 };
-use report::pairs::Rows;
+use report::{compared::Figure, pairs::Rows};
 use terminal::{
     interrupt::Interrupt,
     outcome::{Outcome, after},
@@ -169,8 +169,8 @@ fn in_one_line(race: &Race) -> String {
     let [kept, dropped] = race.kept_and_dropped;
     let of_entrant = |against: &AgainstPlain| {
         let asked = field::FIGURES.into_iter().filter(|figure| against.entrant.asked(*figure).is_some());
-        let figure = |figure| {
-            let name = record::name(figure);
+        let figure = |figure: Figure| {
+            let name = figure.name();
             let compared = against.figure(&name)?;
             let ratio = compared.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
             Some(format!("{name} {ratio} {}", word(compared.finding)))

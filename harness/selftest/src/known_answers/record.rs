@@ -1,6 +1,6 @@
 //! What was found, race by race: what is exported, and what a recorded A/A run is read from.
 
-use report::{compared::Figure, pairs::Rows};
+use report::pairs::Rows;
 use serde::{Deserialize, Serialize};
 use stats::{
     itself::{AgainstItself, Verdict},
@@ -77,15 +77,6 @@ pub(super) enum Finding {
     NotJudged,
 }
 
-/// How tables and records call a figure.
-pub(super) fn name(figure: Figure) -> String {
-    match figure {
-        Figure::Throughput => "throughput".to_owned(),
-        Figure::CpuPerRequest => "CPU a request".to_owned(),
-        Figure::Percentile(q) => format!("p{}", (1000.0 * q).round() / 10.0),
-    }
-}
-
 impl Finding {
     /// Student's t over starts: one pair needs no more.
     pub(super) fn of(starts: &[StartRatio]) -> Self {
@@ -114,7 +105,7 @@ impl AgainstPlain {
         let compared = |figure| {
             let starts = rows.log_ratios(figure, &label, PLAIN).unwrap_or_default();
             Compared {
-                figure: name(figure),
+                figure: figure.name(),
                 log_ratios: starts.iter().map(|start| start.log_ratio).collect(),
                 finding: Finding::of(&starts),
             }
@@ -180,10 +171,5 @@ mod tests {
         let less = [-0.03, -0.031, -0.029, -0.03, -0.032, -0.028];
         assert_eq!(Finding::of(&starts(&less, Bound::AtLeast)), Finding::Nothing);
         assert_eq!(Finding::of(&starts(&less.map(|log| -log), Bound::AtLeast)), Finding::More);
-    }
-
-    #[test]
-    fn figures_are_called_as_in_a_report() {
-        assert_eq!(FIGURES.map(name), ["p50", "CPU a request", "p95", "p99"]);
     }
 }

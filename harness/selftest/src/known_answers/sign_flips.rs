@@ -1,6 +1,7 @@
 //! Recorded races, which hold the comparison to known answers without a measurement: of a row and itself, each of the ways in which
 //! they could have come out.
 
+use report::compared::Figure;
 use stats::{
     itself::{AgainstItself, Verdict},
     rounds::{Bound, StartRatio},
@@ -9,7 +10,7 @@ use stats::{
 
 use super::{
     field::{Entrant, FIGURES},
-    record::{Finding, Found, name},
+    record::{Finding, Found},
 };
 
 /// What `selftest --comparison --export-json` wrote; `made_by` says when and where.
@@ -31,7 +32,7 @@ fn starts(logs: &[f64]) -> Vec<StartRatio> {
 #[test]
 fn a_recorded_row_against_itself_differs_in_one_of_twenty_sign_flips() {
     let found = recorded();
-    for figure in FIGURES.map(name) {
+    for figure in FIGURES.map(Figure::name) {
         let logs = against_itself(&found, &figure);
         assert!(logs.len() >= 14, "{figure}: {} starts", logs.len());
         let flips = SignFlips::of(&logs, 0.05).unwrap();

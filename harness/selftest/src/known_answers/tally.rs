@@ -2,10 +2,12 @@
 
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
+use report::compared::Figure;
+
 use super::{
     asked::{Asked, Verdict},
     field::{Entrant, FIGURES},
-    record::{AgainstPlain, Finding, Found, name},
+    record::{AgainstPlain, Finding, Found},
 };
 
 /// One line of the table: a figure of an entrant, or the note that it stalls now and then.
@@ -42,8 +44,8 @@ pub(super) fn lines(found: &Found) -> Vec<Line> {
 
 fn of_entrant(found: &Found, entrant: Entrant) -> Vec<Line> {
     let races: Vec<&AgainstPlain> = found.races.iter().filter_map(|race| race.entrant(entrant)).collect();
-    let of_figure = |figure| {
-        let figure_name = name(figure);
+    let of_figure = |figure: Figure| {
+        let figure_name = figure.name();
         let asked = entrant.asked(figure);
         let compared = || races.iter().filter_map(|race| race.figure(&figure_name));
         let count = |is: &dyn Fn(Finding) -> bool| {
@@ -157,7 +159,7 @@ pub(super) mod tests {
                 .map(|entrant| {
                     let (findings, stalls_now_and_then) = findings(race, entrant);
                     let compared = FIGURES.iter().zip(findings).map(|(figure, finding)| Compared {
-                        figure: name(*figure),
+                        figure: figure.name(),
                         log_ratios: vec![Some(0.01 * race as f64), None, Some(0.01 * race as f64)],
                         finding,
                     });

@@ -117,8 +117,19 @@ fn is_interval(text: &str) -> bool {
 fn shown(exact: &Exact) -> Option<String> {
     let Exact { value, low, high, is_bound } = *exact;
     let bound = if is_bound { ">" } else { "" };
-    let ends = low.zip(high).map(|(low, high)| format!(" {low} {high}")).unwrap_or_default();
-    value.is_finite().then(|| format!("{bound}{value}{ends}"))
+    let ends = low.zip(high).map(|(low, high)| format!(" {} {}", number(low), number(high)));
+    value.is_finite().then(|| format!("{bound}{}{}", number(value), ends.unwrap_or_default()))
+}
+
+/// What is whole is written whole; of what is not, seven digits, which is more than any figure here is known to. The table's own file has
+/// all of them.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let decimals = (6 - value.abs().log10().floor() as i32).clamp(0, 12).unsigned_abs() as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -126,10 +137,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exact_value_is_written_whole_and_what_is_no_number_is_not() {
+    fn an_exact_value_is_written_to_seven_digits_and_what_is_no_number_is_not() {
         assert_eq!(shown(&Exact::of(1195.25)).as_deref(), Some("1195.25"));
         assert_eq!(shown(&Exact::between(0.1, 0.05, 0.25)).as_deref(), Some("0.1 0.05 0.25"));
         assert_eq!(shown(&Exact { is_bound: true, ..Exact::of(5e6) }).as_deref(), Some(">5000000"));
+        assert_eq!(shown(&Exact::of(123_456_789.0)).as_deref(), Some("123456789"));
+        assert_eq!(shown(&Exact::of(1.0 / 3.0)).as_deref(), Some("0.3333333"));
+        assert_eq!(shown(&Exact::of(98_765.432_19)).as_deref(), Some("98765.43"));
+        assert_eq!(shown(&Exact::of(12_345_678.9)).as_deref(), Some("12345679"));
         assert_eq!(shown(&Exact::of(f64::INFINITY)), None);
         assert_eq!(shown(&Exact::of(f64::NAN)), None);
     }
