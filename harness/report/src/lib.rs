@@ -12,6 +12,7 @@ mod numbers;
 
 // The same as plain values, and how they are made.
 pub mod model;
+pub mod schemas;
 mod section;
 mod tables;
 mod whole;
@@ -28,7 +29,7 @@ use race::records::folder::{Contents, Folder, FolderError};
 
 pub use conclusions::{itself, pairs};
 pub use counts::compared;
-pub use pages::{check, generated, publish, published, reservation};
+pub use pages::{check, files, generated, publish, published, reservation};
 pub use render::code_span::code_span;
 pub use whole::of;
 
@@ -37,15 +38,16 @@ pub fn markdown(contents: &Contents) -> String {
     render::markdown::report(&of(contents))
 }
 
-/// Renders a folder's report into it; returns the text.
+/// Makes all files of a folder anew from its records.
 ///
 /// # Errors
-/// The folder's records cannot be read, or the report cannot be written.
-pub fn write(folder: &Folder) -> Result<String, FolderError> {
-    let text = markdown(&folder.contents()?);
+/// The folder's records cannot be read, or a file cannot be written.
+pub fn write(folder: &Folder) -> Result<model::Report, FolderError> {
+    let contents = folder.contents()?;
+    let report = of(&contents);
     let failed = |source: io::Error| FolderError::Io { path: folder.path().to_owned(), source };
-    folder.write_report(&text).map_err(failed)?;
-    Ok(text)
+    pages::files::write(folder, &contents, &report).map_err(failed)?;
+    Ok(report)
 }
 
 /// The part of a report that a person at a terminal wants: the answers and the tables, without the description of the host.

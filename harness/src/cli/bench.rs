@@ -283,10 +283,10 @@ fn run_race(
             return all_of([read, kept, measured]).map(|()| run.outcome());
         }
     };
-    let markdown = report::markdown(&contents);
-    outln!("\n{}", report::for_terminal(&markdown));
+    let report = report::of(&contents);
+    outln!("\n{}", report::for_terminal(&report::render::markdown::report(&report)));
     say_where(&run, &folder, args);
-    let reported = folder.write_report(&markdown).context(NOT_KEPT);
+    let reported = report::files::write(&folder, &contents, &report).context(NOT_KEPT);
     all_of([reported, kept, measured]).map(|()| run.outcome())
 }
 

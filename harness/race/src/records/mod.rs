@@ -7,6 +7,9 @@ pub mod window;
 pub(crate) mod durable;
 
 pub mod log;
+pub mod reading;
 
 pub mod folder;
+pub mod made;
 pub mod resume;
+pub mod schemas;

@@ -2,6 +2,7 @@
 
 pub(crate) mod clean;
 pub(crate) mod code_span;
+pub mod csv;
 pub(crate) mod fit;
 pub mod html;
 pub mod markdown;
