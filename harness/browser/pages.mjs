@@ -24,6 +24,7 @@ export const open = async (browser, report, { fragment = "", ...options } = {}) 
   // Never bypassCSP: the policy is part of what is tested.
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(5000);
   const url = pathToFileURL(fileOf(report)).href;
   const wrong = [];
   page.on("console", (message) => wrong.push(`console: ${message.text()}`));

@@ -134,6 +134,7 @@ for (const report of REPORTS) {
       await page.getByRole("checkbox", { name: "controlled" }).uncheck();
       const others = (await rowsOf(page, table)).flat();
       assert.ok(others.length < all.length && others.every((row) => all.includes(row)));
+      assert.equal(await page.locator("tbody[data-group='controlled'] tr:not(:has(.g)):not([hidden])").count(), 0, "second servers too");
       assert.match(await page.locator(".bar [role=status]").innerText(), /^\d+ of \d+ rows shown$/);
       await page.getByRole("button", { name: "Show all" }).click();
       assert.deepEqual((await rowsOf(page, table)).flat(), all);
