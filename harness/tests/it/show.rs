@@ -14,6 +14,7 @@ use race::fixtures::{
     spread, stream,
 };
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
     termios::{Winsize, tcsetwinsize},
@@ -83,10 +84,12 @@ fn nobody_who_reads_a_file_sees_colours_and_whoever_has_no_utf_8_sees_ascii() {
 
 /// What is printed on a terminal of so many columns.
 fn on_terminal(scene: &Scene, arguments: &[&str], columns: u16, environment: &[(&str, &str)]) -> String {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    // Not inherited by what other tests start meanwhile, which would hold it open.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let terminal = openpt(flags).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
-    let side = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let side = ioctl_tiocgptpeer(&terminal, flags).unwrap();
     tcsetwinsize(&side, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     let mut command = scene.harness(arguments);
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
@@ -99,7 +102,10 @@ fn on_terminal(scene: &Scene, arguments: &[&str], columns: u16, environment: &[(
     drop(command);
     let mut printed = Vec::new();
     let mut part = [0; 4096];
+    let patience = Timespec::try_from(PATIENCE).unwrap();
     loop {
+        let ready = poll(&mut [PollFd::new(&terminal, PollFlags::IN)], Some(&patience)).unwrap();
+        assert!(ready > 0, "nothing comes, and no end: {}", text(&printed));
         match rustix::io::read(&terminal, &mut part) {
             Ok(count @ 1..) => printed.extend_from_slice(&part[..count]),
             Ok(0) | Err(Errno::IO) => break,
