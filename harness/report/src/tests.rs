@@ -101,7 +101,8 @@ fn a_run_that_was_written_down_reports_the_same() {
     let parent = tempfile::tempdir().unwrap();
     let contents = contents();
     let folder = write(&contents, &parent.path().join("run")).unwrap();
-    assert_eq!(crate::write(&folder).unwrap(), markdown(&contents));
+    assert_eq!(crate::write(&folder).unwrap(), of(&contents));
+    assert_eq!(folder.report().unwrap(), markdown(&contents));
 }
 
 #[test]

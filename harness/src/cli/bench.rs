@@ -288,7 +288,7 @@ fn run_race(
     show::print(&report, false);
     outln!("");
     say_where(&run, &folder, args);
-    let reported = folder.write_report(&report::render::markdown::report(&report)).context(NOT_KEPT);
+    let reported = report::files::write(&folder, &contents, &report).context(NOT_KEPT);
     all_of([reported, kept, measured]).map(|()| run.outcome())
 }
 

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,7 +24,7 @@ pub struct Censored<C = Histogram> {
 }
 
 /// A quantile, as far as the data tell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Quantile {
     /// The value in nanoseconds, within the resolution of [`Histogram`].
     #[serde(rename = "exactly_ns")]

@@ -91,6 +91,16 @@ impl Sparse {
         is_possible
     }
 
+    /// The same distribution with a place for every cell, as logs are written from.
+    pub fn histogram(&self) -> Histogram {
+        let mut histogram = Histogram::new();
+        // The last cell reaches beyond the range, and what is in it does not.
+        self.recorded().for_each(|(ns, count)| histogram.record_n_ns(ns.min(HIGHEST_NS), count));
+        let is_possible = histogram.add_clamped(self.clamped_below, self.clamped_above);
+        debug_assert!(is_possible, "as many are there as were moved there");
+        histogram
+    }
+
     /// The cells that hold something, ascending: the highest duration of the cell in nanoseconds, and its count.
     pub fn recorded(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.cells.iter().map(|&(cell, count)| (bounds_of(cell).1, count))
@@ -245,6 +255,7 @@ mod tests {
             let (a, b, given_up) = (dense(&a), dense(&b), dense(&given_up));
             let sparse = |histogram: &Histogram| Recorded::of(histogram).sparse().unwrap();
             prop_assert_eq!(sparse(&a), Sparse::of(&a));
+            prop_assert_eq!(&sparse(&a).histogram(), &a);
             let mut whole = a.clone();
             whole.merge(&b);
             let mut merged = sparse(&a);

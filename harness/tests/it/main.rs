@@ -26,6 +26,7 @@ mod printed;
 mod printing;
 mod publish;
 mod quick;
+mod run_files;
 mod selftest;
 mod servers_page;
 mod show;

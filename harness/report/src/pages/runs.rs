@@ -6,6 +6,7 @@ use race::{
         folder::Folder,
         log::SCHEMA,
         outline::{Outline, folders_below},
+        reading::Damage,
     },
 };
 use serde::Serialize;
@@ -51,7 +52,11 @@ impl Listed {
             // What an earlier harness wrote is whole as far as anybody knows.
             Some(schema) if schema != SCHEMA => (None, None),
             _ => match folder.contents() {
-                Ok(contents) => (Some(contents.measurements.complete.len()), None),
+                Ok(contents) => {
+                    let told = Damage::told(&contents.damage);
+                    let damage = (!told.is_empty()).then(|| told.join("; "));
+                    (Some(contents.measurements.complete.len()), damage)
+                }
                 Err(error) => (None, Some(format!("{:#}", anyhow::Error::from(error)))),
             },
         };
