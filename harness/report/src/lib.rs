@@ -12,6 +12,7 @@ mod numbers;
 
 // The same as plain values, and how they are made.
 pub mod model;
+mod plots;
 pub mod schemas;
 mod section;
 mod tables;

@@ -2,7 +2,7 @@
 
 mod file_name;
 mod narrowed;
-mod plot;
+pub mod plot;
 mod report;
 mod table;
 

@@ -54,7 +54,7 @@ impl Listed {
             _ => match folder.contents() {
                 Ok(contents) => {
                     let told = Damage::told(&contents.damage);
-                    let damage = (!told.is_empty()).then(|| told.join("; "));
+                    let damage = (!told.is_empty()).then(|| told.join(" "));
                     (Some(contents.measurements.complete.len()), damage)
                 }
                 Err(error) => (None, Some(format!("{:#}", anyhow::Error::from(error)))),

@@ -7,5 +7,6 @@ pub mod csv;
 pub(crate) mod fit;
 pub mod markdown;
 pub mod summary;
+pub mod svg;
 pub mod text;
 pub(crate) mod wrap;
