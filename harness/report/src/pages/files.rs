@@ -12,7 +12,7 @@ use crate::{
     counts::kept::lines,
     model::{Report, Section, file_name},
     pages::hdr,
-    render::{csv, markdown, summary},
+    render::{csv, html, markdown, summary, svg},
     schemas::schemas,
 };
 
@@ -20,6 +20,7 @@ use crate::{
 pub fn of(contents: &Contents, report: &Report) -> Vec<File> {
     let mut made = Made::default();
     made.page("report.md", markdown::report(report));
+    made.page("report.html", html::page(report));
     made.page("summary.md", summary::of(report));
     if let Some(deviations) = markdown::deviations(report) {
         made.page("deviations.md", deviations);
@@ -63,6 +64,9 @@ impl Made {
     fn of_section(&mut self, section: &Section) {
         for table in section.tables() {
             self.add("tables", &format!("{}.{}", section.name, table.id), "csv", csv::table(table));
+        }
+        for plot in &section.plots {
+            self.add("plots", &format!("{}.{}", section.name, plot.id), "svg", svg::standalone(plot));
         }
     }
 
