@@ -1,6 +1,7 @@
 //! Where requests spent the window: with the server or with the generator, and whether a closed loop's connections are all
 //! accounted for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How much time the requests of a stream spent where. The integrals are over the window, from the levels alone; the
@@ -38,7 +39,7 @@ impl Residence {
 /// N is what was planned, X a count, R and Z come from the instants of requests. So they differ where a connection
 /// stood idle that nobody accounts for, where an answer was filed under a wrong time, and where requests failed,
 /// which have no part in X.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClosedLoop {
     /// N: how many requests may be in flight at once.
     pub slots: u64,

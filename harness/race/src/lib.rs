@@ -11,6 +11,8 @@
 // A print macro panics where nothing can be written: `terminal::streams` is the one way.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+mod schema;
+
 pub mod registry;
 
 pub mod plan;

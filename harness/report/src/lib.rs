@@ -13,9 +13,13 @@ mod numbers;
 // The same as plain values, and how they are made.
 pub mod model;
 mod plots;
+pub mod schemas;
 mod section;
 mod tables;
 mod whole;
+
+// What is known before all of it is.
+mod known;
 
 // How they are shown.
 pub mod render;
@@ -29,7 +33,8 @@ use race::records::folder::{Contents, Folder, FolderError};
 
 pub use conclusions::{itself, pairs};
 pub use counts::compared;
-pub use pages::{check, generated, publish, published, reservation};
+pub use known::{Known, Pairs, known_so_far, said_so_far};
+pub use pages::{check, files, generated, publish, published, reservation, runs};
 pub use render::code_span::code_span;
 pub use whole::of;
 
@@ -38,21 +43,16 @@ pub fn markdown(contents: &Contents) -> String {
     render::markdown::report(&of(contents))
 }
 
-/// Renders a folder's report into it; returns the text.
+/// Makes all files of a folder anew from its records.
 ///
 /// # Errors
-/// The folder's records cannot be read, or the report cannot be written.
-pub fn write(folder: &Folder) -> Result<String, FolderError> {
-    let text = markdown(&folder.contents()?);
+/// The folder's records cannot be read, or a file cannot be written.
+pub fn write(folder: &Folder) -> Result<model::Report, FolderError> {
+    let contents = folder.contents()?;
+    let report = of(&contents);
     let failed = |source: io::Error| FolderError::Io { path: folder.path().to_owned(), source };
-    folder.write_report(&text).map_err(failed)?;
-    Ok(text)
-}
-
-/// The part of a report that a person at a terminal wants: the answers and the tables, without the description of the host.
-pub fn for_terminal(markdown: &str) -> &str {
-    let end = markdown.find("\n## The host").unwrap_or(markdown.len());
-    markdown.get(..end).unwrap_or(markdown).trim()
+    pages::files::write(folder, &contents, &report).map_err(failed)?;
+    Ok(report)
 }
 
 #[cfg(test)]

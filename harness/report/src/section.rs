@@ -5,6 +5,8 @@ use race::{
     records::folder::Contents,
 };
 
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+
 use crate::{
     conclusions::{
         analysis::Analysis,
@@ -33,8 +35,8 @@ pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices:
     let is_ranked = unranked.is_empty();
     let was_measured = lines.iter().any(|line| line.starts.iter().any(|start| !start.measured.is_empty()));
 
-    // The distributions of one row after another, of which only percentiles are kept.
-    let rows: Vec<Entered<'_>> = lines.into_iter().map(|line| Entered::new(scenario, line)).collect();
+    // The distributions of one row after another on each CPU, of which only percentiles are kept.
+    let rows: Vec<Entered<'_>> = lines.into_par_iter().map(|line| Entered::new(scenario, line)).collect();
     let analysis = Analysis::new(scenario, &rows);
     let field = Field { scenario, contents, rows: &rows, analysis: &analysis, is_ranked };
     let choose = |objective: &Objective| match is_ranked {

@@ -6,6 +6,7 @@ use race::{
         conformance::{Conformance as Recorded, RowConformance, Status},
         environment::Environment,
         folder::Contents,
+        reading::Damage,
     },
 };
 
@@ -65,7 +66,7 @@ fn made(contents: &Contents) -> Made {
 
 fn warnings(contents: &Contents) -> Vec<String> {
     let Contents { environment, run, measurements, .. } = contents;
-    let mut warnings = Vec::new();
+    let mut warnings = Damage::told(&contents.damage);
     if environment.rehearsal {
         warnings.push(
             "A rehearsal: the servers are debug builds, to see that a race works. The figures mean nothing."

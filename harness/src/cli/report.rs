@@ -2,29 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use race::{
     programs::workspace::Workspace,
-    records::folder::{Folder, runs_below},
+    records::{
+        folder::{Folder, FolderError},
+        reading::Damage,
+    },
 };
-use report::{generated::write_pages, published::Published, reservation::Reservation};
-use terminal::{errln, outcome::Outcome, outln};
+use report::{files, published::Published, reservation::Reservation};
+use terminal::{errln, out, outcome::Outcome, outln};
+
+use super::show;
 
 /// Shown below the help of `report`.
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  harness report                                       the tables of the newest run again
+  harness report                                       the files of the newest run again: pages, tables, plots
   harness report results/2026-11-21-host               those of another
   harness report --publish results/2026-11-21-host     add it to results/published.toml, README.md and results/README.md
-  harness report --publish                             those pages again, from what is published
+  harness report --publish                             the files of all published runs again, and those pages
+
+Everything in a run's folder but its records is made from them, and is the same bytes each time. Records that are damaged are
+left out with a warning that names their line. Records of an earlier schema cannot be read: their pages stay as they are.
 
 A run is published on purpose: one that was narrowed (--only and the like), has fewer starts than places need, was not
-verified or was made from a tree with local changes is refused, unless that is overruled by name (--despite). A published
-run's report stays as it is; results/published.toml holds it to its hash.";
+verified or was made from a tree with local changes is refused, unless that is overruled by name (--despite).";
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -32,7 +39,8 @@ pub(crate) struct ReportArgs {
     /// The results folder; the newest one of results/ where nothing is said
     #[arg(value_name = "RUN")]
     pub folder: Option<PathBuf>,
-    /// Publish the run: add it to results/published.toml, and make README.md and results/README.md anew
+    /// Publish the run: add it to results/published.toml, and make README.md and results/README.md anew; where none is named, make
+    /// the files of all published runs again
     #[arg(long)]
     pub publish: bool,
     /// What may speak against publishing it all the same, separated by commas
@@ -66,7 +74,7 @@ fn published() -> anyhow::Result<Option<Published>> {
     }
 }
 
-/// Renders a folder's report again and prints it, or publishes it.
+/// Makes a folder's files again and prints its report, or publishes it.
 ///
 /// # Errors
 /// The folder is no results folder, is not to be published, or cannot be written.
@@ -76,21 +84,27 @@ pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
     }
     let folder = match &arguments.folder {
         Some(path) => Folder::open(path),
-        None => match runs_below(&workspace()?.results()).pop() {
-            Some(newest) => newest,
-            None => bail!("results/ holds no run yet: `cargo bench-all` makes one"),
-        },
+        None => show::newest()?,
     };
-    let is_published = published()?.is_some_and(|published| published.find(folder.path()).is_some());
-    let markdown = if is_published { folder.report()? } else { report::markdown(&folder.contents()?) };
-    outln!("{}", report::for_terminal(&markdown));
-    if !is_published {
-        let said =
-            "the tables above are not kept; make room there, or let it be written to, and draw them again";
-        folder.write_report(&markdown).context(said)?;
-    } else {
-        errln!("{} is published: this is its report as it was, and not made again", folder.path().display());
+    let contents = match folder.contents() {
+        Err(error) if error.is_of_another_schema() => return show_kept(&folder, error),
+        contents => contents?,
+    };
+    Damage::told(&contents.damage).iter().for_each(|told| errln!("warning: {told}"));
+    let report = report::of(&contents);
+    show::print(&report, false);
+    let said = "the tables above are not kept; make room there, or let it be written to, and draw them again";
+    files::write(&folder, &contents, &report).context(said)?;
+    Ok(Outcome::Done)
+}
+
+/// Prints the report of a published run whose records cannot be read any more.
+fn show_kept(folder: &Folder, error: FolderError) -> anyhow::Result<Outcome> {
+    if published()?.is_none_or(|published| published.find(folder.path()).is_none()) {
+        return Err(error.into());
     }
+    out!("{}", folder.report()?);
+    errln!("{error}; this is its report as it was published");
     Ok(Outcome::Done)
 }
 
@@ -100,7 +114,9 @@ fn publish(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
         report::publish::publish(&workspace, given, &arguments.despite)?;
         say_published(given);
     } else {
-        write_pages(&workspace, &Published::read(&workspace)?)?;
+        for said in report::publish::again(&workspace)? {
+            outln!("{said}");
+        }
         outln!("README.md and results/README.md are made again from what is published");
     }
     Ok(Outcome::Done)

@@ -5,10 +5,11 @@
 //! [`crate::distance`]). It weighs the tails more than Kolmogorov's test does, where a bad source of random numbers
 //! and a wrongly inverted distribution show first.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The statistic of a sample, and how surprising it is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AndersonDarling {
     /// How many values were tested.
     pub n: u64,

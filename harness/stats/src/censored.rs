@@ -7,20 +7,24 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::histogram::{HIGHEST_NS, Histogram, rank_of};
+use crate::{
+    cells::Cells,
+    histogram::{HIGHEST_NS, Histogram, rank_of},
+};
 
 /// Durations of answered requests, and the ages at which the others were given up.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Censored {
-    answered: Histogram,
+pub struct Censored<C = Histogram> {
+    answered: C,
     /// Ages of requests still unanswered when last looked at: lower bounds of durations.
-    given_up: Histogram,
+    given_up: C,
 }
 
 /// A quantile, as far as the data tell it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Quantile {
     /// The value in nanoseconds, within the resolution of [`Histogram`].
     #[serde(rename = "exactly_ns")]
@@ -71,11 +75,6 @@ impl Censored {
         Self::default()
     }
 
-    /// From the durations of what was answered, and the ages at which the rest was given up.
-    pub fn from_parts(answered: Histogram, given_up: Histogram) -> Self {
-        Self { answered, given_up }
-    }
-
     /// Counts an answered request. Never allocates or fails.
     #[inline]
     pub fn record(&mut self, duration: Duration) {
@@ -99,9 +98,16 @@ impl Censored {
     pub fn give_up_ns(&mut self, age_ns: u64) {
         self.given_up.record_ns(age_ns);
     }
+}
+
+impl<C: Cells + Clone> Censored<C> {
+    /// From the durations of what was answered, and the ages at which the rest was given up.
+    pub fn from_parts(answered: C, given_up: C) -> Self {
+        Self { answered, given_up }
+    }
 
     /// Adds the counts of `other`.
-    pub fn merge(&mut self, other: &Censored) {
+    pub fn merge(&mut self, other: &Self) {
         self.answered.merge(&other.answered);
         self.given_up.merge(&other.given_up);
     }
@@ -113,12 +119,12 @@ impl Censored {
     }
 
     /// The answered requests alone. Its quantiles leave out the worst requests: never report them as the row's.
-    pub fn answered(&self) -> &Histogram {
+    pub fn answered(&self) -> &C {
         &self.answered
     }
 
     /// The ages at which the unanswered requests were given up.
-    pub fn given_up(&self) -> &Histogram {
+    pub fn given_up(&self) -> &C {
         &self.given_up
     }
 

@@ -2,13 +2,14 @@
 //!
 //! A digest is for reading: digests cannot be merged, and percentiles of several windows are never averaged.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::censored::{Censored, Quantile};
 use crate::histogram::Histogram;
 
 /// A latency distribution in a dozen figures. Nanoseconds throughout.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Digest {
     /// How many were recorded, answered or not.
     pub count: u64,

@@ -26,6 +26,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::censored::Censored;
 use crate::histogram::Histogram;
+use crate::sparse::Sparse;
 
 pub use problem::{LogError, MOST_TAGS, Problem};
 
@@ -175,17 +176,30 @@ impl HdrLog {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
+        Self::write_intervals(std::slice::from_ref(self), out)
+    }
+
+    /// Writes logs of stretches of one recording as one, in which each histogram is an interval with the range of its log: what plots
+    /// intervals shows how the stretches differ. [`HdrLog::read`] adds them up.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_intervals(logs: &[Self], out: &mut impl io::Write) -> io::Result<()> {
         writeln!(out, "#[Histogram log format version 1.3]")?;
         writeln!(out, "#{UNIT_COMMENT}")?;
-        for comment in &self.comments {
+        for comment in logs.iter().flat_map(|log| &log.comments) {
             // A bracket would make it a header.
             writeln!(out, "# {}", comment.replace(['\r', '\n'], " "))?;
         }
-        if let Some(range) = self.range {
-            writeln!(out, "#[StartTime: {:.3} (seconds since epoch)]", range.start_s)?;
-            writeln!(out, "#[BaseTime: {:.3} (seconds since epoch)]", range.start_s)?;
+        let starts = || logs.iter().filter_map(|log| Some(log.range?.start_s));
+        let base_s = starts().reduce(f64::min);
+        if let Some(base_s) = base_s {
+            writeln!(out, "#[StartTime: {base_s:.3} (seconds since epoch)]")?;
+            writeln!(out, "#[BaseTime: {base_s:.3} (seconds since epoch)]")?;
         }
-        for (tag, histogram) in self.tagged().filter(|(_, histogram)| histogram.clamped() > 0) {
+        let tagged =
+            || logs.iter().flat_map(|log| log.tagged().map(move |(tag, histogram)| (log, tag, histogram)));
+        for (_, tag, histogram) in tagged().filter(|(_, _, histogram)| histogram.clamped() > 0) {
             let (below, above) = (histogram.clamped_below(), histogram.clamped_above());
             writeln!(out, "#[Clamped: {} below={below} above={above}]", escaped(tag))?;
         }
@@ -193,14 +207,16 @@ impl HdrLog {
             out,
             "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\""
         )?;
-        let length_s = self.range.map_or(0.0, |range| range.length_s());
-        for (tag, histogram) in self.tagged() {
+        for (log, tag, histogram) in tagged() {
             if !tag.is_empty() {
                 write!(out, "Tag={},", escaped(tag))?;
             }
+            let from_base_s = |range: TimeRange| range.start_s - base_s.unwrap_or(range.start_s);
+            let (at_s, length_s) =
+                log.range.map_or((0.0, 0.0), |range| (from_base_s(range), range.length_s()));
             let max_ms = histogram.max_ns().unwrap_or(0) as f64 / 1e6;
             let counts = STANDARD.encode(histogram.to_v2_deflate_bytes());
-            writeln!(out, "0.000,{length_s:.3},{max_ms:.3},{counts}")?;
+            writeln!(out, "{at_s:.3},{length_s:.3},{max_ms:.3},{counts}")?;
         }
         Ok(())
     }
@@ -221,6 +237,11 @@ impl HdrLog {
 /// The histogram that one field of a log holds.
 pub(crate) fn decoded(text: &str) -> Result<Histogram, Problem> {
     decode::histogram(text).map(|(histogram, _)| histogram)
+}
+
+/// The same without the cells that hold nothing.
+pub(crate) fn decoded_sparse(text: &str) -> Result<Sparse, Problem> {
+    decode::sparse(text)
 }
 
 fn escaped(tag: &str) -> String {

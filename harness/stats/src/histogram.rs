@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer, V2Serializer};
 
+use crate::cells::Cells;
+
 /// The shortest duration that is told from a shorter one, in nanoseconds: below it, reading the clock twice is
 /// no longer small beside what is measured.
 pub const LOWEST_NS: u64 = 1_000;
@@ -19,7 +21,7 @@ pub const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// HdrHistogram's unit. One nanosecond, not [`LOWEST_NS`]: the cells of its first 2,048 units have the width of one
 /// unit, so that a unit of a microsecond would leave 10 us with one digit instead of three.
-const UNIT_NS: u64 = 1;
+pub(crate) const UNIT_NS: u64 = 1;
 
 /// Durations between [`LOWEST_NS`] and [`HIGHEST_NS`], in nanoseconds, to three significant digits.
 ///
@@ -185,17 +187,6 @@ impl Histogram {
         self.cells.iter_recorded().map(|cell| (cell.value_iterated_to(), cell.count_at_value()))
     }
 
-    /// The bounds in nanoseconds of the cell that holds the value of rank `rank` (1 is the shortest). `None` when
-    /// fewer were recorded.
-    pub(crate) fn cell_at_rank(&self, rank: u64) -> Option<(u64, u64)> {
-        let mut seen = 0_u64;
-        let (high, _) = self.recorded().find(|(_, count)| {
-            seen = seen.saturating_add(*count);
-            seen >= rank
-        })?;
-        Some((self.cells.lowest_equivalent(high), high))
-    }
-
     /// The counts in HdrHistogram's V2 encoding, uncompressed. How many values were clamped is not part of that
     /// format: a record that needs it keeps it beside the bytes.
     pub fn to_v2_bytes(&self) -> Vec<u8> {
@@ -230,6 +221,37 @@ impl Histogram {
             return Err(DecodeError::OtherLayout);
         }
         Ok(Self { cells, clamped_below: 0, clamped_above: 0 })
+    }
+}
+
+impl Cells for Histogram {
+    fn len(&self) -> u64 {
+        Histogram::len(self)
+    }
+
+    fn cell_at_rank(&self, rank: u64) -> Option<(u64, u64)> {
+        let mut seen = 0_u64;
+        let (high, _) = self.recorded().find(|(_, count)| {
+            seen = seen.saturating_add(*count);
+            seen >= rank
+        })?;
+        Some((self.cells.lowest_equivalent(high), high))
+    }
+
+    fn min_ns(&self) -> Option<u64> {
+        Histogram::min_ns(self)
+    }
+
+    fn clamped_above(&self) -> u64 {
+        Histogram::clamped_above(self)
+    }
+
+    fn merge(&mut self, other: &Self) {
+        Histogram::merge(self, other);
+    }
+
+    fn reset(&mut self) {
+        Histogram::reset(self);
     }
 }
 

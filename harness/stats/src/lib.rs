@@ -14,6 +14,7 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 // What one window recorded, and the instrument's own books.
+pub mod cells;
 pub mod censored;
 pub mod digest;
 pub mod distance;
@@ -27,6 +28,7 @@ pub mod anderson_darling;
 pub mod bounded_sample;
 pub mod percentile_interval;
 pub mod serial;
+pub mod sparse;
 pub mod stationarity;
 
 // One row over its starts.
@@ -67,5 +69,6 @@ pub use percentile_interval::PercentileInterval;
 pub use rank::Direction;
 pub use recorded::Recorded;
 pub use serial::{Serial, SerialFigures};
+pub use sparse::Sparse;
 pub use stationarity::Stationarity;
 pub use summary::Summary;

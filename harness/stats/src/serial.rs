@@ -6,6 +6,7 @@
 //! batch means, which sees dependence over any distance shorter than a batch. It refuses to know what a slice is: the
 //! caller cuts the run, normally into 50 to 100 equal times.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Sums over one or several series of observations. Recording takes constant time and never allocates.
@@ -52,7 +53,7 @@ struct Pairs {
 }
 
 /// What [`Serial`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SerialFigures {
     /// How many observations there were.
     pub n: u64,

@@ -5,6 +5,7 @@
 //! Correlation Methods) whose size is estimated without regard to outliers (Theil and Sen). A long run finds a trend
 //! of any size, so that a trend is reported only if it is also large enough to matter.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc;
 
@@ -15,7 +16,7 @@ pub const SIGNIFICANCE: f64 = 0.01;
 pub const FEWEST_SLICES: usize = 10;
 
 /// What the slices of a run say.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stationarity {
     /// No trend, or none that matters.

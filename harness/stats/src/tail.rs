@@ -8,6 +8,7 @@ use std::borrow::Borrow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cells::Cells;
 use crate::censored::{Censored, Quantile};
 use crate::rounds::{Between, Bound, StartRatio, is_enough, median, pairs_of};
 
@@ -40,7 +41,7 @@ pub struct StartTail {
 impl RowTail {
     /// The percentiles `qs` of one row, from its windows by start and round, `None` where a window was not kept. All
     /// of them in one pass, since merging is what costs, and one start after another, since distributions are large.
-    pub fn of_each<W: Borrow<Censored>>(
+    pub fn of_each<C: Cells + Clone + Default, W: Borrow<Censored<C>>>(
         qs: &[f64],
         starts: impl IntoIterator<Item = Vec<Option<W>>>,
     ) -> Vec<Self> {
@@ -48,7 +49,7 @@ impl RowTail {
             .iter()
             .map(|&q| Self { q, merged: None, median_of_windows_ns: None, starts: Vec::new() })
             .collect();
-        let (mut whole, mut of_start) = (Censored::new(), Censored::new());
+        let (mut whole, mut of_start) = (Censored::<C>::default(), Censored::<C>::default());
         for windows in starts {
             of_start.reset();
             windows.iter().flatten().for_each(|window| of_start.merge(window.borrow()));

@@ -116,6 +116,45 @@ pub fn write_durably(path: &Path, extension: Option<&str>, content: &[u8]) -> io
     Ok(written)
 }
 
+/// Writes files that belong together, each as [`write_durably`] does, and none before all of them are on disk: where one cannot be
+/// written, all are what they were. Until then each has `extension` after its own name. Returns the files that were written, which links
+/// led to.
+///
+/// # Errors
+/// The disk is full, or a folder may not be written to; the message names the file.
+pub fn write_together(files: &[(PathBuf, &[u8])], extension: &str) -> io::Result<Vec<PathBuf>> {
+    let naming = |path: &Path| {
+        let path = path.to_owned();
+        move |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    };
+    // What is staged keeps no file open: there may be more than a process may have open.
+    let (mut staged, mut others, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    for (path, content) in files {
+        let place = Place::of(path).map_err(naming(path))?;
+        let beside = match &place {
+            Place::File(target) => {
+                written.push(target.path.clone());
+                let own = target.path.extension().unwrap_or_default().to_string_lossy();
+                let extension = format!("{own}.{extension}");
+                let way = Way { extension: Some(&extension), is_durable: true };
+                target.stage(content, way).map_err(naming(path))?
+            }
+            Place::Stream(_) | Place::Special(_) => None,
+        };
+        match beside {
+            Some(beside) => staged.push((path, beside)),
+            None => others.push((path, place, content)),
+        }
+    }
+    for (path, place, content) in others {
+        place.put(content, Way { extension: None, is_durable: true }).map_err(naming(path))?;
+    }
+    for (path, beside) in staged {
+        beside.take_place().map_err(naming(path))?;
+    }
+    Ok(written)
+}
+
 impl Place {
     fn put(self, content: &[u8], way: Way<'_>) -> io::Result<()> {
         match self {
@@ -248,5 +287,31 @@ mod tests {
             (b"new".to_vec(), vec!["a.json".to_owned()])
         );
         assert_eq!(write_durably(Path::new("/dev/null"), None, b"new").unwrap(), None);
+    }
+
+    #[test]
+    fn files_that_belong_together_are_written_all_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a.md"), "old").unwrap();
+        fs::write(path("elsewhere"), "old").unwrap();
+        std::os::unix::fs::symlink("elsewhere", path("a.html")).unwrap();
+        fs::create_dir(path("taken")).unwrap();
+        let files = |last: &str| -> Vec<(PathBuf, &[u8])> {
+            [("a.md", "1"), ("a.html", "2"), (last, "3")]
+                .map(|(name, new)| (path(name), new.as_bytes()))
+                .into()
+        };
+        for wrong in ["taken", "nowhere/b"] {
+            let error = write_together(&files(wrong), "part").unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{}: ", path(wrong).display())), "{error}");
+            assert_eq!(fs::read_to_string(path("a.md")).unwrap(), "old");
+            assert_eq!(fs::read_to_string(path("a.html")).unwrap(), "old");
+        }
+        assert_eq!(write_together(&files("b"), "part").unwrap(), ["a.md", "elsewhere", "b"].map(path));
+        assert_eq!(fs::read_to_string(path("a.md")).unwrap(), "1");
+        assert_eq!(fs::read_to_string(path("elsewhere")).unwrap(), "2");
+        assert!(fs::symlink_metadata(path("a.html")).unwrap().is_symlink());
+        assert_eq!(names(folder.path()), ["a.html", "a.md", "b", "elsewhere", "taken"]);
     }
 }

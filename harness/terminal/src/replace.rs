@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
-    io,
+    io, mem,
     os::unix::fs::{FileExt, MetadataExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
@@ -35,10 +35,10 @@ impl Target {
     /// The disk is full, or the folder went away. The file is what it was then, unless a disk failed while it was written.
     pub(crate) fn put(&self, content: &[u8], way: Way<'_>) -> io::Result<()> {
         let Some(existing) = &self.existing else {
-            return self.replace(None, content, way);
+            return self.beside(content, way)?.take_place();
         };
         if existing.is_replaceable {
-            match self.replace(Some(existing), content, way) {
+            match self.beside(content, way).and_then(Beside::take_place) {
                 Err(error) if way.is_durable && is_of_room(&error) => return Err(error),
                 Ok(()) => return Ok(()),
                 // Why it cannot be replaced need not keep it from being written.
@@ -49,18 +49,29 @@ impl Target {
         if way.is_durable { existing.file.sync_all() } else { Ok(()) }
     }
 
-    fn replace(&self, existing: Option<&Existing>, content: &[u8], way: Way<'_>) -> io::Result<()> {
-        let (beside, file) = match way.extension {
+    /// Has `content` on disk beside the file, which keeps what it holds until the other takes its place. `None` where none can: it
+    /// must be written over.
+    ///
+    /// # Errors
+    /// The disk is full, or the folder went away. Nothing has changed then.
+    pub(crate) fn stage(&self, content: &[u8], way: Way<'_>) -> io::Result<Option<Beside>> {
+        match &self.existing {
+            Some(existing) if !existing.is_replaceable => Ok(None),
+            existing => match self.beside(content, way) {
+                Err(error) if existing.is_some() && !is_of_room(&error) => Ok(None),
+                staged => staged.map(Some),
+            },
+        }
+    }
+
+    fn beside(&self, content: &[u8], way: Way<'_>) -> io::Result<Beside> {
+        let (path, file) = match way.extension {
             Some(extension) => create_anew(self.path.with_extension(extension))?,
             None => self.create_hidden()?,
         };
-        let written = write_new(&file, existing, content, way);
-        let replaced = written.and_then(|()| fs::rename(&beside, &self.path));
-        if replaced.is_err() {
-            // It is of no use, and on a full disk it is in the way.
-            let _ = fs::remove_file(&beside);
-        }
-        replaced
+        let beside = Beside { path, to: self.path.clone() };
+        write_new(&file, self.existing.as_ref(), content, way)?;
+        Ok(beside)
     }
 
     /// Another file in the same folder, whose name is short, however long this one's is, and nobody else's: processes that share a
@@ -76,6 +87,32 @@ impl Target {
                 created => return created.map(|file| (path, file)),
             }
         }
+    }
+}
+
+/// A file that is written, and is to take another's place. Dropped before, it is gone: it is of no use, and on a full disk it is in the
+/// way.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    path: PathBuf,
+    to: PathBuf,
+}
+
+impl Beside {
+    /// Gives it the name that it is for.
+    ///
+    /// # Errors
+    /// The folder went away, or may not be written to any more.
+    pub(crate) fn take_place(self) -> io::Result<()> {
+        fs::rename(&self.path, &self.to)?;
+        mem::forget(self);
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 };
 
 use race::records::{
-    log::{self, Measurements, ServerRecord},
+    log::{Measurements, ServerRecord},
+    reading,
     window::WindowRecord,
 };
 
@@ -106,7 +107,7 @@ impl Lap {
 
     /// What the log holds, as whoever reads a report has it.
     pub(crate) fn measurements(&self) -> Measurements {
-        log::read(&self.out().join("windows.jsonl")).unwrap()
+        reading::read(&self.out().join("windows.jsonl")).unwrap()
     }
 
     /// The windows of the starts that were finished.

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use race::records::log;
+use race::records::reading;
 use rustix::process::geteuid;
 
 use crate::{
@@ -169,7 +169,7 @@ fn a_descriptor_that_was_given_gets_the_file_after_what_it_has() {
 }
 
 /// Runs a shell script in a namespace of mounts of its own, where there can be one; `$0` is the harness, and `$@` are arguments.
-fn with_own_mounts(scene: &Scene, script: &str, arguments: Vec<OsString>) -> Option<Output> {
+pub(crate) fn with_own_mounts(scene: &Scene, script: &str, arguments: Vec<OsString>) -> Option<Output> {
     let can: Command = scene.command("unshare", ["-m", "true"]);
     if !{ can }.output().is_ok_and(|output| output.status.success()) {
         println!("skipped: no namespace of mounts can be had here");
@@ -207,7 +207,8 @@ fn a_file_that_is_mounted_is_written_in_place() {
 #[test]
 fn a_file_that_may_be_written_is_though_its_folder_may_not() {
     let scene = Scene::new();
-    for writes in Writes::ALL {
+    // A report is more than one file, and some of them are not there yet.
+    for writes in Writes::ALL.into_iter().filter(|writes| *writes != Writes::Report) {
         let file = scene.file(writes);
         let folder = file.parent().unwrap();
         fs::write(&file, "old".repeat(10_000)).unwrap();
@@ -274,7 +275,7 @@ fn a_name_of_255_bytes_is_a_name() {
 }
 
 /// Makes a disk of 1 MiB at `$1`, has `prepare` put things on it, and fills the rest.
-fn full_disk(prepare: &str) -> String {
+pub(crate) fn full_disk(prepare: &str) -> String {
     format!(
         r#"mount -t tmpfs -o size=1m disk "$1"; {prepare}
            ! cat /dev/zero > "$1/fill" 2>/dev/null"#
@@ -344,8 +345,8 @@ fn a_race_whose_disk_is_full_keeps_and_shows_what_it_had_finished() {
     let (said, printed) = (text(&output.stderr), text(&output.stdout));
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("cannot keep what was measured") && said.contains("No space left"), "{said}");
-    assert!(printed.contains("## open") && printed.contains("The records are in"), "{printed}");
-    let finished = log::read(&kept.join("windows.jsonl")).unwrap().complete.len();
+    assert!(printed.contains("if you want") && printed.contains("The records are in"), "{printed}");
+    let finished = reading::read(&kept.join("windows.jsonl")).unwrap().complete.len();
     assert!(finished > 0, "{said}");
     let run: serde_json::Value = serde_json::from_slice(&fs::read(kept.join("run.json")).unwrap()).unwrap();
     assert_eq!(run["plan"]["starts"], 1000);

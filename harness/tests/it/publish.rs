@@ -9,7 +9,7 @@ use race::{
         spread, stream,
     },
     plan::scenario::Scenario,
-    records::{folder::Contents, log::SCHEMA, window::Measured},
+    records::{environment::sha256_of, folder::Contents, log::SCHEMA, window::Measured},
     registry::Row,
 };
 use serde_json::Value;
@@ -116,7 +116,7 @@ fn a_page_that_is_a_link_stays_one_and_keeps_its_mode_and_its_neighbours() {
     checkout.published(&["report", "--publish", RUN]);
     assert!(fs::symlink_metadata(&readme).unwrap().is_symlink());
     assert_eq!(fs::metadata(&elsewhere).unwrap().permissions().mode() & 0o7777, 0o640);
-    assert!(checkout.read("pages/README.md").contains("| work-stealing "));
+    assert!(checkout.read("pages/README.md").contains("| if you want "));
     assert_eq!(checkout.read("pages/README.unfinished"), "mine");
 }
 
@@ -127,7 +127,7 @@ fn a_published_run_makes_the_pages_and_check_holds_all_of_them_to_it() {
     let readme = checkout.read("README.md");
     assert!(readme.starts_with("# A page\n") && readme.ends_with("\nMore.\n"), "{readme}");
     assert!(
-        readme.contains("| work-stealing ") && readme.contains("results/2026-11-21-host/report.md"),
+        readme.contains("| if you want ") && readme.contains("results/2026-11-21-host/report.md"),
         "{readme}"
     );
     assert!(checkout.read("results/.gitignore").contains("!/2026-11-21-host/\n"));
@@ -138,6 +138,11 @@ fn a_published_run_makes_the_pages_and_check_holds_all_of_them_to_it() {
         "results/.gitignore",
         "results/2026-11-21-host/report.md",
         "results/2026-11-21-host/summary.md",
+        "results/2026-11-21-host/deviations.md",
+        "results/2026-11-21-host/tables/choices.csv",
+        "results/2026-11-21-host/tables/mixed.figures.csv",
+        "results/2026-11-21-host/hdr/mixed.work-stealing.hlog",
+        "results/2026-11-21-host/schema/windows.json",
     ] {
         let right = checkout.read(page);
         fs::write(checkout.path(page), right.replace("work-stealing", "work-staeling") + "\n!").unwrap();
@@ -165,20 +170,63 @@ fn the_generated_part_of_a_page_is_short_and_narrow() {
 }
 
 #[test]
-fn a_published_report_stays_as_it_is() {
+fn a_published_run_is_held_to_its_records_and_made_again_with_all_others() {
     let checkout = Checkout::new();
     checkout.published(&["report", "--publish", RUN]);
     let list = checkout.read("results/published.toml");
-    let report = checkout.run().join("report.md");
+    assert!(!list.contains("sha256"), "{list}");
     let output = checkout.harness(&["report", "--publish", RUN]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("is published already"));
     assert_eq!(checkout.read("results/published.toml"), list);
-    // Even where the records would make another report today.
-    let kept = fs::read_to_string(&report).unwrap();
+    // As if the records made another report today.
     checkout.edit("environment.json", |environment| environment["host"] = "elsewhere".into());
-    checkout.published(&["report", checkout.run().to_str().unwrap()]);
-    assert_eq!(fs::read_to_string(&report).unwrap(), kept);
+    let output = checkout.harness(&["check"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("report.md is not what the records say: run `cargo harness report --publish`"),
+        "{said}"
+    );
+    fs::write(checkout.run().join("tables/of-before.csv"), "").unwrap();
+    checkout.published(&["report", "--publish"]);
+    assert!(checkout.read("results/2026-11-21-host/report.md").contains("elsewhere"));
+    assert!(!checkout.run().join("tables/of-before.csv").exists());
+    checkout.published(&["check"]);
+}
+
+#[test]
+fn a_run_of_an_earlier_schema_keeps_its_pages_and_is_held_to_their_hashes() {
+    let checkout = Checkout::new();
+    checkout.published(&["report", "--publish", RUN]);
+    checkout.edit_log(|lines| of_schema(2, &lines));
+    let refused = |arguments: &[&str]| {
+        let output = checkout.harness(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // Without hashes there is nothing to hold it to.
+    let stay = "an earlier harness wrote it, with schema 2, and this one reads schema 3: the run's pages stay as they are";
+    assert!(refused(&["check"]).contains("has no hashes of its pages"));
+    assert!(refused(&["report", "--publish"]).contains(stay));
+    let list = checkout.read("results/published.toml");
+    let hash = |page: &str| sha256_of(&checkout.run().join(page)).unwrap();
+    let hashes =
+        format!("report_sha256 = \"{}\"\nsummary_sha256 = \"{}\"\n", hash("report.md"), hash("summary.md"));
+    fs::write(checkout.path("results/published.toml"), list.replace("started =", &(hashes + "started =")))
+        .unwrap();
+    checkout.published(&["report", "--publish"]);
+    checkout.published(&["check"]);
+    assert!(!checkout.read("results/README.md").contains("2026-11-21-host/report.html)):"));
+
+    let kept = checkout.read("results/2026-11-21-host/report.md");
+    let output = checkout.harness(&["report", checkout.run().to_str().unwrap()]);
+    let (printed, said) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success() && printed.contains("## mixed"), "{printed}{said}");
+    assert!(said.contains(stay) && said.contains("this is its report as it was published"), "{said}");
+    assert_eq!(checkout.read("results/2026-11-21-host/report.md"), kept);
+    fs::write(checkout.run().join("report.md"), kept + "\n!").unwrap();
+    assert!(refused(&["check"]).contains("report.md is not the one that was published"));
 }
 
 /// Makes a run one that something speaks against.
@@ -193,6 +241,9 @@ fn what_speaks_against_a_run_is_said_and_can_be_overruled_by_name() {
         }),
         ("few-starts", "it has 5 starts of each server, and places need 6", |checkout| {
             checkout.edit("run.json", |it| it["plan"]["starts"] = 5.into());
+            let is_last = |line: &&str| line.contains("\"start\":5");
+            checkout
+                .edit_log(|lines| lines.into_iter().filter(|it| !is_last(it)).map(str::to_owned).collect());
         }),
         ("unverified", "nobody asked whether its rows keep the contract", |checkout| {
             checkout.edit("run.json", |it| it["conformance"] = serde_json::json!({ "kind": "unverified" }));
@@ -239,13 +290,13 @@ fn what_is_damaged_partial_or_of_another_schema_is_not_published() {
     let said = refused(|checkout| fs::write(checkout.run().join("run.json"), "{\"plan\"").unwrap());
     assert!(said.contains("damaged") && said.contains("run.json"), "{said}");
     let said = refused(|checkout| fs::remove_file(checkout.run().join("windows.jsonl")).unwrap());
-    assert!(said.contains("damaged") && said.contains("windows.jsonl"), "{said}");
+    assert!(said.contains("0 of 6 starts: a part of a run is not published"), "{said}");
     let said = refused(|checkout| checkout.edit("environment.json", |it| it["rehearsal"] = true.into()));
     assert!(said.contains("rehearsal"), "{said}");
     let said = refused(|checkout| checkout.edit_log(|lines| some_windows_changed(&lines)));
     assert!(said.contains("damaged") && said.contains("another SHA-256"), "{said}");
-    let said = refused(|checkout| checkout.edit_log(|lines| of_schema_99(&lines)));
-    assert!(said.contains("schema 99"), "{said}");
+    let said = refused(|checkout| checkout.edit_log(|lines| of_schema(99, &lines)));
+    assert!(said.contains("a later harness wrote it, with schema 99"), "{said}");
     let said = refused(|checkout| checkout.edit("run.json", |it| it["interrupted"] = true.into()));
     assert!(said.contains("6 of 6 starts: a part of a run"), "{said}");
     // What a kill leaves: the last start has no end.
@@ -262,8 +313,8 @@ fn what_is_damaged_partial_or_of_another_schema_is_not_published() {
     assert!(said.contains("no window of rayon-offload") && said.contains("nothing says why"), "{said}");
 }
 
-fn of_schema_99(lines: &[&str]) -> Vec<String> {
-    let [own, other] = [SCHEMA, 99].map(|schema| format!("\"schema\":{schema},"));
+fn of_schema(schema: u32, lines: &[&str]) -> Vec<String> {
+    let [own, other] = [SCHEMA, schema].map(|schema| format!("\"schema\":{schema},"));
     lines.iter().map(|line| line.replace(&own, &other)).collect()
 }
 

@@ -17,8 +17,11 @@ use std::{
 
 use host::{cpus::CpuSet, members};
 use load::ThreadOutcome;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stats::gate::Disturbance;
+
+use crate::schema;
 
 use super::{
     cpu_times::CpuTimes,
@@ -51,11 +54,12 @@ pub struct Edge {
 
 /// What happened between two edges. Every figure is of the whole stretch, which is longer than the window by what was loaded
 /// without being recorded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Accounts {
     /// How long the stretch was.
     pub stretch_ns: u64,
     /// The CPUs of which the shares are: the server's.
+    #[schemars(with = "schema::Cpus")]
     pub cpus: CpuSet,
     /// What the row's tree used, wherever it ran.
     pub row: RowUse,

@@ -1,11 +1,12 @@
 //! What the generator's threads used, and for how long they were kept from running.
 
 use load::ThreadOutcome;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// All threads of the generator, within the window. They live no longer than its load, so that no reading before and after sees them:
 /// each reads its own account (`/proc/thread-self/schedstat`) as the window opens and closes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorUse {
     /// How many threads.
     pub threads: usize,

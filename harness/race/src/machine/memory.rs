@@ -3,10 +3,11 @@
 use std::io;
 
 use host::processes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Memory of all processes of a tree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Memory {
     /// In total.
     pub kib: u64,
@@ -15,7 +16,7 @@ pub struct Memory {
 }
 
 /// How pages count that several processes share.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Counted {
     /// Once in all, shared out among those that have them: the proportional set size.

@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 
 use host::cpus::CpuSet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tasks::{Process, Table, Task};
@@ -38,7 +39,7 @@ impl Side {
 }
 
 /// CPU time on some CPUs, by whose it was.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shares {
     /// The row's.
     pub row_ns: u64,
@@ -56,7 +57,7 @@ pub struct Shares {
 }
 
 /// A process that took CPU time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Taker {
     /// What it is called.
     pub name: String,

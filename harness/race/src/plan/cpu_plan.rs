@@ -3,9 +3,13 @@
 use std::fmt;
 
 use host::cpus::CpuSet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::scenario::{Placement, Scenario};
+use crate::{
+    plan::scenario::{Placement, Scenario},
+    schema,
+};
 
 /// The CPUs of a host, grouped by physical core, as far as this process may use them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,13 +18,15 @@ pub struct Topology {
 }
 
 /// Where the two sides of a start run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CpuPlan {
     /// Whether the two sides share CPUs.
     pub placement: Placement,
     /// What the server may use.
+    #[schemars(with = "schema::Cpus")]
     pub server: CpuSet,
     /// What the generator may use: one thread each.
+    #[schemars(with = "schema::Cpus")]
     pub generator: CpuSet,
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use app::Operation;
 use load::Pacing as Arrivals;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// What the rows of a run can do, measured before the first start: absolute rates come from it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Calibration {
     /// Every row that could be calibrated.
     pub rows: Vec<RowCalibration>,
@@ -25,7 +26,7 @@ pub struct Calibration {
 }
 
 /// What one row can do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RowCalibration {
     /// The row.
     pub row: String,

@@ -2,6 +2,7 @@
 
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_xoshiro::SplitMix64;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 pub const STARTS_FOR_PLACES: u32 = stats::decide::FEWEST_STARTS as u32;
 
 /// A run before it begins. How often is fixed with it: nothing that is measured ends a run sooner or later.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunPlan {
     /// The rows.
     pub rows: Vec<Row>,

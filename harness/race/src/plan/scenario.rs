@@ -2,13 +2,17 @@
 
 use std::{ops::RangeInclusive, path::Path, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{Asked, OperationName, Row};
+use crate::{
+    registry::{Asked, OperationName, Row},
+    schema,
+};
 use terminal::names::{Unknown, select};
 
 /// One experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// How it is called: the name of its file without `.toml`, whatever the file says.
@@ -33,15 +37,18 @@ pub struct Scenario {
     /// The same load without recording, before each window: until timers that expired while the server was frozen have fired, and a
     /// backlog has relaxed.
     #[serde(with = "duration", default = "default_warm_up")]
+    #[schemars(with = "schema::Time")]
     pub warm_up: Duration,
     /// The measuring window.
     #[serde(with = "duration", default = "default_window")]
+    #[schemars(with = "schema::Time")]
     pub window: Duration,
     /// How many rounds of it each start has.
     #[serde(default = "default_rounds")]
     pub rounds: usize,
     /// How long a request may stay unanswered.
     #[serde(with = "duration", default = "default_timeout")]
+    #[schemars(with = "schema::Time")]
     pub timeout: Duration,
     /// What rows are compared by.
     pub rank: RankBy,
@@ -65,7 +72,7 @@ const MOST_CONNECTIONS: usize = load::MOST_IN_FLIGHT as usize;
 const RATES: RangeInclusive<f64> = load::Rate::LEAST_PER_SECOND..=load::Rate::MOST_PER_SECOND;
 
 /// Where server and generator run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Placement {
     /// On CPU sets that share nothing.
@@ -75,7 +82,7 @@ pub enum Placement {
 }
 
 /// The figure by which a scenario compares its rows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RankBy {
     /// The stream that it is a figure of.
@@ -85,7 +92,7 @@ pub struct RankBy {
 }
 
 /// A figure of one stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Right answers per second of the window.
@@ -97,7 +104,7 @@ pub enum Metric {
 }
 
 /// One endpoint of a mix, with connections of its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stream {
     /// How it is called in tables.
@@ -106,6 +113,7 @@ pub struct Stream {
     pub operation: OperationName,
     /// How long one operation should take at concurrency 1; its iterations or draws are calibrated to it.
     #[serde(with = "duration::optional", default)]
+    #[schemars(with = "Option<schema::Time>")]
     pub service_time: Option<Duration>,
     /// How many connections it has.
     pub connections: usize,
@@ -114,7 +122,7 @@ pub struct Stream {
 }
 
 /// When the requests of a stream are due.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Pacing {
     /// The next one as soon as the last was answered, on every connection.
@@ -132,7 +140,7 @@ pub enum Pacing {
 }
 
 /// An arrival rate. Whatever it is derived from, it is the same absolute rate for every row.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Rate {
     /// Requests per second.
@@ -246,7 +254,8 @@ impl Scenario {
         Ok(scenario)
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// What is wrong with it, where something is.
+    pub(crate) fn check(&self) -> Result<(), String> {
         let ranked = self.streams.iter().find(|stream| stream.name == self.rank.stream);
         let ranked =
             ranked.ok_or_else(|| format!("no stream is called `{}`, as `rank` says", self.rank.stream))?;

@@ -13,6 +13,7 @@ use host::{
     launch::{Heard, Launch},
     program::find_program,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::{Requirement, Row};
@@ -21,7 +22,7 @@ use crate::registry::{Requirement, Row};
 const VERSION_WITHIN: Duration = Duration::from_secs(10);
 
 /// A row that cannot run here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
     /// The row.
     pub row: String,

@@ -6,6 +6,7 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Row;
@@ -49,7 +50,7 @@ fn is_withheld(name: &OsStr) -> bool {
 }
 
 /// What a run's record says of the environment in which its rows started. The caller's home is written `~`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StartRecord {
     /// What every row of the registry starts with.
     pub common: BTreeMap<String, String>,

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::{Deviation, Tier};
 
 /// One row's verification, as the record of a run keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RowConformance {
     /// The row.
     pub row: String,
@@ -29,7 +30,7 @@ pub struct RowConformance {
 }
 
 /// What a run knows of its rows' conformance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Conformance {
     /// Nothing: it was asked not to look.
@@ -42,7 +43,7 @@ pub enum Conformance {
 }
 
 /// Whether a row may be raced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It keeps the contract, as its tier must.
@@ -64,7 +65,7 @@ impl fmt::Display for Status {
 }
 
 /// How many cases of a level pass, of those that were judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Score {
     /// Cases that pass.
     pub passed: usize,

@@ -9,13 +9,17 @@ use std::{
 
 use host::cpus::CpuSet;
 use procfs::Current;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::programs::{start_environment::StartRecord, workspace::Workspace};
+use crate::{
+    programs::{start_environment::StartRecord, workspace::Workspace},
+    schema,
+};
 
 /// Everything about a run that is not a measurement. Unknown is `null`, never left out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Environment {
     /// When the run began, RFC 3339 with the host's offset.
     pub started: String,
@@ -51,13 +55,14 @@ pub struct Environment {
 }
 
 /// The processor, and what makes its speed vary.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Cpu {
     /// Model name.
     pub model: Option<String>,
     /// CPUs that are online, and those that this process may use.
     pub online: Option<String>,
     /// CPUs that this process may use.
+    #[schemars(with = "schema::Cpus")]
     pub allowed: CpuSet,
     /// Hardware threads that share a core, one list a core.
     pub cores: Vec<String>,
@@ -78,7 +83,7 @@ pub struct Cpu {
 }
 
 /// The code that was measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Code {
     /// The git revision.
     pub revision: Option<String>,

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use stats::gate::Gate;
 
 use crate::{
@@ -15,7 +16,9 @@ use crate::{
         conformance::Conformance,
         durable::UNFINISHED,
         environment::Environment,
-        log::{self, Log, LogError, Measurements},
+        log::{Entry, Log, Measurements, SCHEMA},
+        made::{self, Difference, File},
+        reading::{self, Damage, LogError, Problem},
     },
 };
 
@@ -23,7 +26,7 @@ pub use crate::records::durable::write_page;
 use crate::records::durable::write_whole;
 
 /// What a run was to do, and what became of it apart from its windows.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
     /// The plan.
     pub plan: RunPlan,
@@ -50,7 +53,7 @@ pub struct RunRecord {
 }
 
 /// Something that could not be measured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The row or the scenario.
     pub what: String,
@@ -62,7 +65,7 @@ pub struct Failure {
 }
 
 /// The thresholds of a run: the same for all its rows and scenarios, chosen after the first start and never again.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateRecord {
     /// The step: the share of a window that others may take of the server's CPUs.
     pub step: f64,
@@ -78,7 +81,7 @@ impl GateRecord {
 }
 
 /// Where the time of a run went, seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeSpent {
     /// Building the servers.
     pub building_s: f64,
@@ -115,6 +118,8 @@ pub struct Contents {
     pub run: RunRecord,
     /// The windows, by start.
     pub measurements: Measurements,
+    /// What could not be read, and is left out.
+    pub damage: Vec<Damage>,
 }
 
 /// A folder that is not to be written to.
@@ -134,7 +139,39 @@ pub enum FolderError {
         /// What the system said.
         source: io::Error,
     },
-    /// What was measured is damaged, or of another schema.
+    /// It is not what a run writes.
+    #[error("cannot use {path}: line {line}, column {column}: {problem}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where it goes wrong.
+        line: usize,
+        /// Where in that line.
+        column: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// It has a plan that no run can have.
+    #[error("cannot use {path}: the scenario `{scenario}`: {problem}")]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// The scenario.
+        scenario: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// All that was measured is of another schema than this harness reads.
+    #[error(
+        "cannot use {path}: {found}, and this one reads schema {SCHEMA}: the run's pages stay as they are"
+    )]
+    OtherSchema {
+        /// The file.
+        path: PathBuf,
+        /// Who wrote it.
+        found: String,
+    },
+    /// What was measured is damaged.
     #[error("cannot use {path}")]
     Log {
         /// The file.
@@ -144,14 +181,22 @@ pub enum FolderError {
     },
 }
 
-const ENVIRONMENT: &str = "environment.json";
-const RUN: &str = "run.json";
-const WINDOWS: &str = "windows.jsonl";
-const REPORT: &str = "report.md";
+impl FolderError {
+    /// Whether the folder is a run of another schema, whose pages are all that can be had of it.
+    pub fn is_of_another_schema(&self) -> bool {
+        matches!(self, Self::OtherSchema { .. })
+    }
+}
+
+pub(super) const ENVIRONMENT: &str = "environment.json";
+pub(super) const RUN: &str = "run.json";
+pub(super) const WINDOWS: &str = "windows.jsonl";
+pub(super) const REPORT: &str = "report.md";
 const SUMMARY: &str = "summary.md";
 /// What a run of schema 2 and before wrote instead of its windows.
-const TRIALS: &str = "trials.jsonl";
-/// All of a run, in the order in which they are removed: as long as anything is left of it, it is known as a run.
+pub(super) const TRIALS: &str = "trials.jsonl";
+/// The records of a run, and pages, in the order in which they are removed after everything else that is made: as long as anything is
+/// left of it, it is known as a run.
 const FILES: [&str; 6] = [SUMMARY, REPORT, WINDOWS, TRIALS, ENVIRONMENT, RUN];
 
 impl Folder {
@@ -171,6 +216,7 @@ impl Folder {
                 return Err(FolderError::Foreign(path.to_owned()));
             }
             (false, true) => {
+                made::remove_all(path).map_err(failed)?;
                 for file in FILES.map(|name| folder.file(name)) {
                     for file in [file.with_extension(UNFINISHED), file] {
                         match fs::remove_file(file) {
@@ -238,20 +284,18 @@ impl Folder {
         write_whole(&self.file(RUN), &serde_json::to_vec_pretty(run)?)
     }
 
-    /// Writes the report.
+    /// Makes the folder hold these files, made from its records, and none other of their kinds. Where one cannot be written, all are what
+    /// they were.
     ///
     /// # Errors
-    /// The disk is full, or the folder went away.
-    pub fn write_report(&self, markdown: &str) -> io::Result<()> {
-        write_whole(&self.file(REPORT), markdown.as_bytes())
+    /// The disk is full, or the folder may not be written to; the message names the file.
+    pub fn write_made(&self, files: &[File]) -> io::Result<()> {
+        made::write(&self.path, files)
     }
 
-    /// Writes the summary: the report in one small table, for pages.
-    ///
-    /// # Errors
-    /// The disk is full, or the folder went away.
-    pub fn write_summary(&self, markdown: &str) -> io::Result<()> {
-        write_whole(&self.file(SUMMARY), markdown.as_bytes())
+    /// The first of these files that is not there as it is here, or one of their kinds that is there beside them; with its path.
+    pub fn difference(&self, files: &[File]) -> Option<(PathBuf, Difference)> {
+        made::difference(&self.path, files).map(|(path, difference)| (self.path.join(path), difference))
     }
 
     /// Where the summary is.
@@ -280,23 +324,14 @@ impl Folder {
         self.read(REPORT, |path| fs::read_to_string(path))
     }
 
-    /// All that a report is made from.
+    /// All that a report is made from. Where nothing was measured, there are no windows; what is damaged of them is left out, and said.
     ///
     /// # Errors
-    /// A file is missing, or is not what a run writes; the message names it.
+    /// A file is missing, or is not what a run writes: the message names it, with line and column. Everything that was measured is of
+    /// another schema.
     pub fn contents(&self) -> Result<Contents, FolderError> {
-        self.contents_with(self.measurements()?)
-    }
-
-    /// What is there of a run that may have ended at any instant: before it measured anything too.
-    ///
-    /// # Errors
-    /// As [`Folder::contents`].
-    pub(super) fn contents_so_far(&self) -> Result<Contents, FolderError> {
-        self.contents_with(match self.file(WINDOWS).exists() {
-            true => self.measurements()?,
-            false => Measurements::default(),
-        })
+        self.is_of_this_schema()?;
+        self.contents_of(self.run()?)
     }
 
     /// The same of a run whose record is at hand: the one on disk may be of an earlier time, where there was no room for this one.
@@ -304,26 +339,61 @@ impl Folder {
     /// # Errors
     /// As [`Folder::contents`].
     pub fn contents_of(&self, run: RunRecord) -> Result<Contents, FolderError> {
-        let contents = self.contents_so_far()?;
-        Ok(Contents { run, ..contents })
-    }
-
-    fn contents_with(&self, measurements: Measurements) -> Result<Contents, FolderError> {
-        Ok(Contents {
-            environment: self.read(ENVIRONMENT, |path| Ok(serde_json::from_slice(&fs::read(path)?)?))?,
-            run: self.read(RUN, |path| Ok(serde_json::from_slice(&fs::read(path)?)?))?,
-            measurements,
-        })
-    }
-
-    fn measurements(&self) -> Result<Measurements, FolderError> {
         let path = self.file(WINDOWS);
-        if !path.exists() && self.has_trials() {
-            let earlier =
-                io::Error::other(format!("an earlier harness wrote it, and this one reads {WINDOWS}"));
-            return Err(FolderError::Io { path: self.file(TRIALS), source: earlier });
+        let (measurements, damage) = match path.exists() {
+            true => reading::read_sound(&path, |entry| belongs(entry, &run.plan))
+                .map_err(|source| FolderError::Log { path, source })?,
+            false => Default::default(),
+        };
+        Ok(Contents { environment: self.environment()?, run, measurements, damage })
+    }
+
+    /// What is there of a run that is to go on, in which nothing may be damaged. It may have ended before it measured anything.
+    ///
+    /// # Errors
+    /// As [`Folder::contents`]; and a line is not what a run writes.
+    pub(super) fn contents_undamaged(&self) -> Result<Contents, FolderError> {
+        let path = self.file(WINDOWS);
+        let measurements = match path.exists() {
+            true => reading::read(&path).map_err(|source| FolderError::Log { path, source })?,
+            false => Measurements::default(),
+        };
+        Ok(Contents { environment: self.environment()?, run: self.run()?, measurements, damage: Vec::new() })
+    }
+
+    fn environment(&self) -> Result<Environment, FolderError> {
+        self.read_json(ENVIRONMENT)
+    }
+
+    fn run(&self) -> Result<RunRecord, FolderError> {
+        let run: RunRecord = self.read_json(RUN)?;
+        for scenario in &run.plan.scenarios {
+            scenario.check().map_err(|problem| FolderError::Plan {
+                path: self.file(RUN),
+                scenario: scenario.name.clone(),
+                problem,
+            })?;
         }
-        log::read(&path).map_err(|source| FolderError::Log { path, source })
+        Ok(run)
+    }
+
+    /// Refuses what another version measured. Before anything else is read: its other records may be others, too.
+    fn is_of_this_schema(&self) -> Result<(), FolderError> {
+        let path = self.file(WINDOWS);
+        if !path.exists() {
+            return match self.has_trials() {
+                true => Err(FolderError::OtherSchema {
+                    path: self.file(TRIALS),
+                    found: "an earlier harness wrote it".to_owned(),
+                }),
+                false => Ok(()),
+            };
+        }
+        let other =
+            reading::other_schema(&path).map_err(|source| FolderError::Io { path: path.clone(), source })?;
+        let Some(schema) = other else { return Ok(()) };
+        let era = if schema < SCHEMA { "an earlier" } else { "a later" };
+        Err(FolderError::OtherSchema { path, found: format!("{era} harness wrote it, with schema {schema}") })
     }
 
     /// Whether a run has written here, of whatever schema.
@@ -343,6 +413,17 @@ impl Folder {
         Some(environment["started"].as_str()?.to_owned())
     }
 
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, FolderError> {
+        let path = self.file(name);
+        let bytes = self.read(name, |path| fs::read(path))?;
+        serde_json::from_slice(&bytes).map_err(|error| FolderError::Json {
+            path,
+            line: error.line(),
+            column: error.column(),
+            problem: without_place(&error),
+        })
+    }
+
     fn read<T>(&self, name: &str, read: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, FolderError> {
         let path = self.file(name);
         read(&path).map_err(|source| FolderError::Io { path, source })
@@ -351,6 +432,32 @@ impl Folder {
     fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
+
+/// What an error of JSON says, without the place, which is said before it.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem).to_owned()
+}
+
+/// Whether what an entry is about was to be measured: what is from elsewhere is none of the run's.
+fn belongs(entry: &Entry, plan: &RunPlan) -> Result<(), Problem> {
+    let (start, row, scenario) = match entry {
+        Entry::Begun { start, .. } | Entry::Complete { start } => (*start, None, None),
+        Entry::Window(window) => (window.start, Some(&window.row), Some(&window.scenario)),
+        Entry::Server(server) => (server.start, Some(&server.row), None),
+    };
+    let lacks = |what: String| Err(Problem::NotPlanned(what));
+    if start >= plan.starts as usize {
+        return lacks(format!("start {start}"));
+    }
+    if let Some(row) = row.filter(|row| plan.rows.iter().all(|planned| planned.name != **row)) {
+        return lacks(format!("the row `{row}`"));
+    }
+    if let Some(scenario) = scenario.filter(|name| plan.scenarios.iter().all(|own| own.name != **name)) {
+        return lacks(format!("the scenario `{scenario}`"));
+    }
+    Ok(())
 }
 
 /// The run folders below `parent`, oldest first.

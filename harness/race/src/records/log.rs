@@ -2,30 +2,33 @@
 //!
 //! Each line carries the SHA-256 of its entry, so that damage is told from a measurement. What a crash cut short is the last line, which is
 //! dropped when the file is read, and the start under way, which has no end: its windows are kept and never compared. A run that is
-//! resumed begins that start again.
+//! resumed begins that start again. How it is read, `reading` says.
 
 use std::{
-    collections::BTreeMap,
     fs::{File, OpenOptions, TryLockError},
     io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
 };
 
 use host::guard::Usage;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::records::{
-    durable::{naming, sync_name},
-    environment::sha256_of_bytes,
-    window::WindowRecord,
+use crate::{
+    records::{
+        durable::{naming, sync_name},
+        environment::sha256_of_bytes,
+        window::WindowRecord,
+    },
+    schema,
 };
 
 /// Raised when a field changes its meaning.
 pub const SCHEMA: u32 = 3;
 
 /// One line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 // Not by a tag within: what is within is then kept in between as values, in which the numbers of maps are no numbers.
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
@@ -48,7 +51,7 @@ pub enum Entry {
 }
 
 /// One server's life: of a row, or of the second server of one that is compared with itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerRecord {
     /// The start.
     pub start: usize,
@@ -61,6 +64,7 @@ pub struct ServerRecord {
     /// Workers that it said it has; absent if it did not say so.
     pub workers: Option<usize>,
     /// What its tree used in all its life, as `wait4` accounts for it; absent if it did not end by itself.
+    #[schemars(with = "Option<schema::Life>")]
     pub life: Option<Usage>,
     /// How a program that is not this project's ended, where that was not clean. It was ended all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,14 +110,18 @@ impl StartRecord {
     }
 }
 
-/// A line as it is written.
-#[derive(Serialize, Deserialize)]
-struct Line<'a> {
-    schema: u32,
+/// A line of `windows.jsonl`.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(super) struct Line<'a> {
+    /// The version of what is written.
+    pub(super) schema: u32,
     /// The first 16 hexadecimal digits of the entry's SHA-256.
-    sha256: String,
+    #[schemars(regex(pattern = "^[0-9a-f]{16}$"))]
+    pub(super) sha256: String,
+    /// What happened.
     #[serde(borrow)]
-    entry: &'a RawValue,
+    #[schemars(with = "Entry")]
+    pub(super) entry: &'a RawValue,
 }
 
 /// Where entries are appended.
@@ -194,131 +202,33 @@ fn whole_lines(file: &File) -> io::Result<u64> {
     }
 }
 
-fn digest(entry: &RawValue) -> String {
+pub(super) fn digest(entry: &RawValue) -> String {
     let mut digits = sha256_of_bytes(entry.get().as_bytes());
     digits.truncate(16);
     digits
 }
 
-/// Why a log cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The system does not let it.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// A line, other than an unfinished last one, is not what a run writes.
-    #[error("line {line} {problem}")]
-    Line {
-        /// Its number, from 1.
-        line: usize,
-        /// What is wrong with it.
-        problem: Problem,
-    },
-}
-
-/// What is wrong with a line of a log.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// It was written by an earlier harness, or by a later one.
-    #[error("has schema {0}, and this harness reads {SCHEMA}")]
-    Schema(u32),
-    /// Something changed it after it was written.
-    #[error("is damaged: its entry has another SHA-256 than it says")]
-    Damaged,
-    /// It is something else.
-    #[error("is no entry: {0}")]
-    NoEntry(#[from] serde_json::Error),
-    /// It has a distribution that cannot be decoded.
-    #[error("has a histogram that cannot be decoded: {0}")]
-    Histogram(stats::hdr_log::Problem),
-    /// It is of a start that has not begun.
-    #[error("is of start {0}, which has not begun or is complete already")]
-    NotUnderWay(usize),
-    /// It begins a start again that counts already.
-    #[error("begins start {0}, which is complete already")]
-    CompleteAlready(usize),
-}
-
-/// Reads a log.
-///
-/// # Errors
-/// The file cannot be read, or a line other than an unfinished last one is no entry of this version; the message names it.
-pub fn read(path: &Path) -> Result<Measurements, LogError> {
-    let mut reading = Reading::default();
-    let mut reader = BufReader::new(File::open(path)?);
-    // Bytes and not text: a line may be cut short within a letter.
-    let mut bytes = Vec::new();
-    for line in 1.. {
-        bytes.clear();
-        reader.read_until(b'\n', &mut bytes)?;
-        let Some(whole) = bytes.strip_suffix(b"\n") else { break };
-        let taken = parsed(whole).and_then(|entry| reading.take(entry));
-        taken.map_err(|problem| LogError::Line { line, problem })?;
-    }
-    Ok(reading.ended())
-}
-
-/// A log as far as it was read.
-#[derive(Default)]
-struct Reading {
-    under_way: BTreeMap<usize, StartRecord>,
-    so_far: Measurements,
-}
-
-impl Reading {
-    fn take(&mut self, entry: Entry) -> Result<(), Problem> {
-        match entry {
-            Entry::Begun { start, .. } => {
-                if self.so_far.complete.iter().any(|complete| complete.start == start) {
-                    return Err(Problem::CompleteAlready(start));
-                }
-                let new = StartRecord { start, ..StartRecord::default() };
-                // What was left of it when it was begun before.
-                self.so_far.incomplete.extend(self.under_way.insert(start, new));
-            }
-            Entry::Window(window) => self.of(window.start)?.windows.push(*window),
-            Entry::Server(server) => self.of(server.start)?.servers.push(server),
-            Entry::Complete { start } => {
-                let ended = self.under_way.remove(&start).ok_or(Problem::NotUnderWay(start))?;
-                self.so_far.complete.push(ended);
-            }
-        }
-        Ok(())
-    }
-
-    fn of(&mut self, start: usize) -> Result<&mut StartRecord, Problem> {
-        self.under_way.get_mut(&start).ok_or(Problem::NotUnderWay(start))
-    }
-
-    fn ended(mut self) -> Measurements {
-        self.so_far.complete.sort_by_key(|start| start.start);
-        self.so_far.incomplete.extend(self.under_way.into_values());
-        self.so_far
-    }
-}
-
-fn parsed(line: &[u8]) -> Result<Entry, Problem> {
-    #[derive(Deserialize)]
-    struct Version {
-        schema: u32,
-    }
-    let Version { schema } = serde_json::from_slice(line)?;
-    if schema != SCHEMA {
-        return Err(Problem::Schema(schema));
-    }
-    let Line { sha256, entry, .. } = serde_json::from_slice(line)?;
-    if digest(entry) != sha256 {
-        return Err(Problem::Damaged);
-    }
-    let entry: Entry = serde_json::from_str(entry.get())?;
-    if let Entry::Window(window) = &entry {
-        let streams = window.measured.iter().flat_map(|measured| &measured.streams);
-        for recorded in streams.flat_map(|stream| [&stream.response, &stream.observed, &stream.unanswered]) {
-            recorded.histogram().map_err(Problem::Histogram)?;
-        }
-    }
-    Ok(entry)
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_cannot_append_to_one_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("windows.jsonl");
+        let first = Log::append_to(&path).unwrap();
+        let error = Log::append_to(&path).unwrap_err().to_string();
+        assert!(error.contains("windows.jsonl: another run appends to it"), "{error}");
+        drop(first);
+        Log::append_to(&path).unwrap();
+    }
+
+    #[test]
+    fn a_full_device_is_an_error_that_names_the_file() {
+        let path = PathBuf::from("/dev/full");
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        let error = Log { path, file, length: 0 }.append(&Entry::Complete { start: 0 }).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert!(error.to_string().starts_with("/dev/full: "), "{error}");
+    }
+}

@@ -7,6 +7,10 @@ pub mod window;
 pub(crate) mod durable;
 
 pub mod log;
+pub mod reading;
 
 pub mod folder;
+pub mod made;
+pub mod outline;
 pub mod resume;
+pub mod schemas;

@@ -15,7 +15,8 @@ use crate::{
     records::{
         environment::Environment,
         folder::{Contents, Folder, FolderError, RunRecord},
-        log::{LogError, Problem, SCHEMA, StartRecord},
+        log::{SCHEMA, StartRecord},
+        reading::{LogError, Problem},
     },
     registry::Row,
 };
@@ -143,7 +144,7 @@ impl Resumed {
         if folder.has_trials() {
             return Err(other_schema("trials, and no windows".to_owned()));
         }
-        let Contents { environment, run, measurements } = match folder.contents_so_far() {
+        let Contents { environment, run, measurements, .. } = match folder.contents_undamaged() {
             Err(FolderError::Log {
                 source: LogError::Line { problem: Problem::Schema(found), .. }, ..
             }) => return Err(other_schema(format!("schema {found}"))),

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use load::{ClosedLoop, Slices};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stats::{AndersonDarling, Censored, Digest, Recorded, SerialFigures, Stationarity, gate::Disturbance};
+use stats::{
+    AndersonDarling, Censored, Digest, Recorded, SerialFigures, Sparse, Stationarity, gate::Disturbance,
+    hdr_log::TimeRange,
+};
 
 use crate::{
     machine::edge::Accounts,
@@ -13,7 +17,7 @@ use crate::{
 };
 
 /// One row under one scenario in one round of one start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WindowRecord {
     /// The scenario's name.
     pub scenario: String,
@@ -44,7 +48,7 @@ pub struct WindowRecord {
 }
 
 /// Whether a window's figures count, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Verdict {
     /// They do. What the server could not do is part of the result.
@@ -65,7 +69,7 @@ pub enum Verdict {
 }
 
 /// The figures of a window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
     /// Length of the window, seconds.
     pub window_s: f64,
@@ -84,7 +88,7 @@ pub struct Measured {
 }
 
 /// The figures of one endpoint of a mix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StreamRecord {
     /// Its name.
     pub name: String,
@@ -147,7 +151,7 @@ pub struct StreamRecord {
 }
 
 /// The window in slices, each figure of all slices in the order of time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SlicesRecord {
     /// How long each is, nanoseconds.
     pub width_ns: u64,
@@ -164,7 +168,7 @@ pub struct SlicesRecord {
 }
 
 /// What the generator found of its own schedule and of the window, beside its accounts and its lag.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SelfChecks {
     /// Anderson and Darling's test of the drawn schedule; absent where arrivals are not random.
     pub drawn_schedule: Option<AndersonDarling>,
@@ -178,7 +182,7 @@ pub struct SelfChecks {
 }
 
 /// What the generator says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorRecord {
     /// Its threads.
     pub threads: usize,
@@ -216,7 +220,7 @@ impl StreamRecord {
     ///
     /// # Panics
     /// If the record was changed by hand: what a log holds is decoded when it is read.
-    pub fn response_times(&self) -> Censored {
+    pub fn response_times(&self) -> Censored<Sparse> {
         Censored::from_parts(decoded(&self.response), decoded(&self.unanswered))
     }
 
@@ -224,13 +228,13 @@ impl StreamRecord {
     ///
     /// # Panics
     /// As [`StreamRecord::response_times`].
-    pub fn observed_times(&self) -> Censored {
+    pub fn observed_times(&self) -> Censored<Sparse> {
         Censored::from_parts(decoded(&self.observed), decoded(&self.unanswered))
     }
 }
 
-fn decoded(recorded: &Recorded) -> stats::Histogram {
-    recorded.histogram().expect("a log's histograms are decoded when it is read")
+fn decoded(recorded: &Recorded) -> Sparse {
+    recorded.sparse().expect("a log's histograms are decoded when it is read")
 }
 
 impl Measured {
@@ -264,6 +268,13 @@ impl WindowRecord {
     /// The figures, if nothing was wrong with the window itself.
     pub fn valid(&self) -> Option<&Measured> {
         matches!(self.verdict, Verdict::Valid { .. }).then_some(self.measured.as_ref()).flatten()
+    }
+
+    /// From when to when it lasted; `None` where it has no figures, or its beginning is no date.
+    pub fn range(&self) -> Option<TimeRange> {
+        let began: jiff::Timestamp = self.began.parse().ok()?;
+        let start_s = began.as_millisecond() as f64 / 1e3;
+        Some(TimeRange { start_s, end_s: start_s + self.measured.as_ref()?.window_s.max(0.0) })
     }
 
     /// How tables call the row: the twin is told apart from the row itself.

@@ -1,9 +1,10 @@
 //! One reason for which a row does not pass cases of the suite.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Cases of the suite that a row does not pass, all for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deviation {
     /// The reason, as the reports print it.

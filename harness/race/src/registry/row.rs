@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{deviation::Deviation, factors::Factors, requirement::Requirement};
 
 /// What may be concluded from a row beside others: no rank is ever given across tiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// hyper 1 and kit: only the architecture differs.
@@ -21,7 +22,7 @@ pub enum Tier {
 }
 
 /// What an endpoint computes, by the name that scenarios and rows use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationName {
     /// The cheap sum.
@@ -38,7 +39,7 @@ impl OperationName {
 }
 
 /// How a server says that it accepts connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Readiness {
     /// By its ready line. It chooses its port, and is given `--listen` and `--cpus`.

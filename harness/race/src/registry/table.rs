@@ -2,9 +2,12 @@
 //!
 //! Both have the same keys. A registry must say more than a record need: what rows are was not asked in earlier runs.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::schema;
 
 use super::{
     deviation::Deviation,
@@ -14,7 +17,7 @@ use super::{
 };
 
 /// A row as files have it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
     pub(super) name: String,
@@ -33,8 +36,10 @@ pub(super) struct Table {
     #[serde(default, skip_serializing_if = "is_line")]
     ready: Readiness,
     #[serde(with = "duration", default = "default_ready_within")]
+    #[schemars(with = "schema::Time")]
     ready_within: Duration,
     #[serde(with = "duration", default, skip_serializing_if = "Duration::is_zero")]
+    #[schemars(with = "schema::Time")]
     warm_up: Duration,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     on_request: bool,
@@ -50,6 +55,7 @@ pub(super) struct Table {
     deviations: Vec<Deviation>,
     /// Read into `deviations`; a record has it all in one.
     #[serde(default, skip_serializing)]
+    #[schemars(skip)]
     pub(super) deviations_file: Option<PathBuf>,
 }
 
@@ -158,6 +164,16 @@ impl From<Row> for Table {
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Table::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl JsonSchema for Row {
+    fn schema_name() -> Cow<'static, str> {
+        "Row".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Table::json_schema(generator)
     }
 }
 

@@ -129,7 +129,12 @@ impl Objective {
         let placed = match figure {
             Figure::Percentile(q) => {
                 let name = &scenario.streams[stream].name;
-                let observed = members.iter().map(|&row| times::observed(&rows[row].line, name, q));
+                let observed = members.iter().map(|&row| match &rows[row].observed {
+                    Some(observed) if rows[row].ranked_stream == stream && observed.q == q => {
+                        observed.clone()
+                    }
+                    _ => times::observed(&rows[row].line, name, q),
+                });
                 let observed = Compared::Merged(observed.collect());
                 let observed = decide(&observed.every_pair(&entered), FAMILY_ALPHA);
                 places_where_both_agree(&standings, &claims, &observed.claims(self.direction()))

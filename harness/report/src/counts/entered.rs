@@ -1,6 +1,6 @@
 //! A row as a scenario's tables and its comparison take it: its windows, and what they come to.
 
-use race::plan::scenario::Scenario;
+use race::plan::scenario::{Scenario, Stream};
 use stats::{Quantile, tail::RowTail};
 
 use crate::counts::{
@@ -37,13 +37,26 @@ pub(crate) enum Quantity {
 impl<'a> Entered<'a> {
     /// Decodes the distributions of `line`, one start at a time.
     pub(crate) fn new(scenario: &Scenario, line: Line<'a>) -> Self {
-        let streams = scenario.streams.iter().map(|stream| StreamTimes::of(&line, &stream.name)).collect();
+        let of_stream = |stream: &Stream| StreamTimes::of(&line, &stream.name);
+        let streams: Vec<StreamTimes> = scenario.streams.iter().map(of_stream).collect();
         let stream = &scenario.rank.stream;
         let percentile = scenario.rank.by.percentile();
         let observed = percentile.map(|q| times::observed(&line, stream, q));
         let ungated = match ranked(scenario) {
             Figure::Percentile(q) => {
-                merged(&times::ungated(&line, stream, q)).map(|middle| Quantity::Time(middle.median))
+                // Where the gate dropped nothing, it is what the gated one is, and not decoded again.
+                let all_count = line
+                    .starts
+                    .iter()
+                    .all(|start| start.windows(Which::Gated) == start.windows(Which::Ungated));
+                let gated = || {
+                    streams
+                        .get(ranked_stream(scenario))
+                        .and_then(|times: &StreamTimes| times.tail(q))
+                        .and_then(merged)
+                };
+                let middle = if all_count { gated() } else { merged(&times::ungated(&line, stream, q)) };
+                middle.map(|middle| Quantity::Time(middle.median))
             }
             _ => of_starts(&throughput(&line, stream, Which::Ungated)).map(Quantity::Plain),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use race::records::window::{Measured, StreamRecord};
 use stats::{
-    Censored, Quantile,
+    Censored, Quantile, Sparse,
     exceedances::{Clusters, Support},
     tail::RowTail,
 };
@@ -62,6 +62,11 @@ impl StreamTimes {
     }
 }
 
+/// The percentile `q` of the windows that count, and nothing else of them.
+pub(crate) fn response(line: &Line<'_>, stream: &str, q: f64) -> RowTail {
+    RowTail::of_each(&[q], decoded(line, stream, Which::Gated, StreamRecord::response_times)).remove(0)
+}
+
 /// The percentile `q` as an observer at the socket would have it.
 pub(crate) fn observed(line: &Line<'_>, stream: &str, q: f64) -> RowTail {
     RowTail::of_each(&[q], decoded(line, stream, Which::Gated, StreamRecord::observed_times)).remove(0)
@@ -78,8 +83,8 @@ fn decoded<'a>(
     line: &'a Line<'_>,
     stream: &'a str,
     which: Which,
-    of: fn(&StreamRecord) -> Censored,
-) -> impl Iterator<Item = Vec<Option<Censored>>> + 'a {
+    of: fn(&StreamRecord) -> Censored<Sparse>,
+) -> impl Iterator<Item = Vec<Option<Censored<Sparse>>>> + 'a {
     line.starts.iter().map(move |start| {
         let times = |window: &Option<Window<'_>>| window.and_then(|it| it.measured.stream(stream)).map(of);
         start.windows(which).iter().map(times).collect()

@@ -8,8 +8,10 @@ use race::{
     programs::workspace::Workspace,
     records::{
         environment::sha256_of,
-        folder::{Contents, Folder},
+        folder::{Contents, Folder, FolderError},
         log::StartRecord,
+        made::Difference,
+        reading::Damage,
     },
     start::kept::rounds_of,
 };
@@ -17,10 +19,10 @@ use terminal::shell;
 
 use crate::{
     pages::{
+        files,
         generated::pages,
         published::{Published, PublishedRun},
     },
-    render::markdown,
     whole,
 };
 
@@ -40,18 +42,51 @@ pub fn folder(folder: &Folder, published: &Published) -> anyhow::Result<String> 
 /// # Errors
 /// It is not what its records say; the message names the first thing.
 pub fn alone(folder: &Folder) -> anyhow::Result<String> {
-    let contents = folder.contents()?;
-    whole(folder, &contents)?;
-    let path = folder.path().display();
-    if folder.report()? != markdown::report(&whole::of(&contents)) {
-        bail!(
-            "{path}/report.md is not what the records say: run `cargo harness report {}`",
-            shell::quoted(folder.path())
-        );
+    as_recorded(
+        folder,
+        &folder.contents()?,
+        &format!("cargo harness report {}", shell::quoted(folder.path())),
+    )
+}
+
+/// Whether a folder is whole and its files are what its records say; `again` is the command that makes them so.
+fn as_recorded(folder: &Folder, contents: &Contents, again: &str) -> anyhow::Result<String> {
+    undamaged(folder, contents)?;
+    whole(folder, contents)?;
+    let files = files::of(contents, &whole::of(contents));
+    if let Some((path, difference)) = folder.difference(&files) {
+        let path = path.display();
+        match difference {
+            Difference::Differs => bail!("{path} is not what the records say: run `{again}`"),
+            Difference::Missing => {
+                bail!("{path} is missing, and the records say what it holds: run `{again}`")
+            }
+            Difference::Foreign => {
+                bail!("{path} does not belong there: no record leads to it, and `{again}` removes it")
+            }
+        }
     }
     let complete = &contents.measurements.complete;
     let windows: usize = complete.iter().map(|start| start.windows.len()).sum();
-    Ok(format!("{path}: {} starts, {windows} windows, and the report is what they say", complete.len()))
+    Ok(format!(
+        "{}: {} starts, {windows} windows, and all {} files are what they say",
+        folder.path().display(),
+        complete.len(),
+        files.len()
+    ))
+}
+
+/// Whether every line of the records can be read.
+///
+/// # Errors
+/// The first that cannot.
+pub fn undamaged(folder: &Folder, contents: &Contents) -> anyhow::Result<()> {
+    match contents.damage.first() {
+        Some(Damage { file, line, why }) => {
+            bail!("{}: line {line} {why}", folder.path().join(file).display())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Checks all published runs and the pages that are made from them. Returns what was found, a line a run.
@@ -78,12 +113,22 @@ pub fn all(workspace: &Workspace, published: &Published) -> anyhow::Result<Vec<S
     Ok(said)
 }
 
-/// A published run's report is held to by its hash: the tables are those that were published, whatever is drawn today.
+/// A published run is held to its records, whatever is drawn today, and to its hashes where no version of today reads them.
 fn published(folder: &Folder, run: &PublishedRun) -> anyhow::Result<String> {
+    match folder.contents() {
+        Err(error) if error.is_of_another_schema() => kept(folder, run, error),
+        contents => as_recorded(folder, &contents?, "cargo harness report --publish"),
+    }
+}
+
+/// Whether the pages that nothing can make again are those that were published.
+fn kept(folder: &Folder, run: &PublishedRun, reason: FolderError) -> anyhow::Result<String> {
     let path = folder.path().display();
-    for (file, expected) in
-        [(folder.report_path(), &run.report_sha256), (folder.summary_path(), &run.summary_sha256)]
-    {
+    let (Some(report), Some(summary)) = (&run.report_sha256, &run.summary_sha256) else {
+        return Err(reason)
+            .context(format!("{path} is published, and results/published.toml has no hashes of its pages"));
+    };
+    for (file, expected) in [(folder.report_path(), report), (folder.summary_path(), summary)] {
         let file_shown = file.display();
         let found = sha256_of(&file)
             .with_context(|| format!("{path} is published and {file_shown} cannot be read"))?;
@@ -146,6 +191,8 @@ fn first_missing(start: &StartRecord, scenario: &Scenario, entry: Entry<'_>, rou
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use race::{fixtures::run::write, records::folder::Failure};
 
     use super::*;
@@ -223,9 +270,52 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let folder = write(&run(), &parent.path().join("run")).unwrap();
         crate::write(&folder).unwrap();
-        assert!(alone(&folder).unwrap().ends_with("6 starts, 36 windows, and the report is what they say"));
-        let report = folder.report().unwrap();
-        folder.write_report(&report.replace("1,195", "1,194")).unwrap();
-        assert!(alone(&folder).unwrap_err().to_string().contains("is not what the records say"));
+        let said = alone(&folder).unwrap();
+        assert!(
+            said.contains("6 starts, 36 windows, and all ") && said.ends_with(" files are what they say"),
+            "{said}"
+        );
+        let path = |name: &str| folder.path().join(name);
+        let refused = || alone(&folder).unwrap_err().to_string();
+        for (file, from, to) in [
+            ("report.md", "work-stealing", "work-staeling"),
+            ("tables/mixed.figures.csv", "work-stealing", "work-staeling"),
+            ("hdr/mixed.work-stealing.hlog", "count", "cuont"),
+            ("schema/run.json", "RunRecord", "Run"),
+        ] {
+            let right = fs::read_to_string(path(file)).unwrap();
+            fs::write(path(file), right.replacen(from, to, 1)).unwrap();
+            let said = refused();
+            assert!(
+                said.contains(file) && said.contains("is not what the records say: run `cargo"),
+                "{said}"
+            );
+            fs::remove_file(path(file)).unwrap();
+            assert!(refused().contains(&format!("{file} is missing")), "{}", refused());
+            fs::write(path(file), right).unwrap();
+        }
+        for foreign in ["tables/mixed.old.csv", "hdr/x.hlog"] {
+            fs::write(path(foreign), "").unwrap();
+            assert!(refused().contains(&format!("{foreign} does not belong there")), "{}", refused());
+            fs::remove_file(path(foreign)).unwrap();
+        }
+        fs::write(path("notes.txt"), "mine").unwrap();
+        alone(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_a_damaged_line_is_not_whole_and_is_reported_on_all_the_same() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = write(&run(), &parent.path().join("run")).unwrap();
+        let log = folder.path().join("windows.jsonl");
+        let text = fs::read_to_string(&log).unwrap();
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines[4] = "half a li";
+        fs::write(&log, lines.join("\n") + "\n").unwrap();
+        let report = crate::write(&folder).unwrap();
+        let left_out = "line 5 of windows.jsonl is left out: it is no entry: ";
+        assert!(report.warnings.iter().any(|warning| warning.starts_with(left_out)), "{:?}", report.warnings);
+        let said = alone(&folder).unwrap_err().to_string();
+        assert!(said.contains("run/windows.jsonl: line 5 is no entry: "), "{said}");
     }
 }

@@ -34,8 +34,16 @@ pub fn pages(workspace: &Workspace, published: &Published) -> Result<Vec<Page>, 
     // A summary names files beside it.
     let from = |folder: &str| {
         let beside = |file: &str| (format!("]({file})"), format!("]({folder}{}/{file})", newest.folder));
-        let links = ["report.md", "report.html"].map(beside);
-        links.iter().fold(summary.clone(), |text, (link, from_there)| text.replace(link, from_there))
+        let links = ["report.md", "report.html", "deviations.md"].map(beside);
+        let with_links = |paragraph: &str| {
+            let linked = links
+                .iter()
+                .fold(paragraph.to_owned(), |text, (link, from_there)| text.replace(link, from_there));
+            // Longer links need other breaks.
+            if linked == paragraph { linked } else { wrapped(&linked).trim_end().to_owned() }
+        };
+        let paragraphs: Vec<String> = summary.trim_end().split("\n\n").map(with_links).collect();
+        paragraphs.join("\n\n") + "\n"
     };
     let results = workspace.results();
     Ok(vec![
@@ -78,8 +86,13 @@ fn line_of(run: &PublishedRun) -> String {
     } else {
         format!(" (published despite: {})", despite.join(", "))
     };
+    // One of an earlier schema has no other page.
+    let page = match run.is_kept() {
+        true => String::new(),
+        false => format!(", [report.html]({folder}/report.html)"),
+    };
     wrapped(&format!(
-        "- [{folder}]({folder}/report.md): {}; {}{despite}",
+        "- {folder} ([report.md]({folder}/report.md){page}): {}; {}{despite}",
         scenarios.join(", "),
         code_span(command)
     ))

@@ -10,12 +10,11 @@ use race::{programs::workspace::Workspace, records::folder::Folder};
 
 use crate::{
     pages::{
-        check,
+        check, files,
         generated::write_pages,
         published::{Published, PublishedRun},
         reservation::Reservation,
     },
-    render::{markdown, summary},
     whole,
 };
 
@@ -31,7 +30,9 @@ pub enum Refused {
         results: PathBuf,
     },
     /// It is published already.
-    #[error("{0} is published already; its report stays as it is")]
+    #[error(
+        "{0} is published already; `cargo harness report --publish` makes the files of all published runs again"
+    )]
     Already(String),
     /// Its servers are debug builds.
     #[error("{0} is a rehearsal with debug builds: its figures mean nothing")]
@@ -71,7 +72,13 @@ pub fn publish(workspace: &Workspace, given: &Path, despite: &[Reservation]) -> 
     if published.runs.iter().any(|run| run.folder == name) {
         return Err(Refused::Already(name).into());
     }
-    let contents = folder.contents().with_context(|| format!("{name} is damaged and not published"))?;
+    let contents = match folder.contents() {
+        Err(error) if error.is_of_another_schema() => {
+            return Err(error).with_context(|| format!("{name} is not published"));
+        }
+        contents => contents.with_context(|| format!("{name} is damaged and not published"))?,
+    };
+    check::undamaged(&folder, &contents).with_context(|| format!("{name} is damaged and not published"))?;
     if contents.environment.rehearsal {
         return Err(Refused::Rehearsal(name).into());
     }
@@ -87,13 +94,43 @@ pub fn publish(workspace: &Workspace, given: &Path, despite: &[Reservation]) -> 
         let names: Vec<&str> = against.iter().map(|reservation| reservation.name()).collect();
         return Err(Refused::Reserved { run: name, reasons, names: names.join(",") }.into());
     }
-    let report = whole::of(&contents);
-    folder.write_report(&markdown::report(&report))?;
-    folder.write_summary(&summary::of(&report))?;
-    published.add(PublishedRun::of(name, &folder, &contents, against.into_iter().collect())?);
+    files::write(&folder, &contents, &whole::of(&contents)).context("nothing is published")?;
+    published.add(PublishedRun::of(name, &contents, against.into_iter().collect()));
     published.write()?;
     write_pages(workspace, &published)?;
     Ok(())
+}
+
+/// Makes the files of all published runs anew, and the pages that show them: after a change of how they are made. What becomes of the
+/// published ones is for the reader of the difference to judge. Returns what was done, a line a run.
+///
+/// # Errors
+/// A run is damaged, or a file cannot be written.
+pub fn again(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+    let mut published = Published::read(workspace)?;
+    let mut said = Vec::new();
+    let folders: Vec<Folder> = published.runs.iter().map(|run| published.folder(run)).collect();
+    for (run, folder) in published.runs.iter_mut().zip(&folders) {
+        let contents = match folder.contents() {
+            Err(error) if error.is_of_another_schema() && run.is_kept() => {
+                said.push(format!(
+                    "{}: its pages stay as they are, since its records are of another schema",
+                    run.folder
+                ));
+                continue;
+            }
+            contents => contents?,
+        };
+        check::undamaged(folder, &contents)?;
+        files::write(folder, &contents, &whole::of(&contents))?;
+        (run.report_sha256, run.summary_sha256) = (None, None);
+        said.push(format!("{}: its files are made again from its records", run.folder));
+    }
+    if !published.runs.is_empty() {
+        published.write()?;
+    }
+    write_pages(workspace, &published)?;
+    Ok(said)
 }
 
 /// The folder that was named, by its path or by its name in results/.

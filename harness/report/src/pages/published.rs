@@ -7,10 +7,7 @@ use std::{
 
 use race::{
     programs::workspace::Workspace,
-    records::{
-        environment::sha256_of,
-        folder::{Contents, Folder, write_page},
-    },
+    records::folder::{Contents, Folder, write_page},
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +18,9 @@ const FILE: &str = "published.toml";
 
 /// What stands at the head of the file.
 const HEAD: &str = "\
-# The runs that results/README.md and README.md are made from, oldest first. `cargo harness report --publish RUN` adds one,
-# and `cargo harness check` holds each to its report.
+# The runs that results/README.md and README.md are made from, oldest first. `cargo harness report --publish RUN` adds one.
+# `cargo harness check` holds the files of each to what its records say, and the pages of those whose records no version of
+# today reads to their hashes here.
 ";
 
 /// The published runs.
@@ -39,10 +37,12 @@ pub struct Published {
 pub struct PublishedRun {
     /// The name of its folder in results/.
     pub folder: String,
-    /// SHA-256 of its report.md, which is not rendered again: later versions of this program draw other tables.
-    pub report_sha256: String,
-    /// SHA-256 of its summary.md, which the pages show.
-    pub summary_sha256: String,
+    /// SHA-256 of its report.md, where its records are of an earlier schema: nothing can make it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_sha256: Option<String>,
+    /// SHA-256 of its summary.md, which the pages show; likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary_sha256: Option<String>,
     /// When it began, RFC 3339: the list is in this order.
     pub started: String,
     /// The command that made it.
@@ -119,24 +119,21 @@ impl Published {
 }
 
 impl PublishedRun {
-    /// A run as it is now.
-    ///
-    /// # Errors
-    /// It has no report, or no summary.
-    pub fn of(
-        name: String,
-        folder: &Folder,
-        contents: &Contents,
-        despite: Vec<Reservation>,
-    ) -> io::Result<Self> {
-        Ok(Self {
+    /// A run whose files are made from its records.
+    pub fn of(name: String, contents: &Contents, despite: Vec<Reservation>) -> Self {
+        Self {
             folder: name,
-            report_sha256: sha256_of(&folder.report_path())?,
-            summary_sha256: sha256_of(&folder.summary_path())?,
+            report_sha256: None,
+            summary_sha256: None,
             started: contents.environment.started.clone(),
             command: contents.environment.command.clone(),
             scenarios: contents.run.plan.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
             despite,
-        })
+        }
+    }
+
+    /// Whether its pages are kept as they were made, since its records are of an earlier schema.
+    pub fn is_kept(&self) -> bool {
+        self.report_sha256.is_some() || self.summary_sha256.is_some()
     }
 }

@@ -7,7 +7,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hdrhistogram::serialization::Deserializer;
 
 use super::{frame, problem::Problem};
-use crate::histogram::{HIGHEST_NS, Histogram, check_frame};
+use crate::{
+    histogram::{HIGHEST_NS, Histogram, check_frame},
+    sparse::Sparse,
+};
 
 /// Beyond 2^53 counts are no longer exact where they are computed with.
 const MOST_COUNTS: u64 = 1 << 53;
@@ -22,6 +25,19 @@ pub(super) fn histogram(text: &str) -> Result<(Histogram, u64), Problem> {
         .map_err(|error| Problem::Counts(error.to_string()))?;
     let recorded = record_again(&foreign)?;
     Ok((recorded, foreign.max()))
+}
+
+/// The same without the cells that hold nothing. What this crate wrote is read as it is; what others did, by way of a histogram.
+pub(super) fn sparse(text: &str) -> Result<Sparse, Problem> {
+    let bytes = STANDARD.decode(text).map_err(|error| Problem::Base64(error.to_string()))?;
+    let plain = frame::as_v2(bytes)?;
+    check_frame(&plain).map_err(|error| Problem::Counts(error.to_string()))?;
+    match plain.split_at_checked(frame::HEADER_BYTES) {
+        Some((header, counts)) if frame::has_own_cells(header) => {
+            Sparse::from_v2_counts(counts).map_err(|error| Problem::Counts(error.to_string()))
+        }
+        _ => histogram(text).map(|(histogram, _)| Sparse::of(&histogram)),
+    }
 }
 
 /// The same counts in the cells of this crate; only where no cell spans several of them, since its values would then

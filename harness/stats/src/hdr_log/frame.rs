@@ -12,6 +12,7 @@ use std::io::Read;
 use flate2::read::{DeflateDecoder, ZlibDecoder};
 
 use super::problem::Problem;
+use crate::histogram::{HIGHEST_NS, SIGNIFICANT_DIGITS, UNIT_NS};
 
 /// The bits of a cookie that say how many bytes a count has. The lowest of them only marks V2.
 const WIDTH_BITS: u32 = 0xf0;
@@ -21,7 +22,7 @@ const PLAIN_V2: u32 = 0x1c84_9313;
 const OF_FLOATS: [u32; 2] = [0x0c72_124e, 0x0c72_124f];
 
 /// Cookie, payload length, offset, digits (4 bytes each), lowest, highest, ratio (8 bytes each), in V1 and V2.
-const HEADER_BYTES: usize = 40;
+pub(super) const HEADER_BYTES: usize = 40;
 /// Cookie, digits (4 bytes each), lowest, highest, total of the counts (8 bytes each).
 const HEADER_BYTES_V0: usize = 32;
 
@@ -101,6 +102,13 @@ pub(super) fn as_v2(bytes: Vec<u8>) -> Result<Vec<u8>, Problem> {
         Version::V2 => Ok(cells.v2(counts)),
         _ => Ok(cells.v2(&Counts::of_words(counts, cookie.width)?.bytes)),
     }
+}
+
+/// Whether a V2 header is that of a histogram of this crate.
+pub(super) fn has_own_cells(header: &[u8]) -> bool {
+    let digits = field(header, 12).map(u32::from_be_bytes);
+    let [lowest, highest] = [16, 24].map(|at| field(header, at).map(u64::from_be_bytes));
+    matches!((digits, lowest, highest), (Ok(digits), Ok(UNIT_NS), Ok(HIGHEST_NS)) if digits == u32::from(SIGNIFICANT_DIGITS))
 }
 
 /// V0 does not say how long it is, but how much it counted.

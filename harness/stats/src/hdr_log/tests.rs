@@ -78,6 +78,31 @@ fn what_is_written_is_read_by_the_formats_own_reader() {
 }
 
 #[test]
+fn stretches_of_a_recording_are_intervals_that_are_read_back_as_their_sum() {
+    let stretch = |start_s: f64, values: &[u64]| {
+        let mut log = HdrLog::new(Some(TimeRange { start_s, end_s: start_s + 2.0 }));
+        log.add("simple.response", &recorded(values));
+        log
+    };
+    let stretches = [stretch(1_700_000_010.0, &[5_000, 10]), stretch(1_700_000_000.5, &[7_000, 10, 20])];
+    let mut bytes = Vec::new();
+    HdrLog::write_intervals(&stretches, &mut bytes).expect("memory");
+    let intervals: Vec<_> = IntervalLogIterator::new(&bytes)
+        .filter_map(|entry| match entry.expect("a line") {
+            LogEntry::Interval(interval) => Some((interval.start_timestamp(), interval.duration())),
+            _ => None,
+        })
+        .collect();
+    let ms = Duration::from_millis;
+    assert_eq!(intervals, [(ms(9_500), ms(2_000)), (ms(0), ms(2_000))]);
+    let read = HdrLog::read(&bytes).expect("its own text");
+    let mut sum = HdrLog::new(None);
+    stretches.iter().for_each(|stretch| sum.merge(stretch));
+    assert_eq!(read, sum);
+    assert_eq!(read.histogram("simple.response").map(Histogram::clamped_below), Some(3));
+}
+
+#[test]
 fn the_unanswered_keep_their_longer_than_through_file_and_merging() {
     let mut one = HdrLog::new(None);
     one.add(&HdrLog::tag("simple", RESPONSE), &recorded(&[1_000_000; 99]));

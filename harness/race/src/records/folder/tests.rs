@@ -28,8 +28,132 @@ fn a_run_is_replaced_whole_with_what_its_end_left_unfinished() {
         fs::write(parent.path().join(name), "x").unwrap();
         fs::write(parent.path().join(name).with_extension(UNFINISHED), "x").unwrap();
     }
+    let made = [
+        "report.md",
+        "report.html",
+        "deviations.md",
+        "tables/a.csv",
+        "plots/a.svg",
+        "hdr/a.hlog",
+        "schema/a.json",
+    ];
+    Folder::open(parent.path()).write_made(&made.map(|path| File::text(path, "x"))).unwrap();
+    fs::write(parent.path().join("plots/b.svg.unfinished"), "x").unwrap();
     Folder::create(parent.path(), true).unwrap();
     assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_nobodys_business_stays_where_a_run_is_replaced() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path();
+    fs::write(path.join(RUN), "{}").unwrap();
+    Folder::open(path).write_made(&[File::text("tables/a.csv", "x"), File::text("hdr/a.hlog", "x")]).unwrap();
+    for mine in ["tables/notes.txt", "tables/a.xlsx", "hdr.txt"] {
+        fs::write(path.join(mine), "mine").unwrap();
+    }
+    Folder::create(path, true).unwrap();
+    assert_eq!(names(&Folder::open(path)), ["hdr.txt", "tables"]);
+    assert_eq!(names(&Folder::open(&path.join("tables"))), ["a.xlsx", "notes.txt"]);
+}
+
+/// A run of two starts that says what `text` does instead of its records.
+fn with(name: &str, text: &str) -> (tempfile::TempDir, Folder) {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = Folder::create(parent.path(), false).unwrap();
+    folder.write_environment(&fixtures::environment()).unwrap();
+    folder.write_run(&fixtures::run_record(2)).unwrap();
+    fs::write(folder.file(name), text).unwrap();
+    (parent, folder)
+}
+
+/// What is said of it, without the way there.
+fn refusal(name: &str, text: &str) -> String {
+    let (parent, folder) = with(name, text);
+    let error = folder.contents().unwrap_err();
+    let said = format!("{:#}", anyhow::Error::from(error));
+    said.replace(&parent.path().display().to_string(), "DIR")
+}
+
+#[test]
+fn a_record_that_is_no_log_is_refused_with_its_file_line_and_column() {
+    let whole = serde_json::to_string_pretty(&fixtures::run_record(2)).unwrap();
+    assert_eq!(
+        refusal("run.json", ""),
+        "cannot use DIR/run.json: line 1, column 0: EOF while parsing a value"
+    );
+    assert_eq!(
+        refusal("environment.json", "{\n  \"host\": nobody"),
+        "cannot use DIR/environment.json: line 2, column 12: expected ident"
+    );
+    let said = refusal("run.json", &whole.replace("\"seed\": 7", "\"seed\": \"7\""));
+    assert!(
+        said.starts_with("cannot use DIR/run.json: line ") && said.contains(", column 15: invalid type"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_plan_that_somebody_changed_into_none_is_refused() {
+    let whole = serde_json::to_string_pretty(&fixtures::run_record(2)).unwrap();
+    for (from, to, expected) in [
+        ("\"stream\": \"simple\"", "\"stream\": \"other\"", "no stream is called `other`, as `rank` says"),
+        ("\"rounds\": 2", "\"rounds\": 1000000000000", "a start has 1 to 1000 rounds, not 1000000000000"),
+    ] {
+        assert!(whole.contains(from), "{whole}");
+        let said = refusal("run.json", &whole.replacen(from, to, 1));
+        assert_eq!(said, format!("cannot use DIR/run.json: the scenario `first`: {expected}"));
+    }
+}
+
+#[test]
+fn what_another_version_measured_is_said_to_be_that_whatever_else_there_is() {
+    let (_parent, folder) = with("run.json", "{\"matrix\":1}");
+    for (name, schema) in [("trials.jsonl", 2), ("windows.jsonl", 2), ("windows.jsonl", 99)] {
+        fs::write(folder.file(name), format!("{{\"schema\":{schema},\"trial\":1}}\n")).unwrap();
+        let error = folder.contents().unwrap_err();
+        assert!(error.is_of_another_schema(), "{error}");
+        let era = if schema < SCHEMA { "an earlier" } else { "a later" };
+        assert!(error.to_string().contains(&format!("{name}: {era} harness wrote it")), "{error}");
+    }
+}
+
+#[test]
+fn without_windows_a_run_has_measured_nothing() {
+    for (name, text) in [("windows.jsonl", ""), ("notes.txt", ""), ("windows.jsonl", "{\"schema\":3,\"sha")] {
+        let (_parent, folder) = with(name, text);
+        let contents = folder.contents().unwrap();
+        assert_eq!((contents.measurements, contents.damage), (Measurements::default(), Vec::new()), "{text}");
+    }
+}
+
+#[test]
+fn what_was_never_to_be_measured_is_left_out_by_its_line() {
+    let (_parent, folder) = with("notes.txt", "");
+    let mut log = folder.log().unwrap();
+    let of = |scenario: &str, row: &str, start| {
+        Entry::Window(Box::new(fixtures::window(scenario, row, start, 0, fixtures::sound())))
+    };
+    let begun = |start| Entry::Begun { start, at: String::new() };
+    for entry in [
+        begun(0),
+        of("first", "a", 0),
+        of("first", "z", 0),
+        of("third", "a", 0),
+        Entry::Server(fixtures::server("z", 0, &["first"])),
+        begun(2),
+        Entry::Complete { start: 0 },
+    ] {
+        log.append(&entry).unwrap();
+    }
+    let contents = folder.contents().unwrap();
+    assert_eq!(contents.measurements.complete[0].windows.len(), 1);
+    let said: Vec<String> = contents.damage.iter().map(ToString::to_string).collect();
+    let expected = [(3, "the row `z`"), (4, "the scenario `third`"), (5, "the row `z`"), (6, "start 2")];
+    let expected = expected.map(|(line, what)| {
+        format!("line {line} of windows.jsonl is left out: it is of {what}, which the plan does not have")
+    });
+    assert_eq!(said, expected);
 }
 
 #[test]

@@ -1,10 +1,13 @@
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::SplitMix64;
 
 use super::*;
-use crate::{fixtures, records::window::Verdict};
+use crate::{
+    fixtures,
+    records::{log::Log, window::Verdict},
+};
 
 fn begun(start: usize) -> Entry {
     Entry::Begun { start, at: "2026-11-21T04:00:00.000+00:00".to_owned() }
@@ -213,21 +216,132 @@ fn a_histogram_that_cannot_be_decoded_is_found_when_the_log_is_read() {
     assert!(error.starts_with("line 2 has a histogram that cannot be decoded: "), "{error}");
 }
 
-#[test]
-fn two_cannot_append_to_one_log() {
-    let (_folder, path) = log_of(&[begun(0)]);
-    let first = Log::append_to(&path).unwrap();
-    let error = Log::append_to(&path).unwrap_err().to_string();
-    assert!(error.contains("windows.jsonl: another run appends to it"), "{error}");
-    drop(first);
-    Log::append_to(&path).unwrap();
+/// The lines of a log that are left out, and how much is read.
+fn damage(path: &Path) -> (Vec<String>, usize) {
+    let (read, damage) = read_sound(path, |_| Ok(())).unwrap();
+    let starts = read.complete.iter().chain(&read.incomplete);
+    (damage.iter().map(ToString::to_string).collect(), starts.map(|start| start.windows.len()).sum())
+}
+
+/// A line with its checksum made right again, as by somebody who means it.
+fn edited(line: &str, from: &str, to: &str) -> String {
+    let entry = line.split_once("\"entry\":").unwrap().1.strip_suffix('}').unwrap();
+    assert!(entry.contains(from), "{entry}");
+    let raw = serde_json::value::RawValue::from_string(entry.replacen(from, to, 1)).unwrap();
+    serde_json::to_string(&Line { schema: SCHEMA, sha256: digest(&raw), entry: &raw }).unwrap()
 }
 
 #[test]
-fn a_full_device_is_an_error_that_names_the_file() {
-    let path = PathBuf::from("/dev/full");
-    let file = OpenOptions::new().append(true).open(&path).unwrap();
-    let error = Log { path, file, length: 0 }.append(&begun(0)).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-    assert!(error.to_string().starts_with("/dev/full: "), "{error}");
+fn each_kind_of_damage_is_left_out_by_its_line_and_the_others_are_read() {
+    let entries =
+        [begun(0), failed("a", 0, 0), sound("b", 0, 0), failed("c", 0, 0), server("a", 0), complete(0)];
+    let (_folder, path) = log_of(&entries);
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let with = |line: String| {
+        let mut changed: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+        changed[2] = line;
+        fs::write(&path, changed.join("\n") + "\n").unwrap();
+        let (said, windows) = damage(&path);
+        assert_eq!((said.len(), windows), (1, 2), "{said:?}");
+        said[0].clone()
+    };
+    let left_out = "line 3 of windows.jsonl is left out: it ";
+    for (line, why) in [
+        (
+            lines[2].replacen("\"due\":1000", "\"due\":1001", 1),
+            "is damaged: its entry has another SHA-256 than it says",
+        ),
+        (lines[2].replacen("\"schema\":3", "\"schema\":2", 1), "has schema 2, and this harness reads 3"),
+        (lines[2][..lines[2].len() / 2].to_owned(), "is no entry: EOF while parsing"),
+        ("not a record".to_owned(), "is no entry: expected ident at column 2"),
+        (String::new(), "is no entry: EOF while parsing a value at column 0"),
+        ("{\"time\":1,\"level\":\"info\"}".to_owned(), "is no entry: missing field `schema`"),
+        (
+            edited(lines[2], "\"row\":\"b\"", "\"row\":7"),
+            "is no entry: invalid type: integer `7`, expected a string",
+        ),
+        (edited(lines[2], "\"v2\":\"HIST", "\"v2\":\"TSIH"), "has a histogram that cannot be decoded: "),
+        (
+            edited(lines[2], "\"start\":0", "\"start\":1"),
+            "is of start 1, which has not begun or is complete already",
+        ),
+        (edited(lines[2], "\"window_s\":1.0", "\"window_s\":-1.0"), "has a window of -1 s"),
+        (lines[1].to_owned(), "is of the same window as line 2"),
+    ] {
+        let said = with(line);
+        assert!(said.starts_with(&format!("{left_out}{why}")), "{said} for {why}");
+    }
+    // In the line, and not in the entry alone.
+    let said = with(edited(lines[2], "\"row\":\"b\"", "\"row\":7"));
+    let column = lines[2].find("\"row\":\"b\"").unwrap() + "\"row\":7".len();
+    assert!(said.ends_with(&format!(" at column {column}")), "{said}");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_damage_of_their_line_alone() {
+    let (_folder, path) = log_of(&[begun(0), failed("a", 0, 0), failed("b", 0, 0), complete(0)]);
+    let mut bytes = fs::read(&path).unwrap();
+    let second = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    bytes[second + 60] = 0xff;
+    bytes[second + 61] = 0;
+    fs::write(&path, bytes).unwrap();
+    let (said, windows) = damage(&path);
+    assert!(said.len() == 1 && said[0].starts_with("line 2 of windows.jsonl "), "{said:?}");
+    assert_eq!(windows, 1);
+}
+
+#[test]
+fn a_start_whose_beginning_is_damaged_is_left_out_in_one_stretch() {
+    let (_folder, path) =
+        log_of(&[begun(0), complete(0), begun(1), failed("a", 1, 0), failed("b", 1, 0), complete(1)]);
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    fs::write(&path, [&lines[..2], &["{}"], &lines[3..]].concat().join("\n") + "\n").unwrap();
+    let (read, damage) = read_sound(&path, |_| Ok(())).unwrap();
+    assert_eq!((read.complete.len(), read.incomplete.len(), damage.len()), (1, 0, 4));
+    let told = Damage::told(&damage);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].starts_with("line 3 of windows.jsonl is left out: it is no entry: missing field `schema`")
+    );
+    assert_eq!(
+        told[1],
+        "lines 4 to 6 of windows.jsonl are left out: each is of start 1, which has not begun or is complete already"
+    );
+}
+
+#[test]
+fn what_was_said_before_in_a_start_is_said_once_and_in_one_that_is_begun_again_anew() {
+    let again = [
+        begun(0),
+        failed("a", 0, 0),
+        server("a", 0),
+        begun(0),
+        failed("a", 0, 0),
+        server("a", 0),
+        complete(0),
+    ];
+    let (_folder, path) = log_of(&again);
+    assert_eq!(damage(&path).0, [""; 0]);
+    assert!(
+        refusal(&[begun(0), failed("a", 0, 0), failed("a", 0, 0)]).ends_with("the same window as line 2")
+    );
+    assert!(refusal(&[begun(0), server("a", 0), server("a", 0)]).ends_with("the same server as line 2"));
+}
+
+#[test]
+fn a_log_is_of_another_schema_where_all_its_lines_are() {
+    let (_folder, path) = log_of(&[begun(0), failed("a", 0, 0), complete(0)]);
+    assert_eq!(other_schema(&path).unwrap(), None);
+    let text = fs::read_to_string(&path).unwrap();
+    let with = |text: String| {
+        fs::write(&path, text).unwrap();
+        other_schema(&path).unwrap()
+    };
+    let own = format!("\"schema\":{SCHEMA}");
+    assert_eq!(with(text.replace(&own, "\"schema\":2")), Some(2));
+    assert_eq!(with(text.replacen(&own, "\"schema\":2", 2)), None);
+    assert_eq!(with("no json\n".to_owned()), None);
+    assert_eq!(with(String::new()), None);
 }
