@@ -12,7 +12,7 @@ use crate::{
     counts::kept::lines,
     model::{Report, Section, file_name},
     pages::hdr,
-    render::{csv, markdown, summary},
+    render::{csv, markdown, summary, svg},
     schemas::schemas,
 };
 
@@ -63,6 +63,9 @@ impl Made {
     fn of_section(&mut self, section: &Section) {
         for table in section.tables() {
             self.add("tables", &format!("{}.{}", section.name, table.id), "csv", csv::table(table));
+        }
+        for plot in &section.plots {
+            self.add("plots", &format!("{}.{}", section.name, plot.id), "svg", svg::standalone(plot));
         }
     }
 
@@ -118,6 +121,7 @@ mod tests {
             "tables/choices.csv",
             "tables/rows.csv",
             "tables/mixed.figures.csv",
+            "plots/mixed.dots.svg",
             "hdr/mixed.work-stealing.hlog",
             "hdr/mixed.work-stealing%20%28again%29.hlog",
             "schema/environment.json",

@@ -24,7 +24,11 @@ pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
         windows().count(),
     );
     let title = format!("Rate and {percentile}{} along the run", all.of_stream());
-    Some(Sketch { title, description, drawn: Drawn::Along(Along { starts: all.columns(), percentile, rows }) })
+    Some(Sketch {
+        title,
+        description,
+        drawn: Drawn::Along(Along { starts: all.columns(), percentile, rows }),
+    })
 }
 
 fn along(all: &All<'_>, row: usize) -> OfRow<Pair> {

@@ -3,11 +3,7 @@
 use terminal::numbers::time;
 
 use crate::{
-    counts::{
-        compared::cpu_per_request,
-        kept::Line,
-        value::Value,
-    },
+    counts::{compared::cpu_per_request, kept::Line, value::Value},
     model::plot::{Bar, Cpu, Drawn},
 };
 
@@ -47,7 +43,11 @@ fn bar(all: &All<'_>, row: usize) -> Option<Bar> {
     let user_us = split.as_ref().map(|split| us * split.user());
     let said = match (&split, user_us) {
         (Some(split), Some(user_us)) => {
-            let of = if matches!(split, Split::OfLives(_)) { ", split as over its servers' whole lives" } else { "" };
+            let of = if matches!(split, Split::OfLives(_)) {
+                ", split as over its servers' whole lives"
+            } else {
+                ""
+            };
             format!("{}: user {}, system {}{of}", time(us), time(user_us), time(us - user_us))
         }
         _ => format!("{}, user and system not told apart", time(us)),
@@ -75,9 +75,8 @@ fn split(line: &Line<'_>) -> Option<Split> {
 
 /// The part of the first in the sum of both; `None` of nothing.
 fn share(both: impl Iterator<Item = [u64; 2]>) -> Option<f64> {
-    let [first, second] = both.fold([0.0, 0.0], |sums, [first, second]| {
-        [sums[0] + first as f64, sums[1] + second as f64]
-    });
+    let [first, second] =
+        both.fold([0.0, 0.0], |sums, [first, second]| [sums[0] + first as f64, sums[1] + second as f64]);
     (first + second > 0.0).then(|| first / (first + second))
 }
 

@@ -28,7 +28,8 @@ pub(super) fn of(all: &All<'_>, itself: Option<&Itself>) -> Option<Sketch> {
     let axis = ranked_figure(scenario);
     let figures: Vec<Result<Value, String>> = (0..all.times.len()).map(|row| figure(all, row)).collect();
     let shown = || all.order.iter().filter_map(|&row| figures[row].as_ref().ok());
-    let [low, high] = range(shown().flat_map(|value| [value.low.value, value.median.value, value.high.value]))?;
+    let [low, high] =
+        range(shown().flat_map(|value| [value.low.value, value.median.value, value.high.value]))?;
     let best = best_controlled(all, &figures);
     let band = best.and_then(|(row, value)| band(all, row, value, itself));
     let groups = all.by_tier(|row| {
@@ -46,11 +47,17 @@ pub(super) fn of(all: &All<'_>, itself: Option<&Itself>) -> Option<Sketch> {
         description.push(format!("Best of the controlled rows is {}, with {value}.", all.label(row)));
     }
     if let Some([low, high]) = range(shown().map(|value| value.median.value)) {
-        description.push(format!("All lie between {} and {}.", in_unit(low, measure), in_unit(high, measure)));
+        description.push(format!(
+            "All lie between {} and {}.",
+            in_unit(low, measure),
+            in_unit(high, measure)
+        ));
     }
     match all.order.len() - shown().count() {
         0 => {}
-        without => description.push(format!("{without} of {} have none, and it is said why.", all.order.len())),
+        without => {
+            description.push(format!("{without} of {} have none, and it is said why.", all.order.len()))
+        }
     }
     description.extend(band.as_ref().map(|band| format!("The band is {}.", band.meaning)));
     let is_log = low > 0.0 && high / low > LOG_FROM;

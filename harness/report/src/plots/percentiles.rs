@@ -20,7 +20,8 @@ pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
     let [low, high] = range(lines.iter().flat_map(|line| line.points.iter().map(|point| point.us)))?;
     let overloaded = all.order.iter().filter(|&&row| all.is_overloaded(row)).map(|&row| all.label(row));
     let overloaded: Vec<&str> = overloaded.collect();
-    let note = (!overloaded.is_empty()).then(|| format!("Not drawn, since overloaded: {}.", overloaded.join(", ")));
+    let note =
+        (!overloaded.is_empty()).then(|| format!("Not drawn, since overloaded: {}.", overloaded.join(", ")));
     let description = format!(
         "A line each row, of all windows that count: what part of its requests took how long. They lie between {} and {}. A percentile \
          that fewer than ten requests exceed is not drawn.{}",

@@ -1,9 +1,5 @@
 use race::{
-    fixtures::{
-        closed_loop, of_streams,
-        run::Wanted,
-        stream,
-    },
+    fixtures::{closed_loop, of_streams, run::Wanted, stream},
     machine::tasks::Modes,
     records::{
         folder::Contents,
@@ -66,7 +62,10 @@ fn a_scenario_has_five_pictures_and_each_says_what_it_is() {
     let ids: Vec<&str> = plots.iter().map(|plot| plot.id.as_str()).collect();
     assert_eq!(ids, ["dots", "percentiles", "windows", "cpu", "along"]);
     assert_eq!(plots[0].title, "simple p99, by row");
-    assert!(plots[0].description.contains("Best of the controlled rows is work-stealing, with 6"), "{plots:?}");
+    assert!(
+        plots[0].description.contains("Best of the controlled rows is work-stealing, with 6"),
+        "{plots:?}"
+    );
     assert!(plots.iter().all(|plot| plot.description.len() > 80 && plot.description.ends_with('.')));
 }
 
@@ -143,7 +142,9 @@ fn a_closed_loop_is_shown_by_rates_and_its_lower_bounds_are_told() {
     }
     let all = drawn(&contents);
     let dots = all.dots.unwrap();
-    assert!(dot(&dots, ROWS[0]).estimate.unwrap().is_bound && !dot(&dots, ROWS[1]).estimate.unwrap().is_bound);
+    assert!(
+        dot(&dots, ROWS[0]).estimate.unwrap().is_bound && !dot(&dots, ROWS[1]).estimate.unwrap().is_bound
+    );
     assert_eq!(all.along.unwrap().percentile, "p50");
 }
 
@@ -168,8 +169,11 @@ fn windows_that_do_not_count_are_shown_and_marked() {
     let windows = all.windows.unwrap();
     let of_row = &windows.rows[0];
     assert_eq!(of_row.label, ROWS[0]);
-    let counts: Vec<Vec<bool>> =
-        of_row.starts.iter().map(|start| start.windows.iter().map(|window| window.counts).collect()).collect();
+    let counts: Vec<Vec<bool>> = of_row
+        .starts
+        .iter()
+        .map(|start| start.windows.iter().map(|window| window.counts).collect())
+        .collect();
     assert_eq!(counts[0], [true, true]);
     assert_eq!((counts[1].iter().filter(|counts| **counts).count(), counts[1].len()), (2, 3));
     assert_eq!(counts[2], [true, false]);

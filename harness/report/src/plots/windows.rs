@@ -28,7 +28,10 @@ pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
     let row = |row: usize| OfRow {
         label: all.label(row).to_owned(),
         note: all.note(row),
-        starts: starts(all, row, |window| Levels { counts: window.counts, levels: bins.levels(&window.bins) }),
+        starts: starts(all, row, |window| Levels {
+            counts: window.counts,
+            levels: bins.levels(&window.bins),
+        }),
     };
     let rows: Vec<OfRow<Levels>> = all.measured().map(row).collect();
     let windows = || rows.iter().flat_map(|row| &row.starts).flat_map(|start| &start.windows);

@@ -70,10 +70,12 @@ pub(super) fn draw(along: &Along) -> Body {
 /// others are not, it is at the edge of their scale.
 fn scales(along: &Along) -> [Scale; 2] {
     let is_plain = |row: &&OfRow<Pair>| row.note.is_none() || along.rows.iter().all(|row| row.note.is_some());
-    let pairs = || along.rows.iter().filter(is_plain).flat_map(|row| &row.starts).flat_map(|start| &start.windows);
+    let pairs =
+        || along.rows.iter().filter(is_plain).flat_map(|row| &row.starts).flat_map(|start| &start.windows);
     let [least, most] = RATES_SHOWN;
     let rates = pairs().filter_map(|pair| pair.rate).map(|rate| rate.clamp(least, most));
-    let [low, high] = rates.fold([0.95, 1.05], |[low, high], rate| [f64::min(low, rate), f64::max(high, rate)]);
+    let [low, high] =
+        rates.fold([0.95, 1.05], |[low, high], rate| [f64::min(low, rate), f64::max(high, rate)]);
     let times = pairs().filter_map(|pair| pair.us).filter(|us| us.is_finite());
     let range = times.fold([f64::INFINITY, 0.0], |[low, high], us| [low.min(us), high.max(us)]);
     [
@@ -97,7 +99,8 @@ fn marks(layout: &Layout, row: &OfRow<Pair>, [rates, latencies]: [&Scale; 2]) ->
             } else {
                 // Of a window without figures, at the foot of either strip.
                 let places = [rate.unwrap_or(RATES - 2.0), latency.unwrap_or(HEIGHT - 2.0)];
-                crosses = places.into_iter().fold(crosses, |path, y| cross(path, [x, y], layout.width.min(4.0)));
+                crosses =
+                    places.into_iter().fold(crosses, |path, y| cross(path, [x, y], layout.width.min(4.0)));
             }
         }
     }

@@ -3,7 +3,10 @@
 use maud::{Markup, html};
 use terminal::numbers::{short, time};
 
-use crate::{model::plot::{Dot, Dots, Estimate, Measure}, render::clean::clean};
+use crate::{
+    model::plot::{Dot, Dots, Estimate, Measure},
+    render::clean::clean,
+};
 
 use super::{
     frame::{Body, LEFT, TOP, WIDTH, across, disc, note, path, rect, text},
@@ -54,7 +57,8 @@ fn scale(dots: &Dots) -> Scale {
         [low, it.value, high]
     });
     let ends = ends.filter(|end| end.is_finite());
-    let [low, high] = ends.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], end| [low.min(end), high.max(end)]);
+    let [low, high] =
+        ends.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], end| [low.min(end), high.max(end)]);
     let range = if low <= high { [low, high] } else { [0.0, 1.0] };
     match dots.is_log {
         true => Scale::log(range, [LEFT, RIGHT], 8),

@@ -77,7 +77,8 @@ pub(super) fn note(y: f64, said: &str) -> Markup {
 
 /// A horizontal axis: lines from `top` to `bottom`, with their values below.
 pub(super) fn across(scale: &Scale, [top, bottom]: [f64; 2], show: impl Fn(f64) -> String) -> Markup {
-    let lines = scale.ticks().iter().fold(Path::new(), |path, tick| path.at(scale.at(*tick), top).down(bottom - top));
+    let lines =
+        scale.ticks().iter().fold(Path::new(), |path, tick| path.at(scale.at(*tick), top).down(bottom - top));
     html! {
         (path("g", lines))
         @for tick in scale.ticks() { (text([scale.at(*tick), bottom + 13.0], "k", &show(*tick))) }
@@ -86,7 +87,10 @@ pub(super) fn across(scale: &Scale, [top, bottom]: [f64; 2], show: impl Fn(f64) 
 
 /// A vertical axis: lines from `left` to `right`, with their values before them.
 pub(super) fn upwards(scale: &Scale, [left, right]: [f64; 2], show: impl Fn(f64) -> String) -> Markup {
-    let lines = scale.ticks().iter().fold(Path::new(), |path, tick| path.at(left, scale.at(*tick)).right(right - left));
+    let lines = scale
+        .ticks()
+        .iter()
+        .fold(Path::new(), |path, tick| path.at(left, scale.at(*tick)).right(right - left));
     html! {
         (path("g", lines))
         @for tick in scale.ticks() { (text([left - 5.0, scale.at(*tick) + 4.0], "e", &show(*tick))) }

@@ -3,7 +3,10 @@
 use maud::{Markup, html};
 use terminal::numbers::time;
 
-use crate::{model::plot::{Line, Percentiles}, render::clean::clean};
+use crate::{
+    model::plot::{Line, Percentiles},
+    render::clean::clean,
+};
 
 use super::{
     frame::{Body, TOP, across, note, path, text, upwards},
@@ -37,11 +40,14 @@ pub(super) fn draw(percentiles: &Percentiles) -> Body {
     let bottom = TOP + height;
     let points = || lines.iter().flat_map(|line| &line.points);
     let most = points().map(|point| point.nines).fold(1.0, f64::max);
-    let range = points().map(|point| point.us).fold([f64::INFINITY, 0.0], |[low, high], us| [low.min(us), high.max(us)]);
+    let range = points()
+        .map(|point| point.us)
+        .fold([f64::INFINITY, 0.0], |[low, high], us| [low.min(us), high.max(us)]);
     let x = Scale::nines(most, [LEFT, RIGHT]);
     let y = Scale::log([range[0].min(range[1]), range[1]], [bottom, TOP], 9);
     let ends: Vec<[f64; 2]> = lines.iter().map(|line| end_of(line, &x, &y)).collect();
-    let names = apart(&ends.iter().map(|end| end[1]).collect::<Vec<_>>(), [TOP + ROW / 2.0, bottom - ROW / 2.0]);
+    let names =
+        apart(&ends.iter().map(|end| end[1]).collect::<Vec<_>>(), [TOP + ROW / 2.0, bottom - ROW / 2.0]);
     let marks = html! {
         (across(&x, [TOP, bottom], percent))
         (upwards(&y, [LEFT, RIGHT], time))
@@ -67,7 +73,12 @@ fn line(line: &Line, [x, y]: [&Scale; 2], end: [f64; 2], name_y: f64) -> Markup 
     let leader = Path::new().through(&[[end[0] + 5.0, end[1]], [SAMPLE - 3.0, name_y]]);
     // What comes next is longer than this, and nobody knows how much.
     let arrow = match line.is_open {
-        true => Path::new().at(end[0], end[1] - 4.0).down(-12.0).by(&[[-3.0, 4.0]]).at(end[0], end[1] - 16.0).by(&[[3.0, 4.0]]),
+        true => Path::new()
+            .at(end[0], end[1] - 4.0)
+            .down(-12.0)
+            .by(&[[-3.0, 4.0]])
+            .at(end[0], end[1] - 16.0)
+            .by(&[[3.0, 4.0]]),
         false => Path::new(),
     };
     let shapes = marker(marker(Path::new(), end, shape), [middle, name_y], shape);

@@ -94,7 +94,8 @@ fn nice_above(value: f64) -> f64 {
 /// The greatest that is not more.
 fn nice_below(value: f64) -> f64 {
     let around = decade(value);
-    let candidates = [around / 10.0, around, around * 10.0].into_iter().flat_map(|decade| NICE.map(|step| step * decade));
+    let candidates =
+        [around / 10.0, around, around * 10.0].into_iter().flat_map(|decade| NICE.map(|step| step * decade));
     candidates.filter(|nice| *nice <= value * (1.0 + 1e-9)).fold(value / 10.0, f64::max)
 }
 
@@ -151,10 +152,7 @@ mod tests {
     #[test]
     fn a_logarithmic_axis_has_ones_twos_and_fives_or_powers_of_ten() {
         close(Scale::log([23.0, 310.0], [0.0, 1.0], 8).ticks(), &[20.0, 50.0, 100.0, 200.0, 500.0]);
-        close(
-            Scale::log([12.0, 5e6], [0.0, 1.0], 8).ticks(),
-            &[10.0, 100.0, 1e3, 1e4, 1e5, 1e6],
-        );
+        close(Scale::log([12.0, 5e6], [0.0, 1.0], 8).ticks(), &[10.0, 100.0, 1e3, 1e4, 1e5, 1e6]);
         let ends = Scale::log([10.0, 1000.0], [0.0, 100.0], 8);
         assert!((ends.at(100.0) - 50.0).abs() < 1e-9);
         assert_eq!(ends.at(0.0), 0.0);

@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 
-use crate::{model::plot::{Columns, OfRow}, render::clean::clean};
+use crate::{
+    model::plot::{Columns, OfRow},
+    render::clean::clean,
+};
 
 use super::{
     frame::{LEFT, TOP, WIDTH, path, text},
@@ -113,7 +116,8 @@ pub(super) fn lines(layout: &Layout, count: usize, height: f64, apart: f64) -> M
 
 /// What the star beside a name means, of the rows that have one.
 pub(super) fn notes<T>(rows: &[OfRow<T>]) -> Option<String> {
-    let notes = rows.iter().filter_map(|row| Some(format!("{}: {}", shortened(&row.label), row.note.as_ref()?)));
+    let notes =
+        rows.iter().filter_map(|row| Some(format!("{}: {}", shortened(&row.label), row.note.as_ref()?)));
     let notes: Vec<String> = notes.collect();
     (!notes.is_empty()).then(|| format!("* {}", notes.join("; ")))
 }

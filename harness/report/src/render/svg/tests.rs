@@ -23,7 +23,13 @@ use super::*;
 fn tailed(us: u64, count: u64) -> Measured {
     let mut times = spread(us, count);
     for (at, time) in times.iter_mut().enumerate() {
-        *time *= if at % 97 == 0 { 6 } else if at % 23 == 0 { 2 } else { 1 };
+        *time *= if at % 97 == 0 {
+            6
+        } else if at % 23 == 0 {
+            2
+        } else {
+            1
+        };
     }
     let mut measured = of_streams(0.25, vec![stream("simple", 0.25, &times)]);
     let used_ns = measured.accounts.row.cpu_ns;
@@ -111,7 +117,9 @@ fn whatever_rows_are_called_every_picture_is_xml_and_nothing_of_a_name_is_obeyed
             assert!(node.attributes().all(|it| it.name() != "style" && !it.name().starts_with("on")));
         }
         let has_title = |wanted: &str| {
-            let mut titles = document.descendants().filter(|node| node.has_tag_name("title") || node.tag_name().name() == "title");
+            let mut titles = document
+                .descendants()
+                .filter(|node| node.has_tag_name("title") || node.tag_name().name() == "title");
             titles.any(|title| title.text().is_some_and(|text| text.contains(wanted)))
         };
         assert!(has_title("<script>alert('1')</script>"), "{}", plot.id);
@@ -166,7 +174,8 @@ fn every_mark_has_a_title() {
     for plot in plots(&contents()) {
         let text = inline(&plot).into_string();
         let document = Document::parse(&text).unwrap();
-        let is_mark = |node: &Node<'_, '_>| node.attribute("class").is_some_and(|class| MARKS.contains(&class));
+        let is_mark =
+            |node: &Node<'_, '_>| node.attribute("class").is_some_and(|class| MARKS.contains(&class));
         let marks: Vec<Node<'_, '_>> = document.descendants().filter(is_mark).collect();
         // Samples in a legend have words beside them.
         let without = marks.iter().filter(|mark| !has_title(**mark)).count();
@@ -225,7 +234,8 @@ fn colours() -> BTreeMap<&'static str, Vec<&'static str>> {
 /// Relative luminance (WCAG 2.2).
 fn luminance(colour: &str) -> f64 {
     let digits = colour.trim_start_matches('#');
-    let digits = if digits.len() == 3 { digits.chars().flat_map(|it| [it, it]).collect() } else { digits.to_owned() };
+    let digits =
+        if digits.len() == 3 { digits.chars().flat_map(|it| [it, it]).collect() } else { digits.to_owned() };
     let channel = |at: usize| {
         let value = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
         if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }

@@ -50,7 +50,9 @@ pub(super) fn draw(windows: &Windows) -> Body {
 fn legend(levels: &[f64], y: f64) -> Markup {
     let share = |share: f64| format!("{}%", short(100.0 * share));
     let said = |level: usize| match level.checked_sub(1) {
-        None => levels.first().map_or_else(String::new, |most| format!("less than {} of a window's requests", share(*most))),
+        None => levels
+            .first()
+            .map_or_else(String::new, |most| format!("less than {} of a window's requests", share(*most))),
         Some(at) => levels.get(at).map_or_else(String::new, |least| format!("{} and more", share(*least))),
     };
     let cross_at = [LEFT - 100.0, y + 6.0];
