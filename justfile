@@ -30,6 +30,13 @@ setup-reference:
 test:
     cargo test --workspace
 
+# report.html in a real browser: its own script and policy, barriers of WCAG A and AA, and pictures of it in target/browser, to be looked at.
+test-browser:
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --prefix harness/browser --no-audit --no-fund
+    cargo run --locked --package report --example made_up_report -- 9 3 6 2 target/browser/default
+    cargo run --locked --package report --example made_up_report -- 16 8 6 1 target/browser/hostile --hostile
+    node --test --test-reporter spec harness/browser/report.test.mjs
+
 # Every fuzz target for a minute; needs the nightly compiler and cargo-fuzz.
 fuzz seconds="60": (fuzz-target "route" seconds) (fuzz-target "request_path" seconds) (fuzz-target "events" seconds) (fuzz-target "framing" seconds) (fuzz-target "response" seconds)
 

@@ -12,6 +12,7 @@ use std::{
 
 use host::{cpu_clock, processes};
 use procfs::process::Stat;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Set in the flags of kernel threads: `PF_KTHREAD` in include/linux/sched.h.
@@ -59,7 +60,7 @@ pub struct Task {
 }
 
 /// Where CPU time was used, each to a tick of 10 ms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Modes {
     /// In the program's own code.
     pub user_ns: u64,
@@ -88,10 +89,7 @@ impl Modes {
     }
 
     fn with(self, other: Self, of: fn(u64, u64) -> u64) -> Self {
-        Self {
-            user_ns: of(self.user_ns, other.user_ns),
-            system_ns: of(self.system_ns, other.system_ns),
-        }
+        Self { user_ns: of(self.user_ns, other.user_ns), system_ns: of(self.system_ns, other.system_ns) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     counts::kept::lines,
     model::{Report, Section, file_name},
     pages::hdr,
-    render::{csv, markdown, summary, svg},
+    render::{csv, html, markdown, summary, svg},
     schemas::schemas,
 };
 
@@ -20,6 +20,7 @@ use crate::{
 pub fn of(contents: &Contents, report: &Report) -> Vec<File> {
     let mut made = Made::default();
     made.page("report.md", markdown::report(report));
+    made.page("report.html", html::page(report));
     made.page("summary.md", summary::of(report));
     if let Some(deviations) = markdown::deviations(report) {
         made.page("deviations.md", deviations);
@@ -116,6 +117,7 @@ mod tests {
         assert_eq!(folder.difference(&made(&folder.contents().unwrap())), None);
         for path in [
             "report.md",
+            "report.html",
             "summary.md",
             "deviations.md",
             "tables/choices.csv",

@@ -5,6 +5,7 @@ pub(crate) mod clean;
 pub(crate) mod code_span;
 pub mod csv;
 pub(crate) mod fit;
+pub mod html;
 pub mod markdown;
 pub mod summary;
 pub mod svg;
