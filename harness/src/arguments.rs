@@ -150,6 +150,8 @@ mod tests {
             &[b"bench", b"--out", b"\xe9", b"--registry", b"\xe9", b"--scenarios", b"\xe9"],
             &[b"bench", b"--resume", b"\xe9"],
             &[b"verify", b"--cache", b"\xe9", b"--registry", b"\xe9", b"--export-json", b"\xe9"],
+            &[b"show", b"\xe9"],
+            &[b"list", b"rows", b"--registry", b"\xe9", b"--scenarios=\xe9"],
             &[b"report", b"\xe9"],
             &[b"check", b"\xe9"],
             &[b"generators", b"--own", b"\xe9", b"--markdown", b"\xe9", b"--export-json", b"\xe9"],

@@ -2,12 +2,13 @@
 
 pub(crate) mod bench;
 mod generators;
-mod list;
+pub(crate) mod list;
 mod load;
 mod merge;
 mod quick;
 pub(crate) mod report;
 pub(crate) mod selftest;
+pub(crate) mod show;
 pub(crate) mod verify;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
@@ -18,11 +19,13 @@ use host::cpus::CpuSet;
 use self::{
     bench::BenchArgs,
     generators::GeneratorsArgs,
+    list::ListArgs,
     load::LoadArgs,
     merge::MergeArgs,
     quick::QuickArgs,
     report::{CheckArgs, ReportArgs},
     selftest::{PlantedArgs, ScriptedArgs, SelftestArgs},
+    show::ShowArgs,
     verify::VerifyArgs,
 };
 
@@ -63,6 +66,12 @@ pub(crate) enum Command {
     /// Add up what several generators recorded, and take percentiles from the sum.
     #[command(after_help = merge::MERGE_EXAMPLES)]
     Merge(MergeArgs),
+    /// Show what a run found: the answers, and tables that fit the terminal; or as Markdown, CSV or JSON.
+    #[command(after_help = show::EXAMPLES)]
+    Show(ShowArgs),
+    /// List the rows, the scenarios or the runs that there are.
+    #[command(after_help = list::EXAMPLES)]
+    List(ListArgs),
     /// Render the tables of a results folder again, from its records; publish a run.
     #[command(after_help = report::EXAMPLES)]
     Report(ReportArgs),
@@ -166,6 +175,7 @@ mod tests {
         "export_hdr",
         "export_json",
         "folder",
+        "format",
         "headers",
         "hold",
         "listen",
@@ -182,12 +192,15 @@ mod tests {
         "registry",
         "resume",
         "rows",
+        "run",
         "scenario",
         "scenarios",
         "script",
         "stall",
+        "table",
         "trials",
         "url",
+        "what",
         "with",
     ];
 

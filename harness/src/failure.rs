@@ -3,7 +3,7 @@
 use load::RunError;
 use report::publish::Refused;
 
-use crate::cli::bench::TrialsAreGone;
+use crate::cli::{bench::TrialsAreGone, show::Cannot};
 use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
 use race::{
     plan::{budget::TooShort, scenario::ScenarioError},
@@ -38,6 +38,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<OptionError>()
         || error.is::<Refused>()
         || error.is::<TrialsAreGone>()
+        || error.is::<Cannot>()
         || error.is::<TooShort>()
         || error.is::<ResumeRefused>()
         || matches!(error.downcast_ref(), Some(RunError::Plan(_)))

@@ -35,6 +35,8 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Bench(arguments) => cli::bench::bench(&arguments, typed()),
         Command::Verify(arguments) => cli::verify::verify(&arguments),
         Command::Load(arguments) => client::load_command::load(&(*arguments).into(), typed()),
+        Command::Show(arguments) => cli::show::show(&arguments),
+        Command::List(arguments) => cli::list::list(&arguments),
         Command::Report(arguments) => cli::report::report(&arguments),
         Command::Check(arguments) => cli::report::check(&arguments),
         Command::Selftest(arguments) => cli::selftest::run(arguments, typed()),

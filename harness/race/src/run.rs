@@ -33,6 +33,9 @@ use terminal::{errln, interrupt::Interrupt, outcome::Outcome, progress::Progress
 const CANNOT_KEEP: &str =
     "cannot keep what was measured; what was kept before is whole, and --resume goes on from there";
 
+/// Says in a line what the starts that were finished tell. Nothing that is measured depends on it: it is for whoever waits.
+pub type SoFar<'a> = &'a dyn Fn(&RunRecord, &[StartRecord]) -> String;
+
 /// A run under way.
 pub struct Run {
     /// What is kept of it beside its windows.
@@ -189,15 +192,26 @@ impl Run {
     }
 
     /// All starts that are left. Ends early, without an error, when a person asks for it: the start under way counts for nothing then.
+    /// Between two of them, while no server runs, `so_far` says what those before came to.
     ///
     /// # Errors
     /// The disk is full.
-    pub fn starts(&mut self, context: &Context, folder: &Folder, log: &mut Log) -> anyhow::Result<()> {
+    pub fn starts(
+        &mut self,
+        context: &Context,
+        folder: &Folder,
+        log: &mut Log,
+        so_far: Option<SoFar<'_>>,
+    ) -> anyhow::Result<()> {
         let plan = self.record.plan.clone();
         let of_one = plan.window_count() / plan.starts.max(1) as usize;
         let mut progress = Progress::new("measuring", of_one * self.left().len());
         let mut edges = Edges::default();
         self.each_start(folder, log, &context.interrupt, |run, under_way| {
+            if let Some(so_far) = so_far.filter(|_| !run.complete.is_empty()) {
+                progress.doing("comparing what is known so far");
+                progress.say(&so_far(&run.record, &run.complete));
+            }
             for group in plan.groups() {
                 let of = Of { context, plan: &plan, start: under_way.record.start };
                 run.group(of, &group, &mut edges, under_way, &mut progress)?;
@@ -278,11 +292,14 @@ impl Run {
             if self.is_out(entry.row) {
                 continue;
             }
-            progress.doing(format!("starting {}, start {} of {}", entry.label(), start + 1, plan.starts));
+            let doing = |what: &str| {
+                progress.doing(format!("{what} {}, start {} of {}", entry.label(), start + 1, plan.starts));
+            };
+            doing("starting");
             // The null server answers one operation only, whatever is first.
             let suited = loads.iter().find(|(scenario, _)| plan.entries(scenario).contains(&entry));
             let load = suited.map_or(first_load, |(_, load)| load);
-            if let Some(fault) = group.add(context, edges, entry, load)
+            if let Some(fault) = group.add(context, edges, entry, load, || doing("warming up"))
                 && !context.interrupt.asked()
             {
                 self.count_failure(progress, entry, start, &fault);
@@ -318,6 +335,7 @@ impl Run {
                 self.count_failure(progress, Entry { row, twin: window.twin }, start, &silence);
             }
         }
+        progress.doing(format!("stopping the servers of start {} of {}", start + 1, plan.starts));
         for server in group.stop() {
             self.count_end(progress, &server);
             under_way.server(server).context(CANNOT_KEEP)?;

@@ -217,6 +217,23 @@ fn the_rows_tree_is_the_rows_its_guard_is_the_harnesss_and_so_is_this_process() 
 }
 
 #[test]
+fn user_and_system_time_of_a_row_come_to_what_its_clocks_say() {
+    let (mut row, mut edges, allowed) = (Told::below_a_shell(), Edges::default(), CpuSet::allowed().unwrap());
+    let guard = row.process.id();
+    let before = edges.read(guard, &[]).unwrap();
+    row.tell("burn 200");
+    row.tell("child 100");
+    let after = edges.read(guard, &[]).unwrap();
+    let used = Accounts::between(&before, &after, &allowed, &allowed, &[]).row;
+    let modes = used.modes.unwrap();
+    // Four figures, each cut to 10 ms at both readings.
+    let apart = (modes.user_ns + modes.system_ns).abs_diff(used.total_cpu_ns());
+    assert!(apart <= 80_000_000, "{used:?}");
+    assert!(modes.user_ns > modes.system_ns, "{used:?}");
+    row.end();
+}
+
+#[test]
 fn the_accounts_of_a_frozen_row_stand_still() {
     let (mut row, mut edges, allowed) = (Told::below_a_shell(), Edges::default(), CpuSet::allowed().unwrap());
     row.tell("burn 5");

@@ -12,10 +12,14 @@ mod numbers;
 
 // The same as plain values, and how they are made.
 pub mod model;
+mod plots;
 pub mod schemas;
 mod section;
 mod tables;
 mod whole;
+
+// What is known before all of it is.
+mod known;
 
 // How they are shown.
 pub mod render;
@@ -29,7 +33,8 @@ use race::records::folder::{Contents, Folder, FolderError};
 
 pub use conclusions::{itself, pairs};
 pub use counts::compared;
-pub use pages::{check, files, generated, publish, published, reservation};
+pub use known::{Known, Pairs, known_so_far, said_so_far};
+pub use pages::{check, files, generated, publish, published, reservation, runs};
 pub use render::code_span::code_span;
 pub use whole::of;
 
@@ -48,12 +53,6 @@ pub fn write(folder: &Folder) -> Result<model::Report, FolderError> {
     let failed = |source: io::Error| FolderError::Io { path: folder.path().to_owned(), source };
     pages::files::write(folder, &contents, &report).map_err(failed)?;
     Ok(report)
-}
-
-/// The part of a report that a person at a terminal wants: the answers and the tables, without the description of the host.
-pub fn for_terminal(markdown: &str) -> &str {
-    let end = markdown.find("\n## The host").unwrap_or(markdown.len());
-    markdown.get(..end).unwrap_or(markdown).trim()
 }
 
 #[cfg(test)]

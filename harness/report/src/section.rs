@@ -22,6 +22,7 @@ use crate::{
     },
     counts::{entered::Entered, kept::lines},
     model::{Said, Section},
+    plots,
     tables::{choices, costs, figures, pairs, times},
 };
 
@@ -54,7 +55,8 @@ pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices:
         Some(gate) if gate.is_raised => (Some(gate.text), None),
         gate => (None, gate.map(|gate| gate.text)),
     };
-    let concluded = concluded(&field).into_iter();
+    let itself = Itself::among(scenario, &rows);
+    let concluded = concluded(&field, itself.as_ref()).into_iter();
     let section = Section {
         name: scenario.name.clone(),
         question: scenario.question.clone(),
@@ -63,7 +65,7 @@ pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices:
         caveats: unranked.into_iter().chain(caveat).collect(),
         figures: was_measured.then(|| figures::of(&field)),
         beneath: if was_measured { beneath(&field) } else { Vec::new() },
-        plots: Vec::new(),
+        plots: plots::of(&field, itself.as_ref()),
         notes: rows.iter().enumerate().filter_map(of_row).collect(),
         findings: choices::sentences(&chosen)
             .into_iter()
@@ -80,10 +82,10 @@ fn beneath(field: &Field<'_>) -> Vec<crate::model::Table> {
     streams.chain([costs::of(field)]).chain(pairs::of(field)).collect()
 }
 
-fn concluded(field: &Field<'_>) -> Vec<Said> {
+fn concluded(field: &Field<'_>, itself: Option<&Itself>) -> Vec<Said> {
     let Field { scenario, rows, analysis, is_ranked, .. } = *field;
     let mut concluded: Vec<Said> = findings::draw(analysis, is_ranked).into_iter().map(Said::from).collect();
-    concluded.extend(Itself::among(scenario, rows).iter().flat_map(Itself::findings));
+    concluded.extend(itself.into_iter().flat_map(Itself::findings));
     let twins = both(rows).filter(|&(row, _)| !analysis.loads[row].is_overloaded());
     let more = more::finding(analysis, twins, scenario.rounds).filter(|_| is_ranked);
     concluded.extend(more.map(Said::from));

@@ -48,7 +48,7 @@ fn measured(wanted: Wanted<'_>) -> Measured {
 }
 
 /// Three rows, one of them overloaded in `mixed`, and the null server.
-fn contents() -> Contents {
+pub(crate) fn contents() -> Contents {
     let scenarios =
         [("simple-throughput", 2), ("simple-latency", 2), ("mixed", 2)].map(|(name, n)| scenario(name, n));
     let rows = rows(&["work-stealing", "rayon-offload", "single-thread", "ceiling"]);
@@ -135,14 +135,6 @@ fn without_records_a_report_claims_nothing() {
     assert_eq!(text.matches("**No start was finished.**").count(), 3, "{text}");
     assert!(!text.contains("place |") && !text.contains("Findings"), "{text}");
     assert_eq!(text.matches("Nothing can be said: no controlled row was measured.").count(), 6, "{text}");
-}
-
-#[test]
-fn a_terminal_is_shown_the_answers_and_the_tables_without_the_host() {
-    let text = markdown(&contents());
-    let shown = for_terminal(&text);
-    assert!(shown.contains("| if you want") && shown.contains("| rayon-offload"), "{shown}");
-    assert!(!shown.contains("## The host"), "{shown}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use host::ready::Profile;
 
-use super::list;
+use super::{list, show};
 use race::{
     machine::alone::Alone,
     plan::{
@@ -284,7 +284,9 @@ fn run_race(
         }
     };
     let report = report::of(&contents);
-    outln!("\n{}", report::for_terminal(&report::render::markdown::report(&report)));
+    outln!("");
+    show::print(&report, false);
+    outln!("");
     say_where(&run, &folder, args);
     let reported = report::files::write(&folder, &contents, &report).context(NOT_KEPT);
     all_of([reported, kept, measured]).map(|()| run.outcome())
@@ -304,7 +306,7 @@ fn measure(
     if run.can_race(context) {
         run.calibrate(context)?;
         folder.write_run(&run.record)?;
-        run.starts(context, folder, &mut log)?;
+        run.starts(context, folder, &mut log, Some(&report::said_so_far))?;
     } else if !context.interrupt.asked() {
         errln!("error: no row is left to race");
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -10,12 +10,14 @@ use clap::{
 use race::{
     programs::workspace::Workspace,
     records::{
-        folder::{Folder, FolderError, runs_below},
+        folder::{Folder, FolderError},
         reading::Damage,
     },
 };
 use report::{files, published::Published, reservation::Reservation};
-use terminal::{errln, outcome::Outcome, outln};
+use terminal::{errln, out, outcome::Outcome, outln};
+
+use super::show;
 
 /// Shown below the help of `report`.
 pub(super) const EXAMPLES: &str = "\
@@ -82,10 +84,7 @@ pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
     }
     let folder = match &arguments.folder {
         Some(path) => Folder::open(path),
-        None => match runs_below(&workspace()?.results()).pop() {
-            Some(newest) => newest,
-            None => bail!("results/ holds no run yet: `cargo bench-all` makes one"),
-        },
+        None => show::newest()?,
     };
     let contents = match folder.contents() {
         Err(error) if error.is_of_another_schema() => return show_kept(&folder, error),
@@ -93,7 +92,7 @@ pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Outcome> {
     };
     Damage::told(&contents.damage).iter().for_each(|told| errln!("warning: {told}"));
     let report = report::of(&contents);
-    outln!("{}", report::for_terminal(&report::render::markdown::report(&report)));
+    show::print(&report, false);
     let said = "the tables above are not kept; make room there, or let it be written to, and draw them again";
     files::write(&folder, &contents, &report).context(said)?;
     Ok(Outcome::Done)
@@ -104,7 +103,7 @@ fn show_kept(folder: &Folder, error: FolderError) -> anyhow::Result<Outcome> {
     if published()?.is_none_or(|published| published.find(folder.path()).is_none()) {
         return Err(error.into());
     }
-    outln!("{}", report::for_terminal(&folder.report()?));
+    out!("{}", folder.report()?);
     errln!("{error}; this is its report as it was published");
     Ok(Outcome::Done)
 }

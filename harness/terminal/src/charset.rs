@@ -1,13 +1,13 @@
 //! Which characters whoever reads what is printed can see.
 //!
-//! Bars are drawn with block characters, and microseconds have a micro sign. Where the locale is not one of UTF-8 a terminal shows
+//! Bars are drawn with block characters, tables with lines, what is cut short ends in an ellipsis, and microseconds have a micro sign. Where the locale is not one of UTF-8 a terminal shows
 //! them as two or three wrong letters each, so that they become ASCII of the same width. What a person named stays as it is: it is
 //! written in their own way.
 
 use std::{borrow::Cow, env, ffi::OsString, mem, sync::OnceLock};
 
 /// What is drawn, and what stands for it. Only single characters, so that columns stay where they are.
-const DRAWN: [(char, char); 10] = [
+const DRAWN: [(char, char); 12] = [
     ('█', '#'),
     ('▉', '#'),
     ('▊', '#'),
@@ -18,6 +18,8 @@ const DRAWN: [(char, char); 10] = [
     ('▏', '-'),
     ('━', '='),
     ('╸', '>'),
+    ('─', '-'),
+    ('…', '~'),
 ];
 
 /// A text as the locale of this process can show it.
@@ -88,7 +90,10 @@ mod tests {
 
     #[test]
     fn what_is_drawn_becomes_ascii_of_the_same_width_and_names_stay() {
-        assert_eq!(shown_where(false, "██▌ 39.01µs ━━╸ café µ.json"), "##= 39.01us ==> café µ.json");
+        assert_eq!(
+            shown_where(false, "██▌ 39.01µs ━━╸ ── a… café µ.json"),
+            "##= 39.01us ==> -- a~ café µ.json"
+        );
         assert_eq!(shown_where(true, "██▌ 39.01µs"), "██▌ 39.01µs");
     }
 

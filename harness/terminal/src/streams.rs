@@ -7,7 +7,8 @@
 //! A reader that closed its end (`| head`) has what it wanted, and nothing is lost.
 
 use std::{
-    fmt, io,
+    env, fmt,
+    io::{self, IsTerminal as _},
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
@@ -58,6 +59,30 @@ impl Stream {
             }),
         }
     }
+
+    /// Whether a person sees it.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Out => io::stdout().is_terminal(),
+            Self::Err => io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether colours are seen: on a terminal, unless NO_COLOR or TERM=dumb says otherwise, and anywhere with CLICOLOR_FORCE.
+    pub fn is_coloured(self) -> bool {
+        self.printer().choice != ColorChoice::Never
+    }
+
+    /// How wide a line may be: as wide as the terminal is; elsewhere what COLUMNS says, and nothing where it says nothing.
+    pub fn columns(self) -> Option<usize> {
+        let size = match self {
+            Self::Out => rustix::termios::tcgetwinsize(io::stdout()),
+            Self::Err => rustix::termios::tcgetwinsize(io::stderr()),
+        };
+        let of_terminal = size.ok().map(|size| usize::from(size.ws_col));
+        let said = || env::var("COLUMNS").ok()?.parse().ok();
+        of_terminal.filter(|&columns| columns > 0).or_else(said)
+    }
 }
 
 /// Has a write beyond the limit of file sizes (`ulimit -f`) be an error like that of a full disk, and not the end of the process; to be
@@ -78,8 +103,8 @@ pub fn print(stream: Stream, text: fmt::Arguments<'_>) {
     printer.writer.keep_order();
 }
 
-/// Prints bytes as they are.
-pub(crate) fn print_bytes(stream: Stream, bytes: &[u8]) {
+/// Prints bytes as they are: what programs read has no colours, and is the same in every locale.
+pub fn print_bytes(stream: Stream, bytes: &[u8]) {
     let printer = stream.printer();
     printer.writer.put(bytes);
     printer.writer.keep_order();

@@ -29,5 +29,6 @@ mod quick;
 mod run_files;
 mod selftest;
 mod servers_page;
+mod show;
 mod start_environment;
 mod verify;

@@ -85,6 +85,10 @@ fn commands(scene: &Scene) -> Vec<(Vec<OsString>, i32, Option<Writes>)> {
         (words(&["load", "--help"]), 0, None),
         (words(&["--version"]), 0, None),
         (words(&["merge"]), 2, None),
+        (words(&["list", "runs"]), 0, None),
+        (words(&["show", "no/where"]), 2, None),
+        ([words(&["show"]), vec![run.clone()]].concat(), 0, None),
+        ([words(&["show", "--format", "json"]), vec![run.clone()]].concat(), 0, None),
         ([words(&["check"]), vec![run]].concat(), 0, None),
         (words(&["selftest", "--case", "none"]), 2, None),
     ]);

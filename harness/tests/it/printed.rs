@@ -23,6 +23,8 @@ fn help_teaches_by_example() {
     insta::assert_snapshot!("help_bench", printed(&["bench", "--help"]));
     insta::assert_snapshot!("help_generators", printed(&["generators", "--help"]));
     insta::assert_snapshot!("help_verify", printed(&["verify", "--help"]));
+    insta::assert_snapshot!("help_show", printed(&["show", "--help"]));
+    insta::assert_snapshot!("help_list", printed(&["list", "--help"]));
     insta::assert_snapshot!("help_load", printed(&["load", "--help"]));
 }
 

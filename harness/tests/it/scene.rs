@@ -80,7 +80,7 @@ impl Writes {
             Self::Merge => "percentile",
             Self::Verify => "no-program",
             Self::Generators => "Made by `harness generators",
-            Self::Report => "## simple-latency",
+            Self::Report => "simple-latency",
         }
     }
 }

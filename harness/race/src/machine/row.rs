@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     memory::Memory,
-    tasks::{Switches, Table, ticks_as_ns},
+    tasks::{Modes, Switches, Table, ticks_as_ns},
 };
 
 /// What a row's processes used within a stretch of time.
@@ -29,6 +29,11 @@ pub struct RowUse {
     /// CPU time that those had used before, and that no parent's account took over: if there is any, then what they used within the
     /// stretch is lost as well.
     pub lost_ns: u64,
+    /// Where that time was used, of its processes and of those that were waited for. It is cut to ticks of 10 ms at both readings, so
+    /// that a single window says little: over many of them what is cut off comes and goes evenly, and the ratio of the sums is right.
+    /// Absent from records of before it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modes: Option<Modes>,
     /// For how long its threads could have run and had no CPU; without threads that ended.
     pub run_delay_ns: u64,
     /// Context switches because a thread waited; without threads that ended.
@@ -60,17 +65,22 @@ pub(super) fn between(
 ) -> RowUse {
     let mut used = RowUse { memory, ..RowUse::default() };
     let (mut taken_over_ns, mut handed_over_ns) = (0, 0);
+    let (mut own, mut taken_over, mut handed_over) = (Modes::default(), Modes::default(), Modes::default());
     for process in now.iter().filter_map(|pid| after.get(pid)) {
         let earlier = before.get(&process.pid).filter(|earlier| earlier.is(process));
         used.processes += 1;
         used.threads += process.tasks.len();
         used.cpu_ns += process.on_cpu_ns.saturating_sub(earlier.map_or(0, |earlier| earlier.on_cpu_ns));
-        let taken_over = process.children_ns.saturating_sub(earlier.map_or(0, |earlier| earlier.children_ns));
-        taken_over_ns += taken_over;
-        if taken_over > 0 {
+        let of_children_ns =
+            process.children_ns.saturating_sub(earlier.map_or(0, |earlier| earlier.children_ns));
+        taken_over_ns += of_children_ns;
+        if of_children_ns > 0 {
             // User and system time, each cut to a tick at both readings.
             used.children_within_ns += 2 * ticks_as_ns(1);
         }
+        let [own_then, children_then] = earlier.map(|earlier| earlier.modes).unwrap_or_default();
+        own = own.and(process.modes[0].since(own_then));
+        taken_over = taken_over.and(process.modes[1].since(children_then));
         for task in &process.tasks {
             let known = earlier.and_then(|earlier| earlier.task(task));
             used.run_delay_ns += task.waiting_ns.saturating_sub(known.map_or(0, |known| known.waiting_ns));
@@ -89,9 +99,11 @@ pub(super) fn between(
             used.ended += 1;
             used.threads_ended += process.tasks.len();
             handed_over_ns += process.on_cpu_ns + process.children_ns;
+            handed_over = handed_over.and(process.modes[0]).and(process.modes[1]);
         }
     }
     used.children_ns = taken_over_ns.saturating_sub(handed_over_ns);
+    used.modes = Some(own.and(taken_over.since(handed_over)));
     used.lost_ns = handed_over_ns.saturating_sub(taken_over_ns + used.children_within_ns);
     used
 }
@@ -131,6 +143,31 @@ mod tests {
         let used = used(&before, &table([parent]));
         assert_eq!((used.cpu_ns, used.children_ns, used.children_within_ns), (0, 50 * ms, 20 * ms));
         assert_eq!((used.ended, used.threads_ended, used.lost_ns), (1, 1, 0));
+    }
+
+    fn modes(user_ms: u64, system_ms: u64) -> Modes {
+        Modes { user_ns: user_ms * 1_000_000, system_ns: system_ms * 1_000_000 }
+    }
+
+    #[test]
+    fn user_and_system_time_are_those_of_processes_and_of_children_that_were_waited_for() {
+        let (mut parent, mut child) = (process(10, 1, 0, []), process(12, 2, 0, []));
+        parent.modes = [modes(100, 50), modes(0, 10)];
+        child.modes = [modes(30, 20), modes(0, 0)];
+        let before = table([parent.clone(), child]);
+        parent.modes = [modes(160, 70), modes(40, 50)];
+        let mut new = process(13, 3, 0, []);
+        new.modes[0] = modes(10, 0);
+        // Of the 40 and 40 that the parent's account took over the child had 30 and 20 already.
+        let used = used(&before, &table([parent, new]));
+        assert_eq!(used.modes, Some(modes(60 + 10 + 10, 20 + 20)));
+    }
+
+    #[test]
+    fn a_record_of_before_user_and_system_were_told_apart_is_read() {
+        let new = serde_json::to_value(RowUse::default()).unwrap();
+        assert!(new.get("modes").is_none());
+        assert_eq!(serde_json::from_value::<RowUse>(new).unwrap().modes, None);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use std::{
 };
 
 use host::{cpu_clock, processes};
+use procfs::process::Stat;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Set in the flags of kernel threads: `PF_KTHREAD` in include/linux/sched.h.
 const KERNEL_THREAD: u32 = 0x0020_0000;
@@ -31,6 +34,8 @@ pub struct Process {
     pub on_cpu_ns: u64,
     /// CPU time of the children that it has waited for, and of theirs: to two ticks.
     pub children_ns: u64,
+    /// Where its own time was used, and where that of those children.
+    pub modes: [Modes; 2],
     /// Those of its threads that are there.
     pub tasks: Vec<Task>,
 }
@@ -54,6 +59,15 @@ pub struct Task {
     pub switches: Option<Switches>,
 }
 
+/// Where CPU time was used, each to a tick of 10 ms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Modes {
+    /// In the program's own code.
+    pub user_ns: u64,
+    /// In the kernel, on its behalf.
+    pub system_ns: u64,
+}
+
 /// How often tasks left their CPUs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Switches {
@@ -61,6 +75,22 @@ pub struct Switches {
     pub voluntary: u64,
     /// Because another was to run.
     pub involuntary: u64,
+}
+
+impl Modes {
+    /// What is more than `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        self.with(earlier, u64::saturating_sub)
+    }
+
+    /// Both.
+    pub fn and(self, other: Self) -> Self {
+        self.with(other, u64::saturating_add)
+    }
+
+    fn with(self, other: Self, of: fn(u64, u64) -> u64) -> Self {
+        Self { user_ns: of(self.user_ns, other.user_ns), system_ns: of(self.system_ns, other.system_ns) }
+    }
 }
 
 impl Process {
@@ -143,8 +173,18 @@ fn read_process(
         is_kernel: stat.flags & KERNEL_THREAD != 0,
         on_cpu_ns,
         children_ns: ticks_as_ns(children),
+        modes: modes(&stat),
         tasks,
     }))
+}
+
+/// Of the process, its ended threads included, and of the children that it has waited for: proc(5), fields 14 to 17.
+fn modes(stat: &Stat) -> [Modes; 2] {
+    let ns = |ticks: i64| ticks_as_ns(u64::try_from(ticks).unwrap_or(0));
+    [
+        Modes { user_ns: ticks_as_ns(stat.utime), system_ns: ticks_as_ns(stat.stime) },
+        Modes { user_ns: ns(stat.cutime), system_ns: ns(stat.cstime) },
+    ]
 }
 
 fn read_task(pid: u32, tid: u32, with_switches: bool, known: Option<&Task>) -> io::Result<Option<Task>> {
@@ -220,7 +260,8 @@ pub(super) mod tests {
         on_cpu_ns: u64,
         tasks: impl Into<Vec<Task>>,
     ) -> Process {
-        Process { pid, started, is_kernel: false, on_cpu_ns, children_ns: 0, tasks: tasks.into() }
+        let modes = [Modes::default(); 2];
+        Process { pid, started, is_kernel: false, on_cpu_ns, children_ns: 0, modes, tasks: tasks.into() }
     }
 
     pub(in super::super) fn task(tid: u32, cpu: usize, on_cpu_ns: u64) -> Task {

@@ -188,13 +188,13 @@ impl FolderError {
     }
 }
 
-const ENVIRONMENT: &str = "environment.json";
-const RUN: &str = "run.json";
-const WINDOWS: &str = "windows.jsonl";
-const REPORT: &str = "report.md";
+pub(super) const ENVIRONMENT: &str = "environment.json";
+pub(super) const RUN: &str = "run.json";
+pub(super) const WINDOWS: &str = "windows.jsonl";
+pub(super) const REPORT: &str = "report.md";
 const SUMMARY: &str = "summary.md";
 /// What a run of schema 2 and before wrote instead of its windows.
-const TRIALS: &str = "trials.jsonl";
+pub(super) const TRIALS: &str = "trials.jsonl";
 /// The records of a run, and pages, in the order in which they are removed after everything else that is made: as long as anything is
 /// left of it, it is known as a run.
 const FILES: [&str; 6] = [SUMMARY, REPORT, WINDOWS, TRIALS, ENVIRONMENT, RUN];

@@ -239,6 +239,20 @@ mod tests {
     }
 
     #[test]
+    fn what_two_write_at_once_is_what_one_of_them_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let of = |content: &str| files(&ALL.map(|(path, _)| (path, content)));
+        let both = [of(&"a".repeat(100_000)), of(&"b".repeat(50_000))];
+        for _again in 0..20 {
+            std::thread::scope(|scope| {
+                both.iter().for_each(|files| drop(scope.spawn(|| write(path, files).unwrap())));
+            });
+            assert!(both.iter().any(|files| difference(path, files).is_none()));
+        }
+    }
+
+    #[test]
     fn links_stay_links() {
         let parent = tempfile::tempdir().unwrap();
         let (path, elsewhere) = (parent.path().join("run"), parent.path().join("elsewhere"));

@@ -11,5 +11,6 @@ pub mod reading;
 
 pub mod folder;
 pub mod made;
+pub mod outline;
 pub mod resume;
 pub mod schemas;

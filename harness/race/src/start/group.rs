@@ -35,16 +35,18 @@ impl<'a> Group<'a> {
         Self { servers: Vec::new(), scenarios, start, cpus, _pinned: pinned }
     }
 
-    /// Starts one more, warms it by `load`, and freezes it. Returns its fault, if it has one.
+    /// Starts one more, warms it by `load`, which `warms` is told when it begins, and freezes it. Returns its fault, if it has one.
     pub fn add(
         &mut self,
         context: &Context,
         edges: &mut Edges,
         entry: Entry<'a>,
         load: &Resolved,
+        warms: impl FnOnce(),
     ) -> Option<String> {
         let mut server = Server::start(context, entry, &self.cpus);
         if server.fault().is_none() {
+            warms();
             let guards = self.guards();
             server.while_thawed(|instance| {
                 let load = warming(load, entry.row.warm_up);

@@ -108,7 +108,13 @@ impl<'a> Round<'a> {
                     self.scenario.name,
                     entry.label()
                 );
-                progress.doing(name.clone());
+                progress.doing(format!(
+                    "measuring {} {}, start {}, round {}",
+                    self.scenario.name,
+                    entry.label(),
+                    self.start + 1,
+                    self.round + 1
+                ));
                 let Some(window) = self.window(position, entry, attempt, group, edges) else {
                     progress.done(&format!("{name} has no window"));
                     let fault = group.fault(entry).unwrap_or_default().to_owned();

@@ -9,7 +9,7 @@ use race::{
         scenario::Scenario,
     },
     records::{
-        folder::{Contents, GateRecord},
+        folder::{Contents, GateRecord, RunRecord},
         log::{ServerRecord, StartRecord},
         window::{Measured, Verdict, WindowRecord},
     },
@@ -64,15 +64,27 @@ pub(crate) struct Window<'a> {
 
 /// The gate of a run; that which its records lead to where the run ended before it was written down. `None` without any start.
 pub(crate) fn gate_of(contents: &Contents) -> Option<GateRecord> {
-    contents.run.gate.or_else(|| contents.measurements.complete.first().map(choose_gate))
+    gate(&contents.run, &contents.measurements.complete)
+}
+
+fn gate(run: &RunRecord, complete: &[StartRecord]) -> Option<GateRecord> {
+    run.gate.or_else(|| complete.first().map(choose_gate))
 }
 
 /// The lines of a scenario's tables. One tier after another: rows of different tiers are never ranked together, and are not read
 /// together either.
 pub(crate) fn lines<'a>(scenario: &Scenario, contents: &'a Contents) -> Vec<Line<'a>> {
-    let complete = &contents.measurements.complete;
-    let gate = gate_of(contents);
-    let mut entries = contents.run.plan.entries(scenario);
+    lines_so_far(scenario, &contents.run, &contents.measurements.complete)
+}
+
+/// The same of a run that may be under way.
+pub(crate) fn lines_so_far<'a>(
+    scenario: &Scenario,
+    run: &'a RunRecord,
+    complete: &'a [StartRecord],
+) -> Vec<Line<'a>> {
+    let gate = gate(run, complete);
+    let mut entries = run.plan.entries(scenario);
     entries.sort_by_key(|entry| entry.row.tier);
     entries.into_iter().map(|entry| Line::of(scenario, entry, complete, gate.as_ref())).collect()
 }

@@ -62,6 +62,11 @@ impl StreamTimes {
     }
 }
 
+/// The percentile `q` of the windows that count, and nothing else of them.
+pub(crate) fn response(line: &Line<'_>, stream: &str, q: f64) -> RowTail {
+    RowTail::of_each(&[q], decoded(line, stream, Which::Gated, StreamRecord::response_times)).remove(0)
+}
+
 /// The percentile `q` as an observer at the socket would have it.
 pub(crate) fn observed(line: &Line<'_>, stream: &str, q: f64) -> RowTail {
     RowTail::of_each(&[q], decoded(line, stream, Which::Gated, StreamRecord::observed_times)).remove(0)

@@ -1,7 +1,8 @@
 //! What a run found, as plain values that every renderer takes: no record, no statistics and no format is known here.
 
 mod file_name;
-mod plot;
+mod narrowed;
+pub mod plot;
 mod report;
 mod table;
 

@@ -7,3 +7,4 @@ mod hdr;
 pub mod publish;
 pub mod published;
 pub mod reservation;
+pub mod runs;

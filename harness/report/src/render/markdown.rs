@@ -1,19 +1,19 @@
 //! A report as Markdown that is also readable as it is: tables are aligned, and no wider than a page.
 
-use unicode_width::UnicodeWidthStr as _;
-
 use crate::{
     model::{Conformance, List, Plot, Report, Said, Section, Table},
     render::{
         clean::clean,
         code_span::code_span,
-        fit::{Fitted, fit},
+        fit::{Room, fit, in_parts},
         wrap::{WIDTH, hanging, wrapped},
     },
 };
 
-/// What a column of a Markdown table takes beside its text, and what stands before the first.
-const AROUND: (usize, usize) = (3, 1);
+/// The room of a Markdown table.
+fn room(wide: usize) -> Room {
+    Room { wide, around: 3, edge: 1, is_plain: false }
+}
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
@@ -53,36 +53,9 @@ pub(crate) fn answered(section: &Section) -> String {
 
 /// What to choose: the table of choices, in parts that fit.
 pub(crate) fn choices(report: &Report, wide: usize) -> String {
-    let parts: Vec<String> = in_parts(&report.choices, wide).iter().map(|part| table(part, wide)).collect();
+    let parts: Vec<String> =
+        in_parts(&report.choices, room(wide), escaped).iter().map(|part| table(part, wide)).collect();
     format!("{}\n{}", parts.join("\n"), wrapped(&escaped(&report.choices.caption)))
-}
-
-/// A table in as many as are needed for each to fit, which share the first column.
-fn in_parts(whole: &Table, wide: usize) -> Vec<Table> {
-    let part = |from: usize, to: usize| {
-        let chosen = |at: &usize| *at == 0 || (from..to).contains(at);
-        let columns: Vec<usize> = (0..whole.columns.len()).filter(chosen).collect();
-        let mut part = whole.clone();
-        part.columns = columns.iter().map(|&at| whole.columns[at].clone()).collect();
-        for (own, group) in part.groups.iter_mut().zip(&whole.groups) {
-            own.rows =
-                group.rows.iter().map(|row| columns.iter().map(|&at| row[at].clone()).collect()).collect();
-        }
-        part
-    };
-    let fits = |table: &Table| as_it_is(table).width(AROUND.0, AROUND.1) <= wide;
-    let mut parts = Vec::new();
-    let (mut from, count) = (1, whole.columns.len());
-    while from < count {
-        let to = (from + 2..=count).take_while(|&to| fits(&part(from, to))).last().unwrap_or(from + 1);
-        parts.push(part(from, to));
-        from = to;
-    }
-    parts
-}
-
-fn as_it_is(table: &Table) -> Fitted {
-    fit(table, usize::MAX, AROUND, escaped)
 }
 
 /// The command, the code and the host of a run, in one paragraph.
@@ -151,15 +124,9 @@ fn of_list(of: &List) -> String {
 
 /// The lines of a table in at most `wide` columns, with what its symbols mean.
 pub(crate) fn table(of: &Table, wide: usize) -> String {
-    let fitted = fit(of, wide, AROUND, escaped_in_a_cell);
+    let fitted = fit(of, room(wide), escaped_in_a_cell);
     let widths: Vec<usize> = fitted.widths().into_iter().map(|width| width.max(3)).collect();
-    let line = |cells: &[String]| {
-        let padded = cells.iter().enumerate().map(|(at, cell)| {
-            let space = " ".repeat(widths[at].saturating_sub(cell.width()));
-            if fitted.is_number[at] { format!("{space}{cell}") } else { format!("{cell}{space}") }
-        });
-        format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
-    };
+    let line = |cells: &[String]| format!("| {} |\n", fitted.padded(cells, &widths).join(" | "));
     let rule = widths.iter().zip(&fitted.is_number).map(|(width, is_number)| match is_number {
         true => format!("{}:", "-".repeat(width + 1)),
         false => "-".repeat(width + 2),

@@ -98,7 +98,7 @@ impl Races {
         run.record.conformance = Some(Conformance::Unverified);
         folder.write_run(&run.record)?;
         let mut log = folder.log()?;
-        run.starts(&self.context, &folder, &mut log)?;
+        run.starts(&self.context, &folder, &mut log, None)?;
         run.record.interrupted = self.context.interrupt.asked();
         folder.write_run(&run.record)?;
         Ok(folder.contents()?)

@@ -4,9 +4,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use maud::{Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use crate::render::clean::clean;
-
-use super::plots;
+use crate::render::{clean::clean, svg};
 
 const PAGE_STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
@@ -31,7 +29,7 @@ pub(super) fn script() -> Markup {
 }
 
 fn style() -> String {
-    format!("{PAGE_STYLE}{}", plots::STYLE)
+    format!("{PAGE_STYLE}{}", svg::STYLE)
 }
 
 /// Nothing is loaded and nothing is sent. Content Security Policy Level 3 hashes the text of an element as it stands there.
