@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum};
 use race::{
     programs::workspace::Workspace,
     records::{
-        folder::{Folder, runs_below},
-        log::SCHEMA,
-        outline::{Outline, folders_below},
+        folder::{Folder, FolderError, runs_below},
+        outline::folders_below,
+        reading::Damage,
     },
 };
 use report::{
@@ -92,9 +92,9 @@ pub(crate) enum Cannot {
     Nowhere(String),
     /// There is only a page of it.
     #[error(
-        "{run} was measured by an earlier harness: it has a report.md to be shown, and no tables for {what}"
+        "{run} was measured by another harness: it has a report.md to be shown, and no tables for {what}"
     )]
-    Earlier {
+    Another {
         /// The run.
         run: String,
         /// What was asked for.
@@ -111,11 +111,18 @@ pub(crate) fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
         return Err(Cannot::Table.into());
     }
     let folder = find(args.run.as_deref())?;
-    if is_earlier(&folder) {
-        as_it_was(&folder, args)?;
-        return Ok(Outcome::Done);
+    let contents = match folder.contents() {
+        Err(error) if error.is_of_another_schema() => {
+            as_it_was(&folder, args, &error)?;
+            return Ok(Outcome::Done);
+        }
+        contents => contents?,
+    };
+    let report = narrowed(report::of(&contents), args)?;
+    if args.format == Format::Csv {
+        // The others say it themselves.
+        Damage::told(&contents.damage).iter().for_each(|told| errln!("warning: {told}"));
     }
-    let report = narrowed(report::of(&folder.contents()?), args)?;
     match args.format {
         Format::Text => print(&report, args.all),
         Format::Md => print_bytes(Stream::Out, markdown::report(&report).as_bytes()),
@@ -186,10 +193,6 @@ fn find(run: Option<&Path>) -> anyhow::Result<Folder> {
     }
 }
 
-fn is_earlier(folder: &Folder) -> bool {
-    Outline::of(folder).schema.is_some_and(|schema| schema < SCHEMA)
-}
-
 /// Only what was asked for.
 fn narrowed(mut report: Report, args: &ShowArgs) -> anyhow::Result<Report> {
     if !args.scenario.is_empty() {
@@ -204,7 +207,7 @@ fn narrowed(mut report: Report, args: &ShowArgs) -> anyhow::Result<Report> {
 }
 
 /// The report.md of a run whose records are not read any more.
-fn as_it_was(folder: &Folder, args: &ShowArgs) -> anyhow::Result<()> {
+fn as_it_was(folder: &Folder, args: &ShowArgs, error: &FolderError) -> anyhow::Result<()> {
     let asked = [
         (args.format == Format::Csv, "--format csv"),
         (args.format == Format::Json, "--format json"),
@@ -213,10 +216,10 @@ fn as_it_was(folder: &Folder, args: &ShowArgs) -> anyhow::Result<()> {
     ];
     let run = terminal::shell::quoted(folder.path());
     if let Some((_, what)) = asked.into_iter().find(|(is_asked, _)| *is_asked) {
-        return Err(Cannot::Earlier { run, what }.into());
+        return Err(Cannot::Another { run, what }.into());
     }
     let page = folder.report()?;
-    errln!("{run} was measured by an earlier harness: this is its report.md, as it was made then");
+    errln!("{error}; this is its report.md, as it was made then");
     match args.format {
         Format::Text => out!("{page}"),
         _ => print_bytes(Stream::Out, page.as_bytes()),

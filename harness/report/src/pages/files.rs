@@ -12,7 +12,7 @@ use crate::{
     counts::kept::lines,
     model::{Report, Section, file_name},
     pages::hdr,
-    render::{csv, html, markdown, summary},
+    render::{csv, html, markdown, summary, svg},
     schemas::schemas,
 };
 
@@ -64,6 +64,9 @@ impl Made {
     fn of_section(&mut self, section: &Section) {
         for table in section.tables() {
             self.add("tables", &format!("{}.{}", section.name, table.id), "csv", csv::table(table));
+        }
+        for plot in &section.plots {
+            self.add("plots", &format!("{}.{}", section.name, plot.id), "svg", svg::standalone(plot));
         }
     }
 

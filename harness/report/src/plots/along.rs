@@ -44,5 +44,9 @@ fn along(all: &All<'_>, row: usize) -> OfRow<Pair> {
         rate: window.rate.zip(median).map(|(rate, median)| rate / median),
         us: window.percentile.map(|time| time.ns() as f64 / 1000.0),
     };
-    OfRow { label: all.label(row).to_owned(), note: all.note(row), starts: starts(all, row, of_window) }
+    OfRow {
+        label: all.label(row).to_owned(),
+        note: all.note(row),
+        starts: starts(all, row, &[all.percentile], of_window),
+    }
 }

@@ -56,7 +56,7 @@ pub(super) fn of(all: &All<'_>, itself: Option<&Itself>) -> Option<Sketch> {
     match all.order.len() - shown().count() {
         0 => {}
         without => {
-            description.push(format!("{without} of {} have none, and it is said why.", all.order.len()))
+            description.push(format!("{without} of {} have none, and it is said why.", all.order.len()));
         }
     }
     description.extend(band.as_ref().map(|band| format!("The band is {}.", band.meaning)));

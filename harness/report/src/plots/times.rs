@@ -1,10 +1,9 @@
-//! A row's response times, decoded once and one start at a time, since a distribution is some hundred kilobytes: what pictures keep of
-//! them.
+//! A row's response times, decoded once and one start at a time, of which pictures keep only bins and percentiles.
 
 use std::collections::BTreeMap;
 
 use race::records::window::{StreamRecord, WindowRecord};
-use stats::{Censored, Quantile};
+use stats::{Censored, Quantile, Sparse};
 
 use crate::counts::kept::{Line, Start, Which};
 
@@ -52,14 +51,14 @@ pub(super) struct OneWindow {
 
 impl RowTimes {
     pub(super) fn of(line: &Line<'_>, stream: &str, q: f64) -> Self {
-        let mut whole = Censored::new();
+        let mut whole = Censored::<Sparse>::default();
         let starts = line.starts.iter().map(|start| StartTimes::of(start, stream, q, &mut whole)).collect();
         Self { starts, percentiles: percentiles(&whole) }
     }
 }
 
 impl StartTimes {
-    fn of(start: &Start<'_>, stream: &str, q: f64, whole: &mut Censored) -> Self {
+    fn of(start: &Start<'_>, stream: &str, q: f64, whole: &mut Censored<Sparse>) -> Self {
         let counts = |record: &WindowRecord| {
             start.windows(Which::Gated).iter().flatten().any(|window| std::ptr::eq(window.record, record))
         };
@@ -85,7 +84,7 @@ impl StartTimes {
     }
 }
 
-fn binned(times: &Censored) -> BTreeMap<u16, u64> {
+fn binned(times: &Censored<Sparse>) -> BTreeMap<u16, u64> {
     let mut bins = BTreeMap::new();
     for (ns, count) in times.answered().recorded().chain(times.given_up().recorded()) {
         *bins.entry(bin_of(ns)).or_insert(0) += count;
@@ -104,7 +103,7 @@ pub(super) fn begin_of(bin: u16) -> f64 {
     10_f64.powf(f64::from(bin) / PER_DECADE)
 }
 
-fn percentiles(all: &Censored) -> Vec<(f64, Quantile)> {
+fn percentiles(all: &Censored<Sparse>) -> Vec<(f64, Quantile)> {
     let nines = (0..=MOST_NINES * PER_NINE).map(|step| f64::from(step) / f64::from(PER_NINE));
     let beyond = |nines: f64| 10_f64.powf(-nines);
     let known = nines.take_while(|&nines| all.len() as f64 * beyond(nines) >= FEWEST_BEYOND - 1e-9);
@@ -128,7 +127,7 @@ mod tests {
     fn percentiles_end_where_fewer_than_ten_requests_are_beyond() {
         let mut histogram = Histogram::new();
         (1..=1000_u64).for_each(|us| histogram.record_ns(1000 * us));
-        let percentiles = percentiles(&Censored::from_parts(histogram, Histogram::new()));
+        let percentiles = percentiles(&Censored::from_parts(Sparse::of(&histogram), Sparse::default()));
         let (nines, last) = *percentiles.last().unwrap();
         assert_eq!((percentiles.len(), nines), (21, 2.0));
         assert!((980_000..=1_000_000).contains(&last.ns()), "{last}");
@@ -137,6 +136,6 @@ mod tests {
 
     #[test]
     fn of_nothing_there_are_no_percentiles() {
-        assert!(percentiles(&Censored::new()).is_empty());
+        assert!(percentiles(&Censored::default()).is_empty());
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use race::plan::scenario::Scenario;
 use terminal::numbers::time;
 
 use crate::{
@@ -25,10 +24,11 @@ const LEVELS: [f64; 3] = [0.01, 0.05, 0.25];
 /// `None` where no request was recorded in any window.
 pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
     let bins = Bins::over(all)?;
+    let tail = all.field.scenario.rank.by.percentile().unwrap_or(0.99);
     let row = |row: usize| OfRow {
         label: all.label(row).to_owned(),
         note: all.note(row),
-        starts: starts(all, row, |window| Levels {
+        starts: starts(all, row, &[0.5, tail], |window| Levels {
             counts: window.counts,
             levels: bins.levels(&window.bins),
         }),
@@ -51,17 +51,22 @@ pub(super) fn of(all: &All<'_>) -> Option<Sketch> {
     Some(Sketch { title, description, drawn: Drawn::Windows(drawn) })
 }
 
-/// A row's windows by start, with what each start comes to.
-pub(super) fn starts<T>(all: &All<'_>, row: usize, of: impl Fn(&OneWindow) -> T) -> Vec<OfStart<T>> {
+/// A row's windows by start, with what each start comes to, in these percentiles among others.
+pub(super) fn starts<T>(
+    all: &All<'_>,
+    row: usize,
+    percentiles: &[f64],
+    of: impl Fn(&OneWindow) -> T,
+) -> Vec<OfStart<T>> {
     let of_start = |(at, start): (usize, &StartTimes)| OfStart {
-        said: said(all.field.scenario, &all.field.rows[row], at),
+        said: said(&all.field.rows[row], at, percentiles),
         windows: start.windows.iter().map(&of).collect(),
     };
     all.times[row].starts.iter().enumerate().map(of_start).collect()
 }
 
 /// `4 of 4 kept, p50 23 us, p99 48 us`.
-fn said(scenario: &Scenario, row: &Entered<'_>, at: usize) -> String {
+fn said(row: &Entered<'_>, at: usize, percentiles: &[f64]) -> String {
     let start = &row.line.starts[at];
     let kept = start.windows(Which::Gated).iter().flatten().count();
     if start.measured.is_empty() {
@@ -70,13 +75,12 @@ fn said(scenario: &Scenario, row: &Entered<'_>, at: usize) -> String {
     if start.planned == 0 {
         return "nothing of it counts".to_owned();
     }
-    let tail = scenario.rank.by.percentile().unwrap_or(0.99);
-    let percentile = |q: f64| {
+    let percentile = |&q: &f64| {
         let time_of = row.ranked_times().tail(q)?.starts.get(at)?.merged?;
         let bound = if time_of.is_bound() { "> " } else { "" };
         Some(format!(", {} {bound}{}", name_of(q), time(time_of.ns() as f64 / 1000.0)))
     };
-    let percentiles: String = [0.5, tail].into_iter().filter_map(percentile).collect();
+    let percentiles: String = percentiles.iter().filter_map(percentile).collect();
     format!("{kept} of {} kept{percentiles}", start.planned.max(kept))
 }
 

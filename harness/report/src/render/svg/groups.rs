@@ -10,7 +10,7 @@ use super::{
 };
 
 /// How high a row is.
-const ROW: f64 = 17.0;
+const ROW: f64 = 18.0;
 /// How high a heading is.
 const HEADING: f64 = 19.0;
 

@@ -59,7 +59,7 @@ pub(super) fn draw(percentiles: &Percentiles) -> Body {
 }
 
 fn end_of(line: &Line, x: &Scale, y: &Scale) -> [f64; 2] {
-    line.points.last().map_or([LEFT, TOP], |point| [x.at(point.nines), y.at(point.us)])
+    line.points.last().map_or([LEFT, TOP], |point| [x.at(point.nines), y.at(point.us)].map(f64::round))
 }
 
 fn line(line: &Line, [x, y]: [&Scale; 2], end: [f64; 2], name_y: f64) -> Markup {

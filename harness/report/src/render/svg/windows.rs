@@ -101,26 +101,40 @@ impl Grid {
         Self { columns, bins }
     }
 
-    fn is(&self, column: usize, bin: usize, level: u8) -> bool {
-        self.columns.get(column).and_then(|cells| cells.get(bin)).is_some_and(|cell| *cell >= level)
+    fn at(&self, column: usize, bin: usize) -> u8 {
+        self.columns.get(column).and_then(|cells| cells.get(bin)).copied().unwrap_or(0)
     }
 
-    /// All cells of a level and of those above, which are drawn over it: so there are fewer gaps. They are lines along the run or upwards,
-    /// whichever is shorter to write.
+    /// All cells of a level, and perhaps of those above, which are drawn over it; as lines along the run or upwards. Whichever of these
+    /// is the shortest to write.
     fn path(&self, level: u8) -> Path {
-        let mut along = Path::new();
+        let exactly = |cell: u8| cell == level;
+        let at_least = |cell: u8| cell >= level;
+        if !self.columns.iter().flatten().any(|cell| exactly(*cell)) {
+            return Path::new();
+        }
+        let ways = [self.along(exactly), self.upwards(exactly), self.along(at_least), self.upwards(at_least)];
+        ways.into_iter().min_by_key(Path::length).unwrap_or_default()
+    }
+
+    fn along(&self, is_it: impl Fn(u8) -> bool) -> Path {
+        let mut path = Path::new();
         for bin in 0..self.bins {
-            for (column, more) in runs(self.columns.len(), |column| self.is(column, bin, level)) {
-                along = along.at(column as f64, bin as f64).right(more as f64);
+            for (column, more) in runs(self.columns.len(), |column| is_it(self.at(column, bin))) {
+                path = path.at(column as f64, bin as f64).right(more as f64);
             }
         }
-        let mut upwards = Path::new();
+        path
+    }
+
+    fn upwards(&self, is_it: impl Fn(u8) -> bool) -> Path {
+        let mut path = Path::new();
         for column in 0..self.columns.len() {
-            for (bin, more) in runs(self.bins, |bin| self.is(column, bin, level)) {
-                upwards = upwards.at(column as f64, bin as f64).down(more as f64);
+            for (bin, more) in runs(self.bins, |bin| is_it(self.at(column, bin))) {
+                path = path.at(column as f64, bin as f64).down(more as f64);
             }
         }
-        if along.length() <= upwards.length() { along } else { upwards }
+        path
     }
 }
 
@@ -160,10 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn the_shorter_way_to_write_cells_is_taken() {
+    fn the_shortest_way_to_write_cells_is_taken() {
         let along = Grid { columns: vec![vec![0, 3, 0]; 5], bins: 3 };
         assert_eq!((along.path(3).into_text().as_str(), along.path(4).is_empty()), ("M0 1h4", true));
-        let upwards = Grid { columns: vec![vec![2, 2, 2], vec![]], bins: 3 };
-        assert_eq!(upwards.path(1).into_text(), "M0 0v2");
+        // What is above is drawn over it.
+        let upwards = Grid { columns: vec![vec![1, 2, 1], vec![]], bins: 3 };
+        assert_eq!([1, 2].map(|level| upwards.path(level).into_text()), ["M0 0v2", "M0 1h0"]);
+        assert!([1, 3].iter().all(|level| Grid { columns: vec![vec![2]], bins: 1 }.path(*level).is_empty()));
     }
 }
