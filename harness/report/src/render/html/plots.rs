@@ -9,15 +9,19 @@ use crate::{
 
 use super::words::{id_within, more};
 
-/// The pictures of a scenario: those of the rows' figures, and for those who ask what these come from.
-pub(super) fn plots(of: &[Plot], section: &str, scenario: &str) -> Markup {
-    let is_first = |plot: &&Plot| matches!(plot.drawn, Drawn::Dots(_) | Drawn::Percentiles(_));
-    html! {
-        @for plot in of.iter().filter(is_first) { (figure(plot, section, scenario)) }
-        @for plot in of.iter().filter(|plot| !is_first(plot)) {
-            (more(&plot.title, &figure(plot, section, scenario)))
-        }
-    }
+/// The pictures of a scenario's figures, which everybody sees.
+pub(super) fn shown(of: &[Plot], section: &str, scenario: &str) -> Markup {
+    html! { @for plot in of.iter().filter(is_of_figures) { (figure(plot, section, scenario)) } }
+}
+
+/// The others, for those who ask what the figures come from.
+pub(super) fn asked_for(of: &[Plot], section: &str, scenario: &str) -> Markup {
+    let others = of.iter().filter(|plot| !is_of_figures(plot));
+    html! { @for plot in others { (more(&plot.title, &figure(plot, section, scenario))) } }
+}
+
+fn is_of_figures(plot: &&Plot) -> bool {
+    matches!(plot.drawn, Drawn::Dots(_) | Drawn::Percentiles(_))
 }
 
 fn figure(of: &Plot, section: &str, scenario: &str) -> Markup {
