@@ -229,7 +229,8 @@ fn user_and_system_time_of_a_row_come_to_what_its_clocks_say() {
     // Four figures, each cut to 10 ms at both readings.
     let apart = (modes.user_ns + modes.system_ns).abs_diff(used.total_cpu_ns());
     assert!(apart <= 80_000_000, "{used:?}");
-    assert!(modes.user_ns > modes.system_ns, "{used:?}");
+    // It asks the kernel for its clock all the while, so that there is much of either.
+    assert!(modes.user_ns > 0 && modes.system_ns > 0, "{used:?}");
     row.end();
 }
 

@@ -9,7 +9,7 @@ use super::{
     frame::{Body, LEFT, cross, note, path, text},
     path::Path,
     scale::Scale,
-    strips::{BELOW, Layout, SCALE_EVERY, lines, notes, strip},
+    strips::{BELOW, Layout, SCALE_EVERY, all, lines, notes, strip},
 };
 
 /// How high the strip of rates is.
@@ -54,7 +54,7 @@ pub(super) fn draw(along: &Along) -> Body {
         (layout.numbers())
         (lines(&layout, strips.len(), rates.at(1.0), apart))
         (lines(&layout, strips.len(), HEIGHT, apart))
-        @for strip in &strips { (strip) }
+        (all(&strips, HEIGHT))
         (path("n", cross(Path::new(), [LEFT - 100.0, y + 6.0], 5.0)))
         (text([LEFT - 92.0, y + 10.0], "s", "does not count"))
         (path("p", Path::new().at(LEFT + 5.0, y + 6.0).right(0.0)))

@@ -79,6 +79,12 @@ impl Layout {
     }
 }
 
+/// All strips, one below the other.
+pub(super) fn all(strips: &[Markup], height: f64) -> Markup {
+    // What is over the marks of a start takes its height from here, and nothing else does.
+    html! { g stroke-width=(number(height)) { @for strip in strips { (strip) } } }
+}
+
 /// One row's strip, `height` high, with `marks` in it: these count from its own corner.
 pub(super) fn strip<T>(layout: &Layout, row: &OfRow<T>, top: f64, height: f64, marks: &Markup) -> Markup {
     let name = shortened(&row.label);
@@ -103,7 +109,7 @@ pub(super) fn strip<T>(layout: &Layout, row: &OfRow<T>, top: f64, height: f64, m
             }
             (marks)
             // Over the marks, as high as the strip, and seen by nobody but the pointer.
-            g class="t" stroke-width=(number(height)) { @for title in &titles { (title) } }
+            g class="t" { @for title in &titles { (title) } }
         }
     }
 }

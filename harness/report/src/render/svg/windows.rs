@@ -8,7 +8,7 @@ use crate::model::plot::{Levels, OfRow, Windows};
 use super::{
     frame::{Body, LEFT, cross, note, path, rect, text},
     path::{Path, number},
-    strips::{BELOW, Layout, SCALE_EVERY, lines, notes, strip},
+    strips::{BELOW, Layout, SCALE_EVERY, all, lines, notes, strip},
 };
 
 /// How high a bin is.
@@ -39,7 +39,7 @@ pub(super) fn draw(windows: &Windows) -> Body {
     let marks = html! {
         (layout.numbers())
         (lines(&layout, bands.len(), band + FOOT, apart))
-        @for band in &bands { (band) }
+        (all(&bands, band + FOOT))
         (legend(&windows.levels, y + 6.0))
         @if let Some(said) = notes(&windows.rows) { (note(y + 32.0, &said)) }
     };
