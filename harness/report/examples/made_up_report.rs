@@ -13,7 +13,7 @@ use race::{
         run::{Wanted, run},
         stream,
     },
-    machine::shares::Taker,
+    machine::{shares::Taker, tasks::Modes},
     plan::scenario::{Pacing, Scenario, Scenarios},
     records::{
         conformance::Conformance,
@@ -148,7 +148,11 @@ fn measured(wanted: Wanted<'_>) -> Measured {
     if !scenario.is_open_loop() {
         measured.closed_loop = Some(closed_loop(64, 40.0, 23.9));
     }
-    measured.accounts.row.memory.kib = (4096.0 * slower) as u64;
+    let row = &mut measured.accounts.row;
+    row.cpu_ns = (row.cpu_ns as f64 * (1.0 + slower)) as u64;
+    let user_ns = (row.cpu_ns as f64 * (0.3 + 0.5 * of_start.next())) as u64;
+    row.modes = Some(Modes { user_ns, system_ns: row.cpu_ns - user_ns });
+    row.memory.kib = (4096.0 * slower) as u64;
     let stretch_ns = measured.accounts.stretch_ns as f64;
     let foreign = if chance.next() < 0.05 { 0.06 } else { 0.004 * chance.next() };
     let shares = &mut measured.accounts.shares;

@@ -19,7 +19,7 @@ pub struct Plot {
 
 /// What is drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "kind", content = "of", rename_all = "snake_case")]
 pub enum Drawn {
     /// A figure of each row with its interval.
     Dots(Dots),

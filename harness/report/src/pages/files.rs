@@ -117,11 +117,13 @@ mod tests {
         assert_eq!(folder.difference(&made(&folder.contents().unwrap())), None);
         for path in [
             "report.md",
+            "report.html",
             "summary.md",
             "deviations.md",
             "tables/choices.csv",
             "tables/rows.csv",
             "tables/mixed.figures.csv",
+            "plots/mixed.dots.svg",
             "hdr/mixed.work-stealing.hlog",
             "hdr/mixed.work-stealing%20%28again%29.hlog",
             "schema/environment.json",

@@ -1,4 +1,8 @@
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::SplitMix64;
@@ -36,11 +40,24 @@ fn complete(start: usize) -> Entry {
     Entry::Complete { start }
 }
 
+/// The log at `path`, to append to. A child of another test has a copy of the lock from its fork until its exec.
+fn append_to(path: &Path) -> Log {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Log::append_to(path) {
+            Err(error) if error.to_string().contains("another run") && Instant::now() < deadline => {
+                std::thread::yield_now();
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
 /// A log that these entries were appended to.
 fn log_of(entries: &[Entry]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("windows.jsonl");
-    let mut log = Log::append_to(&path).unwrap();
+    let mut log = append_to(&path);
     entries.iter().for_each(|entry| log.append(entry).unwrap());
     log.sync().unwrap();
     (folder, path)
@@ -128,7 +145,7 @@ fn a_log_that_is_cut_at_any_byte_loses_the_start_under_way_and_nothing_else_and_
         let ended = entries[..lines].iter().filter(|entry| matches!(entry, Entry::Complete { .. })).count();
         assert_eq!(read(&path).unwrap().complete.len(), ended, "cut at {cut}");
 
-        let mut log = Log::append_to(&path).unwrap();
+        let mut log = append_to(&path);
         log.append(&begun(2)).unwrap();
         let with_more = [&entries[..lines], &[begun(2)]].concat();
         assert_eq!(read(&path).unwrap(), expected(&with_more), "cut at {cut} and appended to");

@@ -21,9 +21,10 @@ pub(super) fn section(of: &Section) -> Markup {
             (list("warn", of.caveats.iter()))
             @if let Some(figures) = &of.figures { (own(of, figures, &id)) }
             (list("warn", found(of, true)))
-            @for plot in &of.plots { (plots::figure(plot, &id, &of.name)) }
+            (plots::shown(&of.plots, &id, &of.name))
             @if !of.load.is_empty() { (more("The load, and what counts", &list("", of.load.iter()))) }
             @for table in &of.beneath { (more(summary(table), &own(of, table, &id))) }
+            (plots::asked_for(&of.plots, &id, &of.name))
             @if !of.notes.is_empty() { (more(&counted("Notes on single rows", &of.notes), &list("", of.notes.iter()))) }
             (findings(of))
         }
