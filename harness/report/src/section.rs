@@ -5,8 +5,6 @@ use race::{
     records::folder::Contents,
 };
 
-use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
-
 use crate::{
     conclusions::{
         analysis::Analysis,
@@ -36,7 +34,7 @@ pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices:
     let was_measured = lines.iter().any(|line| line.starts.iter().any(|start| !start.measured.is_empty()));
 
     // The distributions of one row after another on each CPU, of which only percentiles are kept.
-    let rows: Vec<Entered<'_>> = lines.into_par_iter().map(|line| Entered::new(scenario, line)).collect();
+    let rows = Entered::all(scenario, lines);
     let analysis = Analysis::new(scenario, &rows);
     let field = Field { scenario, contents, rows: &rows, analysis: &analysis, is_ranked };
     let choose = |objective: &Objective| match is_ranked {

@@ -85,9 +85,8 @@ impl Objective {
 
     /// The figure that tells it under `scenario`, and the stream that it is of, as an index.
     fn figure(self, scenario: &Scenario) -> Option<(Figure, usize)> {
-        let position = |wanted: &dyn Fn(&race::plan::scenario::Stream) -> bool| {
-            scenario.streams.iter().position(|stream| wanted(stream))
-        };
+        let position =
+            |wanted: &dyn Fn(&race::plan::scenario::Stream) -> bool| scenario.streams.iter().position(wanted);
         match self {
             Self::Throughput => {
                 Some((Figure::Throughput, position(&|stream| stream.pacing == Pacing::Closed)?))

@@ -58,13 +58,12 @@ fn shown(choice: &Choice) -> String {
         Choice::NotCompared => "not compared".to_owned(),
         Choice::Among { best, of, more } => {
             let more = more.map(|more| format!(" ({})", in_short(more))).unwrap_or_default();
-            let names = match best.as_slice() {
+            match best.as_slice() {
                 all if all.len() == *of && all.len() > 1 => format!("cannot tell{more}"),
                 few if few.len() <= NAMED => format!("{}{more}", listed(few, "or")),
                 [first, others @ ..] => format!("{first} or {} others{more}", others.len()),
                 [] => "cannot tell".to_owned(),
-            };
-            names
+            }
         }
     }
 }
