@@ -6,6 +6,7 @@ use race::{
     },
     machine::shares::Taker,
     plan::scenario::Pacing,
+    programs::prerequisites::Skipped,
     records::{
         conformance::{Conformance, RowConformance, Score, Status},
         folder::{Contents, Failure, RunRecord},
@@ -135,6 +136,23 @@ fn without_records_a_report_claims_nothing() {
     assert_eq!(text.matches("**No start was finished.**").count(), 3, "{text}");
     assert!(!text.contains("place |") && !text.contains("Findings"), "{text}");
     assert_eq!(text.matches("Nothing can be said: no controlled row was measured.").count(), 6, "{text}");
+}
+
+#[test]
+fn a_row_that_was_skipped_is_in_the_table_and_said_to_be() {
+    let mut contents = contents();
+    contents.run.skipped = vec![Skipped {
+        row: "node-cluster".to_owned(),
+        missing: "node".to_owned(),
+        install: "apt-get install nodejs".to_owned(),
+        named: false,
+    }];
+    let text = markdown(&contents);
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("| node-cluster")).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines.iter().all(|line| line.contains("skipped") && line.ends_with("| k     |")), "{lines:?}");
+    assert!(text.contains("k: skipped: what it needs is not installed here"), "{text}");
+    assert!(text.contains("node-cluster: no node; install it with"), "{text}");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub(crate) enum Mark {
     FewStarts,
     Failed,
     NotVerified,
+    /// It was asked for and is no row of the race.
+    Skipped,
 }
 
 impl Mark {
@@ -43,6 +45,7 @@ impl Mark {
             Self::FewStarts => 'f',
             Self::Failed => 'x',
             Self::NotVerified => 'v',
+            Self::Skipped => 'k',
         }
     }
 
@@ -60,6 +63,7 @@ impl Mark {
             }
             Self::FewStarts => "half of its windows count in fewer starts than were made",
             Self::Failed => "no score: it answered wrongly",
+            Self::Skipped => "skipped: what it needs is not installed here",
             Self::NotVerified => "not verified: nobody asked whether it keeps the contract",
         }
     }
@@ -91,6 +95,7 @@ pub(crate) fn of_row(
             !is_overloaded && line.failed.is_none() && analysis.usable_starts[at] < line.starts.len()
         }
         Mark::Failed => line.failed.is_some(),
+        Mark::Skipped => false,
         // That the null server is not held to the contract is what its tier says.
         Mark::NotVerified => line.row.tier != Tier::Calibration && is_unverified(contents, &line.row.name),
     };

@@ -15,7 +15,7 @@ use crate::{
         times::name_of,
         value::Value,
     },
-    model::{Cell, Column, Exact, Symbol, Table},
+    model::{Cell, Column, Exact, Group, Symbol, Table},
     numbers::Unit,
     tables::support,
 };
@@ -37,7 +37,7 @@ pub(crate) fn of(field: &Field<'_>) -> Table {
     columns.extend(yardstick.as_ref().map(Yardstick::column));
     columns.push(Column::text("notes", "notes"));
     let order = field.by_figure();
-    let groups = field.groups(&order, |row| {
+    let mut groups = field.groups(&order, |row| {
         let mut cells = vec![Cell::text(&field.rows[row].line.row.name), figure_cell(field, row, unit)];
         if field.is_ranked {
             cells.push(place_cell(field, row));
@@ -47,12 +47,17 @@ pub(crate) fn of(field: &Field<'_>) -> Table {
         cells.push(Cell::text(letters.join(" ")));
         cells
     });
+    let skipped = &field.contents.run.skipped;
+    if !skipped.is_empty() {
+        let lines = skipped.iter().map(|skipped| skipped_line(&skipped.row, columns.len()));
+        groups.push(Group { heading: Some("skipped".to_owned()), rows: lines.collect() });
+    }
     Table {
         id: "figures".to_owned(),
         caption: caption(field, yardstick.as_ref()),
         columns,
         groups,
-        legend: legend(&order, &marks),
+        legend: legend(&order, &marks, !skipped.is_empty()),
         is_detail: false,
     }
 }
@@ -173,8 +178,18 @@ impl Yardstick {
     }
 }
 
-fn legend(order: &[usize], marks: &[Vec<Mark>]) -> Vec<Symbol> {
+/// A row that was asked for and cannot run here.
+fn skipped_line(row: &str, columns: usize) -> Vec<Cell> {
+    let mut cells = vec![Cell::none(); columns];
+    cells[0] = Cell::text(row);
+    cells[1] = Cell::text("skipped");
+    cells[columns - 1] = Cell::text(Mark::Skipped.letter().to_string());
+    cells
+}
+
+fn legend(order: &[usize], marks: &[Vec<Mark>], has_skipped: bool) -> Vec<Symbol> {
     let mut shown: Vec<Mark> = order.iter().flat_map(|&row| &marks[row]).copied().collect();
+    shown.extend(has_skipped.then_some(Mark::Skipped));
     shown.sort_unstable();
     shown.dedup();
     let symbol = |mark: Mark| Symbol { symbol: mark.letter(), meaning: mark.meaning().to_owned() };
