@@ -18,7 +18,7 @@ use terminal::progress::about;
 use crate::counts::{
     carried::RowLoad,
     compared::{Compared, Figure, ranked, throughput},
-    kept::{Line, Which, lines_so_far},
+    kept::{Line, Which, lines_so_far, server_cpus},
     times,
 };
 
@@ -76,11 +76,10 @@ fn time_left(run: &RunRecord, done: usize) -> Option<String> {
 impl Known {
     fn of(scenario: &Scenario, run: &RunRecord, complete: &[StartRecord]) -> Self {
         let lines = lines_so_far(scenario, run, complete);
-        let kept = lines.iter().map(Line::kept).fold(Kept { kept: 0, dropped: 0 }, |all, row| Kept {
-            kept: all.kept + row.kept,
-            dropped: all.dropped + row.dropped,
-        });
-        let has_places = complete.len() >= STARTS_FOR_PLACES as usize && has_enough_cpus(scenario, complete);
+        let kept = lines.iter().map(Line::kept).sum();
+        let has_enough_cpus =
+            server_cpus(scenario, complete).is_some_and(|cpus| cpus >= scenario.min_server_cpus);
+        let has_places = complete.len() >= STARTS_FOR_PLACES as usize && has_enough_cpus;
         let pairs = has_places.then(|| Pairs::of(scenario, &lines));
         Self { scenario: scenario.name.clone(), pairs, kept }
     }
@@ -102,12 +101,6 @@ impl Known {
     }
 }
 
-fn has_enough_cpus(scenario: &Scenario, complete: &[StartRecord]) -> bool {
-    let mut windows = complete.iter().flat_map(|start| &start.windows);
-    let own = windows.find(|window| window.scenario == scenario.name);
-    own.is_some_and(|window| window.cpus.server.len() >= scenario.min_server_cpus)
-}
-
 impl Pairs {
     /// As the report's pairs: of those that carried the load, tier by tier.
     fn of(scenario: &Scenario, lines: &[Line<'_>]) -> Self {
@@ -119,7 +112,7 @@ impl Pairs {
             _ => Compared::Windows(lines.iter().map(|line| throughput(line, stream, Which::Gated)).collect()),
         };
         let mut pairs = Self::default();
-        for tier in [Tier::Controlled, Tier::Native, Tier::Reference] {
+        for tier in Tier::COMPARED {
             let is_member = |&at: &usize| {
                 let line = &lines[at];
                 line.row.tier == tier && !line.twin && !RowLoad::of(scenario, line).is_overloaded()

@@ -18,7 +18,10 @@ use crate::{
         objectives::{Choice, Objective},
         offered,
     },
-    counts::{entered::Entered, kept::lines},
+    counts::{
+        entered::Entered,
+        kept::{lines, server_cpus},
+    },
     model::{Said, Section},
     plots,
     tables::{choices, costs, figures, pairs, times},
@@ -95,13 +98,8 @@ fn concluded(field: &Field<'_>, itself: Option<&Itself>) -> Vec<Said> {
 /// Why a table gives no places.
 fn without_places(scenario: &Scenario, contents: &Contents) -> Vec<String> {
     let complete = &contents.measurements.complete;
-    let windows = complete.iter().flat_map(|start| &start.windows);
-    let server_cpus = windows
-        .clone()
-        .find(|window| window.scenario == scenario.name)
-        .map(|window| window.cpus.server.len());
     let mut why = Vec::new();
-    match server_cpus {
+    match server_cpus(scenario, complete) {
         Some(cpus) if cpus < scenario.min_server_cpus => {
             let cpus = if cpus == 1 { "One server CPU".to_owned() } else { format!("{cpus} server CPUs") };
             why.push(format!("{cpus}: cost of the stack only. No places."));

@@ -5,7 +5,7 @@ use race::{
         spread, stream,
     },
     machine::shares::Taker,
-    plan::scenario::Pacing,
+    plan::scenario::{Pacing, Scenario},
     programs::prerequisites::Skipped,
     records::{
         conformance::{Conformance, RowConformance, Score, Status},
@@ -180,6 +180,21 @@ fn the_summary_of_the_default_field_fits_a_page() {
     let contents = run(default_rows(), scenarios.into(), 6, measured);
     let summary = render::summary::of(&of(&contents));
     assert!(summary.lines().all(|line| line.chars().count() <= 110), "{summary}");
-    assert!(summary.lines().count() <= 30, "{summary}");
+    assert!(summary.lines().count() <= 25, "{summary}");
+    assert_eq!(summary.matches("\n- **").count(), 3, "{summary}");
     insta::assert_snapshot!(summary);
+}
+
+#[test]
+fn where_a_page_has_no_room_for_all_answers_those_that_compare_nothing_go_first() {
+    let mut scenarios = vec![scenario("mixed", 1)];
+    scenarios.extend((1..9).map(|number| Scenario {
+        name: format!("throughput-{number}"),
+        min_server_cpus: 64,
+        ..scenario("simple-throughput", 1)
+    }));
+    let contents = run(rows(&["work-stealing", "rayon-offload"]), scenarios, 6, measured);
+    let summary = render::summary::of(&of(&contents));
+    assert!(summary.lines().count() <= 25 && summary.contains("\n- **mixed**"), "{summary}");
+    assert!(summary.contains("more scenarios are in the report"), "{summary}");
 }

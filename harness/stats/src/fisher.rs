@@ -5,6 +5,8 @@
 //! holds the chance of a false alarm over all rows. One test of the whole table would say that shares differ, and not
 //! whose; with r rows this names them, and is exact for the small counts of one run.
 
+use std::iter::Sum;
+
 use serde::{Deserialize, Serialize};
 use statrs::function::factorial::ln_binomial;
 
@@ -20,6 +22,13 @@ pub struct Kept {
     pub kept: u64,
     /// Dropped by it.
     pub dropped: u64,
+}
+
+impl Sum for Kept {
+    fn sum<I: Iterator<Item = Self>>(rows: I) -> Self {
+        let none = Self { kept: 0, dropped: 0 };
+        rows.fold(none, |all, row| Self { kept: all.kept + row.kept, dropped: all.dropped + row.dropped })
+    }
 }
 
 /// What is said of one row's share of kept windows.
@@ -50,8 +59,7 @@ pub fn two_sided_p(a: Kept, b: Kept) -> f64 {
 
 /// Compares each row's share with that of all others together, in the order of the rows.
 pub fn shares(rows: &[Kept]) -> Vec<Share> {
-    let total = |part: fn(&Kept) -> u64| rows.iter().map(part).sum::<u64>();
-    let (kept, dropped) = (total(|row| row.kept), total(|row| row.dropped));
+    let Kept { kept, dropped } = rows.iter().copied().sum();
     let rest = |row: &Kept| Kept { kept: kept - row.kept, dropped: dropped - row.dropped };
     let p_values: Vec<f64> = rows.iter().map(|row| two_sided_p(*row, rest(row))).collect();
     let judged = rows.iter().zip(holm::step_down(&p_values, ALPHA));

@@ -115,9 +115,12 @@ impl RunPlan {
     }
 }
 
+/// What follows the row's name where the second server of one that is compared with itself is meant.
+pub const AGAIN: &str = " (again)";
+
 /// How tables call a row, or the second server of one that is compared with itself.
 pub fn label(row: &str, twin: bool) -> String {
-    if twin { format!("{row} (again)") } else { row.to_owned() }
+    if twin { format!("{row}{AGAIN}") } else { row.to_owned() }
 }
 
 /// What is drawn, so that one thing says nothing of another.

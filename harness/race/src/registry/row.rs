@@ -21,6 +21,13 @@ pub enum Tier {
     Calibration,
 }
 
+impl Tier {
+    /// All of them, in the order of tables.
+    pub const ALL: [Self; 4] = [Self::Controlled, Self::Native, Self::Reference, Self::Calibration];
+    /// Those whose rows are compared with each other.
+    pub const COMPARED: [Self; 3] = [Self::Controlled, Self::Native, Self::Reference];
+}
+
 /// What an endpoint computes, by the name that scenarios and rows use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -63,7 +63,7 @@ impl Analysis {
         let mut found = vec![None; rows.len()];
         let mut families = Vec::new();
         let mut instrument_visible = Vec::new();
-        for tier in [Tier::Controlled, Tier::Native, Tier::Reference] {
+        for tier in Tier::COMPARED {
             let is_member = |row: &usize| rows[*row].line.row.tier == tier && !rows[*row].line.twin;
             let members: Vec<usize> = (0..rows.len()).filter(is_member).collect();
             let entered: Vec<usize> =

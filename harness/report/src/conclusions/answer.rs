@@ -51,6 +51,16 @@ fn name<'a>(field: &'a Field<'_>, row: usize) -> &'a str {
 
 /// `p99 0.194 ms [0.188, 0.201]`.
 fn figure(field: &Field<'_>, row: usize) -> String {
+    let (figure, interval) = figure_and_interval(field, row);
+    format!("{figure}{interval}")
+}
+
+/// The same without its interval, where nothing is claimed.
+fn figure_alone(field: &Field<'_>, row: usize) -> String {
+    figure_and_interval(field, row).0
+}
+
+fn figure_and_interval(field: &Field<'_>, row: usize) -> (String, String) {
     let entered = &field.rows[row];
     let unit = field.ranked_unit();
     let what = match field.scenario.rank.by.percentile() {
@@ -62,14 +72,15 @@ fn figure(field: &Field<'_>, row: usize) -> String {
         _ => true,
     };
     match ranked_value(field.scenario, entered).filter(|_| is_supported) {
-        None => format!("{what} with too little behind it to print"),
+        None => (format!("{what} with too little behind it to print"), String::new()),
         Some(value) => {
             let cell = unit.cell(&value);
             let interval = cell.interval.map(|interval| format!(" {interval}")).unwrap_or_default();
-            match field.scenario.rank.by {
-                Metric::Throughput => format!("{} {what}{interval}", cell.text),
-                Metric::P95 | Metric::P99 => format!("{what} {} {}{interval}", cell.text, unit.name()),
-            }
+            let figure = match field.scenario.rank.by {
+                Metric::Throughput => format!("{} {what}", cell.text),
+                Metric::P95 | Metric::P99 => format!("{what} {} {}", cell.text, unit.name()),
+            };
+            (figure, interval)
         }
     }
 }
@@ -80,13 +91,13 @@ fn range(field: &Field<'_>, rows: &[usize]) -> String {
     let ceiling = (0..field.rows.len()).find(|&row| field.rows[row].line.row.tier == Tier::Calibration);
     let ceiling = ceiling.filter(|_| field.scenario.rank.by == Metric::Throughput);
     let beside =
-        ceiling.map(|row| format!("; the null server has {}", figure(field, row))).unwrap_or_default();
+        ceiling.map(|row| format!("; the null server has {}", figure_alone(field, row))).unwrap_or_default();
     format!(
         "The rows are not compared; their figures go from {} ({}) to {} ({}){beside}",
         name(field, first),
-        figure(field, first),
+        figure_alone(field, first),
         name(field, last),
-        figure(field, last)
+        figure_alone(field, last)
     )
 }
 

@@ -37,10 +37,7 @@ pub(crate) struct GateLine {
 /// The line; `None` where nothing was measured.
 pub(crate) fn gate_line(scenario: &Scenario, contents: &Contents, lines: &[Line<'_>]) -> Option<GateLine> {
     let gate = gate_of(contents)?;
-    let Kept { kept, dropped } = lines
-        .iter()
-        .map(Line::kept)
-        .reduce(|all, row| Kept { kept: all.kept + row.kept, dropped: all.dropped + row.dropped })?;
+    let Kept { kept, dropped } = lines.iter().map(Line::kept).sum();
     let planned = kept + dropped;
     if planned == 0 {
         return None;

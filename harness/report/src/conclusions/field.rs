@@ -69,7 +69,6 @@ impl Field<'_> {
 
     /// Lines for `order`, one tier after another.
     pub(crate) fn groups(&self, order: &[usize], line: impl Fn(usize) -> Vec<Cell>) -> Vec<Group> {
-        const TIERS: [Tier; 4] = [Tier::Controlled, Tier::Native, Tier::Reference, Tier::Calibration];
         let of_tier = |tier: Tier| Group {
             heading: Some(tier.to_string()),
             rows: order
@@ -78,6 +77,6 @@ impl Field<'_> {
                 .map(|&row| line(row))
                 .collect(),
         };
-        TIERS.into_iter().map(of_tier).filter(|group| !group.rows.is_empty()).collect()
+        Tier::ALL.into_iter().map(of_tier).filter(|group| !group.rows.is_empty()).collect()
     }
 }

@@ -13,7 +13,7 @@ use stats::overload::Load;
 use crate::{
     conclusions::{
         analysis::Analysis,
-        notes::{instrument_visible, lower_bounds, stalls_now_and_then},
+        notes::{instrument_visible, is_lower_bound, stalls_now_and_then},
     },
     counts::entered::Entered,
 };
@@ -88,7 +88,7 @@ pub(crate) fn of_row(
     let holds = |mark: &Mark| match mark {
         Mark::Overloaded => is_overloaded,
         Mark::AtTheEdge => matches!(load, Load::AtTheEdge { .. }),
-        Mark::LowerBound => in_most(lower_bounds(line)),
+        Mark::LowerBound => is_lower_bound(line),
         Mark::Stalls => !is_overloaded && stalls_now_and_then(scenario, row),
         Mark::InstrumentVisible => shares_for_the_instrument() || in_most(instrument_visible(scenario, row)),
         Mark::FewStarts => {

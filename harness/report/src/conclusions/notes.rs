@@ -76,9 +76,14 @@ pub(crate) fn notes(
 }
 
 /// In how many windows the generator was the bottleneck, so that a throughput is a lower bound.
-pub(crate) fn lower_bounds(line: &Line<'_>) -> usize {
+fn lower_bounds(line: &Line<'_>) -> usize {
     let is_bound = |verdict: &Verdict| matches!(verdict, Verdict::Valid { generator_bound: true });
     line.windows().filter(|window| is_bound(&window.record.verdict)).count()
+}
+
+/// Whether a throughput is that, for the table: in most windows.
+pub(crate) fn is_lower_bound(line: &Line<'_>) -> bool {
+    2 * lower_bounds(line) > line.windows().count()
 }
 
 /// Whether the percentile by which rows are compared is due to some windows and not to all.

@@ -47,10 +47,7 @@ impl<'a> Rows<'a> {
 
     /// How many windows count, of all rows, and how many were dropped.
     pub fn kept(&self) -> Kept {
-        self.entered.iter().map(|entered| entered.line.kept()).fold(
-            Kept { kept: 0, dropped: 0 },
-            |all, row| Kept { kept: all.kept + row.kept, dropped: all.dropped + row.dropped },
-        )
+        self.entered.iter().map(|entered| entered.line.kept()).sum()
     }
 
     fn row(&self, label: &str) -> Option<&Entered<'a>> {

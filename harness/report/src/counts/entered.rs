@@ -1,12 +1,5 @@
 //! A row as a scenario's tables and its comparison take it: its windows, and what they come to.
 
-use std::{
-    num::NonZero,
-    panic::resume_unwind,
-    sync::{Mutex, PoisonError},
-    thread,
-};
-
 use race::plan::scenario::{Scenario, Stream};
 use stats::{Quantile, tail::RowTail};
 
@@ -14,6 +7,7 @@ use crate::counts::{
     compared::{Figure, ranked, throughput},
     kept::{Line, Which},
     middle::{Middle, of_quantiles, of_starts},
+    side_by_side::on_all_cpus,
     times::{self, MERGED_FROM, StreamTimes},
     value::Value,
 };
@@ -42,26 +36,9 @@ pub(crate) enum Quantity {
 }
 
 impl<'a> Entered<'a> {
-    /// Every line's, in their order, decoded on as many threads as there are CPUs: it is most of what a report takes.
+    /// Every line's, in their order.
     pub(crate) fn all(scenario: &Scenario, lines: Vec<Line<'a>>) -> Vec<Self> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(lines.len().max(1));
-        let left = Mutex::new(lines.into_iter().enumerate());
-        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let decode = || {
-            let mut own = Vec::new();
-            while let Some((at, line)) = next() {
-                own.push((at, Self::new(scenario, line)));
-            }
-            own
-        };
-        let mut all: Vec<(usize, Self)> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(decode)).collect();
-            let joined =
-                threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            joined.flatten().collect()
-        });
-        all.sort_by_key(|(at, _)| *at);
-        all.into_iter().map(|(_, entered)| entered).collect()
+        on_all_cpus(lines, |line| Self::new(scenario, line))
     }
 
     /// Decodes the distributions of `line`, one start at a time.

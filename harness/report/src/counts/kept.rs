@@ -71,6 +71,13 @@ fn gate(run: &RunRecord, complete: &[StartRecord]) -> Option<GateRecord> {
     run.gate.or_else(|| complete.first().map(choose_gate))
 }
 
+/// How many CPUs the servers had under `scenario`; `None` where nothing of it was measured.
+pub(crate) fn server_cpus(scenario: &Scenario, complete: &[StartRecord]) -> Option<usize> {
+    let mut windows = complete.iter().flat_map(|start| &start.windows);
+    let own = windows.find(|window| window.scenario == scenario.name);
+    own.map(|window| window.cpus.server.len())
+}
+
 /// The lines of a scenario's tables. One tier after another: rows of different tiers are never ranked together, and are not read
 /// together either.
 pub(crate) fn lines<'a>(scenario: &Scenario, contents: &'a Contents) -> Vec<Line<'a>> {

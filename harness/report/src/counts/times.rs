@@ -27,6 +27,11 @@ pub(crate) fn name_of(q: f64) -> String {
     format!("p{percent}")
 }
 
+/// How programs call it, in microseconds: `p99_9_us`.
+pub(crate) fn key_of(q: f64) -> String {
+    format!("{}_us", name_of(q).replace('.', "_"))
+}
+
 /// The response times of one stream of one row.
 #[derive(Debug)]
 pub(crate) struct StreamTimes {

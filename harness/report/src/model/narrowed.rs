@@ -1,12 +1,11 @@
 //! Less of a report: some of its scenarios, or some of its rows. What stays is what it was: nothing is compared again.
 
+use race::plan::run_plan::AGAIN;
+
 use super::{
     report::{Report, Section},
     table::Table,
 };
-
-/// What marks the second server of a row that is compared with itself.
-const AGAIN: &str = " (again)";
 
 impl Report {
     /// The names of its scenarios.

@@ -97,6 +97,12 @@ impl Table {
             .flat_map(|group| group.rows.iter().map(|row| (group.heading.as_deref(), row.as_slice())))
     }
 
+    /// What its symbols mean, in a line; empty where it has none.
+    pub fn meanings(&self) -> String {
+        let meanings = self.legend.iter().map(|symbol| format!("{}: {}", symbol.symbol, symbol.meaning));
+        meanings.collect::<Vec<_>>().join("; ")
+    }
+
     /// Whether it has no line.
     pub fn is_empty(&self) -> bool {
         self.groups.iter().all(|group| group.rows.is_empty())

@@ -5,7 +5,7 @@ use stats::places::Place;
 
 use crate::{
     conclusions::field::Field,
-    counts::{kept::Line, times::name_of},
+    counts::{entered::Entered, kept::Line, side_by_side::on_all_cpus, times::name_of},
     model::plot::{Columns, Drawn, Group},
 };
 
@@ -33,14 +33,13 @@ impl<'a> All<'a> {
     pub(super) fn new(field: &'a Field<'a>) -> Self {
         let rank = &field.scenario.rank;
         let percentile = rank.by.percentile().unwrap_or(0.5);
-        // One row after another, and of it one start: distributions are large.
-        let times = field.rows.iter().map(|row| match row.line.twin {
+        let times = on_all_cpus(field.rows.iter().collect(), |row: &Entered<'_>| match row.line.twin {
             true => RowTimes::default(),
             false => RowTimes::of(&row.line, &rank.stream, percentile),
         });
         let mut order = field.by_figure();
         order.sort_by_key(|&row| field.rows[row].line.row.tier);
-        Self { field, order, times: times.collect(), percentile }
+        Self { field, order, times, percentile }
     }
 
     pub(super) fn line(&self, row: usize) -> &'a Line<'a> {
@@ -102,12 +101,11 @@ impl<'a> All<'a> {
 
     /// What `of` says of each row, one tier after another.
     pub(super) fn by_tier<T>(&self, of: impl Fn(usize) -> Option<T>) -> Vec<Group<T>> {
-        const TIERS: [Tier; 4] = [Tier::Controlled, Tier::Native, Tier::Reference, Tier::Calibration];
         let of_tier = |tier: Tier| {
             let rows = self.order.iter().filter(|&&row| self.line(row).row.tier == tier);
             Group { heading: tier.to_string(), rows: rows.filter_map(|&row| of(row)).collect() }
         };
-        TIERS.into_iter().map(of_tier).filter(|group| !group.rows.is_empty()).collect()
+        Tier::ALL.into_iter().map(of_tier).filter(|group| !group.rows.is_empty()).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use race::{plan::scenario::Metric, registry::Tier};
 use terminal::numbers::{short, time};
 
 use crate::{
-    conclusions::{itself::Itself, named::ranked_figure, notes::lower_bounds},
+    conclusions::{itself::Itself, named::ranked_figure, notes::is_lower_bound},
     counts::{
         entered::ranked_value,
         value::{End, Value},
@@ -84,7 +84,7 @@ fn figure(all: &All<'_>, row: usize) -> Result<Value, String> {
         },
         // A lower bound where the generator was the bottleneck in most windows.
         None => {
-            let is_bound = 2 * lower_bounds(&entered.line) > entered.line.windows().count();
+            let is_bound = is_lower_bound(&entered.line);
             let end = |end: End| End { is_bound, ..end };
             Ok(Value { median: end(value.median), high: end(value.high), ..value })
         }

@@ -144,8 +144,7 @@ pub(crate) fn table(of: &Table, wide: usize) -> String {
         rows.iter().for_each(|row| text.push_str(&line(row)));
     }
     if !of.legend.is_empty() {
-        let meanings = of.legend.iter().map(|symbol| format!("{}: {}", symbol.symbol, symbol.meaning));
-        text.push_str(&format!("\n{}", wrapped(&escaped(&meanings.collect::<Vec<_>>().join("; ")))));
+        text.push_str(&format!("\n{}", wrapped(&escaped(&of.meanings()))));
     }
     text
 }

@@ -1,7 +1,7 @@
 //! A run for a page that people read first: what to choose, and each scenario's answer.
 
 use crate::{
-    model::Report,
+    model::{Report, Section},
     render::{
         clean::clean,
         code_span::code_span,
@@ -10,32 +10,38 @@ use crate::{
     },
 };
 
-/// A page has room for so many lines of it.
-const LINES: usize = 30;
+/// A page has room for so many lines of it: 30 with the marks around it, and links that grow there.
+const LINES: usize = 25;
 
-/// The summary: at most 30 lines, whose links name files beside it.
+/// The summary: at most 25 lines, whose links name files beside it.
 pub fn of(report: &Report) -> String {
     let made = &report.made;
     let modified = if made.is_modified { " with local changes" } else { "" };
     let machine = made.machine.split(", Linux").next().unwrap_or(&made.machine);
     let head = wrapped(&format!(
-        "Made by {} at revision {}{modified}, on {}.",
+        "Made by {} at {}{modified} on {}.",
         code_span(&clean(&made.command)),
         escaped(&made.revision),
         escaped(machine)
     ));
     let choices = choices(report, WIDTH);
-    let tail = "Intervals, places, plots, and what speaks against the figures: [report.html](report.html) (download and open \
-         it), [report.md](report.md).";
+    let tail = "Places, intervals and plots: [report.html](report.html) (open it from disk), [report.md](report.md).";
     let tail = wrapped(tail);
-    let mut answers: Vec<String> = report.sections.iter().map(answered).collect();
-    let whole =
-        |answers: &[String], hidden: &str| format!("{head}\n{choices}\n{}{hidden}\n{tail}", answers.concat());
+    let whole = |shown: &[&Section], hidden: &str| {
+        let answers: String = shown.iter().map(|section| answered(section)).collect();
+        format!("{head}\n{choices}\n{answers}{hidden}\n{tail}")
+    };
+    let mut shown: Vec<&Section> = report.sections.iter().collect();
     let mut hidden = String::new();
-    while whole(&answers, &hidden).lines().count() > LINES && !answers.is_empty() {
-        answers.pop();
-        let left = report.sections.len() - answers.len();
-        hidden = format!("- {left} more scenarios are in the report\n");
+    while whole(&shown, &hidden).lines().count() > LINES && !shown.is_empty() {
+        // What compares nothing is missed least.
+        let says_least = shown.iter().rposition(|section| !gives_places(section));
+        shown.remove(says_least.unwrap_or(shown.len() - 1));
+        hidden = format!("- {} more scenarios are in the report\n", report.sections.len() - shown.len());
     }
-    whole(&answers, &hidden)
+    whole(&shown, &hidden)
+}
+
+fn gives_places(section: &Section) -> bool {
+    section.figures.as_ref().is_some_and(|figures| figures.column("place").is_some())
 }

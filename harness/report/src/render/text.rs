@@ -262,8 +262,7 @@ impl Page {
         let fitted = fit(of, self.room(), str::to_owned);
         self.lines_of(of, &fitted);
         if !of.legend.is_empty() {
-            let meanings = of.legend.iter().map(|symbol| format!("{}: {}", symbol.symbol, symbol.meaning));
-            self.prose(DIM, "", &meanings.collect::<Vec<_>>().join("; "));
+            self.prose(DIM, "", &of.meanings());
         }
         if !fitted.left_out.is_empty() {
             self.prose(DIM, "", &format!("No room for: {}", fitted.left_out.join(", ")));

@@ -12,7 +12,7 @@ use crate::{
     counts::{
         compared::{Compared, Figure, ranked},
         entered::ranked_value,
-        times::name_of,
+        times::{key_of, name_of},
         value::Value,
     },
     model::{Cell, Column, Exact, Group, Symbol, Table},
@@ -79,10 +79,7 @@ fn caption(field: &Field<'_>, yardstick: Option<&Yardstick>) -> String {
 fn figure_column(field: &Field<'_>, unit: Unit) -> Column {
     match field.scenario.rank.by.percentile() {
         None => Column::number("requests/s", "requests_per_s"),
-        Some(q) => {
-            let key = format!("{}_us", name_of(q).replace('.', "_"));
-            Column::number(format!("{}, {}", ranked_figure(field.scenario), unit.name()), key)
-        }
+        Some(q) => Column::number(format!("{}, {}", ranked_figure(field.scenario), unit.name()), key_of(q)),
     }
 }
 

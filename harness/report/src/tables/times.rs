@@ -10,7 +10,7 @@ use crate::{
     counts::{
         entered::percentile_value,
         kept::Line,
-        times::{MERGED_FROM, name_of},
+        times::{MERGED_FROM, key_of, name_of},
     },
     model::{Cell, Column, Table},
     numbers::Unit,
@@ -28,10 +28,9 @@ pub(crate) fn of(field: &Field<'_>, at: usize) -> Table {
     let unit = field.unit_of(at);
     let percentiles: &[f64] = if is_closed { &[0.5, 0.99] } else { &[0.5, 0.9, 0.95, 0.99, 0.999] };
     let mut columns = vec![Column::text("row", "row")];
-    columns.extend(percentiles.iter().map(|&q| {
-        let key = format!("{}_us", name_of(q).replace('.', "_"));
-        Column::number(format!("{}, {}", name_of(q), unit.name()), key)
-    }));
+    columns.extend(
+        percentiles.iter().map(|&q| Column::number(format!("{}, {}", name_of(q), unit.name()), key_of(q))),
+    );
     if !is_closed {
         columns.push(Column::number("answered", "answered_percent").optional());
     }
