@@ -104,7 +104,40 @@ fn info(response: &Response) -> Result<(), String> {
     if !body["arguments"].is_array() {
         return Err(format!("arguments is {}, not a list", body["arguments"]));
     }
-    Ok(())
+    body.get("cluster").map_or(Ok(()), |listed| cluster(listed, &body))
+}
+
+/// The list of a server's worker processes, where it has one: every place is there, and the process that answers in one of them.
+fn cluster(listed: &Value, info: &Value) -> Result<(), String> {
+    let places = listed.as_array().ok_or_else(|| format!("cluster is {listed}, not a list"))?;
+    for place in places {
+        let name = place["place"].as_str().and_then(|name| name.strip_prefix('p'));
+        if name.is_none_or(|number| number.parse::<u32>().is_err())
+            || place["state"].as_str().is_none_or(str::is_empty)
+        {
+            return Err(format!("a place in cluster lacks its name or its state: {place}"));
+        }
+        for key in
+            ["restarts", "requests", "connections_open", "connections_accepted", "operations_in_flight"]
+        {
+            if place[key].as_u64().is_none() {
+                return Err(format!("{key} of {} is {}, not a count", place["place"], place[key]));
+            }
+        }
+    }
+    if info["workers"].as_u64().is_none_or(|workers| workers > places.len() as u64) {
+        return Err(format!(
+            "{} workers are said to be there, {} places are listed",
+            info["workers"],
+            places.len()
+        ));
+    }
+    let answers = |process: &Value| process["pid"].is_number() && process["pid"] == info["pid"];
+    if places.iter().any(|place| answers(place) || answers(&place["successor"])) {
+        Ok(())
+    } else {
+        Err(format!("process {} answers and is not listed in cluster", info["pid"]))
+    }
 }
 
 /// A sample line of the text format: name, labels, value.
@@ -185,6 +218,29 @@ fn metrics_count(context: &Context<'_>) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_workers_must_be_whole() {
+        let place = r#"{"place":"p0","state":"ready","pid":7,"restarts":0,"requests":1,"connections_open":1,"connections_accepted":1,"operations_in_flight":0}"#;
+        let judged = |workers: u32, pid: u32, listed: &str| {
+            let info = serde_json::json!({ "workers": workers, "pid": pid });
+            cluster(&serde_json::from_str(listed).unwrap(), &info)
+        };
+        assert_eq!(judged(1, 7, &format!("[{place}]")), Ok(()));
+        let succeeded = place.replace(r#""pid":7"#, r#""pid":7,"successor":{"pid":8}"#);
+        assert_eq!(judged(1, 8, &format!("[{succeeded}]")), Ok(()));
+        for (workers, pid, listed) in [
+            (1, 7, "7".to_owned()),
+            (1, 7, "[]".to_owned()),
+            (2, 7, format!("[{place}]")),
+            (1, 9, format!("[{place}]")),
+            (1, 7, format!("[{}]", place.replace("p0", "0"))),
+            (1, 7, format!("[{}]", place.replace("ready", ""))),
+            (1, 7, format!("[{}]", place.replace(r#""requests":1,"#, ""))),
+        ] {
+            assert!(judged(workers, pid, &listed).is_err(), "{listed}");
+        }
+    }
 
     #[test]
     fn samples_are_read_and_anything_else_is_refused() {

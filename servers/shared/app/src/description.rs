@@ -12,7 +12,7 @@ use crate::json::json;
 pub const OPENAPI: &str = include_str!("../openapi.yaml");
 
 /// The body of `/info`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Info {
     /// The server's name.
     pub origin: String,
@@ -32,6 +32,50 @@ pub struct Info {
     pub uptime_seconds: u64,
     /// The command line without the program's own name.
     pub arguments: Vec<String>,
+    /// All workers of a server that has a process for each; elsewhere left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Vec<Place>>,
+}
+
+/// The place of one worker process after another. Counts are of all processes that ever were in it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Place {
+    /// Its name: `p0`, `p1`.
+    pub place: String,
+    /// `empty`, `starting`, `ready`, `draining`, `backing_off` or `failed`.
+    pub state: String,
+    /// The process in it, if there is one.
+    #[serde(flatten)]
+    pub process: Option<Process>,
+    /// During a reload: the process that is to take over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successor: Option<Process>,
+    /// How often a process was started in the place of one that had ended by itself.
+    pub restarts: u64,
+    /// Answers.
+    pub requests: u64,
+    /// Connections that are open.
+    pub connections_open: u64,
+    /// Connections that were accepted.
+    pub connections_accepted: u64,
+    /// Operations begun and not ended.
+    pub operations_in_flight: u64,
+}
+
+/// A worker's process. What cannot be read of it is left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// User and system time, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
+    /// Resident memory, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<u64>,
+    /// Time since it was started, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime_seconds: Option<u64>,
 }
 
 /// Processors of the machine.
@@ -97,7 +141,7 @@ mod tests {
 
     #[test]
     fn info_uses_the_names_of_the_contract() {
-        let info = Info {
+        let mut info = Info {
             origin: "o".to_owned(),
             version: "0.1.0".to_owned(),
             pid: 7,
@@ -107,10 +151,41 @@ mod tests {
             rss_bytes: 1024,
             uptime_seconds: 5,
             arguments: vec!["--workers".to_owned(), "2".to_owned()],
+            cluster: None,
         };
-        assert_eq!(
-            String::from_utf8(info.body()).unwrap(),
-            r#"{"origin":"o","version":"0.1.0","pid":7,"worker":"t0","workers":2,"processors":{"present":4,"allowed":2},"rss_bytes":1024,"uptime_seconds":5,"arguments":["--workers","2"]}"#
-        );
+        let text = |info: &Info| String::from_utf8(info.body()).unwrap();
+        let alone = r#"{"origin":"o","version":"0.1.0","pid":7,"worker":"t0","workers":2,"processors":{"present":4,"allowed":2},"rss_bytes":1024,"uptime_seconds":5,"arguments":["--workers","2"]}"#;
+        assert_eq!(text(&info), alone);
+
+        let process = |pid, seen: bool| Process {
+            pid,
+            cpu_seconds: seen.then_some(1.25),
+            rss_bytes: seen.then_some(2048),
+            uptime_seconds: seen.then_some(9),
+        };
+        let counts = Place {
+            place: "p1".to_owned(),
+            state: "failed".to_owned(),
+            process: None,
+            successor: None,
+            restarts: 1,
+            requests: 2,
+            connections_open: 3,
+            connections_accepted: 4,
+            operations_in_flight: 5,
+        };
+        let reloading = Place {
+            place: "p0".to_owned(),
+            state: "starting".to_owned(),
+            process: Some(process(7, true)),
+            successor: Some(process(8, false)),
+            ..counts.clone()
+        };
+        info.cluster = Some(vec![reloading, counts]);
+        let rest = r#""restarts":1,"requests":2,"connections_open":3,"connections_accepted":4,"operations_in_flight":5}"#;
+        let reloading = r#"{"place":"p0","state":"starting","pid":7,"cpu_seconds":1.25,"rss_bytes":2048,"uptime_seconds":9,"successor":{"pid":8},"#;
+        let failed = r#"{"place":"p1","state":"failed","#;
+        let listed = format!(r#","cluster":[{reloading}{rest},{failed}{rest}]}}"#);
+        assert_eq!(text(&info), alone.strip_suffix('}').unwrap().to_owned() + &listed);
     }
 }

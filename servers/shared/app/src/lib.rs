@@ -32,7 +32,7 @@ mod route;
 mod sum;
 
 pub use answer::Answer;
-pub use description::{Info, OPENAPI, Processors, index_body};
+pub use description::{Info, OPENAPI, Place, Process, Processors, index_body};
 pub use endpoint::{Endpoint, Parameter};
 pub use expect::Expectation;
 pub use method::{ALLOW_ANY, Method};

@@ -24,4 +24,5 @@ pub mod program;
 pub mod quota;
 pub mod ready;
 pub mod tether;
+pub mod usage;
 pub mod waker;

@@ -30,6 +30,8 @@ pub mod execute;
 pub mod offload;
 pub mod worker;
 
+pub mod cluster;
+mod counters;
 pub mod metrics;
 pub mod shutdown;
 pub mod signals;

@@ -1,107 +1,118 @@
-//! Counters, one block per worker, and their Prometheus text.
+//! What workers count, and its Prometheus text.
 //!
 //! A request costs an addition to a cache line that only its own worker writes: no lock, no allocation, and
-//! no line that two cores pull to and fro. Blocks are found by [`Worker::current`]. Counts of different
-//! blocks are read one after the other, so a sum may be a few events out of step; each counter never goes back.
+//! no line that two cores pull to and fro. Where all workers are threads of this process, a thread's block is found by
+//! [`Worker::current`]; where this process is one worker, it is its own in the memory of its cluster, and the text tells of all. Counts
+//! of different blocks are read one after the other, so a sum may be a few events out of step; each counter never goes back.
 
 use std::{
     fmt::Write as _,
-    sync::atomic::{AtomicU64, Ordering},
+    slice,
+    sync::{Arc, OnceLock},
 };
 
 use app::Endpoint;
 
-use crate::worker::Worker;
+use crate::{
+    cluster::{Cluster, Member, PlaceState},
+    counters::{Block, Passages, sum},
+    worker::{Kind, Worker},
+};
 
-/// The status codes that a server can answer with. Anything else is counted as the last.
-const STATUSES: [u16; 15] = [200, 204, 304, 400, 404, 405, 408, 412, 413, 414, 417, 431, 501, 503, 500];
-
-/// One row for each endpoint, and one for what is no endpoint.
-const ENDPOINTS: usize = Endpoint::ALL.len() + 1;
-
-/// Counters of all workers in this process.
+/// Counters of all workers of a server.
 #[derive(Debug)]
 pub struct Metrics {
-    blocks: Box<[Block]>,
+    workers: Workers,
 }
 
-/// Aligned to two cache lines, since the prefetcher of many x86 CPUs fetches lines in pairs.
+#[derive(Debug)]
+enum Workers {
+    /// Threads of this process.
+    Threads(Box<[Thread]>),
+    /// Processes, of which this one is `member`.
+    Processes { cluster: Arc<Cluster>, member: Member },
+}
+
 #[derive(Debug, Default)]
-#[repr(align(128))]
-struct Block {
-    worker: std::sync::OnceLock<Worker>,
-    requests: [[AtomicU64; STATUSES.len()]; ENDPOINTS],
-    accepted: AtomicU64,
-    closed: AtomicU64,
-    operations_started: AtomicU64,
-    operations_ended: AtomicU64,
+struct Thread {
+    worker: OnceLock<Worker>,
+    block: Block,
+}
+
+/// A worker under its name, and all that was counted under it.
+struct Counted<'a> {
+    worker: Worker,
+    blocks: &'a [Block],
 }
 
 impl Metrics {
-    /// Counters for `workers` workers.
+    /// Counters for `workers` workers, which are threads of this process.
     pub fn new(workers: usize) -> Self {
-        Self { blocks: (0..workers.max(1)).map(|_| Block::default()).collect() }
+        Self { workers: Workers::Threads((0..workers.max(1)).map(|_| Thread::default()).collect()) }
+    }
+
+    /// Counters for a process that is one worker of `cluster`, and the text for all of them.
+    pub fn in_cluster(cluster: Arc<Cluster>, member: Member) -> Self {
+        Self { workers: Workers::Processes { cluster, member } }
     }
 
     fn own(&self) -> &Block {
-        let worker = Worker::current();
-        let block = &self.blocks[worker.index() % self.blocks.len()];
-        block.worker.get_or_init(|| worker);
-        block
+        match &self.workers {
+            Workers::Threads(threads) => {
+                let worker = Worker::current();
+                let thread = &threads[worker.index() % threads.len()];
+                thread.worker.get_or_init(|| worker);
+                &thread.block
+            }
+            Workers::Processes { cluster, member } => cluster.block(*member),
+        }
     }
 
     /// Counts an answer; `None` where the request was for no endpoint.
     pub fn answered(&self, endpoint: Option<Endpoint>, status: u16) {
-        let row = endpoint.map_or(Endpoint::ALL.len(), Endpoint::index);
-        let column = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
-        add(&self.own().requests[row][column]);
+        self.own().answered(endpoint, status);
     }
 
     /// A connection was accepted.
     pub fn accepted(&self) {
-        add(&self.own().accepted);
+        self.own().connections.begin();
     }
 
     /// A connection ended.
     pub fn closed(&self) {
-        add(&self.own().closed);
+        self.own().connections.end();
     }
 
     /// An operation began.
     pub fn operation_started(&self) {
-        add(&self.own().operations_started);
+        self.own().operations.begin();
     }
 
     /// An operation ended, or nobody waits for it any more.
     pub fn operation_ended(&self) {
-        add(&self.own().operations_ended);
+        self.own().operations.end();
     }
 
     /// The text of `/metrics`.
     pub fn text(&self, server: &str) -> String {
         let mut text = String::with_capacity(4096);
-        let blocks = || self.blocks.iter().filter_map(|block| Some((block.worker.get()?, block)));
+        let workers = self.counted();
 
         header(&mut text, "server_requests_total", "counter", "Answers by endpoint and status.");
-        for (worker, block) in blocks() {
-            for (row, statuses) in block.requests.iter().enumerate() {
-                let endpoint = Endpoint::ALL.get(row).map_or("none", |endpoint| endpoint.name());
-                for (status, count) in STATUSES.iter().zip(statuses) {
-                    let count = read(count);
-                    if count > 0 {
-                        line(
-                            &mut text,
-                            format_args!(
-                                "server_requests_total{{server=\"{server}\",worker=\"{worker}\",endpoint=\"{endpoint}\",status=\"{status}\"}} {count}"
-                            ),
-                        );
-                    }
-                }
+        for Counted { worker, blocks } in &workers {
+            for (endpoint, status, count) in Block::answers(blocks).filter(|(.., count)| *count > 0) {
+                let endpoint = endpoint.map_or("none", Endpoint::name);
+                line(
+                    &mut text,
+                    format_args!(
+                        "server_requests_total{{server=\"{server}\",worker=\"{worker}\",endpoint=\"{endpoint}\",status=\"{status}\"}} {count}"
+                    ),
+                );
             }
         }
         header(&mut text, "server_connections_accepted_total", "counter", "Connections accepted.");
-        for (worker, block) in blocks() {
-            let count = read(&block.accepted);
+        for Counted { worker, blocks } in &workers {
+            let count = sum(blocks.iter().map(|block| block.connections.begun()));
             line(
                 &mut text,
                 format_args!(
@@ -109,30 +120,55 @@ impl Metrics {
                 ),
             );
         }
-        // A connection or an operation may end on another worker than it began on, so only the sums can be subtracted.
-        let open = self.difference(|block| &block.accepted, |block| &block.closed);
+        let blocks = workers.iter().flat_map(|counted| counted.blocks);
+        let open = Passages::now(blocks.clone().map(|block| &block.connections));
         header(&mut text, "server_connections_open", "gauge", "Connections open now.");
         line(&mut text, format_args!("server_connections_open{{server=\"{server}\"}} {open}"));
-        let in_flight = self.difference(|block| &block.operations_started, |block| &block.operations_ended);
+        let in_flight = Passages::now(blocks.map(|block| &block.operations));
         header(&mut text, "server_operations_in_flight", "gauge", "Operations begun and not ended.");
         line(&mut text, format_args!("server_operations_in_flight{{server=\"{server}\"}} {in_flight}"));
+        if let Workers::Processes { cluster, .. } = &self.workers {
+            places(&mut text, server, cluster);
+        }
         text
     }
 
-    fn difference(&self, begun: fn(&Block) -> &AtomicU64, ended: fn(&Block) -> &AtomicU64) -> u64 {
-        // Ends are read first: what ends in between then counts as still there, and the result is never negative.
-        let ended: u64 = self.blocks.iter().map(|block| read(ended(block))).sum();
-        let begun: u64 = self.blocks.iter().map(|block| read(begun(block))).sum();
-        begun.saturating_sub(ended)
+    /// All that have counted: threads once they have, and every place that ever was.
+    fn counted<'a>(&'a self) -> Vec<Counted<'a>> {
+        match &self.workers {
+            Workers::Threads(threads) => {
+                let counted = |thread: &'a Thread| {
+                    Some(Counted { worker: *thread.worker.get()?, blocks: slice::from_ref(&thread.block) })
+                };
+                threads.iter().filter_map(counted).collect()
+            }
+            Workers::Processes { cluster, .. } => (0..cluster.places_ever())
+                .map(|place| Counted { worker: name(place), blocks: cluster.blocks(place) })
+                .collect(),
+        }
     }
 }
 
-fn add(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+/// What the primary of a cluster says of its places.
+fn places(text: &mut String, server: &str, cluster: &Cluster) {
+    header(text, "server_workers", "gauge", "Workers by what their primary makes of them.");
+    for state in PlaceState::ALL.into_iter().filter(|state| *state != PlaceState::Empty) {
+        let (name, count) = (state.name(), cluster.count(state));
+        line(text, format_args!("server_workers{{server=\"{server}\",state=\"{name}\"}} {count}"));
+    }
+    let help = "Processes started in the place of one that had ended by itself.";
+    header(text, "server_worker_restarts_total", "counter", help);
+    for place in 0..cluster.places_ever() {
+        let (worker, count) = (name(place), cluster.restarts(place));
+        line(
+            text,
+            format_args!("server_worker_restarts_total{{server=\"{server}\",worker=\"{worker}\"}} {count}"),
+        );
+    }
 }
 
-fn read(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
+fn name(place: usize) -> Worker {
+    Worker::new(Kind::Process, place)
 }
 
 fn header(text: &mut String, name: &str, kind: &str, help: &str) {
@@ -147,7 +183,6 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::Kind;
 
     #[test]
     fn answers_are_counted_by_worker_endpoint_and_status() {

@@ -1,7 +1,7 @@
 //! Answers without the types of an HTTP library: what any server here says where no operation is asked for, or where one
 //! has no answer.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use app::{Rejection, Request};
 use bytes::Bytes;
@@ -46,7 +46,14 @@ impl Page {
             Request::Info => Self::new(200, JSON, site.info().body()),
             Request::Metrics => Self::new(200, PROMETHEUS, site.metrics.text(site.server)),
             Request::Healthz if site.stopping.is_raised() => Self::new(503, TEXT, "draining"),
-            Request::Healthz => Self::new(200, TEXT, "ok"),
+            Request::Healthz => Self::new(
+                200,
+                TEXT,
+                match site.health() {
+                    Cow::Borrowed(words) => Bytes::from_static(words.as_bytes()),
+                    Cow::Owned(words) => words.into(),
+                },
+            ),
             Request::Options { allow } => Self {
                 status: 204,
                 content_type: None,

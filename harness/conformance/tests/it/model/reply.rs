@@ -180,5 +180,6 @@ fn info() -> Info {
         rss_bytes: 1,
         uptime_seconds: 0,
         arguments: Vec::new(),
+        cluster: None,
     }
 }

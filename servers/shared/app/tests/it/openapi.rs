@@ -34,6 +34,7 @@ fn disagreements(document: &Value) -> Vec<String> {
     paths(document, &mut all);
     references(document, document, &mut all);
     refusals_outside_of_paths(document, &mut all);
+    keys_of_info(document, &mut all);
     let examples = examples(document, &mut all);
     if examples < 10 {
         all.0.push(format!("only {examples} examples are there to be checked"));
@@ -181,6 +182,25 @@ fn refusals_outside_of_paths(document: &Value, all: &mut Disagreements) {
     all.expect("values of Allow", described, Endpoint::ALL.map(Endpoint::allow).into());
 }
 
+/// Of the examples of `/info`, which are held to the application, one leaves out all that may be left out, and one nothing; of the places in
+/// the latter, likewise.
+fn keys_of_info(document: &Value, all: &mut Disagreements) {
+    let examples = &document["components"]["responses"]["Info"]["content"]["application/json"]["examples"];
+    let [least, most] = ["info", "cluster"].map(|name| &examples[name]["value"]);
+    let [whole, bare] = [0, 1].map(|index| &most["cluster"][index]);
+    let schemas = &document["components"]["schemas"];
+    let successor = &schemas["Place"]["properties"]["successor"];
+    for (name, schema, least, most) in [
+        ("Info", &schemas["Info"], keys(least), keys(most)),
+        ("Place", &schemas["Place"], keys(bare), keys(whole)),
+        ("the successor", successor, ["pid"].into(), keys(&whole["successor"])),
+    ] {
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        all.expect(&format!("{name}: required"), required.collect(), least);
+        all.expect(&format!("{name}: properties"), keys(&schema["properties"]), most);
+    }
+}
+
 /// Asks the application every request line that is the summary of an example, and compares; how many those were.
 fn examples(document: &Value, all: &mut Disagreements) -> usize {
     let mut asked = 0;
@@ -231,6 +251,7 @@ fn answer_to(line: &str, described: &Value) -> Result<(u16, Value), String> {
                 rss_bytes: number("/rss_bytes"),
                 uptime_seconds: number("/uptime_seconds"),
                 arguments: vec!["--workers".to_owned(), "2".to_owned()],
+                cluster: described["cluster"].as_array().map(|places| places.iter().map(place).collect()),
             };
             (200, info.body())
         }
@@ -239,6 +260,31 @@ fn answer_to(line: &str, described: &Value) -> Result<(u16, Value), String> {
     };
     let body = serde_json::from_slice(&body).map_err(|error| format!("{line:?}: {error}"))?;
     Ok((status, body))
+}
+
+/// A worker of a cluster, as the application would tell of the one that is described.
+fn place(described: &Value) -> app::Place {
+    let text = |key: &str| described[key].as_str().unwrap_or_default().to_owned();
+    let count = |key: &str| described[key].as_u64().unwrap_or_default();
+    let process = |described: &Value| {
+        Some(app::Process {
+            pid: u32::try_from(described["pid"].as_u64()?).ok()?,
+            cpu_seconds: described["cpu_seconds"].as_f64(),
+            rss_bytes: described["rss_bytes"].as_u64(),
+            uptime_seconds: described["uptime_seconds"].as_u64(),
+        })
+    };
+    app::Place {
+        place: text("place"),
+        state: text("state"),
+        process: process(described),
+        successor: process(&described["successor"]),
+        restarts: count("restarts"),
+        requests: count("requests"),
+        connections_open: count("connections_open"),
+        connections_accepted: count("connections_accepted"),
+        operations_in_flight: count("operations_in_flight"),
+    }
 }
 
 /// Whether the operation at `line`, or what stands outside of the operations, names `response` for `status`.
@@ -342,6 +388,16 @@ fn whatever_is_spoilt_in_the_description_is_noticed() {
             Some(json!("GET /")),
         ),
         ("/components/responses/Info/content/application~1json/examples/info/value/extra", Some(json!(1))),
+        (
+            "/components/responses/Info/content/application~1json/examples/cluster/value/cluster/0/extra",
+            Some(json!(1)),
+        ),
+        (
+            "/components/responses/Info/content/application~1json/examples/cluster/value/cluster/1/requests",
+            None,
+        ),
+        ("/components/schemas/Place/properties/cpu_seconds", None),
+        ("/components/schemas/Place/required/0", Some(json!("plaice"))),
         ("/components/schemas/IndexEntry/examples/0/example", Some(json!("/complex"))),
     ];
     for (pointer, replacement) in spoilings {
