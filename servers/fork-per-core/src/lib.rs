@@ -4,21 +4,25 @@
 //! process's only thread.
 //!
 //! The primary opens one SO_REUSEPORT listener per worker, keeps them all open, and hands each worker its own. Since
-//! it keeps them, connections that arrive while a worker is being replaced wait for the next one.
+//! it keeps them, connections that arrive while a worker is being replaced wait for the next one; where that takes longer, the other
+//! workers accept them.
 //!
 //! Workers are not pinned unless `--pin` says so: processes per core are deployed under a kernel that may move them.
 
-use std::{net::TcpListener, os::fd::OwnedFd};
+mod listeners;
+mod worker;
 
-use host::cpus::CpuSet;
+use std::{os::fd::OwnedFd, sync::Arc};
+
 use kit::{
     args::Config,
-    execute::Inline,
     service::Site,
     shutdown::Shutdown,
     start::{self, Error},
 };
-use supervisor::{Assignment, Crew, supervise};
+use supervisor::{Assignment, Crew, Rules, supervise};
+
+pub use listeners::Listeners;
 
 /// The server's name.
 pub const SERVER: &str = "fork-per-core";
@@ -27,17 +31,16 @@ pub const SERVER: &str = "fork-per-core";
 /// drained. Says so when all of them accept.
 ///
 /// # Errors
-/// A worker cannot be started, or does not accept in time.
-pub fn run(config: &Config, listeners: Vec<TcpListener>, stopping: &Shutdown) -> Result<(), Error> {
-    let address = match listeners.first() {
-        Some(first) => first.local_addr().map_err(Error::system("read the listener's address"))?,
-        None => return Err(Error::Failed("there is no listener".to_owned())),
-    };
+/// A worker cannot be started, or does not accept in time, or all of them have crashed too often.
+pub fn run(config: &Config, rules: Rules, mut listeners: Listeners, stopping: &Shutdown) -> Result<(), Error> {
+    let address = listeners.address();
     let crew = Crew {
         name: SERVER,
-        workers: listeners.len(),
+        workers: config.workers,
         drain_timeout: config.limits.drain_timeout,
-        hand: move |index: usize| listeners[index].try_clone().map(OwnedFd::from),
+        rules,
+        lends: true,
+        hand: move |place: usize| listeners.of(place).map(OwnedFd::from),
     };
     supervise(crew, stopping, || {
         start::announce(SERVER, config, address);
@@ -45,18 +48,18 @@ pub fn run(config: &Config, listeners: Vec<TcpListener>, stopping: &Shutdown) ->
     })
 }
 
-/// A worker: serves the listener that the primary hands it, until `stopping` is raised and the drain is over.
+/// A worker: serves the listener that the primary hands it, and others that it is told to, until `stopping` is raised or the primary says
+/// so, and the drain is over.
 ///
 /// # Errors
 /// The primary is gone, the CPU is not to be had, or the runtime cannot be built.
 pub fn work(config: &Config, pin: bool, assignment: Assignment, stopping: Shutdown) -> Result<(), Error> {
-    let listener = TcpListener::from(assignment.begin()?);
+    let begun = assignment.begin()?;
     if pin {
-        let own: CpuSet = [config.cpus.nth_wrapping(assignment.index)].into_iter().collect();
+        let own = [config.cpus.nth_wrapping(assignment.index)].into_iter().collect::<host::cpus::CpuSet>();
         own.apply_to_current_thread().map_err(Error::system("pin the worker to its CPU"))?;
     }
-    let share = config.limits.shared_by(config.workers).max_connections;
-    let site = Site::new(SERVER, config, stopping);
-    kit_tokio::front::current_thread(site, listener, share, Inline, || assignment.ready())?;
-    Ok(())
+    let config = Config { workers: begun.places, ..config.clone() };
+    let site = Site::in_cluster(SERVER, &config, stopping, Arc::clone(&begun.cluster), begun.member);
+    worker::serve(site, begun.handed, begun.channel, assignment.index)
 }

@@ -17,6 +17,7 @@ pub mod launch;
 pub mod lossy;
 pub mod members;
 pub mod open_files;
+pub mod orphans;
 pub mod parent;
 pub mod peer;
 pub mod processes;

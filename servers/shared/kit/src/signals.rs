@@ -7,7 +7,7 @@
 
 use std::{
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     process, thread,
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     low_level::pipe,
 };
 
@@ -70,7 +70,37 @@ fn obey(signals: &[Arrivals; 2], stopping: &Shutdown, drain_timeout: Option<Dura
     }
 }
 
+/// SIGHUP, by which a supervisor is told to reload: readable when it has come.
+#[derive(Debug)]
+pub struct Hangups(Arrivals);
+
+impl Hangups {
+    /// Starts to listen for it.
+    ///
+    /// # Errors
+    /// Whatever installing the handler reports.
+    pub fn install() -> io::Result<Self> {
+        Arrivals::of(SIGHUP).map(Self)
+    }
+
+    /// Whether it has come since it was last asked, however often.
+    pub fn take(&self) -> bool {
+        let mut came = false;
+        while self.0.take() {
+            came = true;
+        }
+        came
+    }
+}
+
+impl AsFd for Hangups {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.seen.as_fd()
+    }
+}
+
 /// The arrivals of one signal, a byte in a pipe for each.
+#[derive(Debug)]
 struct Arrivals {
     signal: i32,
     seen: OwnedFd,

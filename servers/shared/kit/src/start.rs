@@ -40,6 +40,9 @@ pub enum Error {
     /// Anything else, in words.
     #[error("{0}")]
     Failed(String),
+    /// It drained as it should, but parts of it had failed before: exit code 3.
+    #[error("{0}")]
+    Degraded(String),
 }
 
 impl Error {
@@ -52,6 +55,7 @@ impl Error {
         match self {
             Self::Usage(_) => 2,
             Self::Listen(_) | Self::System { .. } | Self::Failed(_) => 1,
+            Self::Degraded(_) => 3,
         }
     }
 }

@@ -2,18 +2,26 @@
 //!
 //! A worker is the same program again, told by two hidden arguments that it is one ([`Role`]): never a fork of a process
 //! that has threads. Primary and worker share three things, and each is made on one side and met on the other here:
-//! - the worker's standard input is the descriptor that the primary hands it: the one way to pass exactly one
-//!   to exactly one child without any other ever seeing it;
-//! - its standard output is a pipe on which it says, once, that it is ready, or why it cannot be;
-//! - its life ends with the primary's, however that ends.
+//! - a channel, which is the worker's standard input and output: the one way to pass exactly one descriptor to exactly one child
+//!   without any other ever seeing it, and to talk with it later;
+//! - the memory in which all workers count ([`kit::cluster`]);
+//! - its life, which ends with the primary's, however that ends.
+//!
+//! What is decided is apart from how it is done: `machine` takes events and gives actions, and calls nothing; `primary` waits, asks and
+//! acts, on one thread.
 //!
 //! Refuses to know what the descriptor is, what a worker does with it, HTTP, and runtimes. Of kit it knows
-//! [`Shutdown`](kit::shutdown::Shutdown), errors and workers' names, so that a server has one kind of each.
+//! [`Shutdown`](kit::shutdown::Shutdown), errors, signals, counters and workers' names, so that a server has one kind of each.
 
-mod events;
+mod channel;
+mod clock;
+mod machine;
 mod primary;
 mod process;
+mod program;
+mod rules;
 mod worker;
 
 pub use primary::{Crew, supervise};
-pub use worker::{Assignment, Role};
+pub use rules::{Mode, Rules};
+pub use worker::{Assignment, Begun, Channel, Role, Task};

@@ -1,61 +1,101 @@
 //! One worker process, from the primary's side.
 
 use std::{
-    fmt,
-    io::{self, Read},
+    io,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use rustix::{
-    pipe::PIPE_BUF,
+    io::ioctl_fionbio,
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
 };
 
-use crate::worker::{READY, arguments};
+use crate::{
+    channel::{self, Order, Word},
+    machine::words::End,
+    program::Image,
+    worker::arguments,
+};
 
-/// The longest reason that a worker gives for not starting, bytes: what a pipe takes in one piece.
-const LONGEST_REASON: usize = PIPE_BUF;
+/// What a worker is not to inherit of its primary's environment: what was meant for one process alone (sd_notify(3), sd_listen_fds(3)).
+const NOT_INHERITED: [&str; 6] =
+    ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
 
-/// A worker process that was started and whose exit was not seen yet.
+/// A worker process that was started and whose end was not seen yet.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
+    pub(crate) place: usize,
+    pub(crate) side: usize,
+    pub(crate) image: Image,
     /// Readable when the process has ended.
     handle: OwnedFd,
-    /// Readable when the process says that it is ready, or why it cannot be; `None` when it has.
-    says: Option<ChildStdout>,
-    /// Why it cannot be.
-    reason: Option<String>,
+    /// `None` once the worker has closed its end.
+    channel: Option<OwnedFd>,
+    /// Its log; `None` once it is closed.
+    stderr: Option<ChildStderr>,
+    /// Why it cannot start.
+    said: Option<String>,
     started: Instant,
 }
 
+/// Who is to be started.
+pub(crate) struct Start<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) place: usize,
+    pub(crate) image: Image,
+    pub(crate) begin: Order,
+}
+
 impl Process {
-    /// Starts this same program again as worker number `index`, `handed` its standard input. The kernel ends the worker
-    /// when the calling thread ends.
-    pub(crate) fn start(name: &str, index: usize, handed: OwnedFd) -> io::Result<Self> {
+    /// Starts a worker and hands it what it begins with. The kernel ends it when the calling thread ends.
+    pub(crate) fn start(Start { name, place, image, begin }: Start<'_>) -> io::Result<Self> {
+        let side = if let Order::Begin { side, .. } = begin { side } else { 0 };
+        let (channel, end) = channel::pair()?;
+        // Before there is anybody to read it: a worker whose primary could not hand it over would wait for it.
+        begin.send(channel.as_fd())?;
         #[expect(clippy::disallowed_methods, reason = "a worker ties itself to its primary")]
-        let mut child = Command::new("/proc/self/exe")
+        let mut command = Command::new(image.executable());
+        command
             .arg0(name)
             .args(std::env::args_os().skip(1))
-            .args(arguments(index))
-            .stdin(handed)
-            .stdout(Stdio::piped())
+            .args(arguments(place))
+            .stdin(end.try_clone()?)
+            .stdout(end)
+            .stderr(Stdio::piped())
             // A Ctrl-C at a terminal must reach the primary alone, which passes it on once.
-            .process_group(0)
-            .spawn()?;
-        match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-            Ok(handle) => {
-                let says = child.stdout.take();
-                Ok(Self { child, handle, says, reason: None, started: Instant::now() })
-            }
+            .process_group(0);
+        NOT_INHERITED.iter().for_each(|name| drop(command.env_remove(name)));
+        let mut child = command.spawn()?;
+        let stderr = child.stderr.take();
+        let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).and_then(|handle| {
+            // Only this end: the worker's own is its to set.
+            stderr.as_ref().map_or(Ok(()), |stderr| ioctl_fionbio(stderr, true)).map(|()| handle)
+        });
+        match handle {
+            Ok(handle) => Ok(Self {
+                child,
+                place,
+                side,
+                image,
+                handle,
+                channel: Some(channel),
+                stderr,
+                said: None,
+                started: Instant::now(),
+            }),
             // Nobody would see it end.
             Err(errno) => child.kill().and_then(|()| child.wait()).and(Err(errno.into())),
         }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// How long ago it was started.
@@ -68,59 +108,69 @@ impl Process {
         let _ = pidfd_send_signal(&self.handle, signal);
     }
 
+    /// Tells it something.
+    ///
+    /// # Errors
+    /// It is gone, or takes nothing any more.
+    pub(crate) fn tell(&self, order: &Order) -> io::Result<()> {
+        match &self.channel {
+            Some(channel) => order.send(channel.as_fd()),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
     /// Readable when the process has ended.
     pub(crate) fn ends(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()
     }
 
-    /// Readable when the process says that it is ready, or will never say so.
+    /// Readable when it says something.
     pub(crate) fn says(&self) -> Option<BorrowedFd<'_>> {
-        self.says.as_ref().map(ChildStdout::as_fd)
+        self.channel.as_ref().map(AsFd::as_fd)
     }
 
-    /// To be called when [`Self::says`] is readable: whether it said that it is ready.
-    pub(crate) fn is_ready(&mut self) -> bool {
-        // A line is written, and read, in one piece. One read: it must not wait for a worker that says no more.
-        let mut line = [0; LONGEST_REASON];
-        let count = self.says.take().and_then(|mut says| says.read(&mut line).ok()).unwrap_or(0);
-        let said = &line[..count];
-        let reason = String::from_utf8_lossy(said).trim().trim_start_matches("error: ").to_owned();
-        self.reason = (said != READY && !reason.is_empty()).then_some(reason);
-        said == READY
+    /// Readable when its log has something.
+    pub(crate) fn logs(&mut self) -> Option<&mut ChildStderr> {
+        self.stderr.as_mut()
+    }
+
+    pub(crate) fn log_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.stderr.as_ref().map(AsFd::as_fd)
+    }
+
+    /// To be called at the end of its log.
+    pub(crate) fn close_log(&mut self) {
+        self.stderr = None;
+    }
+
+    /// What it has said since, of which its reason for not starting is kept.
+    pub(crate) fn listen(&mut self) -> Vec<Word> {
+        let mut words = Vec::new();
+        while let Some(channel) = &self.channel {
+            match Word::receive(channel.as_fd()) {
+                Ok(Some(Word::Error(why))) => self.said = Some(why),
+                Ok(Some(word)) => words.push(word),
+                Ok(None) => break,
+                Err(_gone) => self.channel = None,
+            }
+        }
+        words
     }
 
     /// To be called when [`Self::ends`] is readable: how it ended.
-    pub(crate) fn end(mut self) -> Ended {
-        let lived = self.age();
-        Ended { lived, status: self.child.wait(), reason: self.reason }
-    }
-}
-
-/// How a worker process ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// From its start.
-    pub(crate) lived: Duration,
-    /// What it said of why it could not start.
-    pub(crate) reason: Option<String>,
-    status: io::Result<ExitStatus>,
-}
-
-impl Ended {
-    pub(crate) fn is_success(&self) -> bool {
-        self.status.as_ref().is_ok_and(ExitStatus::success)
-    }
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.status {
-            Err(error) => write!(f, "was lost ({error})"),
+    pub(crate) fn end(mut self) -> End {
+        // Nothing that it said before is lost.
+        self.listen();
+        let status = self.child.wait();
+        let clean = status.as_ref().is_ok_and(ExitStatus::success);
+        let how = match status {
+            Err(error) => format!("was lost ({error})"),
             Ok(status) => match (status.code(), status.signal()) {
-                (Some(code), _) => write!(f, "exited with code {code}"),
-                (None, Some(signal)) => write!(f, "was ended by signal {signal}"),
-                (None, None) => f.write_str("ended"),
+                (Some(code), _) => format!("exited with code {code}"),
+                (None, Some(signal)) => format!("was ended by signal {signal}"),
+                (None, None) => "ended".to_owned(),
             },
-        }
+        };
+        End { clean, how, said: self.said }
     }
 }

@@ -1,0 +1,224 @@
+//! What a primary and its worker tell each other, on one SOCK_SEQPACKET pair that is the worker's standard input and output.
+//!
+//! A packet is a few words, and descriptors beside them. Neither side ever waits for the other: what does not fit is an error of
+//! who sends. What is not understood is dropped, since a library may print into a worker's standard output whatever it likes.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    io::Errno,
+    net::{
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    },
+    pipe::PIPE_BUF,
+};
+
+/// The longest packet, bytes: a worker's reason for not starting, which is written as a line.
+const LONGEST: usize = PIPE_BUF;
+
+/// What a primary tells a worker.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Which side of its place the worker is on, how many places there are, its descriptor and the cluster's memory.
+    Begin { side: usize, places: usize, handed: OwnedFd, memory: OwnedFd },
+    /// To accept from the listener of another place as well.
+    Serve { place: usize, handed: OwnedFd },
+    /// To accept from it no more.
+    Release { place: usize },
+    /// To say whether its event loop turns.
+    Ping,
+    /// To answer what is under way, and to end.
+    Drain { handed_over: bool },
+}
+
+/// What a worker tells its primary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// It serves.
+    Ready,
+    /// Its event loop turns.
+    Pong,
+    /// Why it cannot start.
+    Error(String),
+}
+
+/// Two ends that are connected with each other: the primary's and the worker's.
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?)
+}
+
+impl Order {
+    /// Sends the order, or fails at once.
+    pub(crate) fn send(&self, to: BorrowedFd<'_>) -> io::Result<()> {
+        match self {
+            Self::Begin { side, places, handed, memory } => {
+                send(to, &format!("begin {side} {places}"), &[handed.as_fd(), memory.as_fd()])
+            }
+            Self::Serve { place, handed } => send(to, &format!("serve {place}"), &[handed.as_fd()]),
+            Self::Release { place } => send(to, &format!("release {place}"), &[]),
+            Self::Ping => send(to, "ping", &[]),
+            Self::Drain { handed_over: true } => send(to, "drain handed-over", &[]),
+            Self::Drain { handed_over: false } => send(to, "drain", &[]),
+        }
+    }
+
+    /// The next order; `None` if there is none at present.
+    ///
+    /// # Errors
+    /// The other end is gone.
+    pub(crate) fn receive(from: BorrowedFd<'_>) -> io::Result<Option<Self>> {
+        loop {
+            let Some((said, descriptors)) = receive(from)? else { return Ok(None) };
+            if let Some(order) = Self::parse(&said, descriptors) {
+                return Ok(Some(order));
+            }
+        }
+    }
+
+    fn parse(said: &[u8], descriptors: Vec<OwnedFd>) -> Option<Self> {
+        let said = std::str::from_utf8(said).ok()?;
+        let mut words = said.split(' ');
+        let mut descriptors = descriptors.into_iter();
+        let order = words.next()?;
+        let mut number = || words.next()?.parse().ok();
+        match order {
+            "begin" => Some(Self::Begin {
+                side: number()?,
+                places: number()?,
+                handed: descriptors.next()?,
+                memory: descriptors.next()?,
+            }),
+            "serve" => Some(Self::Serve { place: number()?, handed: descriptors.next()? }),
+            "release" => Some(Self::Release { place: number()? }),
+            "ping" => Some(Self::Ping),
+            "drain" => Some(Self::Drain { handed_over: words.next() == Some("handed-over") }),
+            _ => None,
+        }
+    }
+}
+
+impl Word {
+    /// Sends the word, or fails at once.
+    pub(crate) fn send(&self, to: BorrowedFd<'_>) -> io::Result<()> {
+        match self {
+            Self::Ready => send(to, "ready", &[]),
+            Self::Pong => send(to, "pong", &[]),
+            Self::Error(why) => send(to, &format!("error: {why}"), &[]),
+        }
+    }
+
+    /// The next word; `None` if there is none at present.
+    ///
+    /// # Errors
+    /// The other end is gone.
+    pub(crate) fn receive(from: BorrowedFd<'_>) -> io::Result<Option<Self>> {
+        loop {
+            let Some((said, _)) = receive(from)? else { return Ok(None) };
+            let said = String::from_utf8_lossy(&said);
+            match said.trim() {
+                "ready" => return Ok(Some(Self::Ready)),
+                "pong" => return Ok(Some(Self::Pong)),
+                other => match other.strip_prefix("error: ") {
+                    Some(why) => return Ok(Some(Self::Error(why.to_owned()))),
+                    None => tracing::debug!("a worker printed on its standard output: {other}"),
+                },
+            }
+        }
+    }
+}
+
+fn send(to: BorrowedFd<'_>, said: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut beside = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() {
+        beside.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    let said = &said.as_bytes()[..said.len().min(LONGEST)];
+    loop {
+        match sendmsg(to, &[IoSlice::new(said)], &mut beside, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn receive(from: BorrowedFd<'_>) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
+    let mut bytes = vec![0; LONGEST];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut beside = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let count = loop {
+        match recvmsg(from, &mut [IoSliceMut::new(&mut bytes)], &mut beside, flags) {
+            Ok(received) => break received.bytes,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        }
+    };
+    if count == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    bytes.truncate(count);
+    let rights = beside.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    Ok(Some((bytes, rights.flatten().collect())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::Write as _};
+
+    use super::*;
+
+    #[test]
+    fn an_order_arrives_with_its_descriptors() {
+        let (primary, worker) = pair().unwrap();
+        let (reader, writer) = io::pipe().unwrap();
+        let begin = Order::Begin { side: 1, places: 3, handed: writer.into(), memory: File::open("/dev/null").unwrap().into() };
+        begin.send(primary.as_fd()).unwrap();
+        drop(begin);
+        let Some(Order::Begin { side: 1, places: 3, handed, .. }) = Order::receive(worker.as_fd()).unwrap() else {
+            panic!("another order arrived");
+        };
+        File::from(handed).write_all(b"through").unwrap();
+        assert_eq!(io::read_to_string(reader).unwrap(), "through");
+        assert!(Order::receive(worker.as_fd()).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_not_understood_is_dropped() {
+        let (primary, worker) = pair().unwrap();
+        for said in ["", "a library says hello\n", "begin", "serve x", "ready or not", "\u{fffd}"] {
+            // Nothing at all cannot be sent by a worker either.
+            if !said.is_empty() {
+                send(worker.as_fd(), said, &[]).unwrap();
+                send(primary.as_fd(), said, &[]).unwrap();
+            }
+        }
+        Word::Pong.send(worker.as_fd()).unwrap();
+        Order::Ping.send(primary.as_fd()).unwrap();
+        assert_eq!(Word::receive(primary.as_fd()).unwrap(), Some(Word::Pong));
+        assert!(matches!(Order::receive(worker.as_fd()).unwrap(), Some(Order::Ping)));
+    }
+
+    #[test]
+    fn an_end_that_is_gone_is_an_error_and_a_full_channel_does_not_block() {
+        let (primary, worker) = pair().unwrap();
+        let full = (0..100_000).find_map(|_| Order::Ping.send(primary.as_fd()).err());
+        assert_eq!(full.map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+        drop(primary);
+        while let Ok(order) = Order::receive(worker.as_fd()) {
+            assert!(order.is_some());
+        }
+        assert!(Word::Pong.send(worker.as_fd()).is_err());
+    }
+}

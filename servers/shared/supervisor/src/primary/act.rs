@@ -1,0 +1,187 @@
+//! What a primary does: each of the machine's actions, by the system calls that it takes.
+
+use std::{io::{self, Read}, os::fd::OwnedFd};
+
+use kit::{cluster::{Member, PlaceState}, start::Error};
+use rustix::process::Signal;
+
+use super::{Primary, ended};
+use crate::{
+    channel::{Order, Word},
+    machine::{
+        Place, Stage,
+        words::{Action, Command, Event, Level, Life},
+    },
+    process::{Process, Start},
+};
+
+impl<Hand, AllReady> Primary<Hand, AllReady>
+where
+    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    AllReady: FnOnce() -> Result<(), Error>,
+{
+    pub(super) fn act(&mut self, action: Action) {
+        // The first thing that a stop does, before anybody hears of it.
+        if self.machine.is_stopping() {
+            self.hand = None;
+        }
+        match action {
+            Action::Start { life, place, side, renewed } => {
+                if let Err(error) = self.start(life, place, side, renewed) {
+                    self.events.push_back(Event::NotStarted(life, error.to_string()));
+                }
+            }
+            Action::Drain { life, handed_over } => self.drain(life, handed_over),
+            Action::Kill(life) => self.signal(life, Signal::KILL),
+            Action::Ping(life) => drop(self.tell(life, &Order::Ping)),
+            Action::Serve(life, place) => self.lend(life, place),
+            Action::Release(life, place) => drop(self.tell(life, &Order::Release { place })),
+            Action::Crashed(place) => self.cluster.add_restart(place),
+            Action::Say(Level::Info, text) => tracing::info!("{text}"),
+            Action::Say(Level::Warn, text) => tracing::warn!("{text}"),
+            Action::Say(Level::Error, text) => tracing::error!("{text}"),
+            Action::AllReady => self.all_ready(),
+            Action::Reloaded(Ok(())) => tracing::info!("reloaded"),
+            Action::Reloaded(Err(why)) => tracing::error!("the reload was {why}"),
+            Action::End(outcome) => self.end_as(ended(outcome)),
+        }
+    }
+
+    /// The first reason counts.
+    fn end_as(&mut self, outcome: Result<(), Error>) {
+        let before = self.failure.take();
+        self.outcome = Some(before.map_or(outcome, Err));
+    }
+
+    fn all_ready(&mut self) {
+        if let Some(Err(error)) = self.all_ready.take().map(|all_ready| all_ready()) {
+            self.failure = Some(error);
+            self.events.push_back(Event::Command(Command::Stop { graceful: true }));
+        }
+    }
+
+    fn start(&mut self, life: Life, place: usize, side: usize, renewed: bool) -> io::Result<()> {
+        let image = match self.images.get(place).cloned().flatten() {
+            _ if renewed => self.program.on_disk()?,
+            Some(image) => image,
+            None => self.program.running(),
+        };
+        let places = self.places();
+        self.cluster.set_places(places)?;
+        let begin = Order::Begin { side, places, handed: self.handed(place)?, memory: self.memory.try_clone()? };
+        let process = Process::start(Start { name: self.name, place, image, begin })?;
+        self.cluster.occupy(Member { place, side }, process.pid());
+        self.processes.insert(life, process);
+        Ok(())
+    }
+
+    /// How many places there are to be.
+    fn places(&self) -> usize {
+        self.machine.places().iter().filter(|place| place.wanted).count()
+    }
+
+    fn handed(&mut self, place: usize) -> io::Result<OwnedFd> {
+        match &mut self.hand {
+            Some(hand) => hand(place),
+            None => Err(io::Error::other("the server is stopping")),
+        }
+    }
+
+    /// By a word where others accept in its place, so that it takes nothing more; by a signal where it is to take what is queued.
+    fn drain(&mut self, life: Life, handed_over: bool) {
+        if !handed_over || self.tell(life, &Order::Drain { handed_over }).is_err() {
+            self.signal(life, Signal::TERM);
+        }
+    }
+
+    fn lend(&mut self, life: Life, place: usize) {
+        let lent = self.handed(place).and_then(|handed| self.tell(life, &Order::Serve { place, handed }));
+        if let (Err(error), Some(process)) = (lent, self.processes.get(&life)) {
+            tracing::warn!("worker p{} cannot serve p{place} meanwhile: {error}", process.place);
+        }
+    }
+
+    fn tell(&self, life: Life, order: &Order) -> io::Result<()> {
+        self.processes.get(&life).map_or(Ok(()), |process| process.tell(order))
+    }
+
+    fn signal(&self, life: Life, signal: Signal) {
+        if let Some(process) = self.processes.get(&life) {
+            process.signal(signal);
+        }
+    }
+
+    /// Takes in what a worker says.
+    pub(super) fn listen(&mut self, life: Life) {
+        let Some(process) = self.processes.get_mut(&life) else { return };
+        let (words, place) = (process.listen(), process.place);
+        for word in words {
+            match word {
+                Word::Ready => {
+                    let image = self.processes.get(&life).map(|process| process.image.clone());
+                    if self.images.len() <= place {
+                        self.images.resize(place + 1, None);
+                    }
+                    self.images[place] = image;
+                    self.upkeep.begins(life, &self.cluster.place(place));
+                    self.events.push_back(Event::Ready(life));
+                }
+                Word::Pong => self.events.push_back(Event::Pong(life)),
+                Word::Error(_) => {}
+            }
+        }
+    }
+
+    /// Passes on what a worker's log has.
+    pub(super) fn read_log(&mut self, life: Life) {
+        let Some(process) = self.processes.get_mut(&life) else { return };
+        let Some(log) = process.logs() else { return };
+        let mut bytes = [0; 4096];
+        match log.read(&mut bytes) {
+            Ok(0) => process.close_log(),
+            Ok(count) => drop(host::lossy::stderr().put(&bytes[..count])),
+            Err(_) => {}
+        }
+    }
+
+    /// Takes in the end of a worker.
+    pub(super) fn bury(&mut self, life: Life) {
+        if let Some(process) = self.processes.remove(&life) {
+            let member = Member { place: process.place, side: process.side };
+            let end = process.end();
+            self.cluster.vacate(member);
+            self.upkeep.ends(life);
+            self.events.push_back(Event::Ended(life, end));
+        }
+    }
+
+    /// Lets the workers know how all places are, who tell whoever asks them.
+    pub(super) fn tell_states(&self) {
+        let places = self.places();
+        // More are told of when the first of them is started, which may fail.
+        if places < self.cluster.places() && self.cluster.set_places(places).is_err() {
+            tracing::debug!("the number of places is not told");
+        }
+        for (index, place) in self.machine.places().iter().enumerate() {
+            self.cluster.set_state(index, state(place));
+        }
+    }
+}
+
+/// How a place is, in one word.
+pub(super) fn state(place: &Place) -> PlaceState {
+    let is = |wanted: fn(&Stage) -> bool| place.workers().any(|worker| wanted(&worker.stage));
+    if is(|stage| matches!(stage, Stage::Ready { .. })) {
+        PlaceState::Ready
+    } else if is(|stage| matches!(stage, Stage::Starting { .. })) {
+        PlaceState::Starting
+    } else if place.has_failed() {
+        PlaceState::Failed
+    } else if place.due().is_some() || place.awaits_an_end() {
+        PlaceState::BackingOff
+    } else if place.is_empty() {
+        PlaceState::Empty
+    } else {
+        PlaceState::Draining
+    }
+}

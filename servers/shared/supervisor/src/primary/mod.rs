@@ -1,0 +1,192 @@
+//! The primary: one thread that waits for what happens, asks the machine what is to be done about it, and does it.
+
+mod act;
+mod sources;
+mod upkeep;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    io,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use kit::{
+    cluster::Cluster,
+    shutdown::Shutdown,
+    signals::Hangups,
+    start::Error,
+};
+
+use crate::{
+    clock::Clock,
+    machine::{
+        Machine,
+        words::{Command, Event, Life, Outcome},
+    },
+    process::Process,
+    program::{Image, Program},
+    rules::Rules,
+};
+use sources::{Bell, Source};
+use upkeep::Upkeep;
+
+/// Who is to be supervised.
+#[derive(Debug)]
+pub struct Crew<Hand> {
+    /// By which name workers go in lists of processes (`argv[0]`).
+    pub name: &'static str,
+    /// How many there are at first.
+    pub workers: usize,
+    /// How long a worker may drain. It keeps this deadline itself; one that does not is killed a little later.
+    pub drain_timeout: Duration,
+    /// The other rules.
+    pub rules: Rules,
+    /// Whether what one worker was handed another can serve as well.
+    pub lends: bool,
+    /// What to hand the worker of a place; asked again for each replacement, and for others that serve the place meanwhile. Dropped
+    /// when the stop begins, before the workers are told: what it alone keeps open is then open in the workers only.
+    pub hand: Hand,
+}
+
+/// Runs the crew until `stopping` is raised and all workers have ended. Calls `all_ready` when every worker is ready for
+/// the first time.
+///
+/// Must be called on a thread that lives as long as the workers are to, since the kernel ties their lives to it.
+///
+/// # Errors
+/// A worker cannot be started, or is not ready in time, or `all_ready` failed, or all places have failed: no worker is left
+/// then, either. [`Error::Degraded`] where all else went well, but some places had failed by the time of the stop.
+pub fn supervise<Hand>(
+    crew: Crew<Hand>,
+    stopping: &Shutdown,
+    all_ready: impl FnOnce() -> Result<(), Error>,
+) -> Result<(), Error>
+where
+    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+{
+    let bell = Bell::new(stopping).map_err(Error::system("wait for a stop"))?;
+    let hangups = Hangups::install().map_err(Error::system("wait for SIGHUP"))?;
+    let (cluster, memory) = Cluster::new().map_err(Error::system("make the memory that workers count in"))?;
+    let program = Program::of_this_process().map_err(Error::system("find this program's own file"))?;
+    let Crew { name, workers, drain_timeout, rules, lends, hand } = crew;
+    let policy = rules.policy(drain_timeout, lends);
+    let shortest = policy.hang_timeout.unwrap_or(policy.ready_timeout).min(policy.ready_timeout);
+    // A hasher with random keys is the randomness that std has.
+    let seed = RandomState::new().hash_one(name);
+    let primary = Primary {
+        name,
+        heartbeat: Clock::heartbeat(shortest),
+        machine: Machine::new(policy, workers, seed),
+        clock: Clock::new(),
+        hand: Some(hand),
+        upkeep: Upkeep::new(&rules, seed),
+        program,
+        images: Vec::new(),
+        processes: HashMap::new(),
+        cluster,
+        memory,
+        bell,
+        hangups,
+        events: VecDeque::from([Event::Tick]),
+        all_ready: Some(all_ready),
+        failure: None,
+        outcome: None,
+    };
+    primary.run()
+}
+
+struct Primary<Hand, AllReady> {
+    name: &'static str,
+    heartbeat: Duration,
+    machine: Machine,
+    clock: Clock,
+    /// Until the stop begins.
+    hand: Option<Hand>,
+    upkeep: Upkeep,
+    program: Program,
+    /// What each place's last worker that was ready ran.
+    images: Vec<Option<Image>>,
+    processes: HashMap<Life, Process>,
+    cluster: Cluster,
+    memory: OwnedFd,
+    bell: Bell,
+    hangups: Hangups,
+    /// What has happened and was not dealt with yet.
+    events: VecDeque<Event>,
+    all_ready: Option<AllReady>,
+    /// Why it is stopping, if that is not by the machine's decision.
+    failure: Option<Error>,
+    outcome: Option<Result<(), Error>>,
+}
+
+impl<Hand, AllReady> Primary<Hand, AllReady>
+where
+    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    AllReady: FnOnce() -> Result<(), Error>,
+{
+    fn run(mut self) -> Result<(), Error> {
+        loop {
+            while let Some(event) = self.events.pop_front() {
+                let now = self.clock.now();
+                let actions = self.machine.handle(now, event);
+                self.tell_states();
+                actions.into_iter().for_each(|action| self.act(action));
+            }
+            if let Some(outcome) = self.outcome.take() {
+                return outcome;
+            }
+            self.wait()?;
+        }
+    }
+
+    /// Waits for what happens next, and takes it in.
+    fn wait(&mut self) -> Result<(), Error> {
+        let now = self.clock.now();
+        let deadline = self.machine.deadline().map(|deadline| deadline.saturating_sub(now).min(self.heartbeat));
+        let upkeep = self.upkeep.next().map(|at| at.saturating_duration_since(Instant::now()));
+        let wait = deadline.into_iter().chain(upkeep).min();
+        self.clock.plan(wait);
+        let sources = self.ready_sources(wait).map_err(Error::system("watch the workers"))?;
+        for source in sources {
+            self.take_in(source);
+        }
+        self.renew_the_old();
+        self.upkeep.reap_orphans(&self.processes);
+        self.events.push_back(Event::Tick);
+        Ok(())
+    }
+
+    fn take_in(&mut self, source: Source) {
+        match source {
+            Source::Stop => {
+                self.bell.silence();
+                self.events.push_back(Event::Command(Command::Stop { graceful: true }));
+            }
+            Source::Hangup => {
+                if self.hangups.take() {
+                    tracing::info!("SIGHUP: reloading");
+                    self.events.push_back(Event::Command(Command::Reload));
+                }
+            }
+            Source::Says(life) => self.listen(life),
+            Source::Logs(life) => self.read_log(life),
+            Source::Ends(life) => self.bury(life),
+        }
+    }
+}
+
+/// How it ended, for the exit code.
+fn ended(outcome: Outcome) -> Result<(), Error> {
+    match outcome {
+        Outcome::Stopped { failed } if failed.is_empty() => Ok(()),
+        Outcome::Stopped { failed } => {
+            Err(Error::Degraded(format!("drained, but places had failed: {}", failed.join("; "))))
+        }
+        Outcome::NotStarted(why) => Err(Error::Failed(why)),
+        Outcome::AllFailed(reasons) => {
+            Err(Error::Failed(format!("all places have failed: {}", reasons.join("; "))))
+        }
+    }
+}

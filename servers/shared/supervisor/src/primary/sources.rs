@@ -1,0 +1,95 @@
+//! What a primary waits for: one poll(2) on everything that can become readable. No threads: what happens is seen in turn, and every
+//! decision is one thread's own.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use kit::{shutdown::{Shutdown, Wait}, start::Error};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+
+use super::Primary;
+use crate::machine::words::Life;
+
+/// What has become readable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The server is to stop.
+    Stop,
+    /// SIGHUP came.
+    Hangup,
+    /// A worker says something.
+    Says(Life),
+    /// A worker's log has something.
+    Logs(Life),
+    /// A worker process has ended.
+    Ends(Life),
+}
+
+/// Rings when the server is to stop.
+#[derive(Debug)]
+pub(super) struct Bell {
+    bell: Arc<host::waker::Bell>,
+    /// The bell's registration with the shutdown.
+    _stop: Wait,
+}
+
+impl Bell {
+    /// Has `stopping` ring, also when it is raised already.
+    pub(super) fn new(stopping: &Shutdown) -> io::Result<Self> {
+        let bell = Arc::new(host::waker::Bell::new()?);
+        let mut stop = stopping.wait();
+        if Pin::new(&mut stop).poll(&mut Context::from_waker(&Waker::from(Arc::clone(&bell)))).is_ready() {
+            bell.ring();
+        }
+        Ok(Self { bell, _stop: stop })
+    }
+
+    pub(super) fn silence(&self) {
+        self.bell.silence();
+    }
+}
+
+impl<Hand, AllReady> Primary<Hand, AllReady>
+where
+    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    AllReady: FnOnce() -> Result<(), Error>,
+{
+    /// What is readable, after a wait of at most `patience`: what workers say before their ends.
+    pub(super) fn ready_sources(&self, patience: Option<Duration>) -> io::Result<Vec<Source>> {
+        let mut sources = vec![Source::Stop, Source::Hangup];
+        let mut descriptors =
+            vec![PollFd::new(&self.bell.bell, PollFlags::IN), PollFd::new(&self.hangups, PollFlags::IN)];
+        for (life, process) in &self.processes {
+            if let Some(says) = process.says() {
+                sources.push(Source::Says(*life));
+                descriptors.push(PollFd::from_borrowed_fd(says, PollFlags::IN));
+            }
+            if let Some(log) = process.log_descriptor() {
+                sources.push(Source::Logs(*life));
+                descriptors.push(PollFd::from_borrowed_fd(log, PollFlags::IN));
+            }
+        }
+        for (life, process) in &self.processes {
+            sources.push(Source::Ends(*life));
+            descriptors.push(PollFd::from_borrowed_fd(process.ends(), PollFlags::IN));
+        }
+        // Longer than a `Timespec` can hold is as good as for ever.
+        let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
+        match poll(&mut descriptors, patience.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        // What is closed at the other end, and a process that ended, is readable or hung up.
+        let ready = sources.iter().zip(&descriptors).filter(|(_, descriptor)| !descriptor.revents().is_empty());
+        Ok(ready.map(|(source, _)| *source).collect())
+    }
+}

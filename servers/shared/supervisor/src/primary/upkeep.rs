@@ -1,0 +1,115 @@
+//! What a primary looks after now and then: workers that have grown old or large, and, as process 1, orphans.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use host::usage::Usage;
+use kit::{cluster::PlaceNow, start::Error};
+use rustix::process::getpid;
+
+use super::Primary;
+use crate::{
+    machine::words::{Command, Event, Life},
+    process::Process,
+    rules::Rules,
+};
+
+/// How often.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    max_requests: Option<u64>,
+    max_rss: Option<u64>,
+    /// How many requests each place had answered when its worker began, and by how much that worker's limits are raised: workers that
+    /// were started together are not to be replaced together.
+    began: HashMap<Life, (u64, f64)>,
+    is_init: bool,
+    seed: u64,
+    next: Instant,
+}
+
+impl Upkeep {
+    pub(super) fn new(rules: &Rules, seed: u64) -> Self {
+        Self {
+            max_requests: rules.max_requests,
+            max_rss: rules.max_rss,
+            began: HashMap::new(),
+            is_init: getpid().is_init(),
+            seed,
+            next: Instant::now(),
+        }
+    }
+
+    /// When it is time to look, if there is anything to look for.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let looks = self.max_requests.is_some() || self.max_rss.is_some() || self.is_init;
+        looks.then_some(self.next)
+    }
+
+    pub(super) fn begins(&mut self, life: Life, place: &PlaceNow) {
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let raised = 1.0 + 0.1 * (self.seed >> 11) as f64 / (1_u64 << 53) as f64;
+        self.began.insert(life, (place.requests, raised));
+    }
+
+    pub(super) fn ends(&mut self, life: Life) {
+        self.began.remove(&life);
+    }
+
+    /// Why a worker is to be replaced, if it is.
+    fn too_much(&self, life: Life, place: &PlaceNow, rss: impl FnOnce() -> Option<u64>) -> Option<String> {
+        let (before, raised) = *self.began.get(&life)?;
+        let limit = |limit: u64| (limit as f64 * raised) as u64;
+        let answered = place.requests.saturating_sub(before);
+        if self.max_requests.is_some_and(|most| answered >= limit(most)) {
+            return Some(format!("it has answered {answered} requests (--max-requests)"));
+        }
+        let most = self.max_rss.map(limit)?;
+        let rss = rss().filter(|rss| *rss >= most)?;
+        Some(format!("{rss} bytes of it are resident (--max-rss)"))
+    }
+
+    /// As process 1 of a PID namespace every orphan is this process's to reap. Workers are left to who waits for them.
+    pub(super) fn reap_orphans(&self, workers: &HashMap<Life, Process>) {
+        if !self.is_init {
+            return;
+        }
+        let reaped = host::orphans::reap(|pid| workers.values().any(|worker| worker.pid() == pid));
+        if reaped > 0 {
+            tracing::debug!("reaped {reaped} orphans, as process 1");
+        }
+    }
+}
+
+impl<Hand, AllReady> Primary<Hand, AllReady>
+where
+    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    AllReady: FnOnce() -> Result<(), Error>,
+{
+    /// Has the first worker replaced that has grown too old or too large.
+    pub(super) fn renew_the_old(&mut self) {
+        let now = Instant::now();
+        if self.upkeep.next().is_none_or(|next| now < next) {
+            return;
+        }
+        self.upkeep.next = now + EVERY;
+        if self.machine.is_renewing() {
+            return;
+        }
+        let too_much = self.machine.places().iter().enumerate().find_map(|(index, place)| {
+            let life = place.ready()?.life;
+            let process = self.processes.get(&life)?;
+            let rss = || Usage::of_process(process.pid()).map(|usage| usage.rss_bytes);
+            Some((index, self.upkeep.too_much(life, &self.cluster.place(index), rss)?))
+        });
+        if let Some((index, why)) = too_much {
+            self.events.push_back(Event::Command(Command::Renew(index, why)));
+        }
+    }
+}
