@@ -11,6 +11,7 @@ use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
 use kit::args::{Config, Limits};
 use kit::execute::Inline;
 use kit::policy::Policy;
+use kit::runtime::Peer;
 use kit::service::{Service, Site};
 use kit::shutdown::Shutdown;
 
@@ -42,6 +43,7 @@ pub fn service(policy: Policy) -> io::Result<Service<Inline>> {
             body_timeout: limit,
             idle_timeout: limit,
             drain_timeout: limit,
+            linger: limit,
         },
         policy,
     };
@@ -58,7 +60,7 @@ pub fn serve(service: &Service<Inline>, request: &[u8], count: u64) -> Written {
     let written = Arc::new(Mutex::new(Written::default()));
     let stream =
         Stream { request: request.to_vec(), left: count, written: Arc::clone(&written), read: false };
-    let mut connection = pin!(kit::connection::serve(stream, service.clone(), |_| false));
+    let mut connection = pin!(kit::connection::serve(stream, service.clone(), |_| Peer::default()));
     let mut context = Context::from_waker(Waker::noop());
     // Each poll serves a request at least; two are allowed for the beginning and the end.
     let ended = (0..count + 2).any(|_| connection.as_mut().poll(&mut context).is_ready());

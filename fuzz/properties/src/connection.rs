@@ -23,6 +23,7 @@ use kit::{
     args::{Config, Limits},
     execute::{Execute, Outcome, Refused, run_here},
     policy::Policy,
+    runtime::Peer,
     service::{Service, Site},
     shutdown::Shutdown,
 };
@@ -147,6 +148,7 @@ pub(crate) fn config() -> &'static Config {
             body_timeout: TIMEOUT,
             idle_timeout: TIMEOUT,
             drain_timeout: TIMEOUT,
+            linger: TIMEOUT,
         },
         policy: Policy::Enforced,
     })
@@ -161,7 +163,7 @@ pub fn play<E: Execute>(execute: E, script: Script<'_>) -> Result<Played, Violat
     let site = Site::new(SERVER, config(), Shutdown::new());
     let service = Service::new(site, execute, clock.clone());
     let wire = RefCell::new(Wire::new(script));
-    let is_over = drive(kit::connection::serve(Stream(&wire), service, |_| false), &wire, &clock, script)?;
+    let is_over = drive(kit::connection::serve(Stream(&wire), service, |_| Peer::default()), &wire, &clock, script)?;
     let wire = wire.into_inner();
     let unread = wire.unread();
     Ok(Played { written: wire.written, is_over, unread })

@@ -161,6 +161,7 @@ mod tests {
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(75),
             drain_timeout: Duration::from_secs(9),
+            linger: Duration::from_millis(200),
         }
     }
 

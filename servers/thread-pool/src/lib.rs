@@ -26,7 +26,7 @@ use kit::{
     args::Config,
     connection::Connection,
     execute::Inline,
-    runtime::Runtime,
+    runtime::{Peer, Runtime},
     service::{Service, Site},
     shutdown::Shutdown,
     start::{self, Error},
@@ -51,8 +51,8 @@ impl<Task: 'static> Runtime for Pool<Task> {
         poll_fn(|_| listener.poll_accept()).await
     }
 
-    fn is_gone(stream: &Stream) -> bool {
-        stream.is_gone()
+    fn peer(stream: &Stream) -> Peer {
+        stream.peer()
     }
 
     fn timer(&self) -> Timer {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use kit::runtime::Peer;
 
 use super::row::Reads;
 
@@ -105,8 +106,9 @@ impl Client {
 pub(super) struct Stream(Client);
 
 impl Stream {
-    pub(super) fn is_gone(&self) -> bool {
-        self.0.0.borrow().reset
+    pub(super) fn peer(&self) -> Peer {
+        let wire = self.0.0.borrow();
+        Peer { is_gone: wire.reset, unread_bytes: wire.unread.len() as u64 }
     }
 }
 
@@ -169,7 +171,7 @@ impl Write for Stream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_gone() {
+        if self.peer().is_gone {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         }
         Poll::Ready(Ok(()))

@@ -12,6 +12,7 @@ use std::{
 
 use kit::{
     connection::Connection,
+    runtime::Peer,
     service::{Service, Site},
     shutdown::Shutdown,
 };
@@ -49,11 +50,11 @@ pub fn play(row: &Row, events: &Events, sight: Sight) -> Result<Played, Violatio
     let (time, thread) = (Time::new(), Thread::default());
     let service = Service::new(Arc::clone(&site), Places::of(row.place, &thread), time.clone());
     let client = Client::new(row.reads, events.room);
-    let is_gone = match sight {
-        Sight::Good => Stream::is_gone,
-        Sight::None => |_: &Stream| false,
+    let peer = match sight {
+        Sight::Good => Stream::peer,
+        Sight::None => |_: &Stream| Peer::default(),
     };
-    let connection = kit::connection::serve(client.stream(), service, is_gone);
+    let connection = kit::connection::serve(client.stream(), service, peer);
     let woken = Arc::new(Woken(true.into()));
     let polls_left = 1_000 + 20 * (events.sent().len() + events.events.len());
     let mut server = Server {

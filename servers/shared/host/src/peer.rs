@@ -1,8 +1,29 @@
-//! Whether the other end of a connection is still there.
+//! What the kernel knows of the other end of a connection: whether it is still there, and whether it has sent something.
 
 use std::os::fd::AsFd;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::ioctl_fionread,
+};
+
+/// The other end of a connection, as the kernel sees it at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// It has reset the connection: see [`is_gone`].
+    pub is_gone: bool,
+    /// Bytes that have arrived from it and were not read.
+    pub unread_bytes: u64,
+}
+
+impl Peer {
+    /// Looks at the peer of `socket`. Takes nothing from the socket and does not wait: what a runtime has not been told of yet is
+    /// seen as well.
+    pub fn of(socket: impl AsFd) -> Self {
+        // The end of the stream does not count as a byte (tcp(7), SIOCINQ). What cannot be told is nothing.
+        Self { is_gone: is_gone(&socket), unread_bytes: ioctl_fionread(&socket).unwrap_or(0) }
+    }
+}
 
 /// Whether the peer of `socket` has reset the connection, so that nothing that is written will be read. Takes nothing from the
 /// socket and does not wait.
@@ -82,6 +103,20 @@ mod tests {
         client.shutdown(Shutdown::Write).unwrap();
         reset(client);
         assert!(is_noticed(&server), "a reset behind the end of the half");
+    }
+
+    #[test]
+    fn what_was_sent_and_not_read_is_counted_without_the_end_of_the_stream() {
+        let (mut client, mut server) = pair();
+        assert_eq!(Peer::of(&server), Peer::default());
+        client.write_all(b"five!").unwrap();
+        // What is peeked at has arrived, and stays.
+        server.peek(&mut [0]).unwrap();
+        assert_eq!(Peer::of(&server), Peer { is_gone: false, unread_bytes: 5 });
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut all = Vec::new();
+        server.read_to_end(&mut all).unwrap();
+        assert_eq!((all.len(), Peer::of(&server)), (5, Peer::default()), "only the end is left");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use glommio::{GlommioError, LocalExecutorBuilder, Placement, net::TcpListener, t
 use kit::{
     accept::{self, Drained},
     execute::Execute,
-    runtime::Runtime,
+    runtime::{Peer, Runtime},
     service::{Service, Site},
     start::Error,
 };
@@ -108,8 +108,8 @@ impl Runtime for Glommio {
         poll_fn(|context| listener.poll_accept(context)).await.map(Stream::new)
     }
 
-    fn is_gone(stream: &Stream) -> bool {
-        stream.is_gone()
+    fn peer(stream: &Stream) -> Peer {
+        stream.peer()
     }
 
     fn timer(&self) -> GlommioTimer {

@@ -11,6 +11,7 @@ use std::{
 use futures_lite::io::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
 use hyper::rt::{Read, ReadBufCursor, Write};
+use kit::runtime::Peer;
 
 /// The most that one read takes.
 const SCRATCH_BYTES: usize = 16 * 1024;
@@ -31,9 +32,9 @@ impl Stream {
     }
 
     #[expect(unsafe_code, reason = "glommio gives a stream's socket by its number alone")]
-    pub(crate) fn is_gone(&self) -> bool {
+    pub(crate) fn peer(&self) -> Peer {
         // SAFETY: the stream owns the descriptor and outlives this borrow of it.
-        kit::runtime::is_gone(unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) })
+        Peer::of(unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) })
     }
 }
 

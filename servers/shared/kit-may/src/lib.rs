@@ -16,7 +16,7 @@ use std::{
     net::TcpListener,
 };
 
-use kit::runtime::Runtime;
+use kit::runtime::{Peer, Runtime};
 
 pub use coroutine::{block_on, spawn};
 pub use socket::{Listener, Stream};
@@ -87,8 +87,8 @@ impl Runtime for May {
         poll_fn(|context| listener.poll_accept(context)).await
     }
 
-    fn is_gone(stream: &Stream) -> bool {
-        stream.is_gone()
+    fn peer(stream: &Stream) -> Peer {
+        stream.peer()
     }
 
     fn timer(&self) -> Timer {

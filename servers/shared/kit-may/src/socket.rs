@@ -19,6 +19,7 @@ use std::{
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use kit::runtime::Peer;
 
 use crate::{coroutine::Place, readiness::Readiness};
 
@@ -89,8 +90,8 @@ impl Listener {
 pub struct Stream(Socket<TcpStream>);
 
 impl Stream {
-    pub(crate) fn is_gone(&self) -> bool {
-        kit::runtime::is_gone(&self.0.socket)
+    pub(crate) fn peer(&self) -> Peer {
+        Peer::of(&self.0.socket)
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use host::peer::Peer;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use rustix::{
     event::PollFlags,
@@ -47,9 +48,9 @@ impl Source {
 pub struct Stream(Arc<Source>);
 
 impl Stream {
-    /// Whether its client has reset the connection: what the thread does not wait for while it wants nothing of the socket.
-    pub fn is_gone(&self) -> bool {
-        host::peer::is_gone(self.0.as_fd())
+    /// What the kernel knows of its client: what the thread does not wait for while it wants nothing of the socket.
+    pub fn peer(&self) -> Peer {
+        Peer::of(self.0.as_fd())
     }
 }
 

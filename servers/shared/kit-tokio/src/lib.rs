@@ -9,6 +9,7 @@ mod names;
 use std::{future::Future, io};
 
 use hyper_util::rt::{TokioIo, TokioTimer};
+use kit::runtime::Peer;
 use tokio::net::{TcpListener, TcpStream};
 
 /// The tokio runtime that the calling task runs on.
@@ -29,8 +30,8 @@ impl kit::runtime::Runtime for Tokio {
         Ok(TokioIo::new(stream))
     }
 
-    fn is_gone(stream: &TokioIo<TcpStream>) -> bool {
-        kit::runtime::is_gone(stream.inner())
+    fn peer(stream: &TokioIo<TcpStream>) -> Peer {
+        Peer::of(stream.inner())
     }
 
     fn timer(&self) -> TokioTimer {

@@ -1,22 +1,25 @@
 //! The accept loop, once for all rows.
 //!
-//! Accepts until the server stops; pauses at the limit of connections; survives what `accept` can report; and at the
-//! end takes what is queued, closes the listener, tells its connections and waits for them. Knows neither how
-//! connections are spawned nor what they serve.
+//! Accepts until it is stopped, or released because another process accepts from the same socket; pauses at the limit of connections;
+//! survives what `accept` can report; and at the end takes what is queued, closes the listener, tells its connections and waits for them.
+//! Knows neither how connections are spawned nor what they serve. Any number of loops may run on one runtime, each a future of its own,
+//! with a limit each or one for all ([`Room`]).
 
 use std::{
     future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Poll, ready},
     time::{Duration, Instant},
 };
 
 use hyper::rt::{Executor, Timer};
 
+pub use crate::members::Room;
 use crate::{
-    connection::Connection,
+    connection::{Connection, Place},
+    drain::Drain,
     execute::Execute,
     members::{Members, Membership},
     runtime::Runtime,
@@ -44,74 +47,88 @@ const DRAIN_RETRIES: u32 = 100;
 /// only when it next looks at its I/O driver.
 const QUIET: Duration = Duration::from_millis(2);
 
-/// Serves `listener` until `stopping` is raised and the drain is over. `max_connections` is this loop's share.
+/// What ends an accept loop.
+///
+/// One that is stopped first takes what is queued at its listener: nobody else would. One that is released before does not,
+/// since somebody else accepts from the same socket; it closes its listener at once, and its connections live on.
+#[derive(Clone, Debug)]
+pub struct Stops {
+    /// Ends the loop and, in a drain, its connections.
+    pub stopping: Shutdown,
+    /// Ends the loop alone.
+    pub released: Option<Shutdown>,
+}
+
+impl From<Shutdown> for Stops {
+    fn from(stopping: Shutdown) -> Self {
+        Self { stopping, released: None }
+    }
+}
+
+/// Serves `listener` until it is stopped and the drain is over, or until it is released and its last connection has ended. `room`
+/// is this loop's share of the connections, or what it shares with others.
+///
+/// A loop may be released at any time, also when it drains and takes what is queued. What it accepted before is its own. On a runtime that
+/// accepts ahead (glommio) that may be one connection which it has not seen yet, and which is then closed.
 pub async fn serve<R, E>(
     runtime: R,
     listener: R::Listener,
     service: Service<E>,
-    max_connections: usize,
-    stopping: Shutdown,
+    room: impl Into<Room>,
+    stops: impl Into<Stops>,
 ) -> Drained
 where
     R: Runtime + Executor<Connection<R::Stream, E>>,
     E: Execute,
 {
+    let (room, stops): (Room, Stops) = (room.into(), stops.into());
     let members = Arc::new(Members::default());
-    let drain = Shutdown::new();
+    let drain = Drain::of_loop(stops.stopping.clone());
     let timer = runtime.timer();
     let admit = |stream| {
-        let membership = Membership::of(&members);
-        let membership = Some((membership, drain.wait()));
-        runtime.execute(Connection::new(stream, service.clone(), R::is_gone, membership));
+        let memberships = [Some(Membership::of(&members)), Some(room.enter())];
+        let place = Place { drain: Arc::clone(&drain), memberships };
+        runtime.execute(Connection::new(stream, service.clone(), R::peer, Some(place)));
     };
-    let mut stopped = stopping.wait();
+    let mut ends = Ends::of(&stops);
     let mut failures = Failures::default();
-    loop {
-        if members.open() >= max_connections {
-            let room = poll_fn(|context| members.poll_below(max_connections, context));
-            if unless(&mut stopped, room).await.is_none() {
-                break;
-            }
-        }
-        match unless(&mut stopped, runtime.accept(&listener)).await {
-            None => break,
-            Some(Ok(stream)) => {
+    let end = loop {
+        let mut accept = pin!(runtime.accept(&listener));
+        // Room is looked for each time: loops that share it may have taken it since.
+        let next = poll_fn(|context| {
+            ready!(room.poll_free(context));
+            accept.as_mut().poll(context)
+        });
+        match ends.unless(next).await {
+            Err(end) => break end,
+            Ok(Ok(stream)) => {
                 failures.over();
                 admit(stream);
             }
-            Some(Err(error)) => {
+            Ok(Err(error)) => {
                 if let Some(pause) = failures.pause_after(&error, timer.now())
-                    && unless(&mut stopped, timer.sleep(pause)).await.is_none()
+                    && let Err(end) = ends.unless(timer.sleep(pause)).await
                 {
-                    break;
+                    break end;
                 }
             }
         }
-    }
-
-    // Clients whose connection the kernel has completed already must not be reset. Not more than the backlog holds,
-    // for a flood of new ones must not keep the server from stopping.
-    let mut patience = DRAIN_RETRIES;
-    for _ in 0..crate::listen::BACKLOG {
-        let mut accept = pin!(runtime.accept(&listener));
-        let mut quiet = timer.sleep(QUIET);
-        let next = poll_fn(|context| match accept.as_mut().poll(context) {
-            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            Poll::Pending => quiet.as_mut().poll(context).map(|()| None),
-        });
-        match next.await {
-            Some(Ok(stream)) => admit(stream),
-            Some(Err(error)) if concerns_one_connection(&error) => {}
-            // Out of files, most likely, of which connections that end give some back.
-            Some(Err(_)) if patience > 0 => {
-                patience -= 1;
-                timer.sleep(PAUSE_MIN).await;
+    };
+    match end {
+        End::Stopped => {
+            let is_released = || stops.released.as_ref().is_some_and(Shutdown::is_raised);
+            take_what_is_queued(&runtime, &listener, is_released, admit).await;
+            drop(listener);
+        }
+        End::Released => {
+            drop(listener);
+            let all_ended = poll_fn(|context| members.poll_below(1, context));
+            if ends.unless_stopped(all_ended).await.is_ok() {
+                return Drained::default();
             }
-            Some(Err(_)) | None => break,
         }
     }
-    drop(listener);
-    drain.raise();
+    drain.tell(timer.now());
 
     let mut deadline = timer.sleep(service.site().limits.drain_timeout);
     poll_fn(|context| match members.poll_below(1, context) {
@@ -126,14 +143,79 @@ where
     Drained { cut }
 }
 
-/// Waits for `future`, or gives `None` when the server stops; the stop comes first.
-async fn unless<F: Future>(stopped: &mut Wait, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| match Pin::new(&mut *stopped).poll(context) {
-        Poll::Ready(()) => Poll::Ready(None),
-        Poll::Pending => future.as_mut().poll(context).map(Some),
-    })
-    .await
+/// Admits clients whose connection the kernel has completed already, and which must not be reset. Not more than the backlog
+/// holds, for a flood of new ones must not keep the server from stopping.
+async fn take_what_is_queued<R: Runtime>(
+    runtime: &R,
+    listener: &R::Listener,
+    is_released: impl Fn() -> bool,
+    admit: impl Fn(R::Stream),
+) {
+    let timer = runtime.timer();
+    let mut patience = DRAIN_RETRIES;
+    for _ in 0..crate::listen::BACKLOG {
+        if is_released() {
+            return;
+        }
+        let mut accept = pin!(runtime.accept(listener));
+        let mut quiet = timer.sleep(QUIET);
+        let next = poll_fn(|context| match accept.as_mut().poll(context) {
+            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+            Poll::Pending => quiet.as_mut().poll(context).map(|()| None),
+        });
+        match next.await {
+            Some(Ok(stream)) => admit(stream),
+            Some(Err(error)) if concerns_one_connection(&error) => {}
+            // Out of files, most likely, of which connections that end give some back.
+            Some(Err(_)) if patience > 0 => {
+                patience -= 1;
+                timer.sleep(PAUSE_MIN).await;
+            }
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
+/// Why a loop accepts no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Stopped,
+    Released,
+}
+
+/// Waits for either.
+struct Ends {
+    stopped: Wait,
+    released: Option<Wait>,
+}
+
+impl Ends {
+    fn of(stops: &Stops) -> Self {
+        Self { stopped: stops.stopping.wait(), released: stops.released.as_ref().map(Shutdown::wait) }
+    }
+
+    /// Waits for `future`, or tells why not: the end comes first, and a release before a stop.
+    async fn unless<F: Future>(&mut self, future: F) -> Result<F::Output, End> {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if let Some(released) = &mut self.released
+                && Pin::new(released).poll(context).is_ready()
+            {
+                return Poll::Ready(Err(End::Released));
+            }
+            match Pin::new(&mut self.stopped).poll(context) {
+                Poll::Ready(()) => Poll::Ready(Err(End::Stopped)),
+                Poll::Pending => future.as_mut().poll(context).map(Ok),
+            }
+        })
+        .await
+    }
+
+    /// The same for a loop that is released already.
+    async fn unless_stopped<F: Future>(&mut self, future: F) -> Result<F::Output, End> {
+        self.released = None;
+        self.unless(future).await
+    }
 }
 
 /// Accepts that failed in a row, and when the last of them was spoken of.

@@ -23,7 +23,8 @@ Examples:
 Try:
   curl 'http://127.0.0.1:8080/complex?iterations=1000000'
 
-The first SIGTERM or SIGINT drains: no new connections, requests under way are answered. A second one stops at once.
+The first SIGTERM or SIGINT drains: no new connections, requests under way or in a socket are answered, each connection's last answer
+says that it closes, and one without a request closes after --linger. A second signal stops at once.
 What it says on stdout and stderr may be lost: a line that nobody takes is dropped, and how many were is told with the next.
 Exit codes: 0 drained (a warning says what --drain-timeout cut), 1 failure, 2 usage, 128+N stopped by a second signal N.";
 
@@ -66,6 +67,11 @@ pub struct Shared {
     /// How long requests under way may take to end after a stop signal
     #[arg(long, env = "SERVER_DRAIN_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = within::time(SHORTEST..=LONGEST))]
     drain_timeout: Duration,
+
+    /// How long a connection without a request stays open after a stop signal, for one that is on its way; at most
+    /// --drain-timeout
+    #[arg(long, env = "SERVER_LINGER", default_value = "200ms", value_name = "TIME", value_parser = within::time(Duration::ZERO..=LONGEST))]
+    linger: Duration,
 
     /// Whether requests are checked beyond what hyper checks; off only to measure what that costs
     #[arg(long, env = "SERVER_POLICY", default_value = "enforced", value_name = "WHETHER", hide = true)]
@@ -136,6 +142,9 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// From a stop signal to the end.
     pub drain_timeout: Duration,
+    /// From a stop signal, or the last byte of an answer if that is later, to the close of a connection that has no request. The
+    /// drain timeout wins where it is shorter.
+    pub linger: Duration,
 }
 
 impl Limits {
@@ -175,6 +184,7 @@ impl Shared {
                 body_timeout: self.body_timeout,
                 idle_timeout: self.idle_timeout,
                 drain_timeout: self.drain_timeout,
+                linger: self.linger,
             },
             policy: self.policy,
         })
@@ -263,6 +273,7 @@ mod tests {
             ("--body-timeout", "from 1ms to 24h", "0.5ms"),
             ("--idle-timeout", "from 1ms to 24h", "24h 1ns"),
             ("--drain-timeout", "from 1ms to 24h", "1441m"),
+            ("--linger", "from 0 to 24h", "25h"),
         ] {
             for value in [
                 beyond,

@@ -12,6 +12,7 @@ pub mod failure;
 pub mod start;
 
 pub mod accept;
+mod drain;
 pub mod listen;
 mod members;
 pub mod runtime;

@@ -1,7 +1,7 @@
-//! The open connections of one accept loop, counted.
+//! Open connections, counted: those of one accept loop, and those that loops with one limit have together ([`Room`]).
 //!
-//! They are counted in one atomic. A connection that ends wakes the loop only if the loop
-//! said that it waits for that (`awaited`): it first says so, then looks at the count; a connection first
+//! They are counted in one atomic. A connection that ends wakes the loops only if one
+//! said that it waits for that (`awaited`): it first leaves its waker and says so, then looks at the count; a connection first
 //! counts itself out, then looks whether anybody waits. Both in sequentially consistent order, so one sees the other.
 
 use std::{
@@ -12,12 +12,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// The open connections of one accept loop.
+/// Open connections.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     open: AtomicUsize,
     awaited: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+    wakers: Mutex<Vec<Waker>>,
 }
 
 impl Members {
@@ -29,13 +29,14 @@ impl Members {
 
     /// Ready when there are fewer than `limit`.
     pub(crate) fn poll_below(&self, limit: usize, context: &mut Context<'_>) -> Poll<()> {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
-        self.awaited.store(true, SeqCst);
-        if self.open.load(SeqCst) < limit {
-            self.awaited.store(false, SeqCst);
-            return Poll::Ready(());
+        let mut wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            wakers.push(context.waker().clone());
         }
-        Poll::Pending
+        drop(wakers);
+        self.awaited.store(true, SeqCst);
+        // Who finds room leaves its waker behind, and is woken once for nothing.
+        if self.open() < limit { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -53,17 +54,51 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, SeqCst);
-        if self.0.awaited.load(SeqCst) {
-            let waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+        // Each of those who wait is woken once, and says again that it waits.
+        if self.0.awaited.load(SeqCst) && self.0.awaited.swap(false, SeqCst) {
+            let wakers = std::mem::take(&mut *self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner));
+            wakers.into_iter().for_each(Waker::wake);
         }
+    }
+}
+
+/// Room for connections. Clones are the same room: accept loops that share one limit have a clone each.
+#[derive(Clone, Debug)]
+pub struct Room {
+    members: Arc<Members>,
+    limit: usize,
+}
+
+impl Room {
+    /// Room for `limit` connections.
+    pub fn new(limit: usize) -> Self {
+        Self { members: Arc::default(), limit }
+    }
+
+    /// Takes a place, also where none is left: what is queued at a stop is served beyond the limit.
+    pub(crate) fn enter(&self) -> Membership {
+        Membership::of(&self.members)
+    }
+
+    /// Ready when a place is free.
+    pub(crate) fn poll_free(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.members.open() < self.limit {
+            return Poll::Ready(());
+        }
+        self.members.poll_below(self.limit, context)
+    }
+}
+
+impl From<usize> for Room {
+    fn from(limit: usize) -> Self {
+        Self::new(limit)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Wake;
+
     use super::*;
 
     #[test]
@@ -78,5 +113,37 @@ mod tests {
         assert!(members.poll_below(2, &mut context).is_ready());
         drop(second);
         assert!(members.poll_below(1, &mut context).is_ready());
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[test]
+    fn loops_that_share_a_limit_are_all_told_of_a_place_and_wait_again() {
+        let room = Room::new(2);
+        let (first, second) = (room.enter(), room.clone().enter());
+        let woken: [Arc<Woken>; 3] = Default::default();
+        let wakers = woken.clone().map(Waker::from);
+        for round in 1..=2 {
+            for waker in &wakers {
+                // However often each asks.
+                for _ in 0..3 {
+                    assert!(room.poll_free(&mut Context::from_waker(waker)).is_pending());
+                }
+            }
+            // One goes and another takes its place before they look.
+            drop(room.enter());
+            assert_eq!(woken.each_ref().map(|woken| woken.0.load(SeqCst)), [round; 3]);
+        }
+        drop(first);
+        assert!(room.poll_free(&mut Context::from_waker(&wakers[0])).is_ready());
+        drop(second);
+        assert_eq!(room.members.open(), 0);
     }
 }

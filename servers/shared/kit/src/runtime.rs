@@ -5,7 +5,7 @@
 
 use std::{future::Future, io};
 
-pub use host::peer::is_gone;
+pub use host::peer::Peer;
 
 /// A runtime, as far as a server needs one.
 pub trait Runtime: Clone + 'static {
@@ -25,9 +25,9 @@ pub trait Runtime: Clone + 'static {
     /// Waits for the next connection. Dropping the future must lose none.
     fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
 
-    /// Whether the client of `stream` has reset the connection, as [`is_gone`] says of its socket: asked while an operation runs,
-    /// when nothing is read that would tell.
-    fn is_gone(stream: &Self::Stream) -> bool;
+    /// What the kernel knows of the client of `stream`, as [`Peer::of`] says of its socket: asked while an operation runs, when
+    /// nothing is read that would tell, and at a stop, before a connection is closed for want of a request.
+    fn peer(stream: &Self::Stream) -> Peer;
 
     /// The runtime's timer.
     fn timer(&self) -> Self::Timer;

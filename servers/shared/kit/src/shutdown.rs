@@ -1,8 +1,8 @@
 //! A one-way signal that any number of tasks, on any runtime, can wait for.
 //!
 //! Two levels use it. One signal for the process is raised by a stop signal ([`crate::signals`]); every accept loop
-//! waits for that one and has a second of its own, by which it tells its connections. So connections on
-//! different cores never meet on one lock.
+//! waits for that one and has a second of its own, by which it tells its connections (`drain`). So connections on
+//! different cores never meet on one lock; whether the first is up they may all look, without one.
 //!
 //! The protocol. The flag goes from false to true once and is stored before the registry is locked to wake it;
 //! a waiter that finds the flag down registers its waker under the same lock after looking at the flag again. Either the

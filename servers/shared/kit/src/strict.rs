@@ -26,22 +26,29 @@ pub struct Strict<Io> {
     excess: Option<Excess>,
     /// The end of the stream was read.
     ended: bool,
+    /// How many bytes were read and looked at.
+    read_bytes: u64,
 }
 
 impl<Io> Strict<Io> {
     /// Checks what is read from `io`.
     pub fn new(io: Io) -> Self {
-        Self { io, framing: Some(Framing::default()), end: None, excess: None, ended: false }
+        Self { io, framing: Some(Framing::default()), end: None, excess: None, ended: false, read_bytes: 0 }
     }
 
     /// Lets everything pass: for measuring what the check costs.
     pub fn unchecked(io: Io) -> Self {
-        Self { io, framing: None, end: None, excess: None, ended: false }
+        Self { io, framing: None, end: None, excess: None, ended: false, read_bytes: 0 }
     }
 
     /// Whether a request began and was not read to its end, as far as this was looked at.
     pub fn is_within_message(&self) -> bool {
         self.framing.as_ref().is_some_and(|framing| !framing.is_between_messages())
+    }
+
+    /// How many requests begin in what was read, modulo 2^32, and in how many bytes, as far as this was looked at.
+    pub fn requests(&self) -> (u32, u64) {
+        (self.framing.as_ref().map_or(0, Framing::requests), self.read_bytes)
     }
 
     /// The request whose head was too long, counted from 1, and by what: the last one that hyper is shown.
@@ -86,6 +93,7 @@ impl<Io: Read + Unpin> Read for Strict<Io> {
             ready!(Pin::new(&mut this.io).poll_read(context, buffer.unfilled()))?;
             let mut bytes = buffer.filled();
             this.ended = bytes.is_empty();
+            this.read_bytes += bytes.len() as u64;
             loop {
                 match framing.read(bytes) {
                     None => {

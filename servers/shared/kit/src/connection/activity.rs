@@ -7,20 +7,25 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use hyper::{
     Request, Version,
     body::Incoming,
-    header::CONNECTION,
+    header::{CONNECTION, HeaderValue},
     rt::{Read, ReadBufCursor, Write},
 };
 
-use super::version::{self, Raised};
+use super::{
+    parting::Parting,
+    version::{self, Raised},
+};
 use crate::{
+    drain::Drain,
     execute::Execute,
     framing::Excess,
+    runtime::Peer,
     service::{Answer, ResponseFuture, Service},
     strict::Strict,
 };
@@ -69,12 +74,16 @@ pub(super) struct Activity {
     asked_to_upgrade: AtomicBool,
     /// The request whose head was too long, counted from 1.
     excess: OnceLock<(u32, Excess)>,
-    /// The stream is to look whether the client is still there.
+    /// The stream is to look whether the client is still there, and whether it has sent something.
     look: AtomicBool,
+    /// It has, since this was last asked.
+    looked: AtomicBool,
+    /// Which answer is the last one.
+    pub(super) parting: Parting,
     reads_in_this_poll: AtomicU32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Snapshot {
     pub(super) phase: Phase,
     pub(super) requests: u32,
@@ -91,10 +100,15 @@ impl Snapshot {
 }
 
 impl Activity {
+    /// Of a connection that `drain` ends.
+    pub(super) fn new(drain: Option<Arc<Drain>>) -> Self {
+        Self { parting: Parting::new(drain), ..Self::default() }
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         let phase = match Phase::of(self.phase.load(Relaxed)) {
             // A client that takes its answers slowly may have sent the beginning of a next request long before.
-            Phase::Head if self.write_blocked.load(Relaxed) => Phase::Idle,
+            Phase::Head if self.is_write_blocked() => Phase::Idle,
             phase => phase,
         };
         Snapshot { phase, requests: self.requests.load(Relaxed), writes: self.writes.load(Relaxed) }
@@ -110,9 +124,25 @@ impl Activity {
         self.refused.load(Relaxed) || self.partial.load(Relaxed)
     }
 
-    /// Has the stream look whether the client is still there when it is next flushed, which every poll of hyper's does.
+    /// Has the stream look whether the client is still there, and what it has sent, when it is next flushed, which every poll of hyper's
+    /// does; where answers are to be written first and the client does not take them, it is not looked before it does.
     pub(super) fn look(&self) {
         self.look.store(true, Relaxed);
+    }
+
+    /// Whether it is still to look.
+    pub(super) fn is_to_look(&self) -> bool {
+        self.look.load(Relaxed)
+    }
+
+    /// Whether it has looked, if this was not told before.
+    pub(super) fn take_looked(&self) -> bool {
+        self.looked.swap(false, Relaxed)
+    }
+
+    /// Whether the client does not take what it is sent.
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.write_blocked.load(Relaxed)
     }
 
     /// Whether a request asked for another protocol, if this was not told before.
@@ -155,8 +185,8 @@ pub(super) struct Watched<Io> {
     pub(super) io: Strict<Io>,
     pub(super) activity: Arc<Activity>,
     pub(super) version: Raised,
-    /// Whether the client has reset the connection.
-    pub(super) is_gone: fn(&Io) -> bool,
+    /// What the kernel knows of the client.
+    pub(super) peer: fn(&Io) -> Peer,
 }
 
 impl<Io: Read + Unpin> Read for Watched<Io> {
@@ -173,6 +203,8 @@ impl<Io: Read + Unpin> Read for Watched<Io> {
         let outcome = Pin::new(&mut self.io).poll_read(context, buffer);
         if outcome.is_ready() {
             self.activity.partial.store(self.io.is_within_message(), Relaxed);
+            let (requests, bytes) = self.io.requests();
+            self.activity.parting.has_read(bytes, requests);
             if let Some(excess) = self.io.excess() {
                 // Only ever one: nothing is read behind it.
                 self.activity.excess.get_or_init(|| excess);
@@ -204,8 +236,13 @@ impl<Io: Write + Unpin> Write for Watched<Io> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.activity.look.swap(false, Relaxed) && (self.is_gone)(self.io.get_ref()) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        if self.activity.look.swap(false, Relaxed) {
+            let peer = (self.peer)(self.io.get_ref());
+            if peer.is_gone {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+            self.activity.parting.has_seen(peer.unread_bytes);
+            self.activity.looked.store(true, Relaxed);
         }
         Pin::new(&mut self.io).poll_flush(context)
     }
@@ -238,26 +275,32 @@ impl<E: Execute> hyper::service::Service<Request<Incoming>> for Tracked<E> {
             None => self.service.respond(request),
             Some(excess) => self.service.refuse_too_long(request, excess),
         };
-        let busy = match &future {
+        let is_busy = match &future {
             ResponseFuture::Ready(answer) => {
                 if let Some(answer) = answer {
                     self.activity.answered(answer);
                 }
-                None
+                false
             }
             ResponseFuture::Running(_) | ResponseFuture::Boxed(_) => {
                 self.activity.enter(Phase::Busy);
-                Some(Arc::clone(&self.activity))
+                true
             }
         };
-        TrackedFuture { future, busy, http_1_0_is_kept }
+        let activity = Arc::clone(&self.activity);
+        TrackedFuture { future, activity, number, is_busy, is_held: false, http_1_0_is_kept }
     }
 }
 
-/// A [`ResponseFuture`] that notes its end.
+/// A [`ResponseFuture`] that notes its end, and says of its answer whether it is the last one.
 pub(super) struct TrackedFuture<E: Execute> {
     future: ResponseFuture<E>,
-    busy: Option<Arc<Activity>>,
+    activity: Arc<Activity>,
+    /// The request, counted from 1.
+    number: u32,
+    is_busy: bool,
+    /// The answer is ready, and waits for a look at what is behind it.
+    is_held: bool,
     /// Whether a client of HTTP/1.0, if it is one, asks that its connection be kept.
     http_1_0_is_kept: Option<bool>,
 }
@@ -266,15 +309,32 @@ impl<E: Execute> Future for TrackedFuture<E> {
     type Output = Result<Answer, std::convert::Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut outcome = Pin::new(&mut self.future).poll(context);
-        if let Poll::Ready(Ok(answer)) = &mut outcome {
-            if let Some(activity) = self.busy.take() {
-                activity.answered(answer);
-            }
-            if let Some(is_kept) = self.http_1_0_is_kept {
-                version::finish(answer, is_kept);
+        let this = &mut *self;
+        let Ok(mut answer) = ready!(Pin::new(&mut this.future).poll(context));
+        if std::mem::take(&mut this.is_busy) {
+            this.activity.answered(&answer);
+        }
+        // What has the field already says that it is the last one.
+        if this.activity.parting.is_stopping() && !answer.headers().contains_key(CONNECTION) {
+            let has_looked = this.is_held && !this.activity.is_to_look();
+            match this.activity.parting.is_last(this.number, has_looked) {
+                Some(false) => {}
+                Some(true) => {
+                    this.activity.parting.announce();
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                // The connection polls again when the stream has looked.
+                None => {
+                    this.activity.look();
+                    this.is_held = true;
+                    this.future = ResponseFuture::Ready(Some(answer));
+                    return Poll::Pending;
+                }
             }
         }
-        outcome
+        if let Some(is_kept) = this.http_1_0_is_kept {
+            version::finish(&mut answer, is_kept);
+        }
+        Poll::Ready(Ok(answer))
     }
 }

@@ -13,7 +13,7 @@
 //! close cannot be told from it until something is written, so work for such a client runs to its end.
 //!
 //! While an operation runs hyper reads nothing, neither the next requests nor the end of the stream, so that no read tells of a reset
-//! either, on whatever runtime. So poll(2) is asked now and then ([`Runtime::is_gone`](crate::runtime::Runtime::is_gone)): first
+//! either, on whatever runtime. So the kernel is asked now and then ([`Runtime::peer`](crate::runtime::Runtime::peer)): first
 //! [`FIRST_LOOK`] after the operation began, then after as long again as it has run, at most every [`LAST_LOOK`]. What is answered
 //! sooner costs no call of it: at most a connection's timer is set anew, once in [`FIRST_LOOK`], where its operation runs
 //! elsewhere; and what is computed for nobody is little. To be told by each runtime
@@ -25,9 +25,24 @@
 //! request. Here a request costs one reading of the clock.
 //!
 //! A connection that is closed while its client may still be sending is closed as `closing` says.
+//!
+//! When the server stops, no request is lost that could be saved. Every answer from then on says that the connection closes, unless more
+//! of a pipeline is behind it (`parting`). A connection without a request closes when none has come for the linger, counted
+//! from the stop, from its last answer, or from its accept, whichever is latest: one may be on its way. A head that has begun keeps its header
+//! timeout, and a body its own. Before a connection is closed as idle the kernel is asked whether bytes lie in its socket, of which
+//! the runtime has not heard yet. So a drain in which nothing is under way takes about the linger, and one in which something is, as long
+//! as that takes and at most the linger more, in which a client may close first; the drain timeout bounds it all
+//! ([`crate::accept`]). What HTTP/1.1 leaves is a race: a request that is sent while the close of an idle connection is on its way is
+//! not answered, and its client sees the connection end before the first byte of an answer (RFC 9112 section 9.3.1 says what it may
+//! then send again).
+//!
+//! hyper's `graceful_shutdown` is not used: it closes at once what has read nothing yet, what is idle, and what has read half a head behind
+//! an earlier request, and it drops what is behind the request that is being answered.
 
 mod activity;
 mod closing;
+mod parting;
+mod stop;
 mod version;
 
 use std::{
@@ -47,12 +62,13 @@ use hyper::{
     server::conn::http1,
 };
 
+use stop::{Settled, Stop};
 use version::{MAX_BUFFER_BYTES, Raised};
 
 pub use crate::framing::MAX_HEAD_BYTES;
 use crate::{
-    date, execute::Execute, framing::MAX_END_BYTES, members::Membership, policy::Policy, service::Service,
-    shutdown::Wait, strict::Strict,
+    date, drain::Drain, execute::Execute, framing::MAX_END_BYTES, members::Membership, policy::Policy,
+    runtime::Peer, service::Service, shutdown::Shutdown, strict::Strict,
 };
 
 /// When it is first looked whether a client that waits for an operation is still there, counted from its request.
@@ -69,13 +85,36 @@ fn timed_out() -> Bytes {
 }
 
 /// Serves one connection outside an accept loop, to its end: for benchmarks and tests that bring their own stream, and can say
-/// whether the client at its other end is gone.
-pub fn serve<Io, E>(io: Io, service: Service<E>, is_gone: fn(&Io) -> bool) -> Connection<Io, E>
+/// what is known of the client at its other end.
+pub fn serve<Io, E>(io: Io, service: Service<E>, peer: fn(&Io) -> Peer) -> Connection<Io, E>
 where
     Io: Read + Write + Unpin,
     E: Execute,
 {
-    Connection::new(io, service, is_gone, None)
+    Connection::new(io, service, peer, None)
+}
+
+/// The same until `stopping` is raised and the drain is over, which nothing bounds here.
+pub fn serve_until<Io, E>(
+    io: Io,
+    service: Service<E>,
+    peer: fn(&Io) -> Peer,
+    stopping: Shutdown,
+) -> Connection<Io, E>
+where
+    Io: Read + Write + Unpin,
+    E: Execute,
+{
+    let place = Place { drain: Drain::of_one(stopping), memberships: [None, None] };
+    Connection::new(io, service, peer, Some(place))
+}
+
+/// What a connection has of its accept loop.
+pub(crate) struct Place {
+    /// By which it learns that the loop stops.
+    pub(crate) drain: Arc<Drain>,
+    /// By which it is counted.
+    pub(crate) memberships: [Option<Membership>; 2],
 }
 
 /// A connection's future; spawn it. It ends when the connection does.
@@ -88,8 +127,8 @@ where
     service: Service<E>,
     activity: Arc<Activity>,
     clock: Clock,
-    draining: Option<Wait>,
-    _membership: Option<Membership>,
+    stop: Option<Stop>,
+    _memberships: [Option<Membership>; 2],
 }
 
 #[expect(
@@ -116,7 +155,7 @@ struct Clock {
 
 /// What it is time for.
 enum Due {
-    /// To look whether the client is still there.
+    /// To look whether the client is still there, and whether it has sent something.
     Look,
     /// To end the connection, since it was in this phase for too long.
     End(Phase),
@@ -138,15 +177,19 @@ where
     pub(crate) fn new(
         io: Io,
         service: Service<E>,
-        is_gone: fn(&Io) -> bool,
-        membership: Option<(Membership, Wait)>,
+        peer: fn(&Io) -> Peer,
+        place: Option<Place>,
     ) -> Self {
-        let activity = Arc::new(Activity::default());
+        let (drain, memberships) = match place {
+            Some(Place { drain, memberships }) => (Some(drain), memberships),
+            None => (None, [None, None]),
+        };
+        let activity = Arc::new(Activity::new(drain.clone()));
         let io = match service.site().policy {
             Policy::Enforced => Strict::new(io),
             Policy::Off => Strict::unchecked(io),
         };
-        let watched = Watched { io, activity: Arc::clone(&activity), version: Raised::default(), is_gone };
+        let watched = Watched { io, activity: Arc::clone(&activity), version: Raised::default(), peer };
         let tracked = Tracked { service: service.clone(), activity: Arc::clone(&activity) };
         let http = http1::Builder::new()
             // See the module's documentation. Without it hyper needs no timer.
@@ -168,21 +211,17 @@ where
         let now = service.timer().now();
         let clock = Clock { seen: activity.snapshot(), since: now, look: now, armed: None };
         service.site().metrics.accepted();
-        let (membership, draining) = membership.unzip();
-        Self { state: State::Serving(http), service, activity, clock, draining, _membership: membership }
+        let stop = drain.map(Stop::new);
+        Self { state: State::Serving(http), service, activity, clock, stop, _memberships: memberships }
     }
 
-    /// Polls hyper, tells it to drain when it is time to, and reports the end.
+    /// Polls hyper, and reports the end.
     fn poll_http(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let State::Serving(http) = &mut self.state else { return Poll::Ready(()) };
         let mut http = Pin::new(http);
         let mut outcome = http.as_mut().poll(context);
-        // What has arrived already is answered before the connection learns of the drain.
-        let raised =
-            self.draining.as_mut().is_some_and(|draining| Pin::new(draining).poll(context).is_ready());
-        if outcome.is_pending() && raised {
-            self.draining = None;
-            http.as_mut().graceful_shutdown();
+        // An answer may be held for what the stream has just seen. There are not more of them than reads in one poll.
+        while outcome.is_pending() && self.activity.take_looked() {
             outcome = http.as_mut().poll(context);
         }
         // Where another protocol was asked for, hyper ends without waiting until its last answer is written: it would hand the
@@ -197,9 +236,12 @@ where
             note_end(&result, &self.service, &self.activity);
             if self.activity.leaves_bytes_unread() {
                 // What there was to answer, hyper has answered.
-                self.close(Bytes::new(), Until::Ended);
+                self.close(Bytes::new(), Until::Ended, LINGER);
+            } else if result.is_ok() && self.activity.parting.is_announced() {
+                // The client learns of the close only now, and may have sent more meanwhile.
+                self.close(Bytes::new(), Until::Ended, self.service.site().limits.linger.min(LINGER));
             } else if result.is_ok() {
-                self.close(Bytes::new(), Until::NothingUnread);
+                self.close(Bytes::new(), Until::NothingUnread, LINGER);
             }
         })
     }
@@ -217,21 +259,44 @@ where
             }
             self.clock.seen = seen;
         }
-        let allowed = match seen.phase {
-            Phase::Busy => {
-                ready!(self.clock.poll_until(timer, now, self.clock.look, context));
-                self.clock.look = now + (now - self.clock.since).clamp(FIRST_LOOK, LAST_LOOK);
+        let mut deadline = match seen.phase {
+            Phase::Busy => self.clock.look,
+            Phase::Idle if seen.requests > 0 => self.clock.since + limits.idle_timeout,
+            Phase::Idle | Phase::Head => self.clock.since + limits.header_timeout,
+        };
+        // A client that does not take its answers is not idle.
+        let is_idle = seen.phase == Phase::Idle && !self.activity.is_write_blocked();
+        if let Some(stop) = &mut self.stop
+            && stop.has_come(now, context)
+        {
+            if is_idle {
+                deadline = stop.end_of_idling(self.clock.since, limits.linger, deadline);
+            }
+            if let Some(last_call) = stop.last_call(limits.linger).filter(|&last_call| last_call < deadline) {
+                ready!(self.clock.poll_until(timer, now, last_call, context));
+                stop.called();
+                self.activity.parting.call();
                 return Poll::Ready(Due::Look);
             }
-            Phase::Idle if seen.requests > 0 => limits.idle_timeout,
-            Phase::Idle | Phase::Head => limits.header_timeout,
-        };
-        let deadline = self.clock.since + allowed;
-        self.clock.poll_until(timer, now, deadline, context).map(|()| Due::End(seen.phase))
+            if is_idle {
+                ready!(self.clock.poll_until(timer, now, deadline, context));
+                return Poll::Ready(match stop.settle(now, seen, &self.activity) {
+                    Settled::Look => Due::Look,
+                    Settled::End => Due::End(Phase::Idle),
+                });
+            }
+        }
+        ready!(self.clock.poll_until(timer, now, deadline, context));
+        if seen.phase == Phase::Busy {
+            self.clock.look = now + (now - self.clock.since).clamp(FIRST_LOOK, LAST_LOOK);
+            return Poll::Ready(Due::Look);
+        }
+        Poll::Ready(Due::End(seen.phase))
     }
 
-    /// What remains to be done on the stream when hyper is done with it, before `last` is its last word.
-    fn close(&mut self, last: Bytes, until: Until) {
+    /// What remains to be done on the stream when hyper is done with it, before `last` is its last word. The client is waited for
+    /// `patience` at most.
+    fn close(&mut self, last: Bytes, until: Until, patience: Duration) {
         if let State::Serving(http) = std::mem::replace(&mut self.state, State::Ended) {
             let parts = http.into_parts();
             let io = parts.io.io;
@@ -239,7 +304,7 @@ where
             let until = if parts.read_buf.is_empty() { until } else { Until::Ended };
             if !io.has_ended() || !last.is_empty() {
                 let stream = Closing::after(io.into_inner(), last, until);
-                self.state = State::Closing { stream, until: self.service.timer().now() + LINGER };
+                self.state = State::Closing { stream, until: self.service.timer().now() + patience };
             }
         }
     }
@@ -247,7 +312,7 @@ where
     fn time_out(&mut self, phase: Phase) {
         if phase == Phase::Head {
             self.service.site().metrics.answered(None, StatusCode::REQUEST_TIMEOUT.as_u16());
-            self.close(timed_out(), Until::Ended);
+            self.close(timed_out(), Until::Ended, LINGER);
         } else {
             self.state = State::Ended;
         }

@@ -7,7 +7,7 @@
 //!
 //! With the version changes what an answer must say of its connection: that it closes, where the client did not ask for more (RFC 9112
 //! section 9.3). One that says nothing means the end in HTTP/1.0 and the contrary in HTTP/1.1, so its version stays: what hyper refuses by itself
-//! behind a request of HTTP/1.0 that was kept, and what is answered to such a client in a drain.
+//! behind a request of HTTP/1.0 that was kept. When the server stops, its last answer to such a client says that it closes, as to any other.
 
 use std::borrow::Cow;
 

@@ -4,4 +4,5 @@ mod answers;
 mod endings;
 mod played;
 mod refusals;
+mod stops;
 mod timeouts;

@@ -17,6 +17,7 @@ use kit::{
     connection,
     execute::Execute,
     policy::Policy,
+    runtime::Peer,
     service::{Service, Site},
     shutdown::Shutdown,
 };
@@ -26,6 +27,10 @@ use kit::{
 pub(crate) struct Stream {
     pub(crate) unread: Arc<Mutex<Vec<u8>>>,
     written: Arc<Mutex<Vec<u8>>>,
+    /// What lies in the socket, of which the runtime has not heard.
+    pub(crate) unheard: Arc<Mutex<Vec<u8>>>,
+    /// The client takes nothing.
+    pub(crate) full: Arc<AtomicBool>,
     /// The client has ended its sending half.
     pub(crate) ended: Arc<AtomicBool>,
     /// The client has reset the connection, which a read would tell.
@@ -35,9 +40,10 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    fn is_gone(&self) -> bool {
+    fn peer(&self) -> Peer {
         self.looks.fetch_add(1, SeqCst);
-        self.reset.load(SeqCst)
+        let unread = self.unread.lock().unwrap().len() + self.unheard.lock().unwrap().len();
+        Peer { is_gone: self.reset.load(SeqCst), unread_bytes: unread as u64 }
     }
 }
 
@@ -63,6 +69,9 @@ impl Read for Stream {
 
 impl Write for Stream {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.full.load(SeqCst) {
+            return Poll::Pending;
+        }
         self.written.lock().unwrap().extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -126,16 +135,23 @@ pub(crate) struct Played<E: Execute> {
 }
 
 impl<E: Execute> Played<E> {
-    /// A header timeout of one second, an idle timeout of ten.
+    /// A header timeout of one second, an idle timeout of ten, a linger of a fifth.
     pub(crate) fn new(execute: E) -> Self {
-        let limits = Limits {
+        Self::with(execute, |_| ())
+    }
+
+    /// The same with other limits.
+    pub(crate) fn with(execute: E, change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits {
             max_connections: 1,
             max_body_bytes: 100,
             header_timeout: SECOND,
             body_timeout: 5 * SECOND,
             idle_timeout: 10 * SECOND,
             drain_timeout: SECOND,
+            linger: SECOND / 5,
         };
+        change(&mut limits);
         let listen = ([127, 0, 0, 1], 0).into();
         let cpus = [0].into_iter().collect();
         let config = Config { listen, workers: 1, cpus, limits, policy: Policy::Enforced };
@@ -143,7 +159,8 @@ impl<E: Execute> Played<E> {
         let clock = Clock(Arc::new(Mutex::new(Instant::now())));
         let stream = Stream::default();
         let service = Service::new(Arc::clone(&site), execute, clock.clone());
-        let connection = connection::serve(stream.clone(), service, Stream::is_gone);
+        let stopping = site.stopping.clone();
+        let connection = connection::serve_until(stream.clone(), service, Stream::peer, stopping);
         Self { stream, clock, connection, site }
     }
 
@@ -153,6 +170,18 @@ impl<E: Execute> Played<E> {
         let over = Pin::new(&mut self.connection).poll(&mut Context::from_waker(Waker::noop())).is_ready();
         let written = std::mem::take(&mut *self.stream.written.lock().unwrap());
         (String::from_utf8(written).unwrap(), over)
+    }
+
+    /// The runtime hears of what lies in the socket.
+    pub(crate) fn hear(&mut self) -> (String, bool) {
+        let bytes = std::mem::take(&mut *self.stream.unheard.lock().unwrap());
+        self.send(&bytes)
+    }
+
+    /// The server is told to stop.
+    pub(crate) fn stop(&mut self) -> (String, bool) {
+        self.site.stopping.raise();
+        self.send(b"")
     }
 
     pub(crate) fn wait(&mut self, milliseconds: u64) -> (String, bool) {
