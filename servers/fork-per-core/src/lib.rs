@@ -12,8 +12,9 @@
 mod listeners;
 mod worker;
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::os::fd::OwnedFd;
 
+use host::cpus::CpuSet;
 use kit::{
     args::Config,
     service::Site,
@@ -56,10 +57,10 @@ pub fn run(config: &Config, rules: Rules, mut listeners: Listeners, stopping: &S
 pub fn work(config: &Config, pin: bool, assignment: Assignment, stopping: Shutdown) -> Result<(), Error> {
     let begun = assignment.begin()?;
     if pin {
-        let own = [config.cpus.nth_wrapping(assignment.index)].into_iter().collect::<host::cpus::CpuSet>();
+        let own: CpuSet = [config.cpus.nth_wrapping(assignment.index)].into_iter().collect();
         own.apply_to_current_thread().map_err(Error::system("pin the worker to its CPU"))?;
     }
-    let config = Config { workers: begun.places, ..config.clone() };
-    let site = Site::in_cluster(SERVER, &config, stopping, Arc::clone(&begun.cluster), begun.member);
-    worker::serve(site, begun.handed, begun.channel, assignment.index)
+    let share = config.limits.shared_by(begun.places).max_connections;
+    let site = Site::in_cluster(SERVER, config, stopping, begun.cluster, begun.member);
+    worker::serve(site, assignment.index, begun.handed, share, begun.channel)
 }

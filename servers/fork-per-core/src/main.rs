@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use fork_per_core::{run, work};
-use kit::{args, listen, signals, start};
-use supervisor::Role;
+use fork_per_core::{Listeners, run, work};
+use kit::{args, signals, start};
+use supervisor::{Role, Rules};
 
 /// A primary and one worker process per core
 #[derive(Parser)]
@@ -16,6 +16,9 @@ struct Arguments {
 
     #[command(flatten)]
     pinning: args::Pinning,
+
+    #[command(flatten)]
+    rules: Rules,
 
     #[command(flatten)]
     role: Role,
@@ -32,10 +35,10 @@ fn main() -> ExitCode {
                 work(&config, arguments.pinning.or(false), assignment, stopping)
             }
             None => {
-                let listeners = listen::group(config.listen, config.workers)?;
+                let listeners = Listeners::open(config.listen, config.workers)?;
                 // The primary keeps the deadline for its workers and ends after them.
                 let stopping = signals::install(None).map_err(start::Error::system("handle stop signals"))?;
-                run(&config, listeners, &stopping)
+                run(&config, arguments.rules, listeners, &stopping)
             }
         }
     })

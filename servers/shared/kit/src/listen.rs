@@ -67,6 +67,14 @@ pub fn group(address: SocketAddr, count: usize) -> Result<Vec<TcpListener>, Erro
     Ok(listeners)
 }
 
+/// One more listener for a [`group`] that this process has open.
+///
+/// # Errors
+/// See [`Error`].
+pub fn join(group: SocketAddr) -> Result<TcpListener, Error> {
+    open(group, Sharing::ReusePort).map_err(|error| Error::of(group, error))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
     Exclusive,

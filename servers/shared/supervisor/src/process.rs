@@ -7,7 +7,6 @@ use std::{
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -41,7 +40,6 @@ pub(crate) struct Process {
     stderr: Option<ChildStderr>,
     /// Why it cannot start.
     said: Option<String>,
-    started: Instant,
 }
 
 /// Who is to be started.
@@ -70,7 +68,9 @@ impl Process {
             .stderr(Stdio::piped())
             // A Ctrl-C at a terminal must reach the primary alone, which passes it on once.
             .process_group(0);
-        NOT_INHERITED.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in NOT_INHERITED {
+            command.env_remove(name);
+        }
         let mut child = command.spawn()?;
         let stderr = child.stderr.take();
         let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).and_then(|handle| {
@@ -87,7 +87,6 @@ impl Process {
                 channel: Some(channel),
                 stderr,
                 said: None,
-                started: Instant::now(),
             }),
             // Nobody would see it end.
             Err(errno) => child.kill().and_then(|()| child.wait()).and(Err(errno.into())),
@@ -96,11 +95,6 @@ impl Process {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// How long ago it was started.
-    pub(crate) fn age(&self) -> Duration {
-        self.started.elapsed()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

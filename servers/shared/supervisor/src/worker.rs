@@ -4,7 +4,7 @@ use std::{
     ffi::CString,
     fs::File,
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{fd::{AsFd, BorrowedFd, OwnedFd}, unix::net::UnixStream},
     sync::Arc,
     time::Duration,
 };
@@ -135,6 +135,15 @@ impl Channel {
         Word::Ready.send(self.as_fd()).map_err(Error::system("tell the primary that this worker is ready"))?;
         failure::started();
         Ok(())
+    }
+
+    /// The same channel once more, for an event loop to wait until it is readable. Nothing is to be read from it by other means than
+    /// [`next`](Self::next).
+    ///
+    /// # Errors
+    /// There is no descriptor left.
+    pub fn watched(&self) -> io::Result<UnixStream> {
+        self.0.try_clone().map(UnixStream::from)
     }
 
     /// The next task, if there is one at present. Pings are answered in between.

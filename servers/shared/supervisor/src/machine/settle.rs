@@ -2,7 +2,7 @@
 
 use super::{
     Machine, Phase,
-    place::{Place, Vacancy, Worker},
+    place::{Place, Vacancy},
     rollover::{Next, Rollover},
     words::{Action, Level, Life, Outcome},
 };
