@@ -1,8 +1,9 @@
 //! What one worker counts, and how that lies in memory.
 //!
-//! Every counter only ever grows. What is there now (open connections, operations in flight) is the difference of two, so that nothing has to
-//! be taken back. A block is the same in the memory of one process, where its writer is a thread ([`crate::metrics`]), and in memory
-//! that processes share, where it is a process ([`crate::cluster`]): hence `repr(C)`, and atomics throughout.
+//! Every counter only ever grows. What is there now (open connections, operations in flight) is the difference of two, so
+//! that nothing has to be taken back. A block is the same in the memory of one process, where its writer is a thread
+//! ([`crate::metrics`]), and in memory that processes share, where it is a process ([`crate::cluster`]): hence `repr(C)`, and
+//! atomics throughout.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -42,7 +43,8 @@ impl Block {
         add(&self.requests[row][column]);
     }
 
-    /// Answers that `blocks` have counted together, by endpoint (`None` for what is no endpoint) and by status, in a fixed order.
+    /// Answers that `blocks` have counted together, by endpoint (`None` for what is no endpoint) and by status, in a fixed
+    /// order.
     pub(crate) fn answers(blocks: &[Self]) -> impl Iterator<Item = (Option<Endpoint>, u16, u64)> {
         (0..ENDPOINTS).flat_map(move |row| {
             STATUSES.iter().enumerate().map(move |(column, &status)| {
@@ -74,8 +76,8 @@ impl Passages {
         self.begun.load(Relaxed)
     }
 
-    /// How many of all that these blocks count are there now. One may end on another worker than it began on, so only the sums can
-    /// be subtracted.
+    /// How many of all that these blocks count are there now. One may end on another worker than it began on, so only the
+    /// sums can be subtracted.
     pub(crate) fn now<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> u64 {
         // Ends are read first: what ends in between then counts as still there, and the result is never negative.
         let ended = sum(all.clone().map(|passages| passages.ended.load(Relaxed)));

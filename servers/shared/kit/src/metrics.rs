@@ -1,9 +1,9 @@
 //! What workers count, and its Prometheus text.
 //!
-//! A request costs an addition to a cache line that only its own worker writes: no lock, no allocation, and
-//! no line that two cores pull to and fro. Where all workers are threads of this process, a thread's block is found by
-//! [`Worker::current`]; where this process is one worker, it is its own in the memory of its cluster, and the text tells of all. Counts
-//! of different blocks are read one after the other, so a sum may be a few events out of step; each counter never goes back.
+//! A request costs an addition to a cache line that only its own worker writes: no lock, no allocation, and no line that two
+//! cores pull to and fro. Where all workers are threads of this process, a thread's block is found by [`Worker::current`];
+//! where this process is one worker, it is its own in the memory of its cluster, and the text tells of all. Counts of
+//! different blocks are read one after the other, so a sum may be a few events out of step; each counter never goes back.
 
 use std::{
     fmt::Write as _,
@@ -120,17 +120,26 @@ impl Metrics {
                 ),
             );
         }
-        let blocks = workers.iter().flat_map(|counted| counted.blocks);
-        let open = Passages::now(blocks.clone().map(|block| &block.connections));
+        let open = self.now(|block| &block.connections);
         header(&mut text, "server_connections_open", "gauge", "Connections open now.");
         line(&mut text, format_args!("server_connections_open{{server=\"{server}\"}} {open}"));
-        let in_flight = Passages::now(blocks.map(|block| &block.operations));
+        let in_flight = self.now(|block| &block.operations);
         header(&mut text, "server_operations_in_flight", "gauge", "Operations begun and not ended.");
         line(&mut text, format_args!("server_operations_in_flight{{server=\"{server}\"}} {in_flight}"));
         if let Workers::Processes { cluster, .. } = &self.workers {
             places(&mut text, server, cluster);
         }
         text
+    }
+
+    /// How many are there now of what all blocks count, also those of threads that have no name yet.
+    fn now(&self, of: impl Fn(&Block) -> &Passages + Copy) -> u64 {
+        match &self.workers {
+            Workers::Threads(threads) => Passages::now(threads.iter().map(|thread| of(&thread.block))),
+            Workers::Processes { cluster, .. } => {
+                Passages::now((0..cluster.places_ever()).flat_map(|place| cluster.blocks(place)).map(of))
+            }
+        }
     }
 
     /// All that have counted: threads once they have, and every place that ever was.

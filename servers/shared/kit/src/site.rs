@@ -73,8 +73,8 @@ impl Site {
         }
     }
 
-    /// What `/info` tells, of this process and as seen from the calling thread; and in a cluster of all its workers, whose processes
-    /// are looked up in `/proc` meanwhile: one file for each.
+    /// What `/info` tells, of this process and as seen from the calling thread; and in a cluster of all its workers, whose
+    /// processes are looked up in `/proc` meanwhile: one file for each.
     pub fn info(&self) -> app::Info {
         app::Info {
             origin: self.server.to_owned(),
@@ -96,9 +96,9 @@ impl Site {
         }
     }
 
-    /// What `/healthz` tells of a server that does not drain. While any worker serves, connections are to come to it: its place in a
-    /// balancer's rotation is worth more than the news, so that a failed worker changes the words alone. Where all have failed nobody
-    /// answers.
+    /// What `/healthz` tells of a server that does not drain. While any worker serves, connections are to come to it: its
+    /// place in a balancer's rotation is worth more than the news, so that a failed worker changes the words alone. Where all
+    /// have failed nobody answers.
     pub fn health(&self) -> Cow<'static, str> {
         let failed = self.cluster.as_ref().map(|cluster| (cluster.failed(), cluster.places()));
         let Some((failed, places)) = failed.filter(|(failed, _)| !failed.is_empty()) else {

@@ -1,6 +1,7 @@
 //! Counters that outlive the process that counted: a primary, and workers that are killed.
 //!
-//! A program of its own, since it is both. A worker gets the memory as its standard input, counts, says so, and waits to be killed.
+//! A program of its own, since it is both. A worker gets the memory as its standard input, counts, says so, and waits to be
+//! killed.
 
 #![expect(clippy::disallowed_macros, reason = "what a test prints is what it is for")]
 
@@ -25,9 +26,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const PATIENCE: Duration = Duration::from_secs(60);
 const STUCK: i32 = 99;
 
-/// How this program is told that it is a worker, and on which side of which place; or one that is granted no memory.
+/// How this program is told that it is a worker, and on which side of which place.
 const WORKER: &str = "--worker";
+/// That it is a worker without address space to spare; that it is a primary whose files may not grow.
 const CRAMPED: &str = "--cramped";
+const FILELESS: &str = "--fileless";
 
 /// How often each worker counts each thing.
 const EACH: u64 = 10_000;
@@ -37,10 +40,12 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [WORKER, place, side] => work(place.parse().unwrap(), side.parse().unwrap()),
         [CRAMPED] => cramped(),
+        [FILELESS] => fileless(),
         // Whatever else cargo says to a test.
         _ => {
             workers_that_are_killed_leave_what_they_counted_and_nothing_open();
             a_worker_without_address_space_says_which_call_was_refused();
+            a_primary_whose_files_may_not_grow_is_told_so_and_can_go_on();
         }
     }
     ExitCode::SUCCESS
@@ -66,9 +71,21 @@ fn cramped() {
     let memory = memory();
     let own = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = own.split(' ').next().unwrap().parse().unwrap();
-    let limit = Some(pages * rustix::param::page_size() as u64 + (1 << 20));
-    setrlimit(Resource::As, Rlimit { current: limit, ..getrlimit(Resource::As) }).unwrap();
+    limit(Resource::As, pages * rustix::param::page_size() as u64 + (1 << 20));
     println!("{}", Cluster::open(memory).unwrap_err());
+}
+
+fn fileless() {
+    // As every server has it (`kit::start`): otherwise the signal is the end.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).unwrap();
+    limit(Resource::Fsize, 0);
+    let error = Cluster::new().unwrap_err();
+    Cluster::unshared().unwrap().set_places(2).unwrap();
+    println!("{error}");
+}
+
+fn limit(resource: Resource, bytes: u64) {
+    setrlimit(resource, Rlimit { current: Some(bytes), ..getrlimit(resource) }).unwrap();
 }
 
 /// This program again, and the first line that it says.
@@ -126,5 +143,14 @@ fn a_worker_without_address_space_says_which_call_was_refused() {
     let (_cluster, memory) = Cluster::new().unwrap();
     let (mut child, said) = start(&[CRAMPED.to_owned()], &memory);
     assert_eq!(said, "map shared memory (mmap): Cannot allocate memory (os error 12)\n");
+    assert!(child.wait().unwrap().success());
+}
+
+fn a_primary_whose_files_may_not_grow_is_told_so_and_can_go_on() {
+    let (_cluster, memory) = Cluster::new().unwrap();
+    let (mut child, said) = start(&[FILELESS.to_owned()], &memory);
+    let refused =
+        "give shared memory its size, which `ulimit -f` bounds (ftruncate): File too large (os error 27)\n";
+    assert_eq!(said, refused);
     assert!(child.wait().unwrap().success());
 }

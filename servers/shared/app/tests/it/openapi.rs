@@ -182,8 +182,8 @@ fn refusals_outside_of_paths(document: &Value, all: &mut Disagreements) {
     all.expect("values of Allow", described, Endpoint::ALL.map(Endpoint::allow).into());
 }
 
-/// Of the examples of `/info`, which are held to the application, one leaves out all that may be left out, and one nothing; of the places in
-/// the latter, likewise.
+/// Of the examples of `/info`, which are held to the application, one leaves out all that may be left out, and one nothing;
+/// of the places in the latter, likewise.
 fn keys_of_info(document: &Value, all: &mut Disagreements) {
     let examples = &document["components"]["responses"]["Info"]["content"]["application/json"]["examples"];
     let [least, most] = ["info", "cluster"].map(|name| &examples[name]["value"]);

@@ -1,8 +1,8 @@
 //! How the counters of a cluster lie in the memory that its processes share.
 //!
-//! A page of the cluster's own, then one for each place: what the primary says of the place, and the blocks of its two sides, each with
-//! one writer. Everything is an atomic number, for which any bits are a value, so that a process can be misled by what another
-//! has written, and no more.
+//! A page of the cluster's own, then one for each place: what the primary says of the place, and the blocks of its two sides,
+//! each with one writer. Everything is an atomic number, for which any bits are a value, so that a process can be misled by
+//! what another has written, and no more.
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -72,8 +72,8 @@ pub(super) fn bytes_for(places: usize) -> u64 {
     (size_of::<Header>() + size_of::<Place>() * places) as u64
 }
 
-/// Tells this form of the memory from others: a worker is started from the program that is on disk now, which may be another than
-/// the primary's. FNV-1a (Fowler, Noll, Vo), 64 bits, of all that the form follows from.
+/// Tells this form of the memory from others: a worker is started from the program that is on disk now, which may be another
+/// than the primary's. FNV-1a (Fowler, Noll, Vo), 64 bits, of all that the form follows from.
 pub(super) fn signature() -> u64 {
     let mut text = format!("counters of a cluster {VERSION} {PLACES} {SIDES} {BYTES} {STATUSES:?}");
     for endpoint in Endpoint::ALL {

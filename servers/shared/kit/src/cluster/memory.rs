@@ -1,15 +1,15 @@
 //! Memory that processes share: made by one, handed on as a descriptor, mapped by each.
 //!
-//! A memfd of a fixed size. It is sealed against shrinking, so that no process can cut the others off what they have mapped, which
-//! would end them by SIGBUS.
+//! A memfd of a fixed size. It is sealed against shrinking, so that no process can cut the others off what they have mapped,
+//! which would end them by SIGBUS.
 
 use std::{
     io,
     ops::Deref,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsRawFd, OwnedFd},
 };
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{MmapMut, MmapOptions, MmapRaw};
 use rustix::{
     fs::{
         FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate,
@@ -23,17 +23,26 @@ use super::layout::{BYTES, Layout};
 /// The memory, in this process.
 pub(super) struct Memory {
     map: MmapRaw,
-    descriptor: OwnedFd,
+    /// None where it is this process's alone.
+    descriptor: Option<OwnedFd>,
 }
 
 impl Memory {
-    /// New memory: all zeros, and none of it reserved.
-    pub(super) fn create() -> io::Result<Self> {
+    /// New memory, all zeros and none of it reserved, and a descriptor to hand to others.
+    pub(super) fn create() -> io::Result<(Self, OwnedFd)> {
         let descriptor = create().map_err(context("make memory to be shared (memfd_create)"))?;
-        ftruncate(&descriptor, BYTES).map_err(context("give shared memory its size (ftruncate)"))?;
+        ftruncate(&descriptor, BYTES)
+            .map_err(context("give shared memory its size, which `ulimit -f` bounds (ftruncate)"))?;
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         fcntl_add_seals(&descriptor, seals).map_err(context("seal shared memory (fcntl)"))?;
-        Self::map(descriptor)
+        let handle = descriptor.try_clone().map_err(context("duplicate the descriptor of shared memory"))?;
+        Ok((Self::map(descriptor)?, handle))
+    }
+
+    /// Memory of this process alone.
+    pub(super) fn unshared() -> io::Result<Self> {
+        let map = MmapMut::map_anon(size_of::<Layout>()).map_err(context("map memory (mmap)"))?;
+        Ok(Self { map: map.into(), descriptor: None })
     }
 
     /// Memory that another process has made.
@@ -55,21 +64,14 @@ impl Memory {
 
     fn map(descriptor: OwnedFd) -> io::Result<Self> {
         let map = MmapOptions::new().len(size_of::<Layout>()).map_raw(descriptor.as_raw_fd());
-        Ok(Self { map: map.map_err(context("map shared memory (mmap)"))?, descriptor })
+        Ok(Self { map: map.map_err(context("map shared memory (mmap)"))?, descriptor: Some(descriptor) })
     }
 
-    /// A descriptor to hand to another process.
-    pub(super) fn handle(&self) -> io::Result<OwnedFd> {
-        self.descriptor
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(context("duplicate the descriptor of shared memory"))
-    }
-
-    /// Sees to it that the bytes from `start` to `end` are there, so that whoever uses them first is not ended for want of memory.
+    /// Sees to it that the bytes from `start` to `end` are there, so that whoever uses them first is not ended for want of
+    /// memory.
     pub(super) fn reserve(&self, start: u64, end: u64) -> io::Result<()> {
-        let reserve = || fallocate(&self.descriptor, FallocateFlags::empty(), start, end - start);
-        match retry_on_intr(reserve) {
+        let Some(descriptor) = &self.descriptor else { return Ok(()) };
+        match retry_on_intr(|| fallocate(descriptor, FallocateFlags::empty(), start, end - start)) {
             // Where it cannot be said beforehand, the first use will show: as of all other memory.
             Ok(()) | Err(Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
             Err(errno) => Err(context("reserve shared memory (fallocate)")(errno)),
@@ -82,9 +84,10 @@ impl Deref for Memory {
 
     #[expect(unsafe_code, reason = "mapped memory is had by its address alone")]
     fn deref(&self) -> &Layout {
-        // SAFETY: the mapping has the size of a `Layout`, begins at a page, which is its alignment, may be read and written, and
-        // is there as long as `self`. The memory cannot become shorter: `create` has sealed it, and `open` has looked. A `Layout` is
-        // atomic integers throughout: every pattern of bits is one, and other threads and processes may change them at any time.
+        // SAFETY: the mapping has the size of a `Layout`, begins at a page, which is its alignment, may be read and written,
+        // and is there as long as `self`. Shared memory cannot become shorter: `create` has sealed it, and `open` has looked.
+        // A `Layout` is atomic integers throughout: every pattern of bits is one, and other threads and processes may change
+        // them at any time.
         unsafe { &*self.map.as_ptr().cast::<Layout>() }
     }
 }

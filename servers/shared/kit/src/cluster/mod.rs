@@ -1,18 +1,18 @@
 //! What the processes of one server know of each other: its places, who is in them, and what each has counted.
 //!
 //! A server that starts a process for each worker has one primary and numbered places, each with two sides: the process that
-//! serves, and on the other side the successor that a reload starts beside it. All this is in memory that they all have mapped, so that any
-//! worker can answer for all (`/metrics`, `/info`, `/healthz`) and asks nobody, and so that what a worker has counted
-//! outlives it.
+//! serves, and on the other side the successor that a reload starts beside it. All this is in memory that they all have
+//! mapped, so that any worker can answer for all (`/metrics`, `/info`, `/healthz`) and asks nobody, and so that what a worker
+//! has counted outlives it.
 //!
 //! Who writes what:
 //! - the primary: how many places there are, and of each its state, its processes and its restarts;
 //! - each worker: the block of counters that is its side's of its place, by an addition that no other process contends for;
 //! - the primary again, once that worker is no more: what it had open is over ([`Cluster::vacate`]).
 //!
-//! Nothing is locked and nobody waits, so that a process may die at any instruction. Blocks are never set back: the next process on that side goes on
-//! where the last one stopped, and a place that is no longer there keeps what was counted in it. So every total only grows, whatever
-//! crashes, is reloaded or scaled down, as Prometheus demands of a counter.
+//! Nothing is locked and nobody waits, so that a process may die at any instruction. Blocks are never set back: the next
+//! process on that side goes on where the last one stopped, and a place that is no longer there keeps what was counted in it.
+//! So every total only grows, whatever crashes, is reloaded or scaled down, as Prometheus demands of a counter.
 //!
 //! A reader believes nothing: numbers of places are held to what there is, states that nobody knows are taken for empty places.
 
@@ -120,11 +120,19 @@ impl Cluster {
     /// The system refuses the memory (4 MiB of address space, of which only what places need is ever taken): which call it
     /// refused is said. `ulimit -f` is one reason, since this memory counts as a file.
     pub fn new() -> io::Result<(Self, OwnedFd)> {
-        let memory = Memory::create()?;
+        let (memory, handle) = Memory::create()?;
         memory.reserve(0, bytes_for(0))?;
         memory.header.signature.store(signature(), Relaxed);
-        let handle = memory.handle()?;
         Ok((Self { memory }, handle))
+    }
+
+    /// The primary's where the system refuses memory to be shared: it knows its places as ever, and its workers count each
+    /// for itself ([`Site::new`](crate::site::Site::new)).
+    ///
+    /// # Errors
+    /// There is no memory of this kind either.
+    pub fn unshared() -> io::Result<Self> {
+        Ok(Self { memory: Memory::unshared()? })
     }
 
     /// A worker's: the memory that its primary hands it.
@@ -142,8 +150,8 @@ impl Cluster {
         Ok(Self { memory })
     }
 
-    /// For the primary: how many places there are from now on. The memory of more than there ever were is reserved first, so that no worker
-    /// is ended for want of it.
+    /// For the primary: how many places there are from now on. The memory of more than there ever were is reserved first, so
+    /// that no worker is ended for want of it.
     ///
     /// # Errors
     /// They are more than [`PLACES`], or there is no memory for them. Their number stays what it was then.
@@ -179,8 +187,9 @@ impl Cluster {
         }
     }
 
-    /// For the primary: the process on that side has ended, however it did. What it had open is over; what it counted stays. To be
-    /// called when it was waited for and before the next one is started, since this writes what otherwise only that process does.
+    /// For the primary: the process on that side has ended, however it did. What it had open is over; what it counted stays.
+    /// To be called when it was waited for and before the next one is started, since this writes what otherwise only that
+    /// process does.
     pub fn vacate(&self, member: Member) {
         if let Some(place) = self.memory.places.get(member.place) {
             place.occupants[member.side % SIDES].pid.store(0, Relaxed);
@@ -217,7 +226,8 @@ impl Cluster {
         (0..self.places()).filter(|&index| self.state(index) == PlaceState::Failed).collect()
     }
 
-    /// How many places are in `state`. One that is no longer among the [`places`](Self::places) counts as long as its process drains.
+    /// How many places are in `state`. One that is no longer among the [`places`](Self::places) counts as long as its process
+    /// drains.
     pub fn count(&self, state: PlaceState) -> usize {
         let draining = state == PlaceState::Draining;
         let looked_at = if draining { self.places_ever() } else { self.places() };

@@ -1,4 +1,5 @@
-//! One memory, mapped several times in one process: what one of them writes the others read. Processes are in `tests/cluster.rs`.
+//! One memory, mapped several times in one process: what one of them writes the others read. Processes are in
+//! `tests/cluster.rs`.
 
 use std::{
     collections::BTreeMap,
@@ -238,7 +239,11 @@ fn memory_that_the_system_refuses_is_said_with_the_call_and_its_reason() {
             libc::EMFILE,
             "make memory to be shared (memfd_create): Too many open files",
         ),
-        (libc::SYS_ftruncate, libc::EFBIG, "give shared memory its size (ftruncate): File too large"),
+        (
+            libc::SYS_ftruncate,
+            libc::EFBIG,
+            "give shared memory its size, which `ulimit -f` bounds (ftruncate): File too large",
+        ),
         (libc::SYS_fallocate, libc::ENOSPC, "reserve shared memory (fallocate): No space left on device"),
     ] {
         let error = without(call, errno, || Cluster::new().map(drop).unwrap_err().to_string());
@@ -256,6 +261,20 @@ fn memory_that_the_system_refuses_is_said_with_the_call_and_its_reason() {
         (primary.places(), primary.places_ever()),
         (1, 1),
         "one that is refused more goes on with what it has"
+    );
+}
+
+#[test]
+fn a_primary_without_shared_memory_knows_its_places_as_ever() {
+    let primary = Cluster::unshared().unwrap();
+    primary.set_places(PLACES).unwrap();
+    let last = Member { place: PLACES - 1, side: 1 };
+    primary.occupy(last, 7);
+    primary.set_state(last.place, PlaceState::Failed);
+    let now = primary.place(last.place);
+    assert_eq!(
+        (now.state, now.pids, primary.failed()),
+        (PlaceState::Failed, [None, Some(7)], vec![last.place])
     );
 }
 
