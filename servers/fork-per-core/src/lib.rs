@@ -61,6 +61,9 @@ pub fn work(config: &Config, pin: bool, assignment: Assignment, stopping: Shutdo
         own.apply_to_current_thread().map_err(Error::system("pin the worker to its CPU"))?;
     }
     let share = config.limits.shared_by(begun.places).max_connections;
-    let site = Site::in_cluster(SERVER, config, stopping, begun.cluster, begun.member);
+    let site = match begun.cluster {
+        Some(cluster) => Site::in_cluster(SERVER, config, stopping, cluster, begun.member),
+        None => Site::new(SERVER, config, stopping),
+    };
     worker::serve(site, assignment.index, begun.handed, share, begun.channel)
 }

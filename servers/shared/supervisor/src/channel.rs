@@ -24,8 +24,8 @@ const LONGEST: usize = PIPE_BUF;
 /// What a primary tells a worker.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Which side of its place the worker is on, how many places there are, its descriptor and the cluster's memory.
-    Begin { side: usize, places: usize, handed: OwnedFd, memory: OwnedFd },
+    /// Which side of its place the worker is on, how many places there are, its descriptor and the cluster's memory, if there is any.
+    Begin { side: usize, places: usize, handed: OwnedFd, memory: Option<OwnedFd> },
     /// To accept from the listener of another place as well.
     Serve { place: usize, handed: OwnedFd },
     /// To accept from it no more.
@@ -58,7 +58,8 @@ impl Order {
     pub(crate) fn send(&self, to: BorrowedFd<'_>) -> io::Result<()> {
         match self {
             Self::Begin { side, places, handed, memory } => {
-                send(to, &format!("begin {side} {places}"), &[handed.as_fd(), memory.as_fd()])
+                let beside = [Some(handed.as_fd()), memory.as_ref().map(AsFd::as_fd)];
+                send(to, &format!("begin {side} {places}"), &beside.into_iter().flatten().collect::<Vec<_>>())
             }
             Self::Serve { place, handed } => send(to, &format!("serve {place}"), &[handed.as_fd()]),
             Self::Release { place } => send(to, &format!("release {place}"), &[]),
@@ -92,7 +93,7 @@ impl Order {
                 side: number()?,
                 places: number()?,
                 handed: descriptors.next()?,
-                memory: descriptors.next()?,
+                memory: descriptors.next(),
             }),
             "serve" => Some(Self::Serve { place: number()?, handed: descriptors.next()? }),
             "release" => Some(Self::Release { place: number()? }),
@@ -157,7 +158,8 @@ fn receive(from: BorrowedFd<'_>) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> 
     let count = loop {
         match recvmsg(from, &mut [IoSliceMut::new(&mut bytes)], &mut beside, flags) {
             Ok(received) => break received.bytes,
-            Err(Errno::INTR) => {}
+            // Told once, of an end that was closed before it had read everything; what that has said itself is there still.
+            Err(Errno::INTR | Errno::CONNRESET) => {}
             Err(Errno::AGAIN) => return Ok(None),
             Err(errno) => return Err(errno.into()),
         }
@@ -183,10 +185,10 @@ mod tests {
     fn an_order_arrives_with_its_descriptors() {
         let (primary, worker) = pair().unwrap();
         let (reader, writer) = io::pipe().unwrap();
-        let begin = Order::Begin { side: 1, places: 3, handed: writer.into(), memory: File::open("/dev/null").unwrap().into() };
+        let begin = Order::Begin { side: 1, places: 3, handed: writer.into(), memory: Some(File::open("/dev/null").unwrap().into()) };
         begin.send(primary.as_fd()).unwrap();
         drop(begin);
-        let Some(Order::Begin { side: 1, places: 3, handed, .. }) = Order::receive(worker.as_fd()).unwrap() else {
+        let Some(Order::Begin { side: 1, places: 3, handed, memory: Some(_) }) = Order::receive(worker.as_fd()).unwrap() else {
             panic!("another order arrived");
         };
         File::from(handed).write_all(b"through").unwrap();
@@ -208,6 +210,17 @@ mod tests {
         Order::Ping.send(primary.as_fd()).unwrap();
         assert_eq!(Word::receive(primary.as_fd()).unwrap(), Some(Word::Pong));
         assert!(matches!(Order::receive(worker.as_fd()).unwrap(), Some(Order::Ping)));
+    }
+
+    #[test]
+    fn what_a_worker_said_before_it_ended_is_heard_though_it_never_listened() {
+        let (primary, worker) = pair().unwrap();
+        Order::Ping.send(primary.as_fd()).unwrap();
+        Word::Error("no memory".to_owned()).send(worker.as_fd()).unwrap();
+        drop(worker);
+        let heard = Word::receive(primary.as_fd()).unwrap();
+        assert_eq!(heard, Some(Word::Error("no memory".to_owned())));
+        assert!(Word::receive(primary.as_fd()).is_err());
     }
 
     #[test]

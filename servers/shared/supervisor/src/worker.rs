@@ -67,8 +67,8 @@ pub struct Assignment {
 pub struct Begun {
     /// What the primary handed over: of its own place.
     pub handed: OwnedFd,
-    /// The counters of all workers.
-    pub cluster: Arc<Cluster>,
+    /// The counters of all workers; none where the system has no memory to share.
+    pub cluster: Option<Arc<Cluster>>,
     /// Which of them are its own.
     pub member: Member,
     /// How many places there were when it was started.
@@ -93,9 +93,9 @@ impl Assignment {
         let channel = take_stdin().map_err(Error::system("take the channel to the primary"))?;
         let (side, places, handed, memory) =
             first_order(channel.as_fd()).map_err(Error::system("take what the primary handed over"))?;
-        let cluster = Cluster::open(memory).map_err(Error::system("map the counters of the workers"))?;
+        let cluster = memory.map(Cluster::open).transpose().map_err(Error::system("map the counters of the workers"))?;
         let member = Member { place: self.index, side };
-        Ok(Begun { handed, cluster: Arc::new(cluster), member, places, channel: Channel(channel) })
+        Ok(Begun { handed, cluster: cluster.map(Arc::new), member, places, channel: Channel(channel) })
     }
 }
 
@@ -175,7 +175,7 @@ impl AsFd for Channel {
     }
 }
 
-fn first_order(channel: BorrowedFd<'_>) -> io::Result<(usize, usize, OwnedFd, OwnedFd)> {
+fn first_order(channel: BorrowedFd<'_>) -> io::Result<(usize, usize, OwnedFd, Option<OwnedFd>)> {
     let patience = Timespec::try_from(BEGIN_TIMEOUT).map_err(io::Error::other)?;
     poll(&mut [PollFd::from_borrowed_fd(channel, PollFlags::IN)], Some(&patience))?;
     match Order::receive(channel)? {

@@ -68,7 +68,8 @@ where
         };
         let places = self.places();
         self.cluster.set_places(places)?;
-        let begin = Order::Begin { side, places, handed: self.handed(place)?, memory: self.memory.try_clone()? };
+        let memory = self.memory.as_ref().map(OwnedFd::try_clone).transpose()?;
+        let begin = Order::Begin { side, places, handed: self.handed(place)?, memory };
         let process = Process::start(Start { name: self.name, place, image, begin })?;
         self.cluster.occupy(Member { place, side }, process.pid());
         self.processes.insert(life, process);

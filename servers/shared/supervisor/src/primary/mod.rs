@@ -68,7 +68,14 @@ where
 {
     let bell = Bell::new(stopping).map_err(Error::system("wait for a stop"))?;
     let hangups = Hangups::install().map_err(Error::system("wait for SIGHUP"))?;
-    let (cluster, memory) = Cluster::new().map_err(Error::system("make the memory that workers count in"))?;
+    let (cluster, memory) = match Cluster::new() {
+        Ok((cluster, memory)) => (cluster, Some(memory)),
+        // Service goes on: only what is counted is then each worker's own.
+        Err(error) => {
+            tracing::warn!("cannot share memory with the workers, so each answers for itself alone what it is asked about all: {error}");
+            (Cluster::unshared().map_err(Error::system("make memory to count in"))?, None)
+        }
+    };
     let program = Program::of_this_process().map_err(Error::system("find this program's own file"))?;
     let Crew { name, workers, drain_timeout, rules, lends, hand } = crew;
     let policy = rules.policy(drain_timeout, lends);
@@ -110,7 +117,7 @@ struct Primary<Hand, AllReady> {
     images: Vec<Option<Image>>,
     processes: HashMap<Life, Process>,
     cluster: Cluster,
-    memory: OwnedFd,
+    memory: Option<OwnedFd>,
     bell: Bell,
     hangups: Hangups,
     /// What has happened and was not dealt with yet.
