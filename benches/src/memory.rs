@@ -44,6 +44,7 @@ pub fn service(policy: Policy) -> io::Result<Service<Inline>> {
             drain_timeout: limit,
         },
         policy,
+        faults: app::Faults::Off,
     };
     Ok(Service::new(Site::new(SERVER, &config, Shutdown::new()), Inline, NoTimer))
 }

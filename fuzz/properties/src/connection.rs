@@ -112,6 +112,7 @@ impl Frugal {
             Operation::Simple | Operation::Delay { .. } => true,
             Operation::Complex { iterations } => iterations <= 1_000,
             Operation::Randoms { count, .. } => count <= 100,
+            Operation::Fault(_) => false,
         }
     }
 
@@ -149,6 +150,7 @@ pub(crate) fn config() -> &'static Config {
             drain_timeout: TIMEOUT,
         },
         policy: Policy::Enforced,
+        faults: app::Faults::Off,
     })
 }
 

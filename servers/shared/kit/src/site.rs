@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use app::Faults;
 use host::cpus::CpuSet;
 
 use crate::{
@@ -23,6 +24,8 @@ pub struct Site {
     pub limits: Limits,
     /// What requests must be.
     pub policy: Policy,
+    /// Whether a client may ask for faults.
+    pub faults: Faults,
     /// Counters of this process.
     pub metrics: Metrics,
     /// Raised while the server drains.
@@ -38,6 +41,7 @@ impl Site {
             workers: config.workers,
             limits: config.limits.clone(),
             policy: config.policy,
+            faults: config.faults,
             metrics: Metrics::new(config.workers),
             stopping,
             started: Instant::now(),
