@@ -8,9 +8,12 @@
 mod kinds;
 mod server;
 
-use std::{panic::resume_unwind, path::PathBuf, thread};
+use std::{panic::resume_unwind, path::PathBuf, thread, time::Duration};
 
 use crate::room::{Takes, enter};
+
+/// For anything that must happen, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What ends where a fault cannot be caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,7 @@ pub struct Faulty {
     limits: &'static str,
     abort: Ends,
     overflow: Ends,
+    patience: Duration,
 }
 
 impl Faulty {
@@ -39,7 +43,14 @@ impl Faulty {
     pub fn of(binary: impl Into<PathBuf>, arguments: &[&str]) -> Self {
         let workers = if arguments.contains(&"--workers") { &[][..] } else { &["--workers", "2"] };
         let arguments = [arguments, workers].concat().into_iter().map(str::to_owned).collect();
-        Self { binary: binary.into(), arguments, limits: "", abort: Ends::Server, overflow: Ends::Server }
+        let (binary, limits, patience) = (binary.into(), "", PATIENCE);
+        Self { binary, arguments, limits, abort: Ends::Server, overflow: Ends::Server, patience }
+    }
+
+    /// Gives up after another time than half a minute for each thing that must happen.
+    #[must_use]
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Lets the stack of the main thread grow without a bound, where the hard limit allows that.
@@ -66,16 +77,21 @@ impl Faulty {
 /// # Panics
 /// If it is not: names each fault, and says what was seen.
 pub fn assert_faults(row: &Faulty) {
+    let violations = violations(row);
+    let (binary, arguments) = (row.binary.display(), &row.arguments);
+    assert!(violations.is_empty(), "{binary} {arguments:?}:\n  {}", violations.join("\n  "));
+}
+
+/// What is not as the row declares: for each fault at most one thing, with the name of what must hold.
+pub fn violations(row: &Faulty) -> Vec<String> {
     let _room = enter(Takes::Little);
-    let mut failures = String::new();
     thread::scope(|scope| {
         let players: Vec<_> =
             kinds::ALL.iter().map(|kind| (kind.name, scope.spawn(|| (kind.play)(row)))).collect();
-        for (name, player) in players {
-            if let Err(failure) = player.join().unwrap_or_else(|panic| resume_unwind(panic)) {
-                failures += &format!("\n  {name}: {failure}");
-            }
-        }
-    });
-    assert!(failures.is_empty(), "{} {:?}:{failures}", row.binary.display(), row.arguments);
+        let outcomes = players.into_iter().map(|(name, player)| {
+            let outcome = player.join().unwrap_or_else(|panic| resume_unwind(panic));
+            outcome.err().map(|violation| format!("{name}: {violation}"))
+        });
+        outcomes.flatten().collect()
+    })
 }

@@ -15,9 +15,6 @@ use crate::{
     wire::{Broken, Client},
 };
 
-/// For anything that must happen, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// How often a condition is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -29,7 +26,8 @@ pub(super) type Outcome<T = ()> = Result<T, String>;
 
 pub(super) struct Server {
     process: Process,
-    pub(super) address: SocketAddr,
+    address: SocketAddr,
+    patience: Duration,
 }
 
 impl Server {
@@ -48,12 +46,12 @@ impl Server {
             .env("RUST_BACKTRACE", "0")
             .spawn()
             .map_err(|error| format!("it cannot be launched: {error}"))?;
-        let ready = process.ready(PATIENCE).map_err(|error| format!("it is not ready: {error}"))?;
-        Ok(Self { process, address: ready.address })
+        let ready = process.ready(row.patience).map_err(|error| format!("it is not ready: {error}"))?;
+        Ok(Self { process, address: ready.address, patience: row.patience })
     }
 
     pub(super) fn connect(&self) -> Outcome<Client> {
-        Client::connect(self.address, PATIENCE).map_err(|error| format!("cannot connect: {error}"))
+        Client::connect(self.address, self.patience).map_err(|error| format!("cannot connect: {error}"))
     }
 
     /// Connections of others, which were answered once.
@@ -73,10 +71,10 @@ impl Server {
 
     /// Waits until `holds`.
     pub(super) fn until(&self, what: &str, mut holds: impl FnMut() -> Outcome<bool>) -> Outcome {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         while !holds()? {
             if Instant::now() >= deadline {
-                return Err(format!("not within {PATIENCE:?}: {what}"));
+                return Err(format!("not within {:?}: {what}", self.patience));
             }
             thread::sleep(LOOK_AGAIN);
         }
@@ -85,8 +83,9 @@ impl Server {
 
     /// Waits for the end that something brought about.
     pub(super) fn ends(self) -> Outcome<Exit> {
-        let exit = self.process.wait(PATIENCE).map_err(|error| error.to_string())?;
-        if exit.forced { Err(format!("it had not ended after {PATIENCE:?}")) } else { Ok(exit) }
+        let patience = self.patience;
+        let exit = self.process.wait(patience).map_err(|error| error.to_string())?;
+        if exit.forced { Err(format!("it had not ended after {patience:?}")) } else { Ok(exit) }
     }
 
     /// SIGTERM ends it, with code 0 and nothing left behind.
