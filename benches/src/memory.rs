@@ -46,6 +46,7 @@ pub fn service(policy: Policy) -> io::Result<Service<Inline>> {
             linger: limit,
         },
         policy,
+        faults: app::Faults::Off,
     };
     Ok(Service::new(Site::new(SERVER, &config, Shutdown::new()), Inline, NoTimer))
 }

@@ -113,6 +113,7 @@ impl Frugal {
             Operation::Simple | Operation::Delay { .. } => true,
             Operation::Complex { iterations } => iterations <= 1_000,
             Operation::Randoms { count, .. } => count <= 100,
+            Operation::Fault(_) => false,
         }
     }
 
@@ -151,6 +152,7 @@ pub(crate) fn config() -> &'static Config {
             linger: TIMEOUT,
         },
         policy: Policy::Enforced,
+        faults: app::Faults::Off,
     })
 }
 

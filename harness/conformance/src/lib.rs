@@ -31,6 +31,7 @@ mod room;
 mod launched;
 
 pub mod attacks;
+pub mod faults;
 pub mod surroundings;
 
 pub use answers::{WrongAnswer, check_answers, check_endpoint};

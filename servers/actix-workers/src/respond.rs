@@ -89,11 +89,12 @@ async fn read(
 impl Shared {
     async fn answer(&self, request: &HttpRequest, body: Bytes) -> HttpResponse {
         let uri = request.uri();
-        let routed = app::route(request.method().as_str(), uri.path(), uri.query());
+        let method = request.method().as_str();
+        let routed = app::route_with(method, uri.path(), uri.query(), self.site.faults);
         let lines = |name: HeaderName| request.headers().get_all(name).map(HeaderValue::as_bytes);
         let routed = routed.and_then(|routed| {
             let (if_match, if_none_match) = (lines(IF_MATCH), lines(IF_NONE_MATCH));
-            page::conditional(&self.site, request.method().as_str(), routed, if_match, if_none_match)
+            page::conditional(&self.site, method, routed, if_match, if_none_match)
         });
         let routed = match routed {
             Ok(routed) => routed,

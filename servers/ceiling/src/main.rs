@@ -15,7 +15,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     start::main(|arguments: Arguments| {
-        let config = arguments.shared.into_config()?;
+        let config = arguments.shared.into_config()?.without_faults(ceiling::SERVER)?;
         start::keep_to_cpus(&config)?;
         let listeners = listen::group(config.listen, config.workers)?;
         let stopping = signals::install(None).map_err(start::Error::system("handle stop signals"))?;

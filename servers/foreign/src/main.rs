@@ -110,7 +110,7 @@ fn nginx(shared: args::Shared, front: &Front) -> Result<(), start::Error> {
 }
 
 fn set_up(shared: args::Shared) -> Result<(Config, Shutdown), start::Error> {
-    let config = shared.into_config()?;
+    let config = shared.into_config()?.without_faults("foreign")?;
     start::keep_to_cpus(&config)?;
     let stopping = signals::install(None).map_err(start::Error::system("handle stop signals"))?;
     Ok((config, stopping))

@@ -45,6 +45,16 @@ impl Readiness {
     }
 }
 
+/// Has the server stop when the executor that holds it ends, be it by a panic: without that one's share, which the kernel goes on
+/// sending to its listener, it would seem to serve and leave clients waiting.
+struct EndsTogether(Shutdown);
+
+impl Drop for EndsTogether {
+    fn drop(&mut self) {
+        self.0.raise();
+    }
+}
+
 /// Serves each of `listeners` on an executor of its own until `stopping` is raised and the drain is over. Says so
 /// when all accept.
 ///
@@ -79,7 +89,9 @@ pub fn run(
     for (index, listener) in listeners.into_iter().enumerate() {
         let cpu = pin.then(|| config.cpus.nth_wrapping(index));
         let (site, ready) = (Arc::clone(&site), Readiness(ready.clone()));
+        let together = EndsTogether(stopping.clone());
         let executor = thread::Builder::new().name(format!("executor-{index}")).spawn(move || {
+            let _together = together;
             Worker::new(Kind::Thread, index).make_current();
             let ready = || ready.report(index);
             match io {
@@ -109,10 +121,6 @@ pub fn run(
     let mut outcome = Ok(());
     for executor in executors {
         let ended = executor.join().unwrap_or_else(|_| Err(Error::Failed("an executor panicked".to_owned())));
-        // One executor that ends in failure takes the others with it: the server would silently lack its share.
-        if ended.is_err() {
-            stopping.raise();
-        }
         outcome = outcome.and(ended);
     }
     outcome.and(announced)
@@ -124,4 +132,21 @@ fn pin_to(cpu: usize, index: usize) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Failed(format!("executor t{index} cannot be pinned to CPU {cpu}: use --cpus or --no-pin")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_executor_that_panics_takes_the_others_with_it() {
+        let stopping = Shutdown::new();
+        let together = EndsTogether(stopping.clone());
+        let executor = thread::spawn(move || {
+            let _together = together;
+            panic!("as this test wants it");
+        });
+        assert!(executor.join().is_err());
+        assert!(stopping.is_raised());
+    }
 }

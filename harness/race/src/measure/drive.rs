@@ -153,12 +153,13 @@ fn plan(
 
 /// What is asked for to have `operation` done.
 fn target(operation: Operation) -> String {
-    let path = operation.endpoint().paths()[0];
+    let path = operation.endpoint().map_or("", |endpoint| endpoint.paths()[0]);
     match operation {
         Operation::Simple => path.to_owned(),
         Operation::Complex { iterations } => format!("{path}?iterations={iterations}"),
         Operation::Randoms { count, seed } => format!("{path}?count={count}&seed={seed}"),
         Operation::Delay { milliseconds } => format!("{path}?ms={milliseconds}"),
+        Operation::Fault(fault) => fault.target(),
     }
 }
 

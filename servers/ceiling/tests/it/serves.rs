@@ -41,6 +41,16 @@ fn every_head_gets_one_answer_and_a_stop_is_clean() {
 }
 
 #[test]
+fn faults_are_refused_where_nothing_can_go_wrong() {
+    let mut server = Launch::new(Path::new(env!("CARGO_BIN_EXE_ceiling")))
+        .args(["--listen", "127.0.0.1:0", "--faults"])
+        .spawn()
+        .unwrap();
+    let error = server.ready(PATIENCE).unwrap_err().to_string();
+    assert!(error.contains("exit code 2") && error.contains("--faults"), "{error}");
+}
+
+#[test]
 fn what_came_whole_before_its_client_ended_its_half_is_answered_and_the_connection_closed() {
     let launch = Launch::new(Path::new(env!("CARGO_BIN_EXE_ceiling"))).args(["--listen", "127.0.0.1:0"]);
     let mut server = launch.spawn().unwrap();

@@ -21,6 +21,13 @@ fn have_nginx() -> bool {
 }
 
 #[test]
+fn faults_are_refused_by_who_runs_no_operation() {
+    let mut process = foreign(&["nginx-return", "--faults"]).spawn().unwrap();
+    let error = process.ready(PATIENCE).unwrap_err().to_string();
+    assert!(error.contains("exit code 2") && error.contains("--faults"), "{error}");
+}
+
+#[test]
 fn nginx_alone_answers_the_ceilings_bytes() {
     if !have_nginx() {
         return;

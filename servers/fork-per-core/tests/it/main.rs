@@ -4,5 +4,6 @@
 
 mod attacks;
 mod conformance;
+mod faults;
 mod supervision;
 mod surroundings;

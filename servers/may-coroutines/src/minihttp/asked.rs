@@ -100,7 +100,7 @@ impl Asked {
         let target = origin_form(request.path());
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-        let mut routed = app::route(method, path, query);
+        let mut routed = app::route_with(method, path, query, site.faults);
         if is_conditional {
             let lines = |name: &'static str| {
                 let named =

@@ -2,5 +2,6 @@
 
 mod attacks;
 mod conformance;
+mod faults;
 mod minihttp;
 mod surroundings;

@@ -2,4 +2,5 @@
 
 mod attacks;
 mod conformance;
+mod faults;
 mod surroundings;

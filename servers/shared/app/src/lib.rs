@@ -6,7 +6,8 @@
 //!
 //! What it refuses to know: sockets, clocks, threads, async, and any HTTP library's types. A method and a
 //! target come in as `&str`; bodies go out as bytes. Where an operation runs, and how a delay is waited
-//! out, is what an architecture decides.
+//! out, is what an architecture decides. Only a fault that a test asks for ([`Fault`]) does something to the thread or process that
+//! runs it.
 //!
 //! ```
 //! let request = app::route("GET", "/complex", Some("iterations=10")).unwrap();
@@ -21,6 +22,7 @@ mod answer;
 mod description;
 mod endpoint;
 mod expect;
+mod fault;
 mod json;
 mod method;
 mod operation;
@@ -35,9 +37,10 @@ pub use answer::Answer;
 pub use description::{Info, OPENAPI, Place, Process, Processors, index_body};
 pub use endpoint::{Endpoint, Parameter};
 pub use expect::Expectation;
+pub use fault::{Fault, Faults};
 pub use method::{ALLOW_ANY, Method};
 pub use operation::{Operation, Part, Partial};
 pub use precondition::check_preconditions;
 pub use randoms::Frequencies;
 pub use rejection::{Expected, Rejection};
-pub use route::{Request, route};
+pub use route::{Request, route, route_with};

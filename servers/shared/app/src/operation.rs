@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::answer::Answer;
 use crate::endpoint::Endpoint;
+use crate::fault::Fault;
 use crate::randoms::Frequencies;
 use crate::sum;
 
@@ -33,6 +34,8 @@ pub enum Operation {
         /// For how long.
         milliseconds: u64,
     },
+    /// Goes wrong, as a test asks it to.
+    Fault(Fault),
 }
 
 /// A piece of an operation: plain data, to be run on any thread.
@@ -43,6 +46,7 @@ pub struct Part(Work);
 enum Work {
     Sum(Range<u64>),
     Draw { seed: u32, first: u32, count: u32 },
+    Fault(Fault),
     Nothing,
 }
 
@@ -57,23 +61,28 @@ impl Operation {
     /// `/simple` sums `0..SIMPLE_ITERATIONS`.
     pub const SIMPLE_ITERATIONS: u64 = 1_000;
 
-    /// The endpoint that asks for it.
-    pub fn endpoint(&self) -> Endpoint {
-        match self {
+    /// The endpoint that asks for it; `None` for a fault, which no list of endpoints has.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        Some(match self {
             Self::Simple => Endpoint::Simple,
             Self::Complex { .. } => Endpoint::Complex,
             Self::Randoms { .. } => Endpoint::Randoms,
             Self::Delay { .. } => Endpoint::Delay,
-        }
+            Self::Fault(_) => return None,
+        })
     }
 
-    /// Whether it holds a CPU for long enough to be worth moving to another thread or process.
+    /// Whether it holds a CPU for long enough to be worth moving to another thread or process. A fault counts as such, so
+    /// that it happens where these run.
     pub fn is_cpu_bound(&self) -> bool {
-        matches!(self, Self::Complex { .. } | Self::Randoms { .. })
+        matches!(self, Self::Complex { .. } | Self::Randoms { .. } | Self::Fault(_))
     }
 
     /// Computes the answer on the calling thread. A delay is not waited for here: the caller waits, in its
     /// runtime's own way, and then answers with this.
+    ///
+    /// # Panics
+    /// Where it is [`Fault::Panic`]. The other faults do not return either.
     pub fn run(&self) -> Answer {
         self.answer(self.part(0, 1).run())
     }
@@ -84,7 +93,7 @@ impl Operation {
         let steps = match *self {
             Self::Complex { iterations } => iterations,
             Self::Randoms { count, .. } => u64::from(count),
-            Self::Simple | Self::Delay { .. } => 1,
+            Self::Simple | Self::Delay { .. } | Self::Fault(_) => 1,
         };
         let parts = u64::try_from(parts).unwrap_or(u64::MAX).min(steps).max(1);
         (0..parts).map(|position| self.part(position, parts)).collect()
@@ -107,12 +116,14 @@ impl Operation {
                 Work::Draw { seed, first: bounded(start), count: bounded(end - start) }
             }
             Self::Delay { .. } => Work::Nothing,
+            Self::Fault(fault) => Work::Fault(fault),
         })
     }
 
     fn answer(&self, partial: Partial) -> Answer {
         match *self {
-            Self::Simple | Self::Complex { .. } => Answer::Payload(partial.sum),
+            // A fault has no result from which there could be an answer.
+            Self::Simple | Self::Complex { .. } | Self::Fault(_) => Answer::Payload(partial.sum),
             Self::Delay { milliseconds } => Answer::Payload(milliseconds),
             Self::Randoms { count, seed } => {
                 let frequencies = partial.frequencies.unwrap_or_else(Frequencies::none);
@@ -131,12 +142,16 @@ fn cut(steps: u64, position: u64, parts: u64) -> Range<u64> {
 
 impl Part {
     /// Computes this part on the calling thread.
+    ///
+    /// # Panics
+    /// As [`Operation::run`] does.
     pub fn run(&self) -> Partial {
         match self.0 {
             Work::Sum(ref range) => Partial { sum: sum::one_by_one(range.clone()), frequencies: None },
             Work::Draw { seed, first, count } => {
                 Partial { sum: 0, frequencies: Some(Frequencies::draw(seed, first, count)) }
             }
+            Work::Fault(fault) => fault.commit(),
             Work::Nothing => Partial { sum: 0, frequencies: None },
         }
     }
@@ -185,6 +200,7 @@ mod tests {
         assert!(Operation::Randoms { count: 1, seed: 0 }.is_cpu_bound());
         assert!(!Operation::Simple.is_cpu_bound());
         assert!(!Operation::Delay { milliseconds: 1 }.is_cpu_bound());
+        assert!(Fault::ALL.into_iter().all(|fault| Operation::Fault(fault).is_cpu_bound()));
     }
 
     #[test]

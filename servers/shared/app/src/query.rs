@@ -30,6 +30,28 @@ pub(crate) fn values<const N: usize>(
     Ok(values)
 }
 
+/// Which of `words` the parameter `name`, the only one that there is, must be and is.
+pub(crate) fn word(
+    query: Option<&str>,
+    name: &'static str,
+    words: &'static [&'static str],
+) -> Result<usize, Rejection> {
+    let expected = Expected::Word(words);
+    let mut given = None;
+    for pair in query.unwrap_or("").split('&').filter(|pair| !pair.is_empty()) {
+        let (other, text) = pair.split_once('=').unwrap_or((pair, ""));
+        if other != name {
+            return Err(bad(other, Expected::Only(name), Some(text)));
+        }
+        if given.is_some() {
+            return Err(bad(name, Expected::Once, Some(text)));
+        }
+        let position = words.iter().position(|&word| word == text);
+        given = Some(position.ok_or_else(|| bad(name, expected, Some(text)))?);
+    }
+    given.ok_or_else(|| bad(name, expected, None))
+}
+
 fn number(parameter: &Parameter, text: &str) -> Result<u64, Rejection> {
     // `parse` alone would take a leading plus sign.
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -121,6 +121,10 @@ pub enum Expected {
     Once,
     /// There is no parameter of that name; these are the ones that there are.
     OneOf(&'static [Parameter]),
+    /// There is no parameter of that name; this is the one that there is.
+    Only(&'static str),
+    /// One of these words.
+    Word(&'static [&'static str]),
 }
 
 impl fmt::Display for Expected {
@@ -137,6 +141,8 @@ impl fmt::Display for Expected {
                 }
                 Ok(())
             }
+            Self::Only(name) => write!(f, "only {name}"),
+            Self::Word(words) => write!(f, "one of {}", words.join(", ")),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From a method and a target to what must be done, or to the reason why nothing is.
 
 use crate::endpoint::{DRAWS, Endpoint, ITERATIONS, MILLISECONDS, NONE};
+use crate::fault::{self, Asked, Faults};
 use crate::method::{ALLOW_ANY, Method};
 use crate::operation::Operation;
 use crate::query;
@@ -32,10 +33,10 @@ pub enum Request {
 }
 
 impl Request {
-    /// The endpoint that was asked; `None` for OPTIONS, which asks about one.
+    /// The endpoint that was asked; `None` for OPTIONS, which asks about one, and for a fault.
     pub fn endpoint(&self) -> Option<Endpoint> {
         Some(match self {
-            Self::Operation(operation) => operation.endpoint(),
+            Self::Operation(operation) => return operation.endpoint(),
             Self::Index => Endpoint::Index,
             Self::Echo => Endpoint::Echo,
             Self::Info => Endpoint::Info,
@@ -57,11 +58,29 @@ impl Request {
 ///
 /// A [`Rejection`], which knows its status, `Allow` header and body.
 pub fn route(method: &str, path: &str, query: Option<&str>) -> Result<Request, Rejection> {
+    route_with(method, path, query, Faults::Off)
+}
+
+/// As [`route`], where `faults` says whether faults can be asked for. That is looked at only where the path is no endpoint's.
+///
+/// # Errors
+/// See [`route`].
+pub fn route_with(
+    method: &str,
+    path: &str,
+    query: Option<&str>,
+    faults: Faults,
+) -> Result<Request, Rejection> {
     let method = Method::parse(method).ok_or(Rejection::NotImplemented)?;
     if method == Method::Options && path == "*" {
         return Ok(Request::Options { allow: ALLOW_ANY });
     }
-    let endpoint = Endpoint::of(path).ok_or(Rejection::NotFound)?;
+    let Some(endpoint) = Endpoint::of(path) else {
+        return fault::asked(method, path, query, faults).map(|asked| match asked {
+            Asked::Fault(fault) => Request::Operation(Operation::Fault(fault)),
+            Asked::Options { allow } => Request::Options { allow },
+        });
+    };
     if !endpoint.allows(method) {
         return Err(Rejection::MethodNotAllowed { allow: endpoint.allow() });
     }

@@ -5,6 +5,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     os::fd::{FromRawFd, IntoRawFd},
+    panic::AssertUnwindSafe,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -12,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_lite::FutureExt as _;
 use glommio::{GlommioError, LocalExecutorBuilder, Placement, net::TcpListener, timer::Timer};
 use kit::{
     accept::{self, Drained},
@@ -122,7 +124,10 @@ where
     Task: Future<Output = ()> + 'static,
 {
     fn execute(&self, task: Task) {
-        glommio::spawn_local(task).detach();
+        // glommio catches no panic: one in a connection would end the executor, and all its other connections with it. What it
+        // leaves half done is dropped with the task, and the panic was reported where it began.
+        let guarded = AssertUnwindSafe(task).catch_unwind();
+        glommio::spawn_local(async move { drop(guarded.await) }).detach();
     }
 }
 
@@ -160,3 +165,34 @@ impl Future for GlommioSleep {
 }
 
 impl hyper::rt::Sleep for GlommioSleep {}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, rc::Rc};
+
+    use hyper::rt::Executor as _;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_panics_ends_alone() {
+        let executor =
+            LocalExecutorBuilder::new(Placement::Unbound).io_memory(IO_MEMORY_BYTES).make().unwrap();
+        let ended = executor.run(async {
+            let ended = Rc::new(Cell::new(0));
+            for number in 0..4 {
+                let counted = Rc::clone(&ended);
+                Glommio.execute(async move {
+                    assert!(number % 2 == 0, "an odd one, as this test wants it");
+                    counted.set(counted.get() + 1);
+                });
+            }
+            // Each task that ends, one way or the other, lets go of the count.
+            while Rc::strong_count(&ended) > 1 {
+                glommio::executor().yield_task_queue_now().await;
+            }
+            ended.get()
+        });
+        assert_eq!(ended, 2);
+    }
+}

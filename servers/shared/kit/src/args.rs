@@ -4,7 +4,8 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
-use clap::Args;
+use app::Faults;
+use clap::{Args, builder::BoolishValueParser};
 use host::{
     cpus::{CpuSet, default_workers},
     quota::{Quota, Unseen},
@@ -76,6 +77,10 @@ pub struct Shared {
     /// Whether requests are checked beyond what hyper checks; off only to measure what that costs
     #[arg(long, env = "SERVER_POLICY", default_value = "enforced", value_name = "WHETHER", hide = true)]
     policy: Policy,
+
+    /// For tests only: lets any client end this server, by POST /fault?kind=panic|abort|overflow|hang
+    #[arg(long, env = "SERVER_FAULTS", value_parser = BoolishValueParser::new(), hide_short_help = true)]
+    faults: bool,
 }
 
 /// Whether workers are pinned, for the rows where that applies.
@@ -110,6 +115,9 @@ pub enum UsageError {
     /// The CPU mask cannot be read.
     #[error("cannot read which CPUs this process may use: {0}")]
     Mask(std::io::Error),
+    /// `--faults` for a program that runs no operations of its own.
+    #[error("--faults (SERVER_FAULTS): {0} runs no operation that could go wrong: leave it out")]
+    Faults(&'static str),
 }
 
 /// What a server runs with.
@@ -125,6 +133,21 @@ pub struct Config {
     pub limits: Limits,
     /// What requests must be.
     pub policy: Policy,
+    /// Whether a client may ask for faults, for tests.
+    pub faults: Faults,
+}
+
+impl Config {
+    /// For programs that run no operations: the same, if no faults are asked for.
+    ///
+    /// # Errors
+    /// They are, and `server` has none.
+    pub fn without_faults(self, server: &'static str) -> Result<Self, UsageError> {
+        match self.faults {
+            Faults::Off => Ok(self),
+            Faults::On => Err(UsageError::Faults(server)),
+        }
+    }
 }
 
 /// Bounds on what clients may take.
@@ -187,6 +210,7 @@ impl Shared {
                 linger: self.linger,
             },
             policy: self.policy,
+            faults: if self.faults { Faults::On } else { Faults::Off },
         })
     }
 }
@@ -327,6 +351,26 @@ mod tests {
         assert!(pins(&[], true) && !pins(&[], false));
         assert!(pins(&["--no-pin", "--pin"], false));
         assert!(!pins(&["--pin", "--no-pin"], true));
+    }
+
+    #[test]
+    fn faults_are_off_unless_they_are_asked_for_and_the_short_help_does_not_offer_them() {
+        let config = |arguments: &[&str]| {
+            let arguments = [&["server"], arguments].concat();
+            Arguments::try_parse_from(arguments).unwrap().shared.into_config().unwrap()
+        };
+        assert_eq!(config(&[]).faults, Faults::Off);
+        assert_eq!(config(&["--faults"]).faults, Faults::On);
+        assert!(config(&[]).without_faults("it").is_ok());
+        let message = config(&["--faults"]).without_faults("it").unwrap_err().to_string();
+        assert!(message.contains("--faults") && message.contains("it runs no operation"), "{message}");
+
+        let help = |argument| match Arguments::try_parse_from(["server", argument]) {
+            Ok(_) => panic!("{argument} is no request for help"),
+            Err(help) => help.to_string(),
+        };
+        assert!(!help("-h").contains("--faults"), "{}", help("-h"));
+        assert!(help("--help").contains("For tests only"), "{}", help("--help"));
     }
 
     #[test]

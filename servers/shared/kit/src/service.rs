@@ -94,7 +94,8 @@ impl<E: Execute> Service<E> {
         if let Err(refusal) = checked.and_then(|()| policy::check_length(&body, max_body_bytes)) {
             return ResponseFuture::Ready(Some(self.inner.refuse(head.headers, refusal)));
         }
-        let routed = app::route(head.method.as_str(), head.uri.path(), head.uri.query())
+        let (method, path, query) = (head.method.as_str(), head.uri.path(), head.uri.query());
+        let routed = app::route_with(method, path, query, self.inner.site.faults)
             .and_then(|request| self.inner.conditional(&head, request));
         if !body.is_end_stream() {
             // Leave to send a body that changes nothing would be a waste of it. Some clients send it all the same.
@@ -166,7 +167,7 @@ pub struct Running<E: Execute> {
     future: E::Future,
     inner: Arc<Inner<E>>,
     headers: HeaderMap,
-    endpoint: Endpoint,
+    endpoint: Option<Endpoint>,
     ended: bool,
 }
 
@@ -293,26 +294,31 @@ impl<E: Execute> Inner<E> {
         drop(ended);
         let operation = Operation::Delay { milliseconds };
         let done = Done { answer: operation.run(), worker: Worker::current() };
-        self.outcome(headers, Endpoint::Delay, Ok(done))
+        self.outcome(headers, Some(Endpoint::Delay), Ok(done))
     }
 
     fn operation_ended(
         &self,
         headers: HeaderMap,
-        endpoint: Endpoint,
+        endpoint: Option<Endpoint>,
         outcome: Result<Done, Refused>,
     ) -> Answer {
         self.site.metrics.operation_ended();
         self.outcome(headers, endpoint, outcome)
     }
 
-    fn outcome(&self, headers: HeaderMap, endpoint: Endpoint, outcome: Result<Done, Refused>) -> Answer {
+    fn outcome(
+        &self,
+        headers: HeaderMap,
+        endpoint: Option<Endpoint>,
+        outcome: Result<Done, Refused>,
+    ) -> Answer {
         match outcome {
             Ok(Done { answer, worker }) => {
                 let body = answer.body(self.site.server, worker.as_str());
-                self.answer(headers, Some(endpoint), StatusCode::OK, Some(JSON), body.into())
+                self.answer(headers, endpoint, StatusCode::OK, Some(JSON), body.into())
             }
-            Err(refused) => self.page(headers, Some(endpoint), refused.into()),
+            Err(refused) => self.page(headers, endpoint, refused.into()),
         }
     }
 

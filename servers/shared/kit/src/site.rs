@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
+use app::Faults;
 use host::{cpus::CpuSet, usage::Usage};
 
 use crate::{
@@ -27,6 +28,8 @@ pub struct Site {
     pub limits: Limits,
     /// What requests must be.
     pub policy: Policy,
+    /// Whether a client may ask for faults.
+    pub faults: Faults,
     /// Counters of the whole server.
     pub metrics: Metrics,
     /// Raised while the server drains.
@@ -66,6 +69,7 @@ impl Site {
             workers: config.workers,
             limits: config.limits.clone(),
             policy: config.policy,
+            faults: config.faults,
             metrics,
             stopping,
             started: Instant::now(),

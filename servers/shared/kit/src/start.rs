@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use app::Faults;
 use clap::Parser;
 use host::{
     lossy,
@@ -130,6 +131,11 @@ pub fn announce(server: &str, config: &Config, address: SocketAddr) {
         log.say(format_args!(
             "this is a debug build: fit for tests, not for measurements (cargo run --release)"
         ));
+    }
+    if config.faults == Faults::On {
+        tracing::warn!(
+            "--faults is on: any client can end this server by POST /fault, which is for tests only"
+        );
     }
     failure::started();
     let ready = Ready {

@@ -4,5 +4,6 @@
 
 mod attacks;
 mod conformance;
+mod faults;
 mod limits;
 mod surroundings;

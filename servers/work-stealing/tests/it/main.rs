@@ -3,4 +3,5 @@
 mod attacks;
 mod conformance;
 mod cpu_bound;
+mod faults;
 mod surroundings;

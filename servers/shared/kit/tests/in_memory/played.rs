@@ -154,7 +154,8 @@ impl<E: Execute> Played<E> {
         change(&mut limits);
         let listen = ([127, 0, 0, 1], 0).into();
         let cpus = [0].into_iter().collect();
-        let config = Config { listen, workers: 1, cpus, limits, policy: Policy::Enforced };
+        let config =
+            Config { listen, workers: 1, cpus, limits, policy: Policy::Enforced, faults: app::Faults::Off };
         let site = Site::new("test", &config, Shutdown::new());
         let clock = Clock(Arc::new(Mutex::new(Instant::now())));
         let stream = Stream::default();
