@@ -141,7 +141,7 @@ fn load(mut client: Client, signalled: &AtomicBool, total: &AtomicUsize) -> Resu
     Ok(fared)
 }
 
-fn ends_with(server: Server, code: i32) -> Result<Exit, Failure> {
+pub(super) fn ends_with(server: Server, code: i32) -> Result<Exit, Failure> {
     let exit = server.ends()?;
     if exit.ended == Ended::Code(code) {
         Ok(exit)
@@ -195,7 +195,7 @@ pub(super) const CLOSES: Attack = Attack {
 };
 
 /// A client whose delay is under way when the stop signal is sent.
-fn stopped_during_a_delay(server: &mut Server, milliseconds: u32) -> Result<Client, Failure> {
+pub(super) fn stopped_during_a_delay(server: &mut Server, milliseconds: u32) -> Result<Client, Failure> {
     let mut client = server.admitted()?;
     send_get(&mut client, &format!("/delay?ms={milliseconds}"))?;
     // Its request must have been read: what is only in the backlog would be served as well, but later. A server of several

@@ -17,6 +17,7 @@ mod drain;
 mod endless;
 mod files;
 mod idle;
+mod lingering;
 mod operations;
 mod pipelines;
 mod slow;
@@ -51,6 +52,13 @@ pub const STOPS: &[Attack] = &[
     drain::DEADLINE,
     drain::COMPUTING,
     drain::SECOND_SIGNAL,
+    lingering::ON_ITS_WAY,
+    lingering::IN_THE_SOCKET,
+    lingering::HALF,
+    lingering::PIPELINED,
+    lingering::ENDLESS,
+    lingering::IDLE,
+    lingering::OUTLASTED,
 ];
 
 /// Carries out `attacks`, at the same time as far as the machine bears it: the body of a server's test.

@@ -130,6 +130,19 @@ fn threads() -> io::Result<usize> {
     threads.map(|threads| threads.len()).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
+/// A runtime that is the calling thread's alone, as [`current_thread`] serves on: for rows that run accept loops on it which come and go,
+/// each a task of [`accept::serve`].
+///
+/// # Errors
+/// The system refuses what it needs.
+pub fn current_thread_runtime() -> Result<Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(Error::system("build the tokio runtime"))
+}
+
 /// Serves `listener` on a runtime that is the calling thread's alone, until `stopping` is raised and the drain is over.
 /// `ready` is called when it accepts. Of the connections that the server may have, this loop takes `max_connections`.
 ///
@@ -142,11 +155,7 @@ pub fn current_thread(
     execute: impl Execute,
     ready: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Drained, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(Error::system("build the tokio runtime"))?;
+    let runtime = current_thread_runtime()?;
     let _entered = runtime.enter();
     let listener = Tokio.listener(listener).map_err(Error::system("register the listener"))?;
     let stopping = site.stopping.clone();

@@ -1,0 +1,3 @@
+//! What rows build of kit and tokio, on real sockets.
+
+mod loops;
