@@ -45,6 +45,8 @@ pub(crate) enum Word {
     Pong,
     /// Why it cannot start.
     Error(String),
+    /// Something that a library has printed.
+    Noise,
 }
 
 /// Two ends that are connected with each other: the primary's and the worker's.
@@ -111,6 +113,7 @@ impl Word {
             Self::Ready => send(to, "ready", &[]),
             Self::Pong => send(to, "pong", &[]),
             Self::Error(why) => send(to, &format!("error: {why}"), &[]),
+            Self::Noise => Ok(()),
         }
     }
 
@@ -119,18 +122,16 @@ impl Word {
     /// # Errors
     /// The other end is gone.
     pub(crate) fn receive(from: BorrowedFd<'_>) -> io::Result<Option<Self>> {
-        loop {
-            let Some((said, _)) = receive(from)? else { return Ok(None) };
-            let said = String::from_utf8_lossy(&said);
-            match said.trim() {
-                "ready" => return Ok(Some(Self::Ready)),
-                "pong" => return Ok(Some(Self::Pong)),
-                other => match other.strip_prefix("error: ") {
-                    Some(why) => return Ok(Some(Self::Error(why.to_owned()))),
-                    None => tracing::debug!("a worker printed on its standard output: {other}"),
-                },
-            }
-        }
+        let Some((said, _)) = receive(from)? else { return Ok(None) };
+        let said = String::from_utf8_lossy(&said);
+        Ok(Some(match said.trim() {
+            "ready" => Self::Ready,
+            "pong" => Self::Pong,
+            other => match other.strip_prefix("error: ") {
+                Some(why) => Self::Error(why.to_owned()),
+                None => Self::Noise,
+            },
+        }))
     }
 }
 
@@ -208,7 +209,8 @@ mod tests {
         }
         Word::Pong.send(worker.as_fd()).unwrap();
         Order::Ping.send(primary.as_fd()).unwrap();
-        assert_eq!(Word::receive(primary.as_fd()).unwrap(), Some(Word::Pong));
+        let heard = std::iter::from_fn(|| Word::receive(primary.as_fd()).unwrap());
+        assert_eq!(heard.filter(|word| *word != Word::Noise).collect::<Vec<_>>(), [Word::Pong]);
         assert!(matches!(Order::receive(worker.as_fd()).unwrap(), Some(Order::Ping)));
     }
 

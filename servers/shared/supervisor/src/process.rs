@@ -25,6 +25,9 @@ use crate::{
 const NOT_INHERITED: [&str; 6] =
     ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
 
+/// How much is read of a channel before the others have their turn: a worker may shout.
+const WORDS_AT_A_TIME: usize = 16;
+
 /// A worker process that was started and whose end was not seen yet.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -140,7 +143,8 @@ impl Process {
     /// What it has said since, of which its reason for not starting is kept.
     pub(crate) fn listen(&mut self) -> Vec<Word> {
         let mut words = Vec::new();
-        while let Some(channel) = &self.channel {
+        for _ in 0..WORDS_AT_A_TIME {
+            let Some(channel) = &self.channel else { break };
             match Word::receive(channel.as_fd()) {
                 Ok(Some(Word::Error(why))) => self.said = Some(why),
                 Ok(Some(word)) => words.push(word),

@@ -275,7 +275,7 @@ impl Machine {
     fn begin_stop(&mut self, outcome: Outcome) {
         self.reload_again = false;
         if self.rollover.take().is_some_and(|rollover| rollover.reload) {
-            self.actions.push(Action::Reloaded(Err("a stop came first".to_owned())));
+            self.actions.push(Action::Reloaded(Err("given up: a stop came first".to_owned())));
         }
         self.phase = Phase::Stopping(outcome);
     }

@@ -128,7 +128,7 @@ where
                     self.events.push_back(Event::Ready(life));
                 }
                 Word::Pong => self.events.push_back(Event::Pong(life)),
-                Word::Error(_) => {}
+                Word::Error(_) | Word::Noise => {}
             }
         }
     }
