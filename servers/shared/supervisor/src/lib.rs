@@ -10,10 +10,19 @@
 //! Refuses to know what the descriptor is, what a worker does with it, HTTP, and runtimes. Of kit it knows
 //! [`Shutdown`](kit::shutdown::Shutdown), errors and workers' names, so that a server has one kind of each.
 
+#[expect(dead_code, reason = "the primary does not call it yet")]
+mod control;
 mod events;
+#[expect(dead_code, reason = "the primary does not call it yet")]
+mod logs;
 mod primary;
 mod process;
+#[expect(dead_code, reason = "the primary does not call it yet")]
+mod systemd;
+#[cfg_attr(not(test), expect(dead_code, reason = "the primary does not call it yet"))]
+mod watch;
 mod worker;
 
+pub use control::client::{ClientCommand, run as run_client};
 pub use primary::{Crew, supervise};
 pub use worker::{Assignment, Role};
