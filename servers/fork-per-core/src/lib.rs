@@ -38,6 +38,7 @@ pub fn run(config: &Config, rules: Rules, mut listeners: Listeners, stopping: &S
     let crew = Crew {
         name: SERVER,
         workers: config.workers,
+        address,
         drain_timeout: config.limits.drain_timeout,
         rules,
         lends: true,

@@ -15,13 +15,19 @@
 
 mod channel;
 mod clock;
+mod control;
+mod logs;
 mod machine;
 mod primary;
 mod process;
 mod program;
 mod rules;
+mod systemd;
+mod watch;
 mod worker;
 
+pub use control::client::{ClientCommand, run as run_client};
 pub use primary::{Crew, supervise};
 pub use rules::{Mode, Rules};
+pub use systemd::{HandedError, listeners as handed_listeners};
 pub use worker::{Assignment, Begun, Channel, Role, Task};

@@ -6,24 +6,19 @@ use std::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
-    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus},
 };
 
-use rustix::{
-    io::ioctl_fionbio,
-    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
-};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::{
     channel::{self, Order, Word},
+    logs::Pipe,
     machine::words::End,
     program::Image,
+    systemd,
     worker::arguments,
 };
-
-/// What a worker is not to inherit of its primary's environment: what was meant for one process alone (sd_notify(3), sd_listen_fds(3)).
-const NOT_INHERITED: [&str; 6] =
-    ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
 
 /// How much is read of a channel before the others have their turn: a worker may shout.
 const WORDS_AT_A_TIME: usize = 16;
@@ -39,8 +34,7 @@ pub(crate) struct Process {
     handle: OwnedFd,
     /// `None` once the worker has closed its end.
     channel: Option<OwnedFd>,
-    /// Its log; `None` once it is closed.
-    stderr: Option<ChildStderr>,
+    pub(crate) log: Pipe,
     /// Why it cannot start.
     said: Option<String>,
 }
@@ -60,6 +54,7 @@ impl Process {
         let (channel, end) = channel::pair()?;
         // Before there is anybody to read it: a worker whose primary could not hand it over would wait for it.
         begin.send(channel.as_fd())?;
+        let (log, end_of_log) = Pipe::new()?;
         #[expect(clippy::disallowed_methods, reason = "a worker ties itself to its primary")]
         let mut command = Command::new(image.executable());
         command
@@ -68,19 +63,12 @@ impl Process {
             .args(arguments(place))
             .stdin(end.try_clone()?)
             .stdout(end)
-            .stderr(Stdio::piped())
+            .stderr(end_of_log)
             // A Ctrl-C at a terminal must reach the primary alone, which passes it on once.
             .process_group(0);
-        for name in NOT_INHERITED {
-            command.env_remove(name);
-        }
+        systemd::hide_from(&mut command);
         let mut child = command.spawn()?;
-        let stderr = child.stderr.take();
-        let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).and_then(|handle| {
-            // Only this end: the worker's own is its to set.
-            stderr.as_ref().map_or(Ok(()), |stderr| ioctl_fionbio(stderr, true)).map(|()| handle)
-        });
-        match handle {
+        match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
             Ok(handle) => Ok(Self {
                 child,
                 place,
@@ -88,7 +76,7 @@ impl Process {
                 image,
                 handle,
                 channel: Some(channel),
-                stderr,
+                log,
                 said: None,
             }),
             // Nobody would see it end.
@@ -126,20 +114,6 @@ impl Process {
         self.channel.as_ref().map(AsFd::as_fd)
     }
 
-    /// Readable when its log has something.
-    pub(crate) fn logs(&mut self) -> Option<&mut ChildStderr> {
-        self.stderr.as_mut()
-    }
-
-    pub(crate) fn log_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.stderr.as_ref().map(AsFd::as_fd)
-    }
-
-    /// To be called at the end of its log.
-    pub(crate) fn close_log(&mut self) {
-        self.stderr = None;
-    }
-
     /// What it has said since, of which its reason for not starting is kept.
     pub(crate) fn listen(&mut self) -> Vec<Word> {
         let mut words = Vec::new();
@@ -155,8 +129,8 @@ impl Process {
         words
     }
 
-    /// To be called when [`Self::ends`] is readable: how it ended.
-    pub(crate) fn end(mut self) -> End {
+    /// To be called when [`Self::ends`] is readable: how it ended, and its log, of which something may be left.
+    pub(crate) fn end(mut self) -> (End, Pipe) {
         // Nothing that it said before is lost.
         self.listen();
         let status = self.child.wait();
@@ -169,6 +143,6 @@ impl Process {
                 (None, None) => "ended".to_owned(),
             },
         };
-        End { clean, how, said: self.said }
+        (End { clean, how, said: self.said }, self.log)
     }
 }

@@ -43,6 +43,7 @@ impl Machine {
                 self.places.iter_mut().for_each(|place| place.forgive(self.now));
                 let wanted = (0..self.places.len()).filter(|&index| self.places[index].wanted);
                 self.rollover = Some(Rollover::of(wanted, true));
+                self.actions.push(Action::Reloading);
             }
             let Some(rollover) = &mut self.rollover else { return };
             match rollover.next(&self.places) {

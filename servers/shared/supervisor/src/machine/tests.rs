@@ -110,6 +110,7 @@ impl World {
             Action::Crashed(_) => self.restarts += 1,
             Action::Say(_, text) => assert!(!text.is_empty()),
             Action::AllReady => self.all_ready += 1,
+            Action::Reloading => assert!(self.machine.is_reloading() || self.reloads.is_empty()),
             Action::Reloaded(outcome) => self.reloads.push(outcome),
             Action::End(outcome) => {
                 assert!(self.processes.is_empty() || self.processes.values().all(|process| process.killed));

@@ -98,6 +98,8 @@ pub(crate) enum Action {
     Say(Level, String),
     /// All places are served for the first time.
     AllReady,
+    /// A reload begins.
+    Reloading,
     /// A reload is over, and how.
     Reloaded(Result<(), String>),
     /// Nobody is left, or nothing more can be done about those who are.

@@ -1,6 +1,6 @@
 //! What a primary does: each of the machine's actions, by the system calls that it takes.
 
-use std::{io::{self, Read}, os::fd::OwnedFd};
+use std::{io, os::fd::OwnedFd, time::Instant};
 
 use kit::{cluster::{Member, PlaceState}, start::Error};
 use rustix::process::Signal;
@@ -22,8 +22,8 @@ where
 {
     pub(super) fn act(&mut self, action: Action) {
         // The first thing that a stop does, before anybody hears of it.
-        if self.machine.is_stopping() {
-            self.hand = None;
+        if self.machine.is_stopping() && self.hand.take().is_some() {
+            self.desk.notify.stopping("draining");
         }
         match action {
             Action::Start { life, place, side, renewed } => {
@@ -37,12 +37,10 @@ where
             Action::Serve(life, place) => self.lend(life, place),
             Action::Release(life, place) => drop(self.tell(life, &Order::Release { place })),
             Action::Crashed(place) => self.cluster.add_restart(place),
-            Action::Say(Level::Info, text) => tracing::info!("{text}"),
-            Action::Say(Level::Warn, text) => tracing::warn!("{text}"),
-            Action::Say(Level::Error, text) => tracing::error!("{text}"),
+            Action::Say(level, text) => self.desk.say(level, &text),
             Action::AllReady => self.all_ready(),
-            Action::Reloaded(Ok(())) => tracing::info!("reloaded"),
-            Action::Reloaded(Err(why)) => tracing::error!("the reload was {why}"),
+            Action::Reloading => self.desk.notify.reloading("reloading"),
+            Action::Reloaded(outcome) => self.reloaded(&outcome),
             Action::End(outcome) => self.end_as(ended(outcome)),
         }
     }
@@ -56,7 +54,20 @@ where
     fn all_ready(&mut self) {
         if let Some(Err(error)) = self.all_ready.take().map(|all_ready| all_ready()) {
             self.failure = Some(error);
-            self.events.push_back(Event::Command(Command::Stop { graceful: true }));
+            return self.events.push_back(Event::Command(Command::Stop { graceful: true }));
+        }
+        self.desk.open(self.name);
+        self.desk.notify.ready("serving");
+    }
+
+    fn reloaded(&mut self, outcome: &Result<(), String>) {
+        match outcome {
+            Ok(()) => self.desk.say(Level::Info, "reloaded"),
+            Err(why) => self.desk.say(Level::Error, &format!("the reload was {why}")),
+        }
+        self.desk.reloaded(outcome);
+        if !self.machine.is_stopping() {
+            self.desk.notify.ready(if outcome.is_ok() { "serving" } else { "serving; the last reload failed" });
         }
     }
 
@@ -77,7 +88,7 @@ where
     }
 
     /// How many places there are to be.
-    fn places(&self) -> usize {
+    pub(super) fn places(&self) -> usize {
         self.machine.places().iter().filter(|place| place.wanted).count()
     }
 
@@ -98,7 +109,8 @@ where
     fn lend(&mut self, life: Life, place: usize) {
         let lent = self.handed(place).and_then(|handed| self.tell(life, &Order::Serve { place, handed }));
         if let (Err(error), Some(process)) = (lent, self.processes.get(&life)) {
-            tracing::warn!("worker p{} cannot serve p{place} meanwhile: {error}", process.place);
+            let text = format!("worker p{} cannot serve p{place} meanwhile: {error}", process.place);
+            self.desk.say(Level::Warn, &text);
         }
     }
 
@@ -136,20 +148,17 @@ where
     /// Passes on what a worker's log has.
     pub(super) fn read_log(&mut self, life: Life) {
         let Some(process) = self.processes.get_mut(&life) else { return };
-        let Some(log) = process.logs() else { return };
-        let mut bytes = [0; 4096];
-        match log.read(&mut bytes) {
-            Ok(0) => process.close_log(),
-            Ok(count) => drop(host::lossy::stderr().put(&bytes[..count])),
-            Err(_) => {}
-        }
+        let lines = self.desk.logs.take(process.place, &mut process.log, Instant::now());
+        self.desk.pass_on(&lines);
     }
 
     /// Takes in the end of a worker.
     pub(super) fn bury(&mut self, life: Life) {
         if let Some(process) = self.processes.remove(&life) {
             let member = Member { place: process.place, side: process.side };
-            let end = process.end();
+            let (end, log) = process.end();
+            let lines = self.desk.logs.finish(member.place, log, Instant::now());
+            self.desk.pass_on(&lines);
             self.cluster.vacate(member);
             self.upkeep.ends(life);
             self.events.push_back(Event::Ended(life, end));

@@ -1,6 +1,7 @@
 //! The primary: one thread that waits for what happens, asks the machine what is to be done about it, and does it.
 
 mod act;
+mod desk;
 mod sources;
 mod upkeep;
 
@@ -8,6 +9,7 @@ use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
     io,
+    net::SocketAddr,
     os::fd::OwnedFd,
     time::{Duration, Instant},
 };
@@ -23,12 +25,13 @@ use crate::{
     clock::Clock,
     machine::{
         Machine,
-        words::{Command, Event, Life, Outcome},
+        words::{Command, Event, Level, Life, Outcome},
     },
     process::Process,
     program::{Image, Program},
     rules::Rules,
 };
+use desk::Desk;
 use sources::{Bell, Source};
 use upkeep::Upkeep;
 
@@ -39,6 +42,8 @@ pub struct Crew<Hand> {
     pub name: &'static str,
     /// How many there are at first.
     pub workers: usize,
+    /// Where what they do is to be had, for whoever asks.
+    pub address: SocketAddr,
     /// How long a worker may drain. It keeps this deadline itself; one that does not is killed a little later.
     pub drain_timeout: Duration,
     /// The other rules.
@@ -77,7 +82,8 @@ where
         }
     };
     let program = Program::of_this_process().map_err(Error::system("find this program's own file"))?;
-    let Crew { name, workers, drain_timeout, rules, lends, hand } = crew;
+    let Crew { name, workers, address, drain_timeout, rules, lends, hand } = crew;
+    let desk = Desk::new(&rules, address)?;
     let policy = rules.policy(drain_timeout, lends);
     let shortest = policy.hang_timeout.unwrap_or(policy.ready_timeout).min(policy.ready_timeout);
     // A hasher with random keys is the randomness that std has.
@@ -89,6 +95,7 @@ where
         clock: Clock::new(),
         hand: Some(hand),
         upkeep: Upkeep::new(&rules, seed),
+        desk,
         program,
         images: Vec::new(),
         processes: HashMap::new(),
@@ -112,6 +119,7 @@ struct Primary<Hand, AllReady> {
     /// Until the stop begins.
     hand: Option<Hand>,
     upkeep: Upkeep,
+    desk: Desk,
     program: Program,
     /// What each place's last worker that was ready ran.
     images: Vec<Option<Image>>,
@@ -140,6 +148,7 @@ where
                 let actions = self.machine.handle(now, event);
                 self.tell_states();
                 actions.into_iter().for_each(|action| self.act(action));
+                self.desk.scaled(self.machine.places());
             }
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
@@ -152,12 +161,17 @@ where
     fn wait(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
         let deadline = self.machine.deadline().map(|deadline| deadline.saturating_sub(now).min(self.heartbeat));
-        let upkeep = self.upkeep.next().map(|at| at.saturating_duration_since(Instant::now()));
-        let wait = deadline.into_iter().chain(upkeep).min();
+        let others = [self.upkeep.next(), self.desk.next_deadline()];
+        let others = others.into_iter().flatten().map(|at| at.saturating_duration_since(Instant::now()));
+        let wait = deadline.into_iter().chain(others).min();
         self.clock.plan(wait);
         let sources = self.ready_sources(wait).map_err(Error::system("watch the workers"))?;
         for source in sources {
             self.take_in(source);
+        }
+        if self.desk.pass(Instant::now()) {
+            self.desk.say(Level::Info, "what is watched has changed: reloading");
+            self.events.push_back(Event::Command(Command::Reload));
         }
         self.renew_the_old();
         self.upkeep.reap_orphans(&self.processes);
@@ -173,13 +187,24 @@ where
             }
             Source::Hangup => {
                 if self.hangups.take() {
-                    tracing::info!("SIGHUP: reloading");
+                    self.desk.say(Level::Info, "SIGHUP: reloading");
                     self.events.push_back(Event::Command(Command::Reload));
                 }
             }
             Source::Says(life) => self.listen(life),
             Source::Logs(life) => self.read_log(life),
             Source::Ends(life) => self.bury(life),
+            Source::Control(source) => {
+                let asked = self.desk.control.as_mut().and_then(|control| control.ready(source, Instant::now()));
+                if let Some(asked) = asked {
+                    self.obey(asked);
+                }
+            }
+            Source::Watch => {
+                if let Some(watch) = &mut self.desk.watch {
+                    watch.ready(Instant::now());
+                }
+            }
         }
     }
 }

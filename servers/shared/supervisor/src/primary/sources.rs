@@ -17,7 +17,10 @@ use rustix::{
 };
 
 use super::Primary;
-use crate::machine::words::Life;
+use crate::{
+    control::server::{self, Control},
+    machine::words::Life,
+};
 
 /// What has become readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,10 @@ pub(super) enum Source {
     Logs(Life),
     /// A worker process has ended.
     Ends(Life),
+    /// Of the control socket.
+    Control(server::Source),
+    /// What is watched has changed, or may have.
+    Watch,
 }
 
 /// Rings when the server is to stop.
@@ -73,14 +80,22 @@ where
                 sources.push(Source::Says(*life));
                 descriptors.push(PollFd::from_borrowed_fd(says, PollFlags::IN));
             }
-            if let Some(log) = process.log_descriptor() {
+            if process.log.is_open() {
                 sources.push(Source::Logs(*life));
-                descriptors.push(PollFd::from_borrowed_fd(log, PollFlags::IN));
+                descriptors.push(PollFd::new(&process.log, PollFlags::IN));
             }
         }
         for (life, process) in &self.processes {
             sources.push(Source::Ends(*life));
             descriptors.push(PollFd::from_borrowed_fd(process.ends(), PollFlags::IN));
+        }
+        for (source, descriptor, flags) in self.desk.control.iter().flat_map(Control::sources) {
+            sources.push(Source::Control(source));
+            descriptors.push(PollFd::from_borrowed_fd(descriptor, flags));
+        }
+        if let Some(watch) = &self.desk.watch {
+            sources.push(Source::Watch);
+            descriptors.push(PollFd::new(watch, PollFlags::IN));
         }
         // Longer than a `Timespec` can hold is as good as for ever.
         let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());

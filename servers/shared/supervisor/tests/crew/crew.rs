@@ -65,6 +65,7 @@ fn lead(arguments: Arguments) -> Result<(), Error> {
     let crew = Crew {
         name: "crew",
         workers,
+        address: ([127, 0, 0, 1], 1).into(),
         drain_timeout: drain,
         rules,
         lends: false,
