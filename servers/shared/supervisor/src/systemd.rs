@@ -140,7 +140,7 @@ fn one_line(status: &str) -> String {
 
 /// Why what the service manager handed over is not served from.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HandedError {
+pub enum HandedError {
     /// The variables are no numbers, or name descriptors that are not open.
     #[error("LISTEN_FDS: {0}: have the service manager's socket unit hand over listening TCP sockets")]
     Variables(io::Error),
@@ -166,7 +166,7 @@ pub(crate) enum HandedError {
 
 /// What a descriptor is that is no listening TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     NoSocket,
     /// Of another family than IPv4 and IPv6.
     NoInternet,
@@ -194,7 +194,7 @@ impl fmt::Display for Kind {
 ///
 /// # Errors
 /// See [`HandedError`]. What was handed over is closed then.
-pub(crate) fn listeners() -> Result<Vec<TcpListener>, HandedError> {
+pub fn listeners() -> Result<Vec<TcpListener>, HandedError> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     if TAKEN.swap(true, Relaxed) {
         return Ok(Vec::new());
