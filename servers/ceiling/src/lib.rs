@@ -14,7 +14,7 @@ use std::{net::TcpListener, sync::mpsc, thread, time::Duration};
 
 use kit::{
     args::Config,
-    shutdown::Shutdown,
+    shutdown::{EndsTogether, Shutdown},
     start::{self, Error},
 };
 
@@ -47,7 +47,9 @@ pub fn run(config: &Config, listeners: Vec<TcpListener>, stopping: &Shutdown) ->
         let mut event_loop = EventLoop::new(listener, limits.max_connections, limits.drain_timeout, stopping)
             .map_err(Error::system("set up an event loop"))?;
         let ready = ready.clone();
+        let together = EndsTogether::with(stopping);
         let serve = move || {
+            let _together = together;
             let own: host::cpus::CpuSet = [cpu].into_iter().collect();
             own.apply_to_current_thread()?;
             // Nobody hears it only if the main thread is gone, and with it the process.

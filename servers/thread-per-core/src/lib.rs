@@ -15,7 +15,7 @@ use kit::{
     args::Config,
     execute::Inline,
     service::Site,
-    shutdown::Shutdown,
+    shutdown::{EndsTogether, Shutdown},
     start::{self, Error},
     worker::{Kind, Worker},
 };
@@ -42,16 +42,6 @@ impl Readiness {
         let cpus = CpuSet::allowed().map_err(Error::system("read an executor's CPUs"))?;
         tracing::info!("executor t{index} runs on CPUs {cpus}");
         self.0.send(()).map_err(|_| Error::Failed("the server is gone".to_owned()))
-    }
-}
-
-/// Has the server stop when the executor that holds it ends, be it by a panic: without that one's share, which the kernel goes on
-/// sending to its listener, it would seem to serve and leave clients waiting.
-struct EndsTogether(Shutdown);
-
-impl Drop for EndsTogether {
-    fn drop(&mut self) {
-        self.0.raise();
     }
 }
 
@@ -89,8 +79,9 @@ pub fn run(
     for (index, listener) in listeners.into_iter().enumerate() {
         let cpu = pin.then(|| config.cpus.nth_wrapping(index));
         let (site, ready) = (Arc::clone(&site), Readiness(ready.clone()));
-        let together = EndsTogether(stopping.clone());
+        let together = EndsTogether::with(&stopping);
         let executor = thread::Builder::new().name(format!("executor-{index}")).spawn(move || {
+            // An executor that ends takes the others with it: the server would silently lack its share.
             let _together = together;
             Worker::new(Kind::Thread, index).make_current();
             let ready = || ready.report(index);
@@ -132,21 +123,4 @@ fn pin_to(cpu: usize, index: usize) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Failed(format!("executor t{index} cannot be pinned to CPU {cpu}: use --cpus or --no-pin")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_executor_that_panics_takes_the_others_with_it() {
-        let stopping = Shutdown::new();
-        let together = EndsTogether(stopping.clone());
-        let executor = thread::spawn(move || {
-            let _together = together;
-            panic!("as this test wants it");
-        });
-        assert!(executor.join().is_err());
-        assert!(stopping.is_raised());
-    }
 }

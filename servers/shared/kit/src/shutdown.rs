@@ -67,6 +67,27 @@ impl Shutdown {
     }
 }
 
+/// For a thread that serves a listener of its own: raises the signal when the thread ends, be it by a panic.
+///
+/// The kernel goes on giving connections to that listener. Without this the server would seem to serve, and leave the clients of one
+/// share waiting for ever: whoever joins its threads in turn waits for another one.
+#[derive(Debug)]
+#[must_use = "dropped at once, it raises the signal at once"]
+pub struct EndsTogether(Shutdown);
+
+impl EndsTogether {
+    /// To be held by the thread for as long as it serves.
+    pub fn with(shutdown: &Shutdown) -> Self {
+        Self(shutdown.clone())
+    }
+}
+
+impl Drop for EndsTogether {
+    fn drop(&mut self) {
+        self.0.raise();
+    }
+}
+
 /// Waits for a [`Shutdown`]; made by [`Shutdown::wait`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
@@ -154,6 +175,18 @@ mod tests {
             assert_eq!(shutdown.0.wakers().len(), 1);
         }
         assert!(shutdown.0.wakers().is_empty());
+    }
+
+    #[test]
+    fn a_thread_that_panics_takes_the_others_with_it() {
+        let shutdown = Shutdown::new();
+        let together = EndsTogether::with(&shutdown);
+        let serving = std::thread::spawn(move || {
+            let _together = together;
+            panic!("as this test wants it");
+        });
+        assert!(serving.join().is_err());
+        assert!(shutdown.is_raised());
     }
 
     #[test]
