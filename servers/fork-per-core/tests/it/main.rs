@@ -3,7 +3,12 @@
 #![expect(clippy::disallowed_macros, reason = "what a test prints is what it is for")]
 
 mod attacks;
+mod commands;
 mod conformance;
 mod faults;
+mod places;
+mod played;
+mod reloads;
 mod supervision;
+mod surrounded;
 mod surroundings;

@@ -69,10 +69,6 @@ impl Machine {
         &self.places
     }
 
-    pub(crate) fn is_starting(&self) -> bool {
-        self.phase == Phase::Starting
-    }
-
     pub(crate) fn is_stopping(&self) -> bool {
         matches!(self.phase, Phase::Stopping(_) | Phase::Over)
     }
@@ -206,7 +202,10 @@ impl Machine {
             _ if place.is_taken() => "its successor starts already".to_owned(),
             Vacancy::Due(at) => {
                 self.actions.push(Action::Crashed(index));
-                format!("replaced in {:.1?}", at.saturating_sub(now))
+                match at.saturating_sub(now) {
+                    Duration::ZERO => "replaced at once".to_owned(),
+                    wait => format!("replaced in {wait:.1?}"),
+                }
             }
             Vacancy::Failed(_) => {
                 let (max, window) = (policy.max_crashes, policy.crash_window);

@@ -52,11 +52,12 @@ where
     }
 
     fn all_ready(&mut self) {
+        // Before anybody hears that there is something to command.
+        self.desk.open(self.name);
         if let Some(Err(error)) = self.all_ready.take().map(|all_ready| all_ready()) {
             self.failure = Some(error);
             return self.events.push_back(Event::Command(Command::Stop { graceful: true }));
         }
-        self.desk.open(self.name);
         self.desk.notify.ready("serving");
     }
 
@@ -166,7 +167,7 @@ where
     }
 
     /// Lets the workers know how all places are, who tell whoever asks them.
-    pub(super) fn tell_states(&self) {
+    pub(super) fn tell_states(&mut self) {
         let places = self.places();
         // More are told of when the first of them is started, which may fail.
         if places < self.cluster.places() && self.cluster.set_places(places).is_err() {
@@ -175,6 +176,8 @@ where
         for (index, place) in self.machine.places().iter().enumerate() {
             self.cluster.set_state(index, state(place));
         }
+        let failed = self.machine.places().iter().filter(|place| place.has_failed()).count();
+        self.desk.failed(failed, places);
     }
 }
 

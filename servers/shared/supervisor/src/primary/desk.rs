@@ -43,6 +43,8 @@ pub(super) struct Desk {
     reloading: Vec<ClientId>,
     /// Those that wait until there are so many workers.
     scaling: Vec<(ClientId, usize)>,
+    /// How many places have failed, as the service manager knows it.
+    failed: usize,
     /// What each process had used when it was last looked at.
     used: HashMap<u32, (Instant, Duration)>,
 }
@@ -65,6 +67,7 @@ impl Desk {
             began: now,
             reloading: Vec::new(),
             scaling: Vec::new(),
+            failed: 0,
             used: HashMap::new(),
         })
     }
@@ -161,9 +164,20 @@ impl Desk {
             } else if failed > 0 {
                 Reply::Failed { message: format!("{failed} of {count} workers cannot be had: see the log") }
             } else {
-                Reply::Done { message: format!("{count} workers") }
+                Reply::Done { message: if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") } }
             };
             self.answer(client, &reply);
+        }
+    }
+
+    /// So many of the places have failed.
+    pub(super) fn failed(&mut self, failed: usize, places: usize) {
+        if std::mem::replace(&mut self.failed, failed) != failed {
+            let status = match failed {
+                0 => "serving".to_owned(),
+                failed => format!("degraded: {failed} of {places} workers failed"),
+            };
+            self.notify.status(&status);
         }
     }
 

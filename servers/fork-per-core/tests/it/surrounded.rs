@@ -1,0 +1,116 @@
+//! As process 1 of a PID namespace, and under a service manager.
+
+use std::{
+    collections::HashSet,
+    net::TcpListener,
+    os::{fd::OwnedFd, unix::net::UnixDatagram},
+    time::Duration,
+};
+
+use host::{processes::send, tether};
+use rustix::process::Signal;
+
+use crate::played::{Client, PATIENCE, PROGRAM, Server, eventually};
+
+#[test]
+fn as_process_1_it_reaps_orphans_and_replaces_workers() {
+    let can = tether::command("unshare").args(["--pid", "--fork", "--mount-proc", "true"]).status();
+    if !can.is_ok_and(|status| status.success()) {
+        return println!("skipped: no PID namespace may be made here");
+    }
+    let mut command = tether::command("unshare");
+    command.args(["--pid", "--fork", "--mount-proc", "--kill-child", PROGRAM]);
+    command.args(["--listen", "127.0.0.1:0", "--workers", "2", "--control", "off"]);
+    let mut server = Server::spawn(command, tempfile::tempdir().unwrap());
+    // `unshare` waits for it.
+    let children = |pid: u32| host::processes::descendants(pid);
+    let primary = children(server.pid())[0];
+    let workers: HashSet<u32> = children(primary).into_iter().collect();
+    assert_eq!(workers.len(), 2);
+    // Somebody whose parent ends at once is given to process 1.
+    let orphan = tether::command("nsenter")
+        .args(["--target", &primary.to_string(), "--pid", "--", "sh", "-c", "true & exec true"])
+        .status();
+    assert!(orphan.unwrap().success());
+    eventually("the orphan's end", || children(primary).iter().all(|pid| workers.contains(pid)).then_some(()));
+    let victim = *workers.iter().next().unwrap();
+    assert!(send(victim, Signal::KILL));
+    server.until("accepts");
+    assert!(server.connect().get("/simple").is_ok());
+    assert!(send(primary, Signal::TERM));
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[test]
+fn sockets_that_were_handed_over_are_the_ones_that_are_served() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let script = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\" 3<&0";
+    let mut command = tether::command("sh");
+    command.args(["-c", script, PROGRAM, "--workers", "2", "--control", "off"]);
+    command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
+    let mut server = Server::spawn(command, tempfile::tempdir().unwrap());
+    assert_eq!(server.address, address);
+    // None was opened beside it, which SO_REUSEPORT would hide.
+    let inodes = |pid: u32| -> HashSet<String> {
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        links.map(|link| link.display().to_string()).filter(|link| link.starts_with("socket:")).collect()
+    };
+    let port = format!(":{:04X} ", address.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let listening = table.lines().filter(|line| line.contains(&port) && line.contains(" 0A ")).count();
+    assert_eq!(listening, 1, "{table}");
+    let inode = table.lines().find(|line| line.contains(&port) && line.contains(" 0A ")).unwrap();
+    let inode = format!("socket:[{}]", inode.split_whitespace().nth(9).unwrap());
+    for worker in server.workers() {
+        assert!(inodes(worker).contains(&inode), "worker {worker} serves another socket");
+    }
+    for _ in 0..20 {
+        assert!(Client::connect(address).get("/simple").is_ok());
+    }
+    server.signal(Signal::HUP);
+    server.until("reloaded");
+    assert!(Client::connect(address).get("/simple").is_ok());
+    let (code, log) = server.stop();
+    assert_eq!(code, Some(0), "{log}");
+    // Whoever opened it has it still.
+    assert_eq!(socket.local_addr().unwrap(), address);
+}
+
+#[test]
+fn the_service_manager_hears_of_each_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heard = |wanted: &str| {
+        let mut buffer = [0; 4096];
+        loop {
+            let count = manager.recv(&mut buffer).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            let said = String::from_utf8_lossy(&buffer[..count]).into_owned();
+            if said.contains(wanted) {
+                return said;
+            }
+        }
+    };
+    let mut command = tether::command(PROGRAM);
+    command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--control", "off"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    let server = Server::spawn(command, tempfile::tempdir().unwrap());
+    heard("READY=1");
+    heard("WATCHDOG=1");
+    server.signal(Signal::HUP);
+    assert!(heard("RELOADING=1").contains("MONOTONIC_USEC="));
+    heard("READY=1");
+    server.signal(Signal::TERM);
+    heard("STOPPING=1");
+    // Workers say nothing of this kind.
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0), "{log}");
+    manager.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    while let Ok(count) = manager.recv(&mut [0; 4096]) {
+        assert!(count > 0);
+    }
+}
