@@ -6,3 +6,4 @@ mod attacks;
 mod conformance;
 mod supervision;
 mod surroundings;
+mod systemd;
