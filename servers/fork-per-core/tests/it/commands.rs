@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{Read, Write},
+    net::TcpStream,
     os::unix::{fs::PermissionsExt, net::UnixStream},
     process::Stdio,
     thread,
@@ -136,7 +137,7 @@ fn a_socket_that_a_dead_primary_left_is_replaced_and_one_that_cannot_be_made_is_
 
 #[test]
 fn logs_show_what_workers_say_and_end_with_the_server() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["--faults"]);
     let victim = server.workers()[0];
     let mut follower = tether::command(PROGRAM)
         .args(["logs", "-f", "--control"])
@@ -154,9 +155,13 @@ fn logs_show_what_workers_say_and_end_with_the_server() {
     server.until("worker p0 accepts");
     let (code, kept) = server.command(&["logs"]);
     assert!(code == Some(0) && kept.contains("was ended by signal 9"), "{kept}");
-    let rest = thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
+    let mut faulty = TcpStream::connect(server.address).unwrap();
+    faulty.write_all(b"POST /fault?kind=panic HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let panicked = lines.by_ref().map_while(Result::ok).find(|line| line.contains("panicked")).unwrap();
+    assert!(panicked.starts_with("p0 | ") || panicked.starts_with("p1 | "), "{panicked}");
+    let rest = thread::spawn(move || lines.map_while(Result::ok).count());
     assert_eq!(server.stop().0, Some(0));
-    assert!(rest.join().unwrap().iter().any(|line| line.starts_with("p1 | ") && line.contains("stopping")));
+    rest.join().unwrap();
     assert!(follower.wait().unwrap().success());
 }
 

@@ -12,3 +12,4 @@ mod reloads;
 mod supervision;
 mod surrounded;
 mod surroundings;
+mod systemd;

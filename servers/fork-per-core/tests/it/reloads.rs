@@ -11,7 +11,7 @@ use crate::played::{Load, PROGRAM, Server};
 fn deployed() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("server");
-    fs::copy(PROGRAM, &program).unwrap();
+    copy(PROGRAM, &program);
     let control = folder.path().join("control.sock");
     let mut command = tether::command(&program);
     command.args(["--listen", "127.0.0.1:0", "--workers", "2", "--control"]).arg(control);
@@ -25,8 +25,9 @@ fn deploy(server: &Server, put: impl FnOnce(&Path)) {
     fs::rename(new, server.folder.path().join("server")).unwrap();
 }
 
+/// By another process: one that another test starts meanwhile would have the file open for writing too, and then it cannot be run.
 fn copy(from: &str, to: &Path) {
-    fs::copy(from, to).unwrap();
+    assert!(tether::command("cp").arg(from).arg(to).status().unwrap().success());
 }
 
 fn inode(path: impl AsRef<Path>) -> u64 {
@@ -128,7 +129,8 @@ fn a_program_that_cannot_be_run_fails_the_reload_and_nothing_else() {
         fs::write(path, content).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    let cases: [(&str, Box<dyn FnOnce(&Path)>, &str); 4] = [
+    type Put = Box<dyn FnOnce(&Path)>;
+    let cases: [(&str, Put, &str); 4] = [
         ("garbage", Box::new(|new| write(new, b"\x7fELF and then nothing", 0o755)), "could not be started"),
         ("a program that may not be run", Box::new(|new| write(new, b"#!/bin/sh\n", 0o644)), "Permission denied"),
         ("another program", Box::new(|new| copy("/bin/true", new)), "exited with code"),

@@ -215,9 +215,9 @@ pub(crate) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for character in text.chars() {
         if is_harmless(character) {
-            cleaned.push(character)
+            cleaned.push(character);
         } else {
-            cleaned.extend(character.escape_unicode())
+            cleaned.extend(character.escape_unicode());
         }
     }
     cleaned

@@ -166,23 +166,29 @@ pub enum HandedError {
 
 /// What a descriptor is that is no listening TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+<<<<<<< HEAD
 pub enum Kind {
     NoSocket,
+=======
+pub(crate) enum Kind {
+    /// A file, for one.
+    NotASocket,
+>>>>>>> w-control
     /// Of another family than IPv4 and IPv6.
-    NoInternet,
+    OtherFamily,
     /// UDP, for one.
-    NoStream,
+    Datagrams,
     /// Connected, for one.
-    NoListener,
+    NotListening,
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoSocket => "no socket",
-            Self::NoInternet => "a socket of another family",
-            Self::NoStream => "a socket for datagrams",
-            Self::NoListener => "a socket that does not listen",
+            Self::NotASocket => "no socket",
+            Self::OtherFamily => "a socket of another family",
+            Self::Datagrams => "a socket for datagrams",
+            Self::NotListening => "a socket that does not listen",
         })
     }
 }
@@ -224,12 +230,12 @@ fn listener(descriptor: RawFd, handed: OwnedFd) -> Result<TcpListener, HandedErr
 
 fn not_a_listener(handed: &impl AsFd) -> Option<Kind> {
     match (sockopt::socket_domain(handed), sockopt::socket_type(handed), sockopt::socket_acceptconn(handed)) {
-        (Err(_), ..) => Some(Kind::NoSocket),
+        (Err(_), ..) => Some(Kind::NotASocket),
         (Ok(domain), ..) if ![AddressFamily::INET, AddressFamily::INET6].contains(&domain) => {
-            Some(Kind::NoInternet)
+            Some(Kind::OtherFamily)
         }
-        (_, kind, _) if kind != Ok(SocketType::STREAM) => Some(Kind::NoStream),
-        (.., listens) => (listens != Ok(true)).then_some(Kind::NoListener),
+        (_, kind, _) if kind != Ok(SocketType::STREAM) => Some(Kind::Datagrams),
+        (.., listens) => (listens != Ok(true)).then_some(Kind::NotListening),
     }
 }
 

@@ -1,9 +1,6 @@
 //! The client: commands of the same program for a server that runs.
 
 use std::{
-    env,
-    io::{self, IsTerminal as _, Write},
-    os::fd::BorrowedFd,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -11,12 +8,12 @@ use std::{
 
 use clap::{Args, Subcommand};
 use host::lossy;
-use rustix::{stdio, termios::tcgetwinsize};
 
 use super::{
-    exchange::{AT_ONCE, Exchange, Failure},
-    live::{self, Screen, Window},
+    exchange::{AT_ONCE, Exchange, Failure, ask_status},
+    live,
     protocol::{Command, Reply, ScaleTo, Status},
+    screen::Screen,
     socket, table,
 };
 use crate::logs::clean;
@@ -150,14 +147,7 @@ pub fn run(name: &str, command: ClientCommand) -> ExitCode {
 }
 
 fn exit_code(name: &str, command: ClientCommand) -> u8 {
-    #[expect(clippy::disallowed_methods, reason = "a client waits for whoever reads what it prints")]
-    let mut out = io::stdout();
-    let is_terminal = out.is_terminal();
-    let colour = is_terminal
-        && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        && env::var_os("TERM").is_none_or(|term| term != "dumb");
-    let window = || is_terminal.then(window).flatten();
-    let failure = match execute(name, command, Screen { out: &mut out, window: &window, colour }) {
+    let failure = match execute(name, command, &mut Screen::stdout()) {
         // Whoever reads no more has what they wanted.
         Ok(()) | Err(Failure::Unread) => return 0,
         Err(failure) => failure,
@@ -166,30 +156,23 @@ fn exit_code(name: &str, command: ClientCommand) -> u8 {
     failure.exit_code()
 }
 
-fn window() -> Option<Window> {
-    let size = tcgetwinsize(stdio::stdout()).ok()?;
-    // Some terminals do not know.
-    let known = |cells: u16, otherwise| if cells == 0 { otherwise } else { usize::from(cells) };
-    Some(Window { columns: known(size.ws_col, 80), rows: known(size.ws_row, 24) })
-}
-
-fn execute(name: &str, command: ClientCommand, screen: Screen<'_>) -> Result<(), Failure> {
+fn execute(name: &str, command: ClientCommand, screen: &mut Screen<'_>) -> Result<(), Failure> {
     match command {
         ClientCommand::Status { server, json } => {
             let status = ask_status(&server.path(name)?, None)?;
             let text = if json { as_json(&status)? } else { table::render(&status, screen.colour) };
-            print(screen.out, &text)
+            screen.print(&text)
         }
         ClientCommand::Scale { server, patience, to } => {
-            tell(&server.path(name)?, Command::Scale { to }, patience, screen.out)
+            tell(&server.path(name)?, Command::Scale { to }, patience, screen)
         }
         ClientCommand::Reload { server, patience } => {
-            tell(&server.path(name)?, Command::Reload, patience, screen.out)
+            tell(&server.path(name)?, Command::Reload, patience, screen)
         }
         ClientCommand::Stop { server, patience, graceful } => {
-            tell(&server.path(name)?, Command::Stop { graceful }, patience, screen.out)
+            tell(&server.path(name)?, Command::Stop { graceful }, patience, screen)
         }
-        ClientCommand::Logs { server, follow } => logs(&server.path(name)?, follow, screen.out),
+        ClientCommand::Logs { server, follow } => logs(&server.path(name)?, follow, screen),
         ClientCommand::Watch { server, every } => live::watch(&server.path(name)?, every, screen),
     }
 }
@@ -206,17 +189,8 @@ impl Server {
     }
 }
 
-/// The status of the server at `path`. Ends early when `interrupt` is readable.
-pub(super) fn ask_status(path: &Path, interrupt: Option<BorrowedFd<'_>>) -> Result<Status, Failure> {
-    let mut exchange = Exchange::begin(path, Command::Status, interrupt)?;
-    match exchange.next(Some(Instant::now() + AT_ONCE))? {
-        Some(Reply::Status(status)) => Ok(status),
-        other => Exchange::outcome(other, path).and_then(|message| Err(Failure::Failed(message))),
-    }
-}
-
 /// Has something done and says what was.
-fn tell(path: &Path, command: Command, patience: Patience, out: &mut dyn Write) -> Result<(), Failure> {
+fn tell(path: &Path, command: Command, patience: Patience, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let mut exchange = Exchange::begin(path, command, None)?;
     let reply = exchange.next(Some(Instant::now() + patience.timeout))?;
     let message = match (command, reply) {
@@ -225,17 +199,17 @@ fn tell(path: &Path, command: Command, patience: Patience, out: &mut dyn Write) 
         (_, reply) => Exchange::outcome(reply, path)?,
     };
     // Nothing is said where there is nothing to say.
-    if message.is_empty() { Ok(()) } else { print(out, &format!("{}\n", clean(&message))) }
+    if message.is_empty() { Ok(()) } else { screen.print(&format!("{}\n", clean(&message))) }
 }
 
-fn logs(path: &Path, follow: bool, out: &mut dyn Write) -> Result<(), Failure> {
+fn logs(path: &Path, follow: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let mut exchange = Exchange::begin(path, Command::Logs { follow }, None)?;
     loop {
         // When the next line of one that is followed comes nobody knows. Of the others, whoever reads what is printed may take
         // their time between two.
         let deadline = (!follow).then(|| Instant::now() + AT_ONCE);
         match exchange.next(deadline)? {
-            Some(Reply::Line { line }) => print(out, &format!("{}\n", clean(&line)))?,
+            Some(Reply::Line { line }) => screen.print(&format!("{}\n", clean(&line)))?,
             // The server's end, or this client's, whose turn to be waited for is over.
             None if follow => return Ok(()),
             last => return Exchange::outcome(last, path).map(drop),
@@ -246,15 +220,6 @@ fn logs(path: &Path, follow: bool, out: &mut dyn Write) -> Result<(), Failure> {
 fn as_json(status: &Status) -> Result<String, Failure> {
     let json = serde_json::to_string_pretty(status);
     json.map(|json| json + "\n").map_err(|error| Failure::failed(format!("cannot write the status: {error}")))
-}
-
-/// Prints, and waits for whoever reads it.
-pub(super) fn print(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
-    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    printed.map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::Unread,
-        _ => Failure::failed(format!("cannot write to standard output: {error}")),
-    })
 }
 
 #[cfg(test)]

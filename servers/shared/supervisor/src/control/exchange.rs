@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use super::{
-    protocol::{Command, NoReply, Reply, VERSION},
+    protocol::{Command, NoReply, Reply, Status, VERSION},
     socket::address,
 };
 
@@ -185,6 +185,15 @@ impl<'a> Exchange<'a> {
     }
 }
 
+/// The status of the server at `path`. Ends early when `interrupt` is readable.
+pub(super) fn ask_status(path: &Path, interrupt: Option<BorrowedFd<'_>>) -> Result<Status, Failure> {
+    let mut exchange = Exchange::begin(path, Command::Status, interrupt)?;
+    match exchange.next(Some(Instant::now() + AT_ONCE))? {
+        Some(Reply::Status(status)) => Ok(status),
+        other => Exchange::outcome(other, path).and_then(|message| Err(Failure::Failed(message))),
+    }
+}
+
 fn unreachable(path: &Path, errno: Errno) -> Failure {
     let path = path.display();
     match errno {
@@ -197,6 +206,7 @@ fn unreachable(path: &Path, errno: Errno) -> Failure {
         Errno::ACCESS | Errno::PERM => Failure::failed(format!(
             "`{path}` is not this user's: only the user who runs the server and root may command it"
         )),
+        Errno::INTR => Failure::Interrupted,
         Errno::AGAIN => Failure::failed(format!(
             "the server at `{path}` accepts nobody: it may be stopped or hang (its log, `ps`)"
         )),

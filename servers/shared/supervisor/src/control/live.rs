@@ -6,7 +6,6 @@
 
 use std::{
     fmt::Write as _,
-    io::Write,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     time::{Duration, Instant},
@@ -20,35 +19,20 @@ use signal_hook::{consts::SIGINT, low_level::pipe};
 use unicode_width::UnicodeWidthChar;
 
 use super::{
-    client::{ask_status, print},
-    exchange::Failure,
+    exchange::{Failure, ask_status},
+    screen::{Screen, Window},
     table,
 };
 
-/// Columns and rows of a window.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    pub(super) columns: usize,
-    pub(super) rows: usize,
-}
-
-/// Where frames go.
-pub(super) struct Screen<'a> {
-    pub(super) out: &'a mut dyn Write,
-    /// The window's size now, if it is a terminal.
-    pub(super) window: &'a dyn Fn() -> Option<Window>,
-    pub(super) colour: bool,
-}
-
 /// Draws the status of the server at `path` `every` so often until Ctrl-C, which is no failure, or until nobody answers.
-pub(super) fn watch(path: &Path, every: Duration, screen: Screen<'_>) -> Result<(), Failure> {
+pub(super) fn watch(path: &Path, every: Duration, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let interrupt = on_interrupt()?;
     let interrupt = interrupt.as_fd();
     let mut height = 0;
     let ended = loop {
         let due = Instant::now() + every;
         let drawn = ask_status(path, Some(interrupt)).and_then(|status| {
-            let window = (screen.window)();
+            let window = screen.window();
             let text = table::render(&status, screen.colour);
             let frame = match window {
                 Some(window) => frame(&text, height, window),
@@ -56,7 +40,7 @@ pub(super) fn watch(path: &Path, every: Duration, screen: Screen<'_>) -> Result<
                 None => format!("{text}\n"),
             };
             height = window.map_or(0, |window| text.lines().count().min(window.rows.saturating_sub(1)));
-            print(screen.out, &frame)
+            screen.print(&frame)
         });
         match drawn {
             Ok(()) if is_interrupted_before(due, interrupt) => break Ok(()),
@@ -67,7 +51,7 @@ pub(super) fn watch(path: &Path, every: Duration, screen: Screen<'_>) -> Result<
     };
     // The terminal has echoed `^C`.
     if height > 0 && ended.is_ok() {
-        print(screen.out, "\n")?;
+        screen.print("\n")?;
     }
     ended
 }

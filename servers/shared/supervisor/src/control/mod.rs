@@ -9,6 +9,7 @@ mod exchange;
 mod figures;
 mod live;
 pub(crate) mod protocol;
+mod screen;
 pub(crate) mod server;
 mod socket;
 mod table;

@@ -157,6 +157,8 @@ fn all_that_is_kept_has_room_in_what_may_wait_for_a_client() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn the_lines_do_not_depend_on_the_pieces(
         bytes in proptest::collection::vec(prop_oneof![1 => Just(b'\n'), 1 => Just(b'\r'), 2000 => any::<u8>()], 0..6_000),

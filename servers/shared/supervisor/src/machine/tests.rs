@@ -265,7 +265,7 @@ impl World {
 
     /// A stop ends, whoever takes no notice of it.
     fn stops(&mut self, choices: &[(u8, u8)]) {
-        self.happens(Event::Command(Command::Stop { graceful: choices.len() % 2 == 0 }));
+        self.happens(Event::Command(Command::Stop { graceful: choices.len().is_multiple_of(2) }));
         for choice in choices {
             if let Some(life) = self.any(choice.1).filter(|_| self.outcome.is_none() && choice.0 % 3 == 0) {
                 self.ends(life, choice.0 % 2 == 0);

@@ -1,6 +1,7 @@
 use std::{
+    env,
     fs::File,
-    io::{BufRead, BufReader, PipeWriter, Read, pipe},
+    io::{self, BufRead, BufReader, PipeWriter, Read, Write, pipe},
     os::{fd::AsFd, unix::net::UnixListener},
     process::{Child, Output, Stdio, exit},
     sync::mpsc,
@@ -41,7 +42,7 @@ fn parsed(arguments: &str) -> Result<ClientCommand, clap::Error> {
 fn client(arguments: &str, path: &Path) -> (String, Result<(), Failure>) {
     let mut out = Vec::new();
     let command = parsed(&format!("{arguments} --control {}", path.display())).unwrap();
-    let ended = execute("server", command, Screen { out: &mut out, window: &|| None, colour: false });
+    let ended = execute("server", command, &mut Screen::plain(&mut out));
     (String::from_utf8(out).unwrap(), ended)
 }
 
@@ -228,7 +229,7 @@ fn logs_are_printed_line_by_line_until_the_last_or_the_servers_end() {
         let mut lines = Vec::new();
         let mut out = LineByLine(&mut lines, Some(primary));
         let command = parsed(&format!("logs --follow --control {}", path.display())).unwrap();
-        let ended = execute("server", command, Screen { out: &mut out, window: &|| None, colour: false });
+        let ended = execute("server", command, &mut Screen::plain(&mut out));
         (lines, ended)
     });
     let (lines, ended) = follower.join().unwrap();
@@ -277,6 +278,30 @@ fn what_cannot_be_meant_is_a_usage_error_that_states_what_can_be() {
     ] {
         assert!(matches!(parsed(arguments).unwrap(), ClientCommand::Scale { to, .. } if to == wanted));
     }
+}
+
+#[test]
+fn a_command_stands_beside_the_servers_own_arguments() {
+    #[derive(Parser)]
+    #[command(args_conflicts_with_subcommands = true)]
+    struct Program {
+        #[command(subcommand)]
+        client: Option<ClientCommand>,
+        /// Where the server has its socket.
+        #[arg(long)]
+        control: Option<String>,
+        /// What every server knows.
+        #[arg(long, env = "CARGO_PKG_NAME", default_value = "x")]
+        listen: String,
+    }
+    let parsed = |arguments: &[&str]| Program::try_parse_from([&["server"], arguments].concat());
+    let served = parsed(&["--control", "off"]).unwrap();
+    assert!(
+        served.client.is_none() && served.control.as_deref() == Some("off") && served.listen == "supervisor"
+    );
+    let asked = parsed(&["status", "--control", "/run/s"]).unwrap();
+    assert!(matches!(asked.client, Some(ClientCommand::Status { .. })) && asked.control.is_none());
+    assert!(parsed(&["--listen", "y", "status"]).is_err());
 }
 
 #[test]
@@ -385,6 +410,18 @@ fn read_soon(from: &mut File) -> String {
     let mut buffer = [0; 4096];
     let count = from.read(&mut buffer).unwrap();
     String::from_utf8_lossy(&buffer[..count]).into_owned()
+}
+
+#[test]
+fn ctrl_c_ends_the_live_view_of_a_server_that_does_not_answer() {
+    let (asked, is_asked) = mpsc::channel();
+    let primary = Primary::start(move |_, _| asked.send(()).unwrap());
+    let mut view = started("watch", &primary.path, Stdio::null());
+    is_asked.recv_timeout(BOUND).unwrap();
+    kill_process(Pid::from_child(&view), Signal::INT).unwrap();
+    // Not that it waited in vain, which would be a failure.
+    let ended = wait_until(&mut view, Instant::now() + BOUND).unwrap().unwrap();
+    assert_eq!(ended.code(), Some(0));
 }
 
 #[test]

@@ -246,7 +246,7 @@ fn of_seventeen_clients_one_is_told_that_there_are_too_many() {
     assert_eq!(server.turn(), []);
     match &replies(seventeenth)[..] {
         [Reply::Failed { message }] => {
-            assert!(message.starts_with("there are 16 clients already"), "{message}")
+            assert!(message.starts_with("there are 16 clients already"), "{message}");
         }
         other => panic!("{other:?}"),
     }
