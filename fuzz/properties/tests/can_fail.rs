@@ -9,9 +9,10 @@ use properties::{
     connection::{Frugal, Played, Script, play},
     delivery::Delivery,
     events::{
-        self, Sight, stopped,
-        event::{Event, Events},
+        self, Sight,
+        event::{Event, Events, Halt},
         row::{Place, Row},
+        stopped,
     },
     request_path, response, route,
 };
@@ -374,7 +375,7 @@ fn work_that_is_left_or_begun_for_nobody_is_found() {
 #[track_caller]
 fn assert_found_at_a_stop(
     input: &[u8],
-    server: impl Fn(&Row, &Events, stopped::Halt) -> Result<events::Played, Violation>,
+    server: impl Fn(&Row, &Events, Halt) -> Result<events::Played, Violation>,
     words: &str,
 ) {
     stopped::check(input).expect("the server that stops as it should is right");
@@ -412,7 +413,7 @@ fn a_server_that_says_nothing_of_the_close_or_goes_on_is_found() {
 
 #[test]
 fn a_server_that_cuts_what_is_under_way_at_a_stop_is_found() {
-    let cuts = |row: &Row, events: &Events, halt: stopped::Halt| {
+    let cuts = |row: &Row, events: &Events, halt: Halt| {
         let events = Events { events: events.events[..halt.before].to_vec(), ..events.clone() };
         let mut played = events::play_stopped(row, &events, halt, Sight::Good)?;
         played.written.clear();

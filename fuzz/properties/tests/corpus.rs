@@ -63,9 +63,8 @@ fn stopped(input: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn a_stop_loses_nothing_in_any_sequence_of_events_of_the_corpus() {
-    let check: fn(&[u8]) -> Result<(), Violation> = |input| {
-        stopped(input).iter().try_for_each(|input| properties::events::stopped::check(input))
-    };
+    let check: fn(&[u8]) -> Result<(), Violation> =
+        |input| stopped(input).iter().try_for_each(|input| properties::events::stopped::check(input));
     assert_all_hold("events", check, |_| Vec::new());
 }
 

@@ -19,10 +19,9 @@ use kit::{
 
 use super::{
     client::{Client, Stream},
-    event::{Event, Events},
+    event::{Event, Events, Halt},
     played::Played,
     row::Row,
-    stopped::Halt,
     thread::{Places, Thread},
     time::Time,
 };

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use super::{
-    event::{Event, Events},
+    event::{Event, Events, Halt},
     model::Course,
     play::{Sight, play, play_stopped},
     played::Played,
@@ -20,32 +20,10 @@ use super::{
 use crate::{
     Violation,
     answers::Answer,
-    connection::TIMEOUT,
     request_path::answers_of,
     requests::{self, Stop},
     violation,
 };
-
-/// When a server stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Halt {
-    /// Before the event with this number, counted from 0; behind the last where there are fewer.
-    pub before: usize,
-    /// How long a connection without a request stays open.
-    pub linger: Duration,
-}
-
-impl Halt {
-    /// Lingers: none, shorter than most sequences, and longer than any.
-    const LINGERS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), TIMEOUT];
-
-    /// Reads the first two bytes of an input; what is left of it are events.
-    pub fn parse(input: &[u8]) -> (Self, &[u8]) {
-        let (head, rest) = input.split_at(input.len().min(2));
-        let byte = |at: usize| usize::from(head.get(at).copied().unwrap_or(0));
-        (Self { linger: Self::LINGERS[byte(0) % Self::LINGERS.len()], before: byte(1) }, rest)
-    }
-}
 
 /// Checks kit's connection.
 ///
@@ -111,7 +89,7 @@ impl Sent {
         if halt.before >= events.events.len() {
             (stopped_at, begun_before_stop) = (now, begun_in(bytes));
         }
-        Self { begun, stopped_at, begun_before_stop, outlasts: halt.linger == TIMEOUT }
+        Self { begun, stopped_at, begun_before_stop, outlasts: halt.linger == Halt::LONGEST }
     }
 
     /// How many requests have begun at `time`, at the end of it.
@@ -168,7 +146,9 @@ fn judge(
             continue;
         }
         if answers.len() > position + 1 {
-            return violation!("an answer follows number {position}, which was due at {due:?} with nothing behind it");
+            return violation!(
+                "an answer follows number {position}, which was due at {due:?} with nothing behind it"
+            );
         }
         let blank_lines_alone = course.reading.stop == Stop::EmptyLines;
         if answers.len() == position + 1 && !has_said_so && !blank_lines_alone {
@@ -190,7 +170,8 @@ fn split<'a>(course: &Course<'_>, written: &'a [u8]) -> Result<Vec<Answer<'a>>, 
 /// Whether both are the same answer, whatever they say of the connection.
 fn is_alike(one: &Answer<'_>, other: &Answer<'_>) -> bool {
     let bare = |answer: &Answer<'_>| {
-        let mut fields: Vec<_> = answer.fields.iter().map(|(name, value)| (name.to_lowercase(), value.to_vec())).collect();
+        let mut fields: Vec<_> =
+            answer.fields.iter().map(|(name, value)| (name.to_lowercase(), value.to_vec())).collect();
         fields.retain(|(name, _)| name != "connection");
         (answer.status, answer.is_http_11, fields, answer.content.to_vec())
     };
