@@ -1,7 +1,7 @@
 //! Plays sequences of a connection's events until there were as many as is said:
 //! `cargo run --release -p properties --example events -- 10000000 [SEED]`.
 //!
-//! Each sequence is played to every row and judged ([`properties::events`]). It needs no libFuzzer, and counts events rather than
+//! Each sequence is played to every row and judged ([`properties::events`]), without a stop of the server and with one. It needs no libFuzzer, and counts events rather than
 //! sequences. The first that does not hold is printed as an input of the fuzz target, for `fuzz/corpus/events`. Exit code 1.
 
 use std::{error::Error, process::ExitCode};
@@ -18,7 +18,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (mut played, mut sequences) = (0, 0_u64);
     while played < wanted {
         let input: Vec<u8> = (0..1 + numbers.next() % LONGEST).map(|_| numbers.next() as u8).collect();
-        if let Err(violation) = events::check(&input) {
+        let holds = events::check(&input).and_then(|()| events::stopped::check(&input));
+        if let Err(violation) = holds {
             println!("{violation}\nafter {played} events; printf '{}'", input.escape_ascii());
             return Ok(ExitCode::FAILURE);
         }

@@ -165,7 +165,8 @@ pub fn play<E: Execute>(execute: E, script: Script<'_>) -> Result<Played, Violat
     let site = Site::new(SERVER, config(), Shutdown::new());
     let service = Service::new(site, execute, clock.clone());
     let wire = RefCell::new(Wire::new(script));
-    let is_over = drive(kit::connection::serve(Stream(&wire), service, |_| Peer::default()), &wire, &clock, script)?;
+    let is_over =
+        drive(kit::connection::serve(Stream(&wire), service, |_| Peer::default()), &wire, &clock, script)?;
     let wire = wire.into_inner();
     let unread = wire.unread();
     Ok(Played { written: wire.written, is_over, unread })

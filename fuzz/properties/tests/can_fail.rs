@@ -10,8 +10,9 @@ use properties::{
     delivery::Delivery,
     events::{
         self, Sight,
-        event::{Event, Events},
+        event::{Event, Events, Halt},
         row::{Place, Row},
+        stopped,
     },
     request_path, response, route,
 };
@@ -367,5 +368,59 @@ fn work_that_is_left_or_begun_for_nobody_is_found() {
             Ok(played)
         };
         assert_found_in_events(&sequence(&[2], &[END]), server, words);
+    }
+}
+
+/// That the property about stops finds a fault in a server that stops in a way of its own.
+#[track_caller]
+fn assert_found_at_a_stop(
+    input: &[u8],
+    server: impl Fn(&Row, &Events, Halt) -> Result<events::Played, Violation>,
+    words: &str,
+) {
+    stopped::check(input).expect("the server that stops as it should is right");
+    let violation = stopped::check_server(server, input).expect_err("what it does at a stop is noticed");
+    assert!(violation.0.contains(words), "{violation}");
+}
+
+/// A stop before event `before` of a sequence: with no linger, and with one that outlasts it.
+fn halted(linger: u8, before: u8, events: &[u8]) -> Vec<u8> {
+    [&[linger, before], events].concat()
+}
+
+#[test]
+fn a_request_that_is_lost_to_a_stop_in_its_socket_is_found() {
+    let blind = |row: &Row, events: &Events, halt| events::play_stopped(row, events, halt, Sight::None);
+    // Behind a delay that is under way.
+    let input = halted(2, 3, &sequence(&[1, 0], &[WAIT_20_MS]));
+    assert_found_at_a_stop(&input, blind, "requests had begun before the stop");
+}
+
+#[test]
+fn a_server_that_says_nothing_of_the_close_or_goes_on_is_found() {
+    let silent = |row: &Row, events: &Events, halt| {
+        let mut played = events::play_stopped(row, events, halt, Sight::Good)?;
+        let text = String::from_utf8(std::mem::take(&mut played.written)).unwrap();
+        played.written = text.replace("connection: close\r\n", "").into_bytes();
+        Ok(played)
+    };
+    let input = halted(2, 1, &sequence(&[1], &[WAIT_20_MS]));
+    assert_found_at_a_stop(&input, silent, "does not say");
+    let goes_on = |row: &Row, events: &Events, _| events::play(row, events, Sight::Good);
+    let input = halted(2, 1, &[0, 1 | 1 << 3, 6 | 9 << 3, 1, 6 | 1 << 3]);
+    assert_found_at_a_stop(&input, goes_on, "an answer follows");
+}
+
+#[test]
+fn a_server_that_cuts_what_is_under_way_at_a_stop_is_found() {
+    let cuts = |row: &Row, events: &Events, halt: Halt| {
+        let events = Events { events: events.events[..halt.before].to_vec(), ..events.clone() };
+        let mut played = events::play_stopped(row, &events, halt, Sight::Good)?;
+        played.written.clear();
+        Ok(played)
+    };
+    for linger in [0, 1, 2] {
+        let input = halted(linger, 1, &sequence(&[1], &[WAIT_20_MS]));
+        assert_found_at_a_stop(&input, cuts, "requests had begun before the stop");
     }
 }

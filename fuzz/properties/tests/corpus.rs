@@ -55,6 +55,19 @@ fn a_connection_keeps_the_contract_for_every_sequence_of_events_of_its_corpus() 
     assert_all_hold("events", properties::events::check, |_| Vec::new());
 }
 
+/// A stop before some of the first events, with each linger.
+fn stopped(input: &[u8]) -> Vec<Vec<u8>> {
+    let halts = (0..3).flat_map(|linger| [1, 3, 6].map(move |before| [linger, before]));
+    halts.map(|halt| [&halt, input].concat()).collect()
+}
+
+#[test]
+fn a_stop_loses_nothing_in_any_sequence_of_events_of_the_corpus() {
+    let check: fn(&[u8]) -> Result<(), Violation> =
+        |input| stopped(input).iter().try_for_each(|input| properties::events::stopped::check(input));
+    assert_all_hold("events", check, |_| Vec::new());
+}
+
 #[test]
 fn messages_end_where_hyper_says_for_all_of_the_corpus() {
     assert_all_hold("framing", properties::framing::check, |_| Vec::new());

@@ -187,6 +187,11 @@ proptest! {
     }
 
     #[test]
+    fn a_stop_between_any_two_events_loses_nothing_in_any_row(input in vec(any::<u8>(), 0..40)) {
+        assert_holds(events::stopped::check, &input)?;
+    }
+
+    #[test]
     fn messages_end_where_hyper_says_for_any_pieces_of_requests(parts in vec(select(FRAMING_PARTS), 1..16)) {
         assert_holds(framing::check, parts.concat().as_bytes())?;
     }

@@ -3,10 +3,10 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     thread,
     time::Duration,
@@ -22,6 +22,18 @@ struct Server {
     /// Held by whoever is served, where one is served at a time.
     turn: Mutex<()>,
     open: Mutex<usize>,
+    /// It drains, where its weakness is one of those in [`DRAINS`].
+    stopping: AtomicBool,
+    connections: Mutex<Vec<Arc<Connection>>>,
+}
+
+/// Weaknesses of a server that accepts no more after a signal, and ends when its last connection has.
+const DRAINS: [&str; 3] = ["closes-what-is-idle", "announces-nothing", "announces-at-once"];
+
+struct Connection {
+    stream: TcpStream,
+    /// Its head was read.
+    is_busy: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -47,17 +59,32 @@ fn main() -> io::Result<()> {
         let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM])?;
         thread::spawn(move || signals.forever().next().map(|_| std::process::exit(0)));
     }
+    let drains = DRAINS.contains(&weakness.as_str());
     let server = Arc::new(Server {
         weakness,
         in_flight: AtomicU64::new(0),
         delays: AtomicU64::new(0),
         turn: Mutex::new(()),
         open: Mutex::new(0),
+        stopping: AtomicBool::new(false),
+        connections: Mutex::default(),
     });
+    if drains {
+        let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM])?;
+        let (server, listener) = (Arc::clone(&server), listener.try_clone()?);
+        thread::spawn(move || signals.forever().next().map(|_| server.drain(&listener)));
+    }
     ready.announce()?;
     loop {
         match listener.accept() {
             Ok((stream, _)) => server.admit(stream),
+            Err(_) if server.stopping.load(SeqCst) => {
+                drop(listener);
+                while *lock(&server.open) > 0 {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                return Ok(());
+            }
             Err(error) if server.is("dies-without-files") => return Err(error),
             Err(_) if server.is("spins-without-files") => {}
             Err(error) => {
@@ -87,13 +114,29 @@ impl Server {
             if server.is("keeps-files") {
                 std::mem::forget(stream.try_clone());
             }
+            let connection = Arc::new(Connection { stream, is_busy: AtomicBool::new(false) });
+            lock(&server.connections).push(Arc::clone(&connection));
             // How the connection ended does not matter here.
-            let _ = server.serve(&stream);
+            let _ = server.serve(&connection);
+            lock(&server.connections).retain(|other| !Arc::ptr_eq(other, &connection));
+            drop(connection);
             *lock(&server.open) -= 1;
         });
     }
 
-    fn serve(&self, mut stream: &TcpStream) -> io::Result<()> {
+    fn drain(&self, listener: &TcpListener) {
+        self.stopping.store(true, SeqCst);
+        // Whoever waits in accept returns with an error.
+        let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+        if self.is("closes-what-is-idle") {
+            for connection in lock(&self.connections).iter().filter(|other| !other.is_busy.load(SeqCst)) {
+                let _ = connection.stream.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
+    fn serve(&self, connection: &Connection) -> io::Result<()> {
+        let mut stream = &connection.stream;
         let memory = vec![1_u8; if self.is("keeps-memory") { 256 << 10 } else { 1 }];
         let mut reader = BufReader::new(stream);
         let mut unsent = Vec::new();
@@ -106,6 +149,7 @@ impl Server {
                     return Ok(());
                 }
             }
+            connection.is_busy.store(true, SeqCst);
             if turn.is_none() && (self.is("one-at-a-time") || self.is("finishes-with-one-client")) {
                 turn = Some(lock(&self.turn));
             }
@@ -121,7 +165,9 @@ impl Server {
             if length == 0 {
                 body = self.body(path, stream)?.into_bytes();
             }
-            write!(unsent, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
+            let is_last = self.is("announces-at-once") && self.stopping.load(SeqCst);
+            let close = if is_last { "Connection: close\r\n" } else { "" };
+            write!(unsent, "HTTP/1.1 200 OK\r\n{close}Content-Length: {}\r\n\r\n", body.len())?;
             unsent.extend(body);
             // As many answers as there are requests, however many: nothing is sent before the last is read.
             if !(self.is("buffers") && length > 0) {
@@ -130,6 +176,12 @@ impl Server {
             }
             if !self.is("finishes-with-one-client") || requests < 100 {
                 turn = None;
+            }
+            connection.is_busy.store(false, SeqCst);
+            if is_last {
+                stream.shutdown(Shutdown::Write)?;
+                io::copy(&mut reader, &mut io::sink())?;
+                return Ok(());
             }
             if head.contains("Connection: close") {
                 drop(memory);

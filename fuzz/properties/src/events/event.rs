@@ -64,6 +64,29 @@ pub enum Event {
     Reset,
 }
 
+/// When a server stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// Before the event with this number, counted from 0; behind the last where there are fewer.
+    pub before: usize,
+    /// How long a connection without a request stays open.
+    pub linger: Duration,
+}
+
+impl Halt {
+    /// Longer than any sequence.
+    pub const LONGEST: Duration = Duration::from_secs(3600);
+    /// None, one that is shorter than most sequences, and that.
+    const LINGERS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Self::LONGEST];
+
+    /// Reads the first two bytes of an input; what is left of it are events.
+    pub fn parse(input: &[u8]) -> (Self, &[u8]) {
+        let (head, rest) = input.split_at(input.len().min(2));
+        let byte = |at: usize| usize::from(head.get(at).copied().unwrap_or(0));
+        (Self { linger: Self::LINGERS[byte(0) % Self::LINGERS.len()], before: byte(1) }, rest)
+    }
+}
+
 /// A sequence of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Events {

@@ -15,6 +15,7 @@
 pub mod event;
 pub mod model;
 pub mod row;
+pub mod stopped;
 
 mod client;
 mod play;
@@ -36,7 +37,7 @@ use crate::{
 pub use client::Client;
 use event::Events;
 use model::Course;
-pub use play::{Sight, play};
+pub use play::{Sight, play, play_stopped};
 pub use played::Played;
 use row::{ROWS, Row};
 

@@ -19,7 +19,7 @@ use kit::{
 
 use super::{
     client::{Client, Stream},
-    event::{Event, Events},
+    event::{Event, Events, Halt},
     played::Played,
     row::Row,
     thread::{Places, Thread},
@@ -46,7 +46,22 @@ pub enum Sight {
 /// # Errors
 /// The connection does not come to rest.
 pub fn play(row: &Row, events: &Events, sight: Sight) -> Result<Played, Violation> {
-    let site = Site::new(SERVER, config(), Shutdown::new());
+    play_on(row, events, None, sight)
+}
+
+/// The same to a server that stops meanwhile.
+///
+/// # Errors
+/// The connection does not come to rest.
+pub fn play_stopped(row: &Row, events: &Events, halt: Halt, sight: Sight) -> Result<Played, Violation> {
+    play_on(row, events, Some(halt), sight)
+}
+
+fn play_on(row: &Row, events: &Events, halt: Option<Halt>, sight: Sight) -> Result<Played, Violation> {
+    let mut config = config().clone();
+    config.limits.linger = halt.map_or(config.limits.linger, |halt| halt.linger);
+    let stopping = Shutdown::new();
+    let site = Site::new(SERVER, &config, stopping.clone());
     let (time, thread) = (Time::new(), Thread::default());
     let service = Service::new(Arc::clone(&site), Places::of(row.place, &thread), time.clone());
     let client = Client::new(row.reads, events.room);
@@ -54,7 +69,7 @@ pub fn play(row: &Row, events: &Events, sight: Sight) -> Result<Played, Violatio
         Sight::Good => Stream::peer,
         Sight::None => |_: &Stream| Peer::default(),
     };
-    let connection = kit::connection::serve(client.stream(), service, peer);
+    let connection = kit::connection::serve_until(client.stream(), service, peer, stopping.clone());
     let woken = Arc::new(Woken(true.into()));
     let polls_left = 1_000 + 20 * (events.sent().len() + events.events.len());
     let mut server = Server {
@@ -68,7 +83,14 @@ pub fn play(row: &Row, events: &Events, sight: Sight) -> Result<Played, Violatio
     };
 
     server.settle()?;
-    for event in &events.events {
+    let stop = |server: &mut Server, before: usize| {
+        if halt.is_some_and(|halt| halt.before == before) {
+            stopping.raise();
+        }
+        server.settle()
+    };
+    for (number, event) in events.events.iter().enumerate() {
+        stop(&mut server, number)?;
         match event {
             Event::Bytes(bytes) => client.send(bytes),
             Event::End => client.end(),
@@ -78,6 +100,7 @@ pub fn play(row: &Row, events: &Events, sight: Sight) -> Result<Played, Violatio
         }
         server.settle()?;
     }
+    stop(&mut server, events.events.len())?;
     client.take(None);
     server.settle()?;
     server.pass_what_is_soon()?;

@@ -60,7 +60,9 @@ fn silent(server: &Server) -> Result<Vec<Client>, Failure> {
 fn is_the_last_answer(client: &mut Client, what: &str) -> Result<(), Failure> {
     let response = receive_200(client, what)?;
     if !announces(&response) {
-        return Err(Failure::weak(format!("{what}: the last answer while it drains does not announce the close")));
+        return Err(Failure::weak(format!(
+            "{what}: the last answer while it drains does not announce the close"
+        )));
     }
     client.closes().map_err(|problem| Failure::weak(format!("{what}, after an announced close: {problem}")))
 }
@@ -136,7 +138,9 @@ fn half(_row: &Row, mut server: Server) -> Seen {
         for (client, end) in &mut clients {
             if at >= *end {
                 let sent = client.send(&whole[at..=at]);
-                sent.map_err(|error| Failure::weak(format!("half a request of {end} bytes at a stop: {error}")))?;
+                sent.map_err(|error| {
+                    Failure::weak(format!("half a request of {end} bytes at a stop: {error}"))
+                })?;
             }
         }
         std::thread::sleep(PIECE_GAP);
@@ -189,7 +193,9 @@ fn endless(_row: &Row, mut server: Server) -> Seen {
     let mut outstanding = VecDeque::new();
     let (mut is_stopped, mut answered) = (false, 0);
     loop {
-        while outstanding.len() < AHEAD && client.send(b"GET /delay?ms=5 HTTP/1.1\r\nHost: attack\r\n\r\n").is_ok() {
+        while outstanding.len() < AHEAD
+            && client.send(b"GET /delay?ms=5 HTTP/1.1\r\nHost: attack\r\n\r\n").is_ok()
+        {
             outstanding.push_back(!is_stopped);
         }
         match client.receive(false) {
@@ -201,7 +207,9 @@ fn endless(_row: &Row, mut server: Server) -> Seen {
                 }
             }
             Ok(response) => return Err(Failure::weak(format!("of a pipeline: status {}", response.status))),
-            Err(Broken::Closed) => return Err(Failure::weak("a pipeline without end is closed without a word")),
+            Err(Broken::Closed) => {
+                return Err(Failure::weak("a pipeline without end is closed without a word"));
+            }
             Err(broken) => return Err(Failure::weak(format!("of a pipeline: {broken}"))),
         }
         if !is_stopped && answered == 2 * AHEAD {

@@ -21,6 +21,13 @@ const NOT_WITHSTOOD: &[&str] = &[
     // A stop drops what was accepted and not begun, and what waits to be accepted.
     "a stop under load loses no request and answers what is under way",
     "connections that wait in the backlog at a stop are served",
+    // There is no --linger: who has no request under way is closed at once, half a request or not.
+    "at a stop a request that comes within --linger is answered, on idle connections and on silent ones",
+    "at a stop half a head and half a body are waited for byte by byte, without a --linger",
+    // The request under way is the last one of its connection, whatever is behind it.
+    "at a stop what lies in a socket is answered, though its worker computes and there is no --linger",
+    "at a stop a pipeline that came whole is answered to its end, and its last answer closes",
+    "at a stop a pipeline without end is told that it ends, and what was sent before the signal is answered",
 ];
 
 fn withstood(attacks: &[Attack]) -> Vec<Attack> {

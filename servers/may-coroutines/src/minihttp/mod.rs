@@ -60,7 +60,7 @@ pub fn run(config: &Config, may: May, stopping: Shutdown) -> Result<(), Error> {
         asked: AtomicUsize::new(0),
     });
     tracing::warn!(
-        "may_minihttp has no --max-connections, --header-timeout, --body-timeout and --idle-timeout: they are not kept"
+        "may_minihttp has no --max-connections, --header-timeout, --body-timeout, --idle-timeout and --linger: they are not kept"
     );
     let accepting = connection::Factory(Arc::clone(&shared));
     let _accepting = accepting.start(address).map_err(Error::system("listen by may_minihttp"))?;

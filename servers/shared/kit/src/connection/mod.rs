@@ -174,12 +174,7 @@ where
     Io: Read + Write + Unpin,
     E: Execute,
 {
-    pub(crate) fn new(
-        io: Io,
-        service: Service<E>,
-        peer: fn(&Io) -> Peer,
-        place: Option<Place>,
-    ) -> Self {
+    pub(crate) fn new(io: Io, service: Service<E>, peer: fn(&Io) -> Peer, place: Option<Place>) -> Self {
         let (drain, memberships) = match place {
             Some(Place { drain, memberships }) => (Some(drain), memberships),
             None => (None, [None, None]),

@@ -78,7 +78,8 @@ fn a_head_that_has_begun_keeps_its_time_and_is_answered() {
 fn every_answer_says_that_the_connection_closes_whatever_was_asked_and_when() {
     let post = b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello";
     let waits = b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
-    let chunked = b"POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let chunked =
+        b"POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     let old = b"GET /delay?ms=70 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     for (before, after, status) in [
         (HEAD, &b""[..], 200),
