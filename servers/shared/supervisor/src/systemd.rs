@@ -166,14 +166,9 @@ pub enum HandedError {
 
 /// What a descriptor is that is no listening TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-<<<<<<< HEAD
 pub enum Kind {
-    NoSocket,
-=======
-pub(crate) enum Kind {
     /// A file, for one.
     NotASocket,
->>>>>>> w-control
     /// Of another family than IPv4 and IPv6.
     OtherFamily,
     /// UDP, for one.
