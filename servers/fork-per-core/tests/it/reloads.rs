@@ -25,6 +25,11 @@ fn deploy(server: &Server, put: impl FnOnce(&Path)) {
     fs::rename(new, server.folder.path().join("server")).unwrap();
 }
 
+fn write(path: &Path, content: &[u8], mode: u32) {
+    fs::write(path, content).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
 /// By another process: one that another test starts meanwhile would have the file open for writing too, and then it cannot be run.
 fn copy(from: &str, to: &Path) {
     assert!(tether::command("cp").arg(from).arg(to).status().unwrap().success());
@@ -125,10 +130,6 @@ fn a_program_that_cannot_be_run_fails_the_reload_and_nothing_else() {
     let mut server = deployed();
     let load = Load::on(server.address, 2);
     let old = server.workers();
-    let write = |path: &Path, content: &[u8], mode: u32| {
-        fs::write(path, content).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    };
     type Put = Box<dyn FnOnce(&Path)>;
     let cases: [(&str, Put, &str); 4] = [
         ("garbage", Box::new(|new| write(new, b"\x7fELF and then nothing", 0o755)), "could not be started"),

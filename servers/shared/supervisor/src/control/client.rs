@@ -62,7 +62,7 @@ pub enum ClientCommand {
     /// Each successor runs the program that is on disk now and must be ready before the worker in its place drains. If one never is, the
     /// reload is abandoned, and workers that were not exchanged yet serve on.
     #[command(after_help = format!("Examples:
-  reload                   exit code 0 when all workers are exchanged, 1 when the reload was abandoned
+  reload                   ends with 0 when all are exchanged, with 1 when it was abandoned
   reload --timeout 30s     wait no longer for the outcome; the reload itself goes on
 
 {EXIT_CODES}"))]

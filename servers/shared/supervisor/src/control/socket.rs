@@ -314,14 +314,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let path = folder.path().join("s");
-        let as_another_user = || {
-            become_somebody_else();
+        let refused = if geteuid().is_root() {
+            let as_another_user = || {
+                become_somebody_else();
+                open_at(&path).unwrap_err()
+            };
+            thread::scope(|scope| scope.spawn(as_another_user).join().unwrap())
+        } else {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
             open_at(&path).unwrap_err()
         };
-        if geteuid().is_root() {
-            let refused = thread::scope(|scope| scope.spawn(as_another_user).join().unwrap()).to_string();
-            assert!(refused.contains("Permission denied") && refused.contains("--control off"), "{refused}");
-        }
+        let refused = refused.to_string();
+        assert!(refused.contains("Permission denied") && refused.contains("--control off"), "{refused}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
