@@ -31,10 +31,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    if let Some(command) = Arguments::parse().command {
-        return run_client(SERVER, command);
-    }
-    start::main(|Arguments { shared, pinning, rules, role, .. }: Arguments| {
+    start::main_with(|Arguments { shared, pinning, rules, role, command }: Arguments| {
+        if let Some(command) = command {
+            return Ok(run_client(SERVER, command));
+        }
         let shared = match rules.mode {
             Mode::Cluster => shared,
             Mode::Fork => shared.with_workers(|typed| typed.unwrap_or(NonZeroUsize::MIN)),
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             Some(assignment) => {
                 let stopping = signals::install(Some(config.limits.drain_timeout))
                     .map_err(Error::system("handle stop signals"))?;
-                work(&config, pinning.or(false), assignment, stopping)
+                work(&config, pinning.or(false), assignment, stopping)?;
             }
             None => {
                 let handed = handed_listeners().map_err(|error| Error::Failed(error.to_string()))?;
@@ -55,8 +55,9 @@ fn main() -> ExitCode {
                 };
                 // The primary keeps the deadline for its workers and ends after them.
                 let stopping = signals::install(None).map_err(Error::system("handle stop signals"))?;
-                run(&config, rules, listeners, &stopping)
+                run(&config, rules, listeners, &stopping)?;
             }
         }
+        Ok(ExitCode::SUCCESS)
     })
 }

@@ -17,6 +17,7 @@ use signal_hook::{consts::SIGXFSZ, flag};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    allocator,
     args::{Config, UsageError},
     failure,
 };
@@ -67,6 +68,11 @@ impl Error {
 /// What is lost of the log is lost, and nothing else ([`lossy`]): whether anybody takes it, and what becomes of that while the
 /// server runs, changes nothing of its work or of its end.
 pub fn main<Arguments: Parser>(body: impl FnOnce(Arguments) -> Result<(), Error>) -> ExitCode {
+    main_with(|arguments| body(arguments).map(|()| ExitCode::SUCCESS))
+}
+
+/// The same for a program whose end may be another than a server's.
+pub fn main_with<Arguments: Parser>(body: impl FnOnce(Arguments) -> Result<ExitCode, Error>) -> ExitCode {
     failure::set_trap();
     let arguments = Arguments::parse();
     set_up_the_log();
@@ -74,13 +80,11 @@ pub fn main<Arguments: Parser>(body: impl FnOnce(Arguments) -> Result<(), Error>
     if let Err(error) = host::open_files::raise() {
         tracing::warn!(%error, "cannot raise the limit of open files (`ulimit -n`)");
     }
-    // With them, one page in use of a buffer makes 2 MiB around it resident: ten thousand idle connections held twice the
-    // memory, and how much depended on the kernel's mood (METHODOLOGY.md, "Idle connections").
-    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+    if let Err(error) = allocator::keep_pages_small() {
         tracing::warn!(%error, "cannot do without transparent huge pages: more memory will be resident than is used");
     }
     match body(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             failure::say(&error);
             ExitCode::from(error.exit_code())
