@@ -93,24 +93,24 @@ fn connections_that_are_lost_are_counted_by_how_they_were_and_no_other() {
     let after = AtomicU64::new(0);
     let server = Scripted::start(move |peer| {
         let own = number.fetch_add(1, SeqCst);
-        if own < RESET {
-            // With a request under way.
-            peer.read_request();
-            return reset(peer);
-        }
-        if own < RESET + CLOSED {
-            // While nothing is asked: behind a whole answer that does not say so.
+        if own < CLOSED {
+            // While nothing is asked: behind a whole answer that does not say so, long before the next request is due.
             peer.read_request();
             peer.write(answer(ANSWER).as_bytes());
             return;
         }
+        if own < CLOSED + RESET {
+            // With a request under way.
+            peer.read_request();
+            return reset(peer);
+        }
         while peer.read_request() && peer.write(answer(ANSWER).as_bytes()) {
-            if after.fetch_add(1, SeqCst) == 50 {
+            if after.fetch_add(1, SeqCst) == 10 {
                 told.close();
             }
         }
     });
-    let outcome = run_until(&constant(&server, 100.0, 1), &(), &stop);
+    let outcome = run_until(&constant(&server, 20.0, 1), &(), &stop);
     let stream = &outcome.streams[0];
     let timeline = stream.timeline.as_ref().expect("it was asked for");
     assert_eq!(sum(timeline, |slice| slice.reset), RESET);
