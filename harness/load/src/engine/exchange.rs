@@ -195,6 +195,9 @@ impl Engine<'_> {
     pub(super) fn ended_with_answer(&mut self, index: usize, at_ns: u64, end: End) {
         let has_carried_all = self.connections[index].has_carried_all();
         self.abort(index, at_ns, ErrorKind::ClosedEarly, None);
+        if end == End::Unannounced {
+            self.lost(index, at_ns, Lost::ClosedIdle);
+        }
         self.closed_by_server(index, at_ns);
         if has_carried_all {
             self.completed(index, at_ns);
