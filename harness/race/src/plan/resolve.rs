@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::scenario::{Pacing, Rate, Scenario},
+    plan::scenario::{Pacing, Rate, Scenario, Stream},
     registry::{OperationName, Tier},
 };
 
@@ -85,6 +85,9 @@ pub enum ResolveError {
     /// No row could be calibrated, or none that serves what is asked for.
     #[error("scenario {0}: its rates come from a calibration, and no row could be calibrated")]
     NoCalibration(String),
+    /// Its rate is another one for each row, and known only just before.
+    #[error("scenario {0}: its rate comes from each row itself, as an experiment's")]
+    OwnCapacity(String),
     /// The other streams already make the load that was asked for.
     #[error(
         "scenario {scenario}: its other streams alone make a load of {others:.2}, and {wanted:.2} is asked for"
@@ -134,6 +137,7 @@ pub fn resolve(
             None | Some(Rate::ToReachLoad(_)) => continue,
             Some(Rate::PerSecond(rate)) => rate,
             Some(Rate::OfSlowestCapacity(part)) => part * calibration.slowest(scenario)?,
+            Some(Rate::OfOwnCapacity(_)) => return Err(ResolveError::OwnCapacity(scenario.name.clone())),
         };
         streams[index].pacing = arrivals(stream.pacing, per_second);
         others += per_second * costs_us[index].unwrap_or(0.0) / 1e6 / server_cpus as f64;
@@ -149,6 +153,20 @@ pub fn resolve(
     }
     let Scenario { warm_up, window, timeout, .. } = *scenario;
     Ok(Resolved { streams, warm_up, window, timeout })
+}
+
+/// The streams of an experiment, whose row carries `capacity` right answers per second; in a closed loop, by which that is found, where it
+/// is not known yet.
+pub fn own_streams(scenario: &Scenario, capacity: Option<f64>) -> Vec<ResolvedStream> {
+    let resolved = |stream: &Stream| {
+        let pacing = match (stream.pacing.rate(), capacity) {
+            (Some(Rate::OfOwnCapacity(part)), Some(capacity)) => arrivals(stream.pacing, part * capacity),
+            _ => Arrivals::Closed,
+        };
+        let (name, connections) = (stream.name.clone(), stream.connections);
+        ResolvedStream { name, operation: Operation::Simple, connections, pacing }
+    };
+    scenario.streams.iter().map(resolved).collect()
 }
 
 fn arrivals(pacing: Pacing, per_second: f64) -> Arrivals {
