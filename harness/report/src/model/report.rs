@@ -14,7 +14,7 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// How a figure is to be read.
     pub reading: String,
-    /// Which rows to choose, by what is asked for and under which scenario.
+    /// Which rows to choose, by what is asked for and under which scenario. It has no scenario's column where none compares rows.
     pub choices: Table,
     /// One part for each scenario.
     pub sections: Vec<Section>,
@@ -159,6 +159,11 @@ impl Report {
     /// A heading for the whole.
     pub fn title(&self) -> String {
         format!("{} on {}", self.made.day(), self.made.host)
+    }
+
+    /// What to choose; `None` where no scenario compares rows, so that nothing is to be chosen by it.
+    pub fn choices(&self) -> Option<&Table> {
+        (self.choices.columns.len() > 1).then_some(&self.choices)
     }
 }
 

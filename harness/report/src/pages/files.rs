@@ -25,7 +25,7 @@ pub fn of(contents: &Contents, report: &Report) -> Vec<File> {
     if let Some(deviations) = markdown::deviations(report) {
         made.page("deviations.md", deviations);
     }
-    for table in [&report.choices, &report.rows] {
+    for table in report.choices().into_iter().chain([&report.rows]) {
         made.add("tables", &table.id, "csv", csv::table(table));
     }
     report.sections.iter().for_each(|section| made.of_section(section));

@@ -37,8 +37,10 @@ pub fn text(report: &Report, look: Look) -> String {
     page.line(BOLD, &report.title());
     page.prose(DIM, "", &report.made.sentence(&report.made.command));
     page.gap();
-    page.choices(&report.choices);
-    page.gap();
+    if let Some(choices) = report.choices() {
+        page.choices(choices);
+        page.gap();
+    }
     for section in &report.sections {
         page.answer(section);
     }
