@@ -1,5 +1,6 @@
 //! Records as they might be, for the tests of this crate and of those above it to start from.
 
+pub mod experiment;
 pub mod run;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -285,6 +286,7 @@ pub fn scenario(name: &str) -> Scenario {
         question: "how many?".to_owned(),
         best: None,
         on_request: false,
+        experiment: None,
         placement: Placement::Shared,
         server_cpus: Some(1),
         min_server_cpus: 1,

@@ -1,5 +1,6 @@
 //! What is to be measured: scenarios, on which CPUs, in which order, under which load.
 
+pub mod experiment;
 pub mod scenario;
 
 pub mod cpu_plan;

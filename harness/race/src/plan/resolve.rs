@@ -85,6 +85,9 @@ pub enum ResolveError {
     /// No row could be calibrated, or none that serves what is asked for.
     #[error("scenario {0}: its rates come from a calibration, and no row could be calibrated")]
     NoCalibration(String),
+    /// Its rate is another one for each row, and known only just before.
+    #[error("scenario {0}: its rate comes from each row itself, as an experiment's")]
+    OwnCapacity(String),
     /// The other streams already make the load that was asked for.
     #[error(
         "scenario {scenario}: its other streams alone make a load of {others:.2}, and {wanted:.2} is asked for"
@@ -134,6 +137,7 @@ pub fn resolve(
             None | Some(Rate::ToReachLoad(_)) => continue,
             Some(Rate::PerSecond(rate)) => rate,
             Some(Rate::OfSlowestCapacity(part)) => part * calibration.slowest(scenario)?,
+            Some(Rate::OfOwnCapacity(_)) => return Err(ResolveError::OwnCapacity(scenario.name.clone())),
         };
         streams[index].pacing = arrivals(stream.pacing, per_second);
         others += per_second * costs_us[index].unwrap_or(0.0) / 1e6 / server_cpus as f64;

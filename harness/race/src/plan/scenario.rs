@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    plan::experiment::Experiment,
     registry::{Asked, OperationName, Row},
     schema,
 };
@@ -27,6 +28,10 @@ pub struct Scenario {
     /// Whether the scenario is left out unless it is named.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_request: bool,
+    /// What happens to a row while it is loaded; absent where nothing does. With it the scenario is of another kind: rows are alone, one
+    /// after the other, and nothing is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<Experiment>,
     /// Where server and generator run.
     pub placement: Placement,
     /// How many CPUs the server gets; all that the placement leaves where nothing is said.
@@ -139,7 +144,7 @@ pub enum Pacing {
     },
 }
 
-/// An arrival rate. Whatever it is derived from, it is the same absolute rate for every row.
+/// An arrival rate. Whatever it is derived from, it is the same absolute rate for every row, but for an experiment's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Rate {
@@ -147,6 +152,9 @@ pub enum Rate {
     PerSecond(f64),
     /// This part of what the slowest row of the run served in its calibration.
     OfSlowestCapacity(f64),
+    /// This part of what the row itself carried just before, in a closed loop on the same connections. Of an experiment alone, which compares
+    /// no rows.
+    OfOwnCapacity(f64),
     /// What makes the server's CPUs busy for this part of the time, together with the other streams.
     ToReachLoad(f64),
 }
@@ -224,7 +232,9 @@ impl Scenarios {
         if scenarios.is_empty() {
             return Err(read_error(folder, std::io::Error::other("it holds no *.toml file")));
         }
-        scenarios.sort_by(|a, b| (a.is_open_loop(), &b.name).cmp(&(b.is_open_loop(), &a.name)));
+        // Experiments last: whoever has seen enough by then can end the run.
+        let kind = |scenario: &Scenario| (scenario.experiment.is_some(), scenario.is_open_loop());
+        scenarios.sort_by(|a, b| (kind(a), &b.name).cmp(&(kind(b), &a.name)));
         Ok(Self(scenarios))
     }
 
@@ -307,7 +317,7 @@ impl Scenario {
                         "stream `{name}`: a rate of {rate} per second is no rate from {least} to {most}"
                     ));
                 }
-                Some(Rate::OfSlowestCapacity(part) | Rate::ToReachLoad(part))
+                Some(Rate::OfSlowestCapacity(part) | Rate::ToReachLoad(part) | Rate::OfOwnCapacity(part))
                     if !(part > 0.0 && part <= 1.5) =>
                 {
                     return Err(format!("stream `{name}`: a load of {part} is not between 0 and 1.5"));
@@ -315,11 +325,30 @@ impl Scenario {
                 _ => {}
             }
         }
+        self.check_experiment()?;
         let derived = |stream: &&Stream| matches!(stream.pacing.rate(), Some(Rate::ToReachLoad(_)));
         if self.streams.iter().filter(derived).count() > 1 {
             return Err("only one stream can have what is left of a load".to_owned());
         }
         Ok(())
+    }
+
+    /// An experiment offers one row a part of what it carries, and nothing else does.
+    fn check_experiment(&self) -> Result<(), String> {
+        let is_own = |stream: &Stream| matches!(stream.pacing.rate(), Some(Rate::OfOwnCapacity(_)));
+        let Some(experiment) = &self.experiment else {
+            return match self.streams.iter().find(|stream| is_own(stream)) {
+                Some(stream) => Err(format!(
+                    "stream `{}`: a rate of_own_capacity differs from row to row, so that only an [experiment] has one",
+                    stream.name
+                )),
+                None => Ok(()),
+            };
+        };
+        match &self.streams[..] {
+            [stream] if is_own(stream) => experiment.check(),
+            _ => Err("an [experiment] has one stream, with a rate = { of_own_capacity = 0.5 }".to_owned()),
+        }
     }
 
     /// Whether any stream's requests are due at times that do not wait for the server.
@@ -376,7 +405,13 @@ mod tests {
     #[test]
     fn the_shipped_scenarios_are_read_in_the_order_of_a_run() {
         let names: Vec<_> = shipped().all().iter().map(|scenario| scenario.name.clone()).collect();
-        assert_eq!(names, ["simple-throughput", "simple-latency", "randoms-beside-simple", "mixed"]);
+        assert_eq!(
+            names,
+            ["simple-throughput", "simple-latency", "randoms-beside-simple", "mixed", "reload", "crash"]
+        );
+        let on_request =
+            |name: &str| shipped().all().iter().any(|scenario| scenario.name == name && scenario.on_request);
+        assert!(on_request("crash") && on_request("reload"), "the default race does not get longer");
     }
 
     #[test]
@@ -410,6 +445,34 @@ mod tests {
                 text(by_p99, "pacing = { kind = 'poisson', rate = { to_reach_load = 7.0 } }"),
                 "between 0 and 1.5",
             ),
+        ];
+        for (text, expected) in refused {
+            let error = Scenario::parse("x", &text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_experiment_has_one_stream_at_a_part_of_what_its_row_carries_and_nothing_else_has_that_rate() {
+        let own = "pacing = { kind = 'poisson', rate = { of_own_capacity = 0.5 } }";
+        let closed = "pacing = { kind = 'closed' }";
+        let experiment = "[experiment]\nkind = 'reload'\nevents = 3\nevery = '1s'\n";
+        let text = |experiment: &str, stream: &str| {
+            format!(
+                "question = ''\nplacement = 'shared'\nrank = {{ stream = 's', by = 'p99' }}\n{experiment}\
+                 [[stream]]\nname = 's'\noperation = 'simple'\nconnections = 1\n{stream}\n"
+            )
+        };
+        assert_eq!(
+            Scenario::parse("x", &text(experiment, own)).map(|found| found.experiment.is_some()),
+            Ok(true)
+        );
+        let refused = [
+            (text("", own), "only an [experiment] has one"),
+            (text(experiment, closed), "has one stream, with a rate"),
+            (text(&experiment.replace("events = 3", "events = 0"), own), "1 to 1000 events"),
+            (text(&experiment.replace("reload", "earthquake"), own), "unknown variant `earthquake`"),
+            (text(&experiment.replace("every = '1s'", "every = '1s'\nfoo = 1"), own), "foo"),
         ];
         for (text, expected) in refused {
             let error = Scenario::parse("x", &text).unwrap_err();

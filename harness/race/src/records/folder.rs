@@ -446,9 +446,21 @@ fn belongs(entry: &Entry, plan: &RunPlan) -> Result<(), Problem> {
         Entry::Begun { start, .. } | Entry::Complete { start } => (*start, None, None),
         Entry::Window(window) => (window.start, Some(&window.row), Some(&window.scenario)),
         Entry::Server(server) => (server.start, Some(&server.row), None),
+        Entry::PassBegun { of, .. } => (of.start, Some(&of.row), Some(&of.scenario)),
+        Entry::Event(event) => (event.of.start, Some(&event.of.row), Some(&event.of.scenario)),
+        Entry::Pass(pass) => (pass.of.start, Some(&pass.of.row), Some(&pass.of.scenario)),
     };
     let lacks = |what: String| Err(Problem::NotPlanned(what));
-    if start >= plan.starts as usize {
+    // What an experiment measures is of no start of all servers, and the other way round.
+    let planned = scenario.and_then(|name| plan.scenarios.iter().find(|own| own.name == *name));
+    let is_pass = matches!(entry, Entry::PassBegun { .. } | Entry::Event(_) | Entry::Pass(_));
+    let experiment = planned.and_then(|scenario| scenario.experiment.as_ref());
+    if let (Some(scenario), true) = (planned, is_pass != experiment.is_some()) {
+        let what = if is_pass { "an experiment" } else { "windows" };
+        return lacks(format!("{what} under the scenario `{}`", scenario.name));
+    }
+    let starts = if is_pass { experiment.map_or(0, |experiment| experiment.starts) } else { plan.starts };
+    if start >= starts as usize {
         return lacks(format!("start {start}"));
     }
     if let Some(row) = row.filter(|row| plan.rows.iter().all(|planned| planned.name != **row)) {

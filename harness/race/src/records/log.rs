@@ -19,6 +19,7 @@ use crate::{
     records::{
         durable::{naming, sync_name},
         environment::sha256_of_bytes,
+        experiment::{EventRecord, ExperimentRecord, PassName, PassRecord},
         window::WindowRecord,
     },
     schema,
@@ -48,6 +49,17 @@ pub enum Entry {
         /// Which.
         start: usize,
     },
+    /// A row's pass of an experiment begins, for the first time or again.
+    PassBegun {
+        /// Which.
+        of: PassName,
+        /// When, RFC 3339.
+        at: String,
+    },
+    /// An event of a pass.
+    Event(Box<EventRecord>),
+    /// A pass has ended, and counts, with the events since it began.
+    Pass(Box<PassRecord>),
 }
 
 /// One server's life: of a row, or of the second server of one that is compared with itself.
@@ -92,6 +104,10 @@ pub struct Measurements {
     pub complete: Vec<StartRecord>,
     /// What was left of those that were not; never compared.
     pub incomplete: Vec<StartRecord>,
+    /// The passes of experiments that were finished, in the order of time.
+    pub experiments: Vec<ExperimentRecord>,
+    /// The passes that were not.
+    pub cut_off: Vec<PassName>,
 }
 
 impl ServerRecord {

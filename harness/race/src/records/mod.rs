@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod environment;
+pub mod experiment;
 pub mod window;
 
 pub(crate) mod durable;

@@ -13,8 +13,11 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::records::log::{Entry, Line, Measurements, SCHEMA, ServerRecord, StartRecord, digest};
-use crate::records::window::WindowRecord;
+use crate::records::{
+    experiment::{EventRecord, ExperimentRecord, PassName, PassRecord},
+    log::{Entry, Line, Measurements, SCHEMA, ServerRecord, StartRecord, digest},
+    window::WindowRecord,
+};
 
 /// How long a window can be, in seconds: none is longer than the day that nobody waits for.
 const WINDOWS_S: RangeInclusive<f64> = 0.0..=86_400.0;
@@ -56,13 +59,16 @@ pub enum Problem {
     /// It is of a start that has not begun.
     #[error("is of start {0}, which has not begun or is complete already")]
     NotUnderWay(usize),
+    /// It is of a pass that has not begun.
+    #[error("is of the pass of {row} under {scenario}, which has not begun or is complete already", row = .0.row, scenario = .0.scenario)]
+    NoPassUnderWay(PassName),
     /// It begins a start again that counts already.
     #[error("begins start {0}, which is complete already")]
     CompleteAlready(usize),
     /// It says again what another said.
     #[error("is of the same {what} as line {line}")]
     Twice {
-        /// A window, or a server.
+        /// A window, a server, or an event.
         what: &'static str,
         /// The other's number.
         line: usize,
@@ -184,6 +190,7 @@ fn each_line(
 #[derive(Default)]
 struct Reading {
     under_way: BTreeMap<usize, UnderWay>,
+    passes: BTreeMap<PassName, Vec<(usize, EventRecord)>>,
     so_far: Measurements,
 }
 
@@ -222,7 +229,38 @@ impl Reading {
                 let ended = self.under_way.remove(&start).ok_or(Problem::NotUnderWay(start))?;
                 self.so_far.complete.push(ended.record);
             }
+            Entry::PassBegun { of, .. } => {
+                if self.so_far.experiments.iter().any(|complete| complete.pass.of == of) {
+                    return Err(Problem::NoPassUnderWay(of));
+                }
+                // What was left of it when it was begun before counts for nothing.
+                if self.passes.insert(of.clone(), Vec::new()).is_some() {
+                    self.so_far.cut_off.push(of);
+                }
+            }
+            Entry::Event(event) => self.event(line, *event)?,
+            Entry::Pass(pass) => self.pass(*pass)?,
         }
+        Ok(())
+    }
+
+    fn event(&mut self, line: usize, event: EventRecord) -> Result<(), Problem> {
+        let Some(events) = self.passes.get_mut(&event.of) else {
+            return Err(Problem::NoPassUnderWay(event.of));
+        };
+        if let Some((before, _)) = events.iter().find(|(_, before)| before.number == event.number) {
+            return Err(Problem::Twice { what: "event", line: *before });
+        }
+        events.push((line, event));
+        Ok(())
+    }
+
+    fn pass(&mut self, pass: PassRecord) -> Result<(), Problem> {
+        let Some(events) = self.passes.remove(&pass.of) else {
+            return Err(Problem::NoPassUnderWay(pass.of));
+        };
+        let events = events.into_iter().map(|(_, event)| event).collect();
+        self.so_far.experiments.push(ExperimentRecord { pass, events });
         Ok(())
     }
 
@@ -233,6 +271,7 @@ impl Reading {
     fn ended(mut self) -> Measurements {
         self.so_far.complete.sort_by_key(|start| start.start);
         self.so_far.incomplete.extend(self.under_way.into_values().map(|start| start.record));
+        self.so_far.cut_off.extend(self.passes.into_keys());
         self.so_far
     }
 }
@@ -288,6 +327,7 @@ fn parsed(line: &[u8]) -> Result<Entry, Problem> {
     let entry: Entry = serde_json::from_str(entry.get()).map_err(no_entry(before))?;
     let measured = match &entry {
         Entry::Window(window) => window.measured.as_ref(),
+        Entry::Pass(pass) => pass.measured.as_ref(),
         _ => None,
     };
     if let Some(measured) = measured {

@@ -10,6 +10,7 @@ mod given;
 pub(crate) mod placeholders;
 mod requirement;
 mod row;
+mod supervision;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use self::{
     factors::{Accept, Factors, Io, OperationPlacement, Workers},
     requirement::Requirement,
     row::{OperationName, Program, Readiness, Row, Tier},
+    supervision::{Reload, WorkerProcesses},
 };
 
 use self::table::Table;
@@ -180,6 +182,11 @@ fn check(row: &Row) -> Result<(), String> {
         ));
     }
     row.requires.iter().try_for_each(Requirement::check)?;
+    row.workers.iter().try_for_each(WorkerProcesses::check)?;
+    row.reload.iter().try_for_each(Reload::check)?;
+    if let Some(path) = row.pid_at.as_ref().filter(|path| !path.starts_with('/')) {
+        return Err(format!("its pid_at = \"{path}\" is no path of a request, as in pid_at = \"/info\""));
+    }
     placeholders::check(row)?;
     if matches!(row.tier, Tier::Controlled | Tier::Native) && row.ready == Readiness::Http {
         return Err(format!(

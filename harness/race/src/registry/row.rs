@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{deviation::Deviation, factors::Factors, requirement::Requirement};
+use super::{
+    deviation::Deviation,
+    factors::Factors,
+    requirement::Requirement,
+    supervision::{Reload, WorkerProcesses},
+};
 
 /// What may be concluded from a row beside others: no rank is ever given across tiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -97,6 +102,14 @@ pub struct Row {
     pub requires: Vec<Requirement>,
     /// The cases of the suite that it does not pass, by reason. Exact: none other may fail, and none of these pass.
     pub deviations: Vec<Deviation>,
+    /// Which of its processes are its workers; absent where none is one, or nobody said.
+    pub workers: Option<WorkerProcesses>,
+    /// How it is reloaded; absent where nobody said.
+    pub reload: Option<Reload>,
+    /// Further arguments with which it fails where it is asked to (`POST /fault`); absent where it cannot be.
+    pub fault_args: Option<Vec<String>>,
+    /// What is asked for to hear which process answers: the field `pid` of the object that comes.
+    pub pid_at: Option<String>,
     /// Whether a person gave it on the command line, so that its deviations are found rather than listed. Not part of the row's
     /// record: the plan's says which rows these are.
     pub is_given: bool,
@@ -132,6 +145,10 @@ impl Row {
             made_of: Vec::new(),
             requires: Vec::new(),
             deviations: Vec::new(),
+            workers: None,
+            reload: None,
+            fault_args: None,
+            pid_at: None,
             is_given: true,
         }
     }

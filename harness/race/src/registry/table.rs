@@ -14,6 +14,7 @@ use super::{
     factors::Factors,
     requirement::Requirement,
     row::{DEFAULT_READY_WITHIN, OperationName, Program, Readiness, Row, Tier},
+    supervision::{Reload, WorkerProcesses},
 };
 
 /// A row as files have it.
@@ -53,6 +54,14 @@ pub(super) struct Table {
     requires: Vec<Requirement>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     deviations: Vec<Deviation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workers: Option<WorkerProcesses>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reload: Option<Reload>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fault_args: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pid_at: Option<String>,
     /// Read into `deviations`; a record has it all in one.
     #[serde(default, skip_serializing)]
     #[schemars(skip)]
@@ -76,6 +85,7 @@ impl TryFrom<Table> for Row {
 
     fn try_from(table: Table) -> Result<Self, String> {
         let Table { name, about, tier, package, command, args, uses, operations, .. } = table;
+        let Table { workers, reload, fault_args, pid_at, .. } = table;
         let Table {
             ready,
             ready_within,
@@ -123,6 +133,10 @@ impl TryFrom<Table> for Row {
             made_of,
             requires,
             deviations,
+            workers,
+            reload,
+            fault_args,
+            pid_at,
             is_given,
         })
     }
@@ -134,6 +148,7 @@ impl From<Row> for Table {
             name, about, tier, program, args, uses, operations, ready, ready_within, on_request, ..
         } = row;
         let Row { factors, env, made_of, requires, deviations, warm_up, .. } = row;
+        let Row { workers, reload, fault_args, pid_at, .. } = row;
         let (package, command) = match program {
             Program::Package(package) => (Some(package), None),
             Program::Command(command) => (None, Some(command)),
@@ -156,6 +171,10 @@ impl From<Row> for Table {
             made_of,
             requires,
             deviations,
+            workers,
+            reload,
+            fault_args,
+            pid_at,
             deviations_file: None,
         }
     }

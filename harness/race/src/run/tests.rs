@@ -183,7 +183,7 @@ fn left_in(folder: &Folder) -> Option<Contents> {
 
 /// That what is left is the beginning of `whole`, and beside it what was cut short.
 fn check(left: &Contents, whole: &Contents, begun: usize, kills: usize) {
-    let Measurements { complete, incomplete } = &left.measurements;
+    let Measurements { complete, incomplete, .. } = &left.measurements;
     assert!(complete.len() >= begun, "a finished start is lost: {} of {begun}", complete.len());
     assert_eq!(complete[..], whole.measurements.complete[..complete.len()]);
     assert!(incomplete.len() <= kills, "{} were cut short by {kills} kills", incomplete.len());

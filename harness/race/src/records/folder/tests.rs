@@ -157,6 +157,21 @@ fn what_was_never_to_be_measured_is_left_out_by_its_line() {
 }
 
 #[test]
+fn windows_under_an_experiment_and_passes_under_another_scenario_are_left_out() {
+    use crate::plan::experiment::EventKind::Kill;
+    let (_parent, folder) = with("notes.txt", "");
+    let mut log = folder.log().unwrap();
+    let recorded = fixtures::experiment::experiment("first", "a", &[Kill]);
+    log.append(&Entry::PassBegun { of: recorded.pass.of.clone(), at: String::new() }).unwrap();
+    log.append(&Entry::Event(Box::new(recorded.events[0].clone()))).unwrap();
+    log.append(&Entry::Pass(Box::new(recorded.pass))).unwrap();
+    let contents = folder.contents().unwrap();
+    assert_eq!(contents.measurements, Measurements::default());
+    let said: Vec<String> = contents.damage.iter().map(ToString::to_string).collect();
+    assert!(said.len() == 3 && said[0].contains("an experiment under the scenario `first`"), "{said:?}");
+}
+
+#[test]
 fn a_second_run_of_a_day_gets_a_folder_of_its_own() {
     let parent = tempfile::tempdir().unwrap();
     let mut names = Vec::new();

@@ -362,3 +362,56 @@ fn a_log_is_of_another_schema_where_all_its_lines_are() {
     assert_eq!(with("no json\n".to_owned()), None);
     assert_eq!(with(String::new()), None);
 }
+
+fn experiment() -> Vec<Entry> {
+    use crate::plan::experiment::EventKind::{Abort, Kill, Reload};
+    let recorded = fixtures::experiment::experiment("crash", "a", &[Kill, Abort, Reload]);
+    let begun = Entry::PassBegun { of: recorded.pass.of.clone(), at: recorded.pass.began.clone() };
+    let events = recorded.events.into_iter().map(|event| Entry::Event(Box::new(event)));
+    [begun].into_iter().chain(events).chain([Entry::Pass(Box::new(recorded.pass))]).collect()
+}
+
+#[test]
+fn a_pass_and_its_events_are_read_as_they_were_written_beside_the_starts() {
+    let whole = experiment();
+    let entries = [&[begun(0), sound("a", 0, 0), complete(0)], &whole[..]].concat();
+    let read = read(&log_of(&entries).1).unwrap();
+    assert_eq!((read.complete.len(), read.experiments.len(), read.cut_off.len()), (1, 1, 0));
+    let again: Vec<Entry> = read
+        .experiments
+        .into_iter()
+        .flat_map(|ExperimentRecord { pass, events }| {
+            let begun = Entry::PassBegun { of: pass.of.clone(), at: pass.began.clone() };
+            let events = events.into_iter().map(|event| Entry::Event(Box::new(event)));
+            [begun].into_iter().chain(events).chain([Entry::Pass(Box::new(pass))]).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(again, whole);
+}
+
+#[test]
+fn a_pass_that_was_cut_off_counts_for_nothing_wherever_it_was() {
+    let whole = experiment();
+    for cut in 1..whole.len() {
+        let read = read(&log_of(&whole[..cut]).1).unwrap();
+        assert_eq!((read.experiments.len(), read.cut_off.len()), (0, 1), "{cut}");
+        // Begun again as a whole.
+        let again = log_of(&[&whole[..cut], &whole[..]].concat());
+        let read = super::read(&again.1).unwrap();
+        assert_eq!((read.experiments.len(), read.cut_off.len()), (1, 1), "{cut}");
+        assert_eq!(read.experiments[0].events.len(), 3);
+    }
+}
+
+#[test]
+fn an_event_of_no_pass_and_one_that_comes_twice_are_refused_by_their_lines() {
+    let whole = experiment();
+    let refused = |entries: &[Entry]| read(&log_of(entries).1).unwrap_err().to_string();
+    assert_eq!(
+        refused(&whole[1..]),
+        "line 1 is of the pass of a under crash, which has not begun or is complete already"
+    );
+    assert_eq!(refused(&[&whole[..2], &whole[1..2]].concat()), "line 3 is of the same event as line 2");
+    assert!(refused(&[&whole[..], &whole[..1]].concat()).starts_with("line 6 is of the pass of a"));
+    assert!(refused(&[&whole[..], &whole[4..]].concat()).starts_with("line 6 is of the pass of a"));
+}
