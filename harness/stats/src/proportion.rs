@@ -96,7 +96,10 @@ mod tests {
     fn a_few_of_a_million_are_as_exact_as_a_few_of_a_hundred() {
         // Of Poisson's distribution, which it is then: 12 between 6.2006 and 20.9616 (Garwood, Biometrika 28, 1936).
         let found = exact(12, 1_000_000).unwrap();
-        assert!((found.low * 1e6 - 6.2006).abs() < 1e-3 && (found.high * 1e6 - 20.9616).abs() < 1e-3, "{found:?}");
+        assert!(
+            (found.low * 1e6 - 6.2006).abs() < 1e-3 && (found.high * 1e6 - 20.9616).abs() < 1e-3,
+            "{found:?}"
+        );
     }
 
     proptest! {

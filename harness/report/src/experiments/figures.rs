@@ -36,12 +36,8 @@ pub(super) struct Figures<'a> {
     pub(super) events_with_failures: u64,
     /// Connections that were reset.
     pub(super) reset: u64,
-    /// Connections that were closed while nothing was asked on them.
-    pub(super) closed_idle: u64,
     /// Attempts to connect that failed.
     pub(super) connects_failed: u64,
-    /// Until the process that was struck was gone, of each event in which one was.
-    pub(super) ended: Vec<Quantile>,
     /// Until a new process answered, of each event in which one had to and the row says who answers.
     pub(super) replaced: Vec<Quantile>,
     /// Until a reload was done.
@@ -77,9 +73,7 @@ impl<'a> Figures<'a> {
         };
         let latency_back = |around: &Around<'_>| around.latency_back(usual_us?);
         let sum = |of: fn(&EventRecord) -> u64| events.iter().map(|event| of(event)).sum();
-        let of_passes = |all: u64, stretches: u64| if is_alone { all } else { stretches };
-        let reset = of.passes.iter().map(|pass| pass.record.reset).sum();
-        let closed_idle = of.passes.iter().map(|pass| pass.record.closed_idle).sum();
+        let reset_in_passes = || of.passes.iter().map(|pass| pass.record.reset).sum();
         Self {
             of,
             kind,
@@ -87,10 +81,8 @@ impl<'a> Figures<'a> {
             failed: failed_by_kind.values().sum(),
             failed_by_kind,
             events_with_failures: events.iter().filter(|event| event.requests_failed() > 0).count() as u64,
-            reset: of_passes(reset, sum(|event| event.reset)),
-            closed_idle: of_passes(closed_idle, sum(|event| event.closed_idle)),
+            reset: if is_alone { reset_in_passes() } else { sum(|event| event.reset) },
             connects_failed: sum(|event| event.connects_failed),
-            ended: events.iter().filter_map(|event| event.ended_ns.map(Quantile::Exactly)).collect(),
             replaced: events.iter().filter_map(|event| replaced(of, event)).collect(),
             done: events.iter().filter_map(|event| done(event)).collect(),
             rate_back: arounds.iter().filter_map(Around::rate_back).collect(),

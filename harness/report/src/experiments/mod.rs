@@ -12,6 +12,8 @@ pub(crate) mod recovery;
 pub(crate) mod rows;
 mod section;
 mod table;
+mod times;
+mod words;
 
 pub(crate) use section::of;
 

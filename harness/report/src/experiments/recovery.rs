@@ -4,7 +4,10 @@
 //! course it may disturb the row more than once, as a reload does that takes one worker after the other. The row is back when the last
 //! disturbance that began within the course is over.
 
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::{Range, RangeInclusive},
+    time::Duration,
+};
 
 use race::records::window::SlicesRecord;
 use stats::Quantile;
@@ -42,8 +45,13 @@ impl<'a> Around<'a> {
         Some(Self { slices, count, event, course: course.unwrap_or(count).min(count - 1) })
     }
 
+    /// The slices of its course.
+    pub(crate) fn course(&self) -> RangeInclusive<usize> {
+        self.event..=self.course
+    }
+
     /// The longest response of each slice before it in which anything was due, microseconds.
-    pub(crate) fn longest_before(&self) -> impl Iterator<Item = u64> + 'a {
+    pub(crate) fn longest_before(self) -> impl Iterator<Item = u64> + 'a {
         let slices = self.slices;
         (0..self.event).filter(|&at| slices.due[at] > 0).map(|at| slices.max_us[at])
     }
@@ -86,7 +94,7 @@ impl<'a> Around<'a> {
 
     /// The longest response to what was due in its course and was answered, microseconds; `None` where nothing was.
     pub(crate) fn longest_us(&self) -> Option<u64> {
-        let longest = self.slices.max_us[self.event..=self.course].iter().copied().max();
+        let longest = self.slices.max_us[self.course()].iter().copied().max();
         longest.filter(|&us| us > 0)
     }
 

@@ -38,11 +38,7 @@ pub(crate) struct Pass<'a> {
 }
 
 /// The rows of `scenario` in the order of tables: one tier after another.
-pub(crate) fn of<'a>(
-    scenario: &Scenario,
-    experiment: &Experiment,
-    contents: &'a Contents,
-) -> Vec<OfRow<'a>> {
+pub(crate) fn of<'a>(scenario: &Scenario, experiment: &Experiment, contents: &'a Contents) -> Vec<OfRow<'a>> {
     let mut rows: Vec<&Row> = contents.run.plan.rows.iter().filter(|row| scenario.suits(row)).collect();
     rows.sort_by_key(|row| row.tier);
     rows.into_iter().map(|row| OfRow::of(scenario, experiment, row, contents)).collect()

@@ -36,7 +36,9 @@ pub(super) fn answers(report: &Report) -> Markup {
 fn lead(report: &Report) -> &'static str {
     match report.choices() {
         Some(_) => "Server architectures under the same load: which is best, how surely, and what it costs.",
-        None => "Server architectures while parts of them end: what is lost, and how soon they are themselves again.",
+        None => {
+            "Server architectures while parts of them end: what is lost, and how soon they are themselves again."
+        }
     }
 }
 

@@ -86,9 +86,10 @@ impl Scales {
         let failed_most = rows().flat_map(|of| of.failed.iter().copied()).max().unwrap_or(0);
         let longest_from = RATES + GAP;
         let failed_from = longest_from + LONGEST + GAP;
+        let or = |value: f64, otherwise: f64| if value.is_finite() { value } else { otherwise };
         Self {
-            from_ms: around.from_ms,
-            width_ms: around.width_ms,
+            from_ms: or(around.from_ms, 0.0),
+            width_ms: or(around.width_ms, 1.0),
             slices: slices.unwrap_or(0),
             rates: Scale::linear([0.0, MOST_RATE], [RATES, 0.0], 3),
             longest: Scale::log([low.min(high), high], [longest_from + LONGEST, longest_from], 6),
@@ -104,16 +105,16 @@ impl Scales {
         LEFT + (RIGHT - LEFT) * ((ms - self.from_ms) / whole).clamp(0.0, 1.0)
     }
 
-    /// Where the middle of a slice is.
+    /// Where the middle of a slice is; in whole numbers, which are shorter.
     fn middle(&self, slice: usize) -> f64 {
-        self.x(self.from_ms + (slice as f64 + 0.5) * self.width_ms)
+        self.x(self.from_ms + (slice as f64 + 0.5) * self.width_ms).round()
     }
 
     /// The times to mark: the event's, and others around it.
     fn times(&self) -> Vec<f64> {
         let end = self.from_ms + self.width_ms * self.slices as f64;
         let [first, last] =
-            [(self.from_ms / EVERY_MS).ceil(), (end / EVERY_MS).floor()].map(|at| at.clamp(-100.0, 100.0));
+            [(self.from_ms / EVERY_MS).ceil(), (end / EVERY_MS).floor()].map(|at| at.clamp(-20.0, 20.0));
         (first as i64..=last as i64).map(|at| at as f64 * EVERY_MS).collect()
     }
 }
@@ -152,19 +153,27 @@ fn spread(slices: &[Option<Spread>], scales: &Scales, scale: &Scale) -> Markup {
             let place = |(at, spread): (usize, &Spread)| [scales.middle(from + at), scale.at(of(spread))];
             spreads.clone().map(place).collect()
         };
-        if let [only] = places(|spread| spread.middle).as_slice() {
-            line = line.at(only[0], only[1]).right(0.0);
-        } else {
-            line = line.through(&places(|spread| spread.middle));
+        match corners(places(|spread| spread.middle)).as_slice() {
+            [[x, y]] => line = line.at(*x, *y).right(0.0),
+            corners => line = line.through(corners),
         }
-        let mut around = places(|spread| spread.high);
-        around.extend(places(|spread| spread.low).into_iter().rev());
+        let mut around = corners(places(|spread| spread.high));
+        around.extend(corners(places(|spread| spread.low)).into_iter().rev());
         if around.len() > 2 {
             area = area.through(&around).closed();
         }
         from += stretch.len();
     }
     html! { (path("a", area)) (path("l", line)) }
+}
+
+/// The places at which a line turns: what lies between two others at the same height is drawn without it.
+fn corners(places: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
+    let height = |at: usize| (places[at][1] * 10.0).round();
+    let is_corner = |at: usize| {
+        at == 0 || at + 1 == places.len() || height(at - 1) != height(at) || height(at + 1) != height(at)
+    };
+    (0..places.len()).filter(|&at| is_corner(at)).map(|at| places[at]).collect()
 }
 
 /// A bar for each slice in which anything failed.
