@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use race::{plan::experiment::ExperimentKind, programs::prerequisites::Skipped, records::window::Verdict};
-
 use terminal::numbers::thousands;
 
 use crate::model::Said;
 
-use super::{figures::Figures, rows::OfRow, words::events};
+use super::{
+    figures::Figures,
+    rows::OfRow,
+    words::{events, names},
+};
 
 /// What must be known before the tables are read: which rows were not measured, or not to the end.
 pub(super) fn caveats(rows: &[OfRow<'_>], skipped: &[Skipped]) -> Vec<String> {
@@ -17,6 +20,7 @@ pub(super) fn caveats(rows: &[OfRow<'_>], skipped: &[Skipped]) -> Vec<String> {
     if rows.iter().all(|of| of.passes.is_empty()) {
         caveats.push("Nothing was measured.".to_owned());
     }
+    let mut missing: Vec<&str> = Vec::new();
     for of in rows.iter().filter(|of| of.asked.is_ok()) {
         let name = &of.row.name;
         for (start, why) in &of.void {
@@ -29,13 +33,18 @@ pub(super) fn caveats(rows: &[OfRow<'_>], skipped: &[Skipped]) -> Vec<String> {
             caveats.push(format!("{name}: {which} has {seen} of {planned} events: {why}."));
         }
         let there = of.passes.len() + of.void.len();
-        if there < of.planned as usize {
-            caveats.push(match (of.planned, of.cut_off) {
-                (1, 0) => format!("{name} was not measured."),
-                (1, _) => format!("{name}: its pass was begun and not finished: nothing of it counts."),
-                (planned, _) => format!("{name}: {there} of {planned} passes were finished."),
-            });
+        match (of.planned as usize, of.cut_off) {
+            (planned, _) if there >= planned => {}
+            (1, 0) => missing.push(name.as_str()),
+            (1, _) => {
+                caveats.push(format!("{name}: its pass was begun and not finished: nothing of it counts."));
+            }
+            (planned, _) => caveats.push(format!("{name}: {there} of {planned} passes were finished.")),
         }
+    }
+    if !missing.is_empty() {
+        let were = if missing.len() == 1 { "was" } else { "were" };
+        caveats.push(format!("{} {were} not measured.", names(&missing)));
     }
     caveats
 }

@@ -44,7 +44,6 @@ pub(super) fn of(rows: &[OfRow<'_>]) -> Table {
             .to_owned(),
         columns,
         groups: groups_of(rows, lines),
-        is_detail: true,
         ..Table::default()
     }
 }

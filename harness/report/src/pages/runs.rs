@@ -139,7 +139,7 @@ mod tests {
     use race::fixtures::run::write;
 
     use super::*;
-    use crate::made_up::{around, raced};
+    use crate::made_up::{around, experimented, raced, supervised};
 
     #[test]
     fn a_damaged_run_is_listed_with_what_is_wrong_and_the_others_beside_it() {
@@ -154,6 +154,8 @@ mod tests {
         write(&contents, &root.path().join("results/whole")).unwrap();
         let workspace = Workspace::at_or_above(root.path()).unwrap();
         let published = Published::read(&workspace).unwrap();
+        let experiments = experimented("reload", supervised(), 2, |_| {});
+        write(&experiments, &root.path().join("results/experiments")).unwrap();
         let runs = listed(&workspace, &published);
         let whole = runs.iter().find(|run| run.name == "whole").unwrap();
         assert_eq!((whole.finished, whole.planned, whole.schema), (Some(2), Some(2), Some(SCHEMA)));
@@ -162,6 +164,8 @@ mod tests {
         assert!(damaged.damage.as_deref().is_some_and(|damage| damage.contains(".json")), "{damaged:?}");
         let table = table(&runs);
         let starts: Vec<&str> = table.lines().map(|(_, cells)| cells[2].text.as_str()).collect();
-        assert_eq!((runs.len(), starts.contains(&"damaged"), starts.contains(&"2 of 2")), (2, true, true));
+        assert_eq!((runs.len(), starts.contains(&"damaged"), starts.contains(&"2 of 2")), (3, true, true));
+        // One of experiments has passes instead.
+        assert!(starts.contains(&"2 of 2 passes"), "{starts:?}");
     }
 }

@@ -164,7 +164,12 @@ fn spread(slices: &[Option<Spread>], scales: &Scales, scale: &Scale) -> Markup {
         }
         from += stretch.len();
     }
-    html! { (path("a", area)) (path("l", line)) }
+    html! { (faint(&path("q", area))) (path("l", line)) }
+}
+
+/// What is filled, so that lines are seen through it. By attributes of its own: the sheet of styles is in every picture, and this in few.
+fn faint(marks: &Markup) -> Markup {
+    html! { g fill-opacity=".25" stroke-opacity="0" { (marks) } }
 }
 
 /// The places at which a line turns: what lies between two others at the same height is drawn without it.
@@ -196,7 +201,8 @@ fn legend(y: f64, has_failures: bool) -> Markup {
         @for (at, (class, said)) in strips.into_iter().enumerate() {
             @let x = LEFT + 150.0 * at as f64;
             g class=(class) {
-                (rect("a", [x, y], [14.0, 10.0]))
+                title { (said) }
+                (faint(&rect("m", [x, y], [14.0, 10.0])))
                 (path("l", Path::new().at(x, y + 5.0).right(14.0)))
             }
             (text([x + 19.0, y + 9.0], "s", said))
