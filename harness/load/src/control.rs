@@ -29,6 +29,11 @@ const LEAD: Duration = Duration::from_millis(5);
 
 /// Is told about a run by the thread that called [`run`], never by an engine thread. `()` is one that ignores it all.
 pub trait Observer {
+    /// The run starts at this instant, soon. Said once, before anything is sent.
+    fn run_starts(&self, at: Instant) {
+        let _ = at;
+    }
+
     /// The measuring window opens now.
     fn window_opened(&self) {}
 
@@ -139,6 +144,7 @@ pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Ou
             if let Some(witness) = &plan.witness {
                 witness.run_starts(wall_clock(start));
             }
+            observer.run_starts(start);
             starts.iter().for_each(|told| {
                 // A thread that is gone shows when it is joined.
                 let _ = told.send(start);

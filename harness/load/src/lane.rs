@@ -25,6 +25,7 @@ use crate::{
     population::Population,
     slices::Slices,
     ticket::{Answer, Ticket},
+    timeline::Lost,
     unsent,
     window::Window,
 };
@@ -123,6 +124,9 @@ impl Lane {
                 self.record.paced.due(due_ns);
             }
             self.record.slices.due(due_ns);
+            if let Some(timeline) = &mut self.record.timeline {
+                timeline.due(due_ns);
+            }
         }
     }
 
@@ -215,6 +219,9 @@ impl Lane {
                 self.population.arrive(due_ns, &self.window);
                 self.record.counts.due += u64::from(in_window);
                 self.record.slices.due(due_ns);
+                if let Some(timeline) = &mut self.record.timeline {
+                    timeline.due(due_ns);
+                }
             }
             Some((_, following_ns)) if in_window => self.record_departure(ticket, following_ns),
             Some(_) => {}
@@ -283,10 +290,16 @@ impl Lane {
             Ok(()) => {
                 self.record.counts.ok_in_all += 1;
                 self.record.slices.answered(at_ns);
+                if let Some(timeline) = &mut self.record.timeline {
+                    timeline.answered(at_ns);
+                }
             }
-            Err(_) => {
+            Err(kind) => {
                 self.errors_so_far += 1;
                 self.record.slices.failed(at_ns);
+                if let Some(timeline) = &mut self.record.timeline {
+                    timeline.failed(at_ns, kind);
+                }
             }
         }
         let in_window = self.window.contains(at_ns);
@@ -313,6 +326,9 @@ impl Lane {
                 self.record.service.record_ns(service_ns);
                 self.service_ns += u128::from(service_ns);
                 self.record.slices.took(ticket.due_ns, response_ns);
+                if let Some(timeline) = &mut self.record.timeline {
+                    timeline.took(ticket.due_ns, response_ns);
+                }
                 let since_opened_ns = ticket.due_ns - self.window.opens_ns;
                 let slice = (since_opened_ns as f64 * self.slices_per_ns) as usize;
                 self.record.serial.record(slice, log2(response_ns));
@@ -375,6 +391,9 @@ impl Lane {
             self.record.paced.conclude(self.window.opens_ns, schedule.beyond_ns(), schedule.is_spent());
         }
         self.record.slices.end_at(self.window.length_ns());
+        if let Some(timeline) = &mut self.record.timeline {
+            timeline.end_at(self.window.length_ns());
+        }
         if let Some(schedule) = &mut self.schedule {
             self.sojourn_ns += unsent::give_up(schedule, &self.window, &mut self.record, now_ns);
         }
@@ -396,6 +415,16 @@ impl Lane {
             self.record.errors.add(ErrorKind::Connect);
             self.record.causes.add(ErrorKind::Connect, error);
             self.record.slices.failed(now_ns);
+            if let Some(timeline) = &mut self.record.timeline {
+                timeline.failed(now_ns, ErrorKind::Connect);
+            }
+        }
+    }
+
+    /// A connection was lost that no answer had announced the end of.
+    pub(crate) fn lost(&mut self, at_ns: u64, how: Lost) {
+        if let Some(timeline) = &mut self.record.timeline {
+            timeline.lost(at_ns, how);
         }
     }
 

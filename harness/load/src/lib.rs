@@ -58,6 +58,7 @@ mod residence;
 mod slices;
 mod statuses;
 mod ticket;
+mod timeline;
 mod unexpected;
 mod unsent;
 mod window;
@@ -86,7 +87,9 @@ pub use outcome::{
     CLOCK_STEP_ALLOWED_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome, UnreadableAnswer, WrongAnswer,
 };
 pub use pacing::Pacing;
-pub use plan::{LINGER_NS, LONGEST, MOST_IN_FLIGHT, Plan, PlanError, Stream, ThreadHook, Wait};
+pub use plan::{
+    LINGER_NS, LONGEST, LONGEST_PAUSE, MOST_IN_FLIGHT, Plan, PlanError, Stream, ThreadHook, Wait,
+};
 pub use policy::{Afterwards, ConnectionPolicy, Opening, Verify};
 pub use population::LittlesLaw;
 pub use rate::Rate;
@@ -97,5 +100,6 @@ pub use run_error::RunError;
 pub use slices::{CLUSTER_GAP_NS, SLICE_NS, Slice, SliceLatency, Slices};
 pub use statuses::{Statuses, is_redirect};
 pub use stop::StopHandle;
+pub use timeline::{Timeline, TimelineSlice};
 pub use unexpected::{Unexpected, UnexpectedKind};
 pub use witness::{End, Event, WholeAnswer, Witness};

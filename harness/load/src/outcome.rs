@@ -21,6 +21,7 @@ use crate::{
     residence::{ClosedLoop, Residence},
     slices::Slices,
     statuses::Statuses,
+    timeline::Timeline,
     unexpected::Unexpected,
 };
 
@@ -133,6 +134,9 @@ pub struct StreamOutcome {
     /// The window in slices of 10 ms.
     #[serde(skip)]
     pub slices: Slices,
+    /// The same, however long the window is, with more in each. Only where the plan asks for it.
+    #[serde(skip)]
+    pub timeline: Option<Timeline>,
     /// The first answer that was not the expected one.
     pub first_wrong: Option<WrongAnswer>,
     /// Over which time rates are.
@@ -258,6 +262,7 @@ impl StreamOutcome {
             littles_law: LittlesLaw::default(),
             residence: Residence::default(),
             slices: Slices::default(),
+            timeline: None,
             first_wrong: None,
             paced: Paced::default(),
             first_unreadable: None,
@@ -395,6 +400,9 @@ impl StreamOutcome {
         self.littles_law.merge(&other.littles_law);
         self.residence.merge(&other.residence);
         self.slices.merge(&other.slices);
+        if let (Some(own), Some(others)) = (&mut self.timeline, &other.timeline) {
+            own.merge(others);
+        }
         self.paced.merge(&other.paced);
         if self.first_wrong.is_none() {
             self.first_wrong.clone_from(&other.first_wrong);

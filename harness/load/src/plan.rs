@@ -57,6 +57,10 @@ pub struct Plan {
     pub stamps: bool,
     /// Whether every answer is read as soon as it comes, even where its stamp would let it wait until the next request is due.
     pub reads_promptly: bool,
+    /// Whether each stream's window is kept in slices of 10 ms to its end ([`Timeline`](crate::Timeline)).
+    pub timeline: bool,
+    /// How long the pause between two attempts to open a connection grows at most. Until it is over, nobody knows that a server is back.
+    pub longest_pause: Duration,
     /// Whether [`Progress`](crate::Progress) tells percentiles, which costs each request a few nanoseconds.
     pub live: bool,
     /// When the run starts, so that several generators can begin together; at once where nothing is said.
@@ -140,6 +144,9 @@ pub const LINGER_NS: u64 = 100_000;
 
 /// The longest time of a plan. A run until its last user has left is given a year.
 pub const LONGEST: Duration = Duration::from_secs(2 * 366 * 24 * 3600);
+
+/// How long the pause between two attempts to open a connection grows where nothing else is said: a server that refuses is not hammered.
+pub const LONGEST_PAUSE: Duration = Duration::from_millis(128);
 
 /// The most requests in flight at once, over all connections: each takes some 50 bytes.
 pub const MOST_IN_FLIGHT: u64 = 1_000_000;
@@ -240,6 +247,8 @@ impl Plan {
             first_byte: false,
             stamps: true,
             reads_promptly: false,
+            timeline: false,
+            longest_pause: LONGEST_PAUSE,
             live: false,
             start_at: None,
             witness: None,

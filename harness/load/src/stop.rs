@@ -11,7 +11,14 @@ use std::{
 
 /// Ends a run early. Clones stop the same run; it can be used from a signal thread.
 #[derive(Clone, Debug, Default)]
-pub struct StopHandle(Arc<AtomicBool>);
+pub struct StopHandle(Arc<Asked>);
+
+/// What a run was asked for.
+#[derive(Debug, Default)]
+struct Asked {
+    stop: AtomicBool,
+    close: AtomicBool,
+}
 
 impl StopHandle {
     /// A handle that has not been used.
@@ -21,13 +28,25 @@ impl StopHandle {
 
     /// Asks the run to end. It does within 100 ms, with what it has.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks the run to close its window now rather than at its planned end: for one whose length was not known beforehand. It does within
+    /// 100 ms, and then waits for answers as at any other end; it does not count as interrupted.
+    pub fn close(&self) {
+        self.0.close.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the window was asked to close.
+    #[inline]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.close.load(Ordering::Relaxed)
     }
 
     /// Whether the run was asked to end.
     #[inline]
     pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.stop.load(Ordering::Relaxed)
     }
 }
 

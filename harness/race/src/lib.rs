@@ -27,6 +27,8 @@ pub mod verify;
 
 pub mod start;
 
+pub mod experiment;
+
 pub mod run;
 
 #[cfg(any(test, feature = "fixtures"))]

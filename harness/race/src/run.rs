@@ -5,19 +5,22 @@ use std::{collections::HashSet, time::Instant};
 use anyhow::{Context as _, bail};
 
 use crate::{
+    experiment,
     machine::edge::Edges,
     measure::calibrate::{ROUNDS, calibrate},
     plan::{
         cpu_plan::CpuPlan,
         resolve::{Resolved, resolve},
-        run_plan::{Entry, RunPlan},
+        run_plan::{Entry, Pass, RunPlan},
         scenario::{Placement, Scenario},
     },
     programs::{build_all::build_all, context::Context, prerequisites::Skipped, workspace::Workspace},
     records::{
+        experiment::PassName,
         folder::{Failure, Folder, RunRecord},
         log::{Entry as LogEntry, Log, ServerRecord, StartRecord},
         resume::Resumed,
+        window::Verdict,
     },
     registry::{OperationName, Row, Tier},
     start::{
@@ -44,6 +47,8 @@ pub struct Run {
     calibration_cpus: CpuPlan,
     /// The starts that were finished.
     complete: Vec<StartRecord>,
+    /// The passes of experiments that were finished.
+    passes: Vec<PassName>,
     /// Starts in which servers failed.
     failed_starts: FailedStarts,
     /// Rows that did not end cleanly, which was said.
@@ -79,7 +84,7 @@ impl Run {
             resumed: Vec::new(),
             time,
         };
-        Ok(Self::from_parts(record, calibration_cpus, Vec::new()))
+        Ok(Self::from_parts(record, calibration_cpus, Vec::new(), Vec::new()))
     }
 
     /// Goes on with a run that was cut short: it decides from its records what it would have decided without that.
@@ -93,12 +98,17 @@ impl Run {
         // The record is written just before its start is finished.
         record.gate = complete.first().map(|first| record.gate.unwrap_or_else(|| choose_gate(first)));
         let calibration_cpus = calibration_cpus(&record.plan, context)?;
-        Ok(Self::from_parts(record, calibration_cpus, complete))
+        Ok(Self::from_parts(record, calibration_cpus, complete, resumed.passes().to_vec()))
     }
 
-    fn from_parts(record: RunRecord, calibration_cpus: CpuPlan, complete: Vec<StartRecord>) -> Self {
+    fn from_parts(
+        record: RunRecord,
+        calibration_cpus: CpuPlan,
+        complete: Vec<StartRecord>,
+        passes: Vec<PassName>,
+    ) -> Self {
         let failed_starts = FailedStarts::of(&complete);
-        Self { record, calibration_cpus, complete, failed_starts, unclean: HashSet::new() }
+        Self { record, calibration_cpus, complete, passes, failed_starts, unclean: HashSet::new() }
     }
 
     /// How it ended, as far as it has.
@@ -166,10 +176,9 @@ impl Run {
         let plan = &self.record.plan;
         let rows: Vec<_> =
             plan.rows.iter().filter(|row| context.programs.contains_key(&row.name)).cloned().collect();
-        let asks = |operation| {
-            plan.scenarios.iter().any(|s| s.streams.iter().any(|stream| stream.operation == operation))
-        };
-        let derived = plan.scenarios.iter().any(Scenario::needs_calibration);
+        let asks =
+            |operation| plan.compared().any(|s| s.streams.iter().any(|stream| stream.operation == operation));
+        let derived = plan.compared().any(Scenario::needs_calibration);
         if !derived || !self.record.calibration.rows.is_empty() || context.interrupt.asked() {
             return Ok(());
         }
@@ -218,6 +227,49 @@ impl Run {
             }
             Ok(())
         })
+    }
+
+    /// All passes of experiments that are left, one row alive at a time. Ends early, without an error, when a person asks for it: the pass
+    /// under way counts for nothing then. A row that fails in one has a record that says so, and the others go on.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn experiments(&mut self, context: &Context, folder: &Folder, log: &mut Log) -> anyhow::Result<()> {
+        let plan = self.record.plan.clone();
+        let is_left = |pass: &&Pass<'_>| {
+            let is_done = self.passes.iter().any(|done| pass.is(&done.scenario, &done.row, done.start));
+            !is_done && !self.is_out(pass.row) && context.programs.contains_key(&pass.row.name)
+        };
+        let all = plan.passes();
+        let left: Vec<&Pass<'_>> = all.iter().filter(is_left).collect();
+        if left.is_empty() || context.interrupt.asked() {
+            return Ok(());
+        }
+        let mut progress = Progress::new("experiments", left.iter().map(|pass| pass.events.len()).sum());
+        let mut edges = Edges::default();
+        for pass in left {
+            let (began, before) = (Instant::now(), self.record.time.starts_s);
+            if self.is_out(pass.row) {
+                progress.skip(pass.events.len());
+                continue;
+            }
+            let cpus = context.topology.plan(pass.scenario, pass.start)?;
+            let measured = experiment::record(context, &mut edges, log, (&plan, pass, &cpus), &progress)
+                .context(CANNOT_KEEP)?;
+            let Some(measured) = measured else { break };
+            if let Verdict::Failed { reason } = &measured.verdict {
+                let what = format!("{} in {}", pass.row.name, pass.scenario.name);
+                self.fail(&progress, &what, reason.clone(), None);
+            }
+            let happened = measured.events;
+            progress.skip(pass.events.len().saturating_sub(happened));
+            self.passes.push(measured.of);
+            self.record.time.starts_s = before + began.elapsed().as_secs_f64();
+            self.record.time.windows_s += measured.measured.map_or(0.0, |measured| measured.window_s);
+            folder.write_run(&self.record).context(CANNOT_KEEP)?;
+            log.sync().context(CANNOT_KEEP)?;
+        }
+        Ok(())
     }
 
     /// The starts that were not finished, in their order.

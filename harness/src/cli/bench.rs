@@ -55,11 +55,16 @@ Examples:
   cargo bench-all --only ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
   cargo bench-all --budget 2m --out /tmp/lap          a quick look: two starts or more, without places
   cargo bench-all --profile publish                   ten starts of six rounds and more, about half an hour
+  cargo bench-all --scenario crash,reload --profile quick
+                                                      experiments: each row alone, six events of a kind
   cargo bench-all --resume results/2026-11-21-host    goes on where that run was ended
   cargo bench-all --seed 42                           the same order and the same arrivals again
 
 A start is one life of all servers; in it, every row is measured once a round, in random order, for a fraction of a second, while
-all others stand still. Starts are what is compared: six are the least for places. How many there are is fixed beforehand.";
+all others stand still. Starts are what is compared: six are the least for places. How many there are is fixed beforehand.
+
+Experiments (crash, reload) come last and take their own time, whatever the budget: one row at a time is alive, alone, and things happen to
+it under load.";
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
@@ -80,10 +85,11 @@ pub(crate) struct BenchArgs {
     /// How long measuring may take (such as 12m): as many starts of all servers as fit
     #[arg(long, value_name = "TIME", default_value = "12m", value_parser = within::time(SHORTEST_BUDGET..=LONGEST_BUDGET))]
     pub budget: Duration,
-    /// How thorough: `publish` has ten starts of at least six rounds, however long that takes
+    /// How thorough: `publish` has ten starts of at least six rounds, however long that takes; `quick` two starts, and six events of a kind
+    /// in experiments
     #[arg(long, value_enum, conflicts_with = "budget")]
     pub profile: Option<Thoroughness>,
-    /// How often all servers are started, instead of what fits the budget
+    /// How often all servers are started, instead of what fits the budget; of experiments alone, passes of each row, instead of one
     #[arg(long, value_name = "N", conflicts_with = "budget", value_parser = within::whole(1..=1000_u32))]
     pub starts: Option<u32>,
     /// Rounds of each start under each scenario, instead of what the scenario says
@@ -135,6 +141,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Thoroughness {
     /// Good enough for results/: ten starts of at least six rounds
     Publish,
+    /// To see whether all works: two starts, and six events of a kind
+    Quick,
 }
 
 /// An option that was, and what to say instead.
@@ -245,7 +253,10 @@ fn resume(path: &Path, field: &Field, args: &BenchArgs, context: &mut Context) -
     }
     let mut run = Run::resume(&resumed, context)?;
     let (starts, complete) = (run.record.plan.starts, resumed.complete().len());
-    outln!("{complete} of {starts} starts of {} were finished", path.display());
+    let (passes, done) = (run.record.plan.passes().len(), resumed.passes().len());
+    let of_passes =
+        if passes > 0 { format!(" and {done} of {passes} passes of experiments") } else { String::new() };
+    outln!("{complete} of {starts} starts{of_passes} of {} were finished", path.display());
     if args.dry_run {
         return Ok(Prepared::Told(run.outcome()));
     }
@@ -307,6 +318,7 @@ fn measure(
         run.calibrate(context)?;
         folder.write_run(&run.record)?;
         run.starts(context, folder, &mut log, Some(&report::said_so_far))?;
+        run.experiments(context, folder, &mut log)?;
     } else if !context.interrupt.asked() {
         errln!("error: no row is left to race");
     }
@@ -357,6 +369,16 @@ fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Resu
             None => {}
         }
     }
+    let only_experiments = scenarios.iter().all(|scenario| scenario.experiment.is_some());
+    for experiment in scenarios.iter_mut().filter_map(|scenario| scenario.experiment.as_mut()) {
+        if args.profile == Some(Thoroughness::Quick) {
+            experiment.at_most(QUICK_EVENTS);
+        }
+        // Beside starts of all servers, of which there may be many, each pass of an experiment would be as many.
+        if let Some(starts) = args.starts.filter(|_| only_experiments) {
+            experiment.starts = starts;
+        }
+    }
     scenarios.retain(|scenario| rows.iter().any(|row| scenario.suits(row)));
     if scenarios.is_empty() {
         bail!("none of these rows serves what these scenarios ask for");
@@ -365,11 +387,25 @@ fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Resu
     let with = rows.iter().filter(|row| row.is_given).map(|row| row.name.clone()).collect();
     let plan = RunPlan { rows, with, scenarios, starts: 0, seed };
     let starts = match (args.starts, args.profile) {
+        _ if plan.compared().next().is_none() => 0,
         (Some(starts), _) => starts,
         (None, Some(Thoroughness::Publish)) => PUBLISHED_STARTS,
+        (None, Some(Thoroughness::Quick)) => QUICK_STARTS,
         (None, None) => starts_within(&plan, args.budget)?,
     };
-    Ok(RunPlan { starts, ..plan })
+    let plan = RunPlan { starts, ..plan };
+    if starts == 0 && plan.passes().is_empty() {
+        let why: Vec<String> = plan
+            .scenarios
+            .iter()
+            .flat_map(|scenario| {
+                plan.left_out(scenario).into_iter().map(move |left_out| (scenario, left_out))
+            })
+            .map(|(scenario, (row, reason))| format!("{} in {}: {reason}", row.name, scenario.name))
+            .collect();
+        bail!("none of these rows has an event in these experiments ({})", why.join("; "));
+    }
+    Ok(plan)
 }
 
 fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Folder> {
@@ -382,6 +418,9 @@ fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Fold
     }
 }
 
+/// What `--profile quick` has.
+const QUICK_STARTS: u32 = 2;
+const QUICK_EVENTS: usize = 6;
 /// What `--profile publish` has.
 const PUBLISHED_STARTS: u32 = 10;
 const PUBLISHED_ROUNDS: usize = 6;

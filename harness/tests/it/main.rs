@@ -11,6 +11,7 @@ mod circles;
 mod containers;
 mod dependency_directions;
 mod ended_laps;
+mod experiments;
 mod failing_connections;
 mod foreign_laps;
 mod frozen_rows;

@@ -19,6 +19,7 @@ use crate::{
     run_error::RunError,
     stamps::{self, Control},
     stop::StopHandle,
+    timeline::Timeline,
     window::Window,
 };
 
@@ -51,6 +52,7 @@ impl<'a> Engine<'a> {
             let received_by = received_by(plan, stream);
             let mut record = StreamOutcome::new(stream.name.clone(), stream.pacing, received_by);
             record.first_byte = plan.first_byte.then(Histogram::new);
+            record.timeline = plan.timeline.then(|| Timeline::new(window.opens_ns, window.length_ns()));
             record.lifetime = stream.policy.requests_each.map(|_| Histogram::new());
             let slots = own * stream.policy.pipeline as usize;
             if plan.shared_connections.is_none() || number == 0 {

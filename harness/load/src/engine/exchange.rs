@@ -13,6 +13,7 @@ use crate::{
     connection::{Received, State},
     errors::ErrorKind,
     os_error::OsError,
+    timeline::Lost,
     witness::{End, Event},
 };
 
@@ -54,11 +55,14 @@ impl Engine<'_> {
 
     /// Nothing is expected: whatever there is to read, bytes or an end, ends the connection.
     fn idle_event(&mut self, index: usize, ready: Ready) {
-        if ready.is_readable()
-            && self.connections[index].receive(&mut self.buffer, &mut self.control, &mut self.calls)
-                != Received::Nothing
-        {
+        if !ready.is_readable() {
+            return;
+        }
+        let received = self.connections[index].receive(&mut self.buffer, &mut self.control, &mut self.calls);
+        if received != Received::Nothing {
             let now_ns = self.clock.now_ns();
+            let was_reset = matches!(received, Received::Broken(_));
+            self.lost(index, now_ns, if was_reset { Lost::Reset } else { Lost::ClosedIdle });
             self.closed_by_server(index, now_ns);
             self.reopen(index, now_ns, End::Unannounced);
         }
@@ -191,6 +195,9 @@ impl Engine<'_> {
     pub(super) fn ended_with_answer(&mut self, index: usize, at_ns: u64, end: End) {
         let has_carried_all = self.connections[index].has_carried_all();
         self.abort(index, at_ns, ErrorKind::ClosedEarly, None);
+        if end == End::Unannounced {
+            self.lost(index, at_ns, Lost::ClosedIdle);
+        }
         self.closed_by_server(index, at_ns);
         if has_carried_all {
             self.completed(index, at_ns);
@@ -242,6 +249,7 @@ impl Engine<'_> {
         let at_ns = receipt.at_ns;
         let connection = &mut self.connections[index];
         if connection.in_flight.is_empty() {
+            self.lost(index, at_ns, Lost::ClosedIdle);
             self.closed_by_server(index, at_ns);
             return self.reopen(index, at_ns, End::Unannounced);
         }
@@ -257,8 +265,17 @@ impl Engine<'_> {
     /// The oldest request in flight failed for good, and with it its connection. `error` is what the system said.
     pub(super) fn failed(&mut self, index: usize, at_ns: u64, kind: ErrorKind, error: Option<Errno>) {
         let is_idle = self.connections[index].in_flight.is_empty();
+        if kind == ErrorKind::Reset {
+            self.lost(index, at_ns, Lost::Reset);
+        } else if is_idle {
+            self.lost(index, at_ns, Lost::ClosedIdle);
+        }
         self.abort(index, at_ns, kind, error);
         self.reopen(index, at_ns, if is_idle { End::Unannounced } else { End::Failed });
+    }
+
+    fn lost(&mut self, index: usize, at_ns: u64, how: Lost) {
+        self.lanes[self.connections[index].lane].lost(at_ns, how);
     }
 
     /// All requests in flight on a connection failed alike.

@@ -219,6 +219,9 @@ impl<'a> Engine<'a> {
                 self.cut();
                 break;
             }
+            if self.stop.is_closing() && now_ns < self.window.closes_ns {
+                self.cut();
+            }
             if self.may_end_early && now_ns < self.window.closes_ns && self.is_spent() {
                 self.cut();
                 break;
@@ -342,6 +345,8 @@ impl<'a> Engine<'a> {
             self.close_books(now_ns);
         }
         self.lanes.iter_mut().for_each(|lane| lane.cut(now_ns));
+        // As theirs: what is due at this very instant has been counted.
+        self.window.cut(now_ns.saturating_add(1));
     }
 
     fn conclude(mut self, interrupted: bool) -> ThreadReport {

@@ -21,11 +21,11 @@ use crate::{
 /// accept queue (net.core.somaxconn was 128 before Linux 5.4).
 const MAX_CONNECTING: usize = 64;
 
-/// The pause after the first failure; it doubles up to `2^MAX_DOUBLINGS` times as long.
+/// The pause after the first failure; it doubles up to the plan's longest.
 const FIRST_PAUSE_NS: u64 = 1_000_000;
 
-/// 128 ms at most.
-const MAX_DOUBLINGS: u32 = 7;
+/// A pause of half an hour doubles no more.
+const MAX_DOUBLINGS: u32 = 21;
 
 /// How long one wait lasts at most while connections are first opened.
 const OPENING_TICK_NS: u64 = 10_000_000;
@@ -128,7 +128,12 @@ impl Engine<'_> {
         }
         let fruitless = self.connections[index].fruitless;
         self.connections[index].fruitless += 1;
-        self.open_at(index, now_ns.saturating_add(pause_ns(fruitless)));
+        self.open_at(index, now_ns.saturating_add(self.pause_ns(fruitless)));
+    }
+
+    /// How long the next attempt waits after so many that brought nothing.
+    fn pause_ns(&self, fruitless: u32) -> u64 {
+        pause_ns(fruitless, nanoseconds(self.plan.longest_pause))
     }
 
     /// Gives up a socket that is of no further use, and opens another where the policy says so: at once, unless this one
@@ -160,7 +165,7 @@ impl Engine<'_> {
         if fruitless == 0 {
             self.open(index, now_ns);
         } else {
-            self.open_at(index, now_ns.saturating_add(pause_ns(fruitless)));
+            self.open_at(index, now_ns.saturating_add(self.pause_ns(fruitless)));
         }
     }
 
@@ -205,8 +210,8 @@ impl Engine<'_> {
     }
 }
 
-fn pause_ns(fruitless: u32) -> u64 {
-    FIRST_PAUSE_NS << fruitless.min(MAX_DOUBLINGS)
+fn pause_ns(fruitless: u32, longest_ns: u64) -> u64 {
+    (FIRST_PAUSE_NS << fruitless.min(MAX_DOUBLINGS)).min(longest_ns.max(1))
 }
 
 #[cfg(test)]
@@ -215,6 +220,9 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_limit() {
-        assert_eq!([0, 1, 7, 99].map(pause_ns), [1, 2, 128, 128].map(|ms| ms * 1_000_000));
+        let pauses =
+            |longest_ms: u64| [0, 1, 7, 99].map(|fruitless| pause_ns(fruitless, longest_ms * 1_000_000));
+        assert_eq!(pauses(128), [1, 2, 128, 128].map(|ms| ms * 1_000_000));
+        assert_eq!(pauses(4), [1, 2, 4, 4].map(|ms| ms * 1_000_000));
     }
 }

@@ -88,7 +88,7 @@ pub fn drive(
 ) -> Result<Measured, InstanceError> {
     let raised = wanted.cpus.placement == Placement::Shared && context.may_raise_priority;
     let tallies: Vec<Arc<Tally>> = wanted.load.streams.iter().map(|_| Arc::default()).collect();
-    let plan = plan(instance.address(), wanted, raised, &tallies)?;
+    let plan = generator_plan(instance.address(), wanted, raised, &tallies)?;
     let generator = |error: &dyn std::fmt::Display| InstanceError::Generator(error.to_string());
     let guard = instance.guard_pid();
     let mut edge = || edges.read(guard, wanted.other_guards).map_err(|error| generator(&error));
@@ -106,7 +106,8 @@ pub fn drive(
     Ok(measured(Driven { outcome: &outcome, load: wanted.load, tallies: &tallies, spins, raised }, accounts))
 }
 
-fn plan(
+/// What the generator is told to do to the server at `address`, `raised` in its priority or not.
+pub(crate) fn generator_plan(
     address: SocketAddr,
     wanted: &Wanted<'_>,
     raised: bool,

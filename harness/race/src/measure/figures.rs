@@ -14,17 +14,17 @@ use crate::{
 
 /// What the generator did.
 #[derive(Debug)]
-pub(super) struct Driven<'a> {
-    pub(super) outcome: &'a Outcome,
-    pub(super) load: &'a Resolved,
+pub(crate) struct Driven<'a> {
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) load: &'a Resolved,
     /// Who answered, stream by stream.
-    pub(super) tallies: &'a [Arc<Tally>],
-    pub(super) spins: bool,
-    pub(super) raised: bool,
+    pub(crate) tallies: &'a [Arc<Tally>],
+    pub(crate) spins: bool,
+    pub(crate) raised: bool,
 }
 
 /// The figures of a window.
-pub(super) fn measured(driven: Driven<'_>, accounts: Accounts) -> Measured {
+pub(crate) fn measured(driven: Driven<'_>, accounts: Accounts) -> Measured {
     let Driven { outcome, load, tallies, spins, raised } = driven;
     let right: u64 = outcome.streams.iter().map(|stream| stream.counts.ok_in_window).sum();
     let streams = outcome.streams.iter().zip(&load.streams).zip(tallies);

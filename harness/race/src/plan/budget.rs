@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::plan::{
-    run_plan::{RunPlan, STARTS_FOR_PLACES},
+    run_plan::{Pass, RunPlan, STARTS_FOR_PLACES},
     scenario::{Metric, Scenario},
 };
 
@@ -11,6 +11,10 @@ use crate::plan::{
 const SERVER: Duration = Duration::from_millis(250);
 /// The load before a server is frozen for the first time, where its row says nothing else.
 pub(crate) const FIRST_WARM_UP: Duration = Duration::from_millis(100);
+/// How long the closed loop lasts by which a row's own capacity is known, before a pass of an experiment.
+pub(crate) const CAPACITY_WINDOW: Duration = Duration::from_secs(1);
+/// The load before that, where the row needs no longer.
+pub(crate) const CAPACITY_WARM_UP: Duration = Duration::from_millis(300);
 /// What a window takes beside its load: thawing, reading counters, connecting, draining, freezing.
 const AROUND_A_WINDOW: Duration = Duration::from_millis(25);
 /// The part of all windows that is repeated because something disturbed them.
@@ -35,6 +39,9 @@ pub struct TooShort {
 /// # Errors
 /// Fewer than two do.
 pub fn starts_within(plan: &RunPlan, budget: Duration) -> Result<u32, TooShort> {
+    if plan.compared().next().is_none() {
+        return Ok(0);
+    }
     // The twin is entered where places are to be given: first as if they were.
     let with = |starts: u32| {
         let start = start_time(&RunPlan { starts, ..plan.clone() });
@@ -55,6 +62,19 @@ pub fn expected_duration(plan: &RunPlan) -> Duration {
     start_time(plan) * plan.starts
 }
 
+/// How long the passes of experiments take, if each event is over before the next is due. They come in addition to the starts, and no budget
+/// makes them fewer.
+pub fn expected_of_passes(plan: &RunPlan) -> Duration {
+    let of = |pass: &Pass<'_>| {
+        SERVER
+            + pass.row.warm_up.max(CAPACITY_WARM_UP)
+            + CAPACITY_WINDOW
+            + pass.scenario.warm_up
+            + pass.experiment.expected_length(pass.events.len())
+    };
+    plan.passes().iter().map(of).sum()
+}
+
 /// How long one start takes.
 fn start_time(plan: &RunPlan) -> Duration {
     let servers: Duration = plan
@@ -64,8 +84,7 @@ fn start_time(plan: &RunPlan) -> Duration {
         .map(|entry| SERVER + entry.row.warm_up.max(FIRST_WARM_UP))
         .sum();
     let windows: Duration = plan
-        .scenarios
-        .iter()
+        .compared()
         .map(|scenario| {
             let count = (plan.entries(scenario).len() * scenario.rounds) as u32;
             (scenario.stretch() + AROUND_A_WINDOW) * count

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use crate::plan::{
-    budget::{expected_duration, resolves},
-    cpu_plan::{TooFewCpus, Topology},
+    budget::{expected_duration, expected_of_passes, resolves},
+    cpu_plan::{CpuPlan, TooFewCpus, Topology},
+    experiment::Experiment,
     run_plan::{RunPlan, STARTS_FOR_PLACES},
+    scenario::Scenario,
 };
 use terminal::progress::about;
 
@@ -29,6 +31,10 @@ pub fn describe(plan: &RunPlan, topology: &Topology) -> Result<String, TooFewCpu
     for scenario in &plan.scenarios {
         let cpus = topology.plan(scenario, 0)?;
         line(format_args!("  {:widest$}  {}", scenario.name, scenario.question));
+        if let Some(experiment) = &scenario.experiment {
+            describe_experiment(&mut line, plan, scenario, experiment, (widest, &cpus));
+            continue;
+        }
         line(format_args!(
             "  {:widest$}  {cpus}; in each start {} rounds of {} windows of {:?}, each after {:?} of the same load",
             "",
@@ -42,6 +48,16 @@ pub fn describe(plan: &RunPlan, topology: &Topology) -> Result<String, TooFewCpu
         }
     }
     let (starts, seed) = (plan.starts, plan.seed);
+    let passes = plan.passes().len();
+    if passes > 0 {
+        let plural = if passes == 1 { "pass" } else { "passes" };
+        let after = if starts > 0 { ", after the starts" } else { "" };
+        let time = about(expected_of_passes(plan));
+        line(format_args!("{passes} {plural} of experiments{after}, seed {seed}; about {time}"));
+    }
+    if plan.compared().next().is_none() {
+        return Ok(text);
+    }
     let plural = if starts == 1 { "start" } else { "starts" };
     let places = match starts < STARTS_FOR_PLACES {
         true => format!(", too few for places (which need {STARTS_FOR_PLACES})"),
@@ -52,4 +68,31 @@ pub fn describe(plan: &RunPlan, topology: &Topology) -> Result<String, TooFewCpu
         about(expected_duration(plan))
     ));
     Ok(text)
+}
+
+/// What each row goes through, and which rows have nothing to go through.
+fn describe_experiment(
+    line: &mut impl FnMut(fmt::Arguments<'_>),
+    plan: &RunPlan,
+    scenario: &Scenario,
+    experiment: &Experiment,
+    (widest, cpus): (usize, &CpuPlan),
+) {
+    let passes = match experiment.starts {
+        1 => String::new(),
+        starts => format!(", {starts} passes of each row"),
+    };
+    line(format_args!(
+        "  {:widest$}  {cpus}; one row alive alone, in turn{passes}, an event every {:?}",
+        "", experiment.every
+    ));
+    for pass in plan.passes().iter().filter(|pass| pass.start == 0 && pass.scenario.name == scenario.name) {
+        let each = pass.events.chunk_by(|a, b| a == b);
+        let events: Vec<String> = each.map(|kind| format!("{} of {}", kind.len(), kind[0])).collect();
+        let time = about(experiment.expected_length(pass.events.len()));
+        line(format_args!("  {:widest$}  {}: {}; about {time}", "", pass.row.name, events.join(", ")));
+    }
+    for (row, reason) in plan.left_out(scenario) {
+        line(format_args!("  {:widest$}  {}: left out: {reason}", "", row.name));
+    }
 }

@@ -25,6 +25,10 @@ pub struct Experiment {
     #[serde(with = "duration")]
     #[schemars(with = "schema::Time")]
     pub every: Duration,
+    /// How long an event is waited for: a server that has not done by then what it was to do has not done it.
+    #[serde(with = "duration", default = "default_deadline")]
+    #[schemars(with = "schema::Time")]
+    pub deadline: Duration,
     /// The faults of a crash, in the order in which they strike. A row meets those that it can.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Faults>,
@@ -79,11 +83,15 @@ const EVERY: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::f
 pub const AFTER_A_RELOAD: Duration = Duration::from_millis(300);
 /// So long before its event the slices of a record begin: what was usual is seen beside what was not.
 pub const BEFORE_AN_EVENT: Duration = Duration::from_millis(500);
-/// A server that has not done by then what it was to do is not waited for.
-pub const EVENT_DEADLINE: Duration = Duration::from_secs(30);
+/// Shorter than this, nobody has replaced anything.
+const DEADLINES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
 fn one() -> u32 {
     1
+}
+
+fn default_deadline() -> Duration {
+    Duration::from_secs(30)
 }
 
 fn is_one(starts: &u32) -> bool {
@@ -103,6 +111,10 @@ impl Experiment {
         if !EVERY.contains(&self.every) {
             let (least, most) = (EVERY.start(), EVERY.end());
             return Err(format!("an event every {:?} is not one every {least:?} to {most:?}", self.every));
+        }
+        if !DEADLINES.contains(&self.deadline) {
+            let (least, most) = (DEADLINES.start(), DEADLINES.end());
+            return Err(format!("a deadline of {:?} is not one from {least:?} to {most:?}", self.deadline));
         }
         if self.starts == 0 {
             return Err("an experiment has one pass of each row at least, not 0".to_owned());
@@ -156,7 +168,7 @@ impl Experiment {
 
     /// How long it lasts at most.
     pub fn longest(&self, events: usize) -> Duration {
-        (self.every + EVENT_DEADLINE) * u32::try_from(events + 1).unwrap_or(u32::MAX)
+        (self.every + self.deadline) * u32::try_from(events + 1).unwrap_or(u32::MAX)
     }
 
     /// Has so many events instead, of each kind that has more.
@@ -201,6 +213,16 @@ impl fmt::Display for EventKind {
     }
 }
 
+/// How often, and how far apart: what a person may choose for a run.
+impl fmt::Display for Experiment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { events, every, starts, .. } = self;
+        write!(f, "{starts} passes of {events} events every {every:?}")?;
+        let own = self.faults.iter().filter_map(|faults| Some((faults.kind, faults.events?)));
+        own.into_iter().try_for_each(|(kind, events)| write!(f, ", {events} of {kind}"))
+    }
+}
+
 impl fmt::Display for ExperimentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -221,6 +243,7 @@ mod tests {
             kind: ExperimentKind::Crash,
             events: 3,
             every: Duration::from_secs(1),
+            deadline: default_deadline(),
             faults: vec![faults(EventKind::Kill, None), faults(EventKind::Abort, Some(2))],
             starts: 1,
         }
@@ -261,6 +284,7 @@ mod tests {
         let refused = [
             (Experiment { events: 0, ..crash() }, "1 to 1000 events of a kind, not 0"),
             (Experiment { every: Duration::from_millis(1), ..crash() }, "is not one every 200ms to 3600s"),
+            (Experiment { deadline: Duration::ZERO, ..crash() }, "a deadline of 0ns is not one"),
             (Experiment { starts: 0, ..crash() }, "one pass"),
             (Experiment { faults: Vec::new(), ..crash() }, "a crash has `faults`"),
             (Experiment { faults: faults(EventKind::Reload), ..crash() }, "a reload is no fault"),

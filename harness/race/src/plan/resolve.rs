@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::scenario::{Pacing, Rate, Scenario},
+    plan::scenario::{Pacing, Rate, Scenario, Stream},
     registry::{OperationName, Tier},
 };
 
@@ -153,6 +153,20 @@ pub fn resolve(
     }
     let Scenario { warm_up, window, timeout, .. } = *scenario;
     Ok(Resolved { streams, warm_up, window, timeout })
+}
+
+/// The streams of an experiment, whose row carries `capacity` right answers per second; in a closed loop, by which that is found, where it
+/// is not known yet.
+pub fn own_streams(scenario: &Scenario, capacity: Option<f64>) -> Vec<ResolvedStream> {
+    let resolved = |stream: &Stream| {
+        let pacing = match (stream.pacing.rate(), capacity) {
+            (Some(Rate::OfOwnCapacity(part)), Some(capacity)) => arrivals(stream.pacing, part * capacity),
+            _ => Arrivals::Closed,
+        };
+        let (name, connections) = (stream.name.clone(), stream.connections);
+        ResolvedStream { name, operation: Operation::Simple, connections, pacing }
+    };
+    scenario.streams.iter().map(resolved).collect()
 }
 
 fn arrivals(pacing: Pacing, per_second: f64) -> Arrivals {

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::scenario::Scenario,
+    plan::{
+        experiment::{EventKind, Experiment},
+        scenario::Scenario,
+    },
     registry::{Row, Tier},
 };
 
@@ -23,7 +26,7 @@ pub struct RunPlan {
     pub with: Vec<String>,
     /// The scenarios, in their order within a start.
     pub scenarios: Vec<Scenario>,
-    /// How often all servers are started.
+    /// How often all servers are started; 0 where there are experiments alone.
     pub starts: u32,
     /// Where all randomness comes from.
     pub seed: u64,
@@ -36,6 +39,28 @@ pub struct Entry<'a> {
     pub row: &'a Row,
     /// Whether this is its second server.
     pub twin: bool,
+}
+
+/// One pass of an experiment.
+#[derive(Clone, Debug)]
+pub struct Pass<'a> {
+    /// Under which scenario.
+    pub scenario: &'a Scenario,
+    /// What that does to its rows.
+    pub experiment: &'a Experiment,
+    /// Of which row.
+    pub row: &'a Row,
+    /// The events.
+    pub events: Vec<EventKind>,
+    /// Which of the row's passes, from 0.
+    pub start: usize,
+}
+
+impl Pass<'_> {
+    /// How a log names it.
+    pub fn is(&self, scenario: &str, row: &str, start: usize) -> bool {
+        (self.scenario.name.as_str(), self.row.name.as_str(), self.start) == (scenario, row, start)
+    }
 }
 
 impl Entry<'_> {
@@ -62,11 +87,45 @@ impl RunPlan {
         entries
     }
 
+    /// The scenarios in which rows are compared: what starts and rounds are of.
+    pub fn compared(&self) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.iter().filter(|scenario| scenario.experiment.is_none())
+    }
+
+    /// The passes of experiments, in their order: each scenario, each of its rows in turn, as often as the scenario says; a row without any
+    /// event has none.
+    pub fn passes(&self) -> Vec<Pass<'_>> {
+        let mut passes = Vec::new();
+        for scenario in &self.scenarios {
+            let Some(experiment) = &scenario.experiment else { continue };
+            for row in self.rows.iter().filter(|row| scenario.suits(row)) {
+                let Ok(events) = experiment.events_of(row) else { continue };
+                for start in 0..experiment.starts as usize {
+                    passes.push(Pass { scenario, experiment, row, events: events.clone(), start });
+                }
+            }
+        }
+        passes
+    }
+
+    /// The rows that a scenario leaves out because it has no event for them, with the reasons; none where it is no experiment.
+    pub fn left_out(&self, scenario: &Scenario) -> Vec<(&Row, String)> {
+        let Some(experiment) = &scenario.experiment else { return Vec::new() };
+        let suited = self.rows.iter().filter(|row| scenario.suits(row));
+        suited.filter_map(|row| Some((row, experiment.events_of(row).err()?))).collect()
+    }
+
+    /// The seed of the arrivals of a pass.
+    pub fn pass_seed(&self, pass: &Pass<'_>) -> u64 {
+        // The very same load for all rows, as far as their rates are the same.
+        self.arrivals_seed(pass.scenario, pass.start, 0)
+    }
+
     /// The scenarios by the CPUs that they give their servers, in the scenarios' order: what one life of these serves.
     pub fn groups(&self) -> Vec<Vec<&Scenario>> {
         let place = |scenario: &Scenario| (scenario.placement, scenario.server_cpus);
         let mut groups: Vec<Vec<&Scenario>> = Vec::new();
-        for scenario in &self.scenarios {
+        for scenario in self.compared() {
             match groups.iter_mut().find(|group| place(group[0]) == place(scenario)) {
                 Some(group) => group.push(scenario),
                 None => groups.push(vec![scenario]),
@@ -111,7 +170,7 @@ impl RunPlan {
     /// How many windows there will be, if none has to be repeated.
     pub fn window_count(&self) -> usize {
         let of = |scenario: &Scenario| self.entries(scenario).len() * scenario.rounds;
-        self.scenarios.iter().map(of).sum::<usize>() * self.starts as usize
+        self.compared().map(of).sum::<usize>() * self.starts as usize
     }
 }
 

@@ -346,8 +346,9 @@ impl Scenario {
             };
         };
         match &self.streams[..] {
-            [stream] if is_own(stream) => experiment.check(),
-            _ => Err("an [experiment] has one stream, with a rate = { of_own_capacity = 0.5 }".to_owned()),
+            [stream] if is_own(stream) && stream.operation == OperationName::Simple => experiment.check(),
+            _ => Err("an [experiment] has one stream of simple, with a rate = { of_own_capacity = 0.5 }"
+                .to_owned()),
         }
     }
 
@@ -469,7 +470,7 @@ mod tests {
         );
         let refused = [
             (text("", own), "only an [experiment] has one"),
-            (text(experiment, closed), "has one stream, with a rate"),
+            (text(experiment, closed), "has one stream of simple, with a rate"),
             (text(&experiment.replace("events = 3", "events = 0"), own), "1 to 1000 events"),
             (text(&experiment.replace("reload", "earthquake"), own), "unknown variant `earthquake`"),
             (text(&experiment.replace("every = '1s'", "every = '1s'\nfoo = 1"), own), "foo"),

@@ -1,6 +1,6 @@
 //! What every step of a run needs to know, gathered once.
 
-use std::{collections::HashMap, ffi::OsString};
+use std::{collections::HashMap, ffi::OsString, net::SocketAddr};
 
 use host::{class::SchedulingClass, cpus::CpuSet, ready::Profile};
 
@@ -56,6 +56,23 @@ impl Context {
     /// If the row was not built.
     pub fn start(&self, row: &Row, cpus: &CpuSet) -> Result<Instance, InstanceError> {
         Instance::start(row, &self.programs[&row.name], cpus, &self.guard)
+    }
+
+    /// The same with `more` arguments before the row's own, and at an address where one like it listened before.
+    ///
+    /// # Errors
+    /// See [`Instance::start_at`].
+    ///
+    /// # Panics
+    /// If the row was not built.
+    pub fn start_at(
+        &self,
+        row: &Row,
+        cpus: &CpuSet,
+        more: &[String],
+        address: Option<SocketAddr>,
+    ) -> Result<Instance, InstanceError> {
+        Instance::start_at(row, &self.programs[&row.name], cpus, &self.guard, more, address)
     }
 }
 

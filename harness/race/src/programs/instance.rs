@@ -5,7 +5,7 @@
 
 use std::{
     ffi::OsString,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,8 @@ const FOREIGN_STOP_DEADLINE: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_millis(10);
 /// How long one such question may take. A program that accepts and is not ready yet is asked again.
 const ONE_QUESTION: Duration = Duration::from_secs(1);
+/// Where a server listens that chooses its port.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How many ports are tried, where somebody else takes one before the program does.
 const PORTS_TRIED: usize = 5;
 
@@ -79,6 +81,9 @@ pub enum InstanceError {
         "each of {PORTS_TRIED} ports that were free was taken by another program before the server listened there"
     )]
     NoPort,
+    /// Where it listened before, somebody else does.
+    #[error("{0} was taken by another program before the server listened there again")]
+    Taken(SocketAddr),
     /// An answer is wrong.
     #[error("the server answers wrongly: {0}")]
     WrongAnswer(String),
@@ -119,10 +124,25 @@ impl Instance {
         guard: &[OsString],
         more: &[String],
     ) -> Result<Self, InstanceError> {
+        Self::start_at(row, built, cpus, guard, more, None)
+    }
+
+    /// As [`Instance::start_with`], at an address where one like it listened before.
+    ///
+    /// # Errors
+    /// See [`Instance::start`]; and somebody else has the address.
+    pub fn start_at(
+        row: &Row,
+        built: &Built,
+        cpus: &CpuSet,
+        guard: &[OsString],
+        more: &[String],
+        address: Option<SocketAddr>,
+    ) -> Result<Self, InstanceError> {
         let start = Start { row, built, cpus, guard };
         match row.ready {
-            Readiness::Line => start.by_ready_line(more),
-            Readiness::Http => start.by_answer(),
+            Readiness::Line => start.by_ready_line(more, address.unwrap_or(ANY_PORT)),
+            Readiness::Http => start.by_answer(more, address),
         }
     }
 
@@ -197,12 +217,12 @@ impl Start<'_> {
         }
     }
 
-    fn by_ready_line(&self, more: &[String]) -> Result<Instance, InstanceError> {
+    fn by_ready_line(&self, more: &[String], listen: SocketAddr) -> Result<Instance, InstanceError> {
         let Self { row, built, cpus, .. } = self;
         let launch = self
             .launch()
             .args(&built.leading_args)
-            .args(["--listen", "127.0.0.1:0", "--cpus", &cpus.to_string()])
+            .args(["--listen", &listen.to_string(), "--cpus", &cpus.to_string()])
             .args(more)
             .args(&built.args);
         let mut process = launch.spawn()?;
@@ -226,10 +246,13 @@ impl Start<'_> {
         }
     }
 
-    fn by_answer(&self) -> Result<Instance, InstanceError> {
-        for _ in 0..PORTS_TRIED {
-            let port = answering::free_port().map_err(LaunchError::Io)?;
-            let address = SocketAddr::from(([127, 0, 0, 1], port));
+    fn by_answer(&self, more: &[String], given: Option<SocketAddr>) -> Result<Instance, InstanceError> {
+        for _ in 0..given.map_or(PORTS_TRIED, |_| 1) {
+            let address = match given {
+                Some(address) => address,
+                None => (Ipv4Addr::LOCALHOST, answering::free_port().map_err(LaunchError::Io)?).into(),
+            };
+            let port = address.port();
             let value = |name: &str| match name {
                 "port" => Some(port.to_string()),
                 "address" => Some(address.to_string()),
@@ -237,7 +260,7 @@ impl Start<'_> {
                 "workers" => Some(self.cpus.len().to_string()),
                 _ => None,
             };
-            let arguments = self.built.leading_args.iter().chain(&self.built.args);
+            let arguments = self.built.leading_args.iter().chain(more).chain(&self.built.args);
             let mut process = self.launch().args(arguments.map(|argument| fill(argument, value))).spawn()?;
             if self.wait_for_answer(&mut process, address)? {
                 process.stop_listening();
@@ -245,7 +268,7 @@ impl Start<'_> {
                 return Ok(Instance { process, said, is_foreign: self.row.tier == Tier::Reference });
             }
         }
-        Err(InstanceError::NoPort)
+        Err(given.map_or(InstanceError::NoPort, InstanceError::Taken))
     }
 
     /// Whether it answers; not if somebody else has its port.

@@ -10,10 +10,14 @@ use serde::Serialize;
 use terminal::shell;
 
 use crate::{
-    plan::{run_plan::RunPlan, scenario::Scenario},
+    plan::{
+        run_plan::{Pass, RunPlan},
+        scenario::Scenario,
+    },
     programs::made_of::is_part_of,
     records::{
         environment::Environment,
+        experiment::PassName,
         folder::{Contents, Folder, FolderError, RunRecord},
         log::{SCHEMA, StartRecord},
         reading::{LogError, Problem},
@@ -29,6 +33,7 @@ pub struct Resumed {
     environment: Environment,
     run: RunRecord,
     complete: Vec<StartRecord>,
+    passes: Vec<PassName>,
 }
 
 /// What there is today.
@@ -151,10 +156,18 @@ impl Resumed {
             read => read?,
         };
         let starts = run.plan.starts;
-        if measurements.complete.len() >= starts as usize {
+        let passes: Vec<PassName> =
+            measurements.experiments.into_iter().map(|experiment| experiment.pass.of).collect();
+        let is_measured =
+            |pass: &Pass<'_>| passes.iter().any(|done| pass.is(&done.scenario, &done.row, done.start));
+        // A row that is out stays out, whatever of it is left.
+        let is_out = |pass: &Pass<'_>| run.failures.iter().any(|failure| failure.what == pass.row.name);
+        let is_left = |pass: &&Pass<'_>| !is_measured(pass) && !is_out(pass);
+        let passes_left = run.plan.passes().iter().filter(is_left).count();
+        if measurements.complete.len() >= starts as usize && passes_left == 0 {
             return Err(ResumeRefused::Finished { folder: path(), starts });
         }
-        let mut resumed = Self { folder, environment, run, complete: measurements.complete };
+        let mut resumed = Self { folder, environment, run, complete: measurements.complete, passes };
         let Self { run: RunRecord { plan, failures, .. }, complete, .. } = &mut resumed;
         // A record does not say it of each row.
         for row in &mut plan.rows {
@@ -187,6 +200,11 @@ impl Resumed {
     /// The starts that were finished.
     pub fn complete(&self) -> &[StartRecord] {
         &self.complete
+    }
+
+    /// The passes of experiments that were finished.
+    pub fn passes(&self) -> &[PassName] {
+        &self.passes
     }
 
     fn same_host(&self, now: &Environment) -> Result<(), ResumeRefused> {
@@ -223,7 +241,7 @@ impl Resumed {
     fn same_scenarios(&self, today: &[Scenario]) -> Result<(), ResumeRefused> {
         for scenario in &self.run.plan.scenarios {
             let now = today.iter().find(|now| now.name == scenario.name);
-            unchanged("scenario", &scenario.name, scenario, now, &["window", "rounds"])?;
+            unchanged("scenario", &scenario.name, scenario, now, &["window", "rounds", "experiment"])?;
         }
         Ok(())
     }
@@ -251,7 +269,10 @@ impl Resumed {
             ];
             for scenario in plan.scenarios.iter().filter(|scenario| !is_left_out(&scenario.name)) {
                 let Scenario { name, rounds, window, .. } = scenario;
-                shown.push(format!("{rounds} rounds of windows of {window:?} in {name}"));
+                shown.push(match &scenario.experiment {
+                    Some(experiment) => experiment.to_string() + " in " + name,
+                    None => format!("{rounds} rounds of windows of {window:?} in {name}"),
+                });
             }
             shown
         };

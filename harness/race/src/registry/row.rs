@@ -108,7 +108,8 @@ pub struct Row {
     pub reload: Option<Reload>,
     /// Further arguments with which it fails where it is asked to (`POST /fault`); absent where it cannot be.
     pub fault_args: Option<Vec<String>>,
-    /// What is asked for to hear which process answers: the field `pid` of the object that comes.
+    /// What is asked for to hear which process answers (the field `pid` of the object that comes), where that is not the contract's
+    /// `/info`.
     pub pid_at: Option<String>,
     /// Whether a person gave it on the command line, so that its deviations are found rather than listed. Not part of the row's
     /// record: the plan's says which rows these are.
@@ -151,6 +152,13 @@ impl Row {
             pid_at: None,
             is_given: true,
         }
+    }
+
+    /// What is asked for to hear which process answers; none where the row does not tell. `/info` says so in the contract, which foreign rows
+    /// are not held to.
+    pub fn pid_path(&self) -> Option<&str> {
+        let own = matches!(self.tier, Tier::Controlled | Tier::Native).then_some("/info");
+        self.pid_at.as_deref().or(own)
     }
 
     /// All texts in which placeholders are filled in: the command, and the arguments.
