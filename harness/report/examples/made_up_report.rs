@@ -120,7 +120,6 @@ fn supervise(at: usize, row: &mut Row) {
         _ => (workers(), none("it has no reload")),
     };
     row.fault_args = (at % 3 < 2).then(Vec::new);
-    row.pid_at = (at % 3 < 2).then(|| "/info".to_owned());
 }
 
 /// The experiment `scenario` of eight rows, a few events of each kind.
@@ -168,7 +167,7 @@ fn happened(event: &mut EventRecord, row: &Row, chance: &mut Chance) {
     let failed = if lives_on { 0 } else { (8.0 * chance.next()) as u64 };
     event.failed = if failed == 0 { [].into() } else { [("reset".to_owned(), failed)].into() };
     (event.slices.errors[50], event.reset) = (failed as u32, failed);
-    event.replaced_ns = (row.pid_at.is_some() && !lives_on).then_some(out as u64 * 10_000_000);
+    event.replaced_ns = (row.pid_path().is_some() && !lives_on).then_some(out as u64 * 10_000_000);
     event.answer = event.kind.asked().map(|_| if lives_on { "500" } else { "reset" }.to_owned());
     if lives_on {
         (event.ended_ns, event.restarted_by) = (None, None);

@@ -73,20 +73,12 @@ pub(crate) fn supervised() -> Vec<Row> {
     let workers = || Some(WorkerProcesses { children_of: WorkerProcesses::SERVER.to_owned() });
     let told = || Some(vec!["--faults".to_owned()]);
     let (hup, none) = (Reload::Signal("SIGHUP".to_owned()), |why: &str| Some(Reload::None(why.to_owned())));
-    let info = || Some("/info".to_owned());
     let reference = |name: &str| Row { tier: Tier::Reference, workers: workers(), ..row(name) };
     vec![
-        Row {
-            workers: workers(),
-            reload: Some(hup.clone()),
-            fault_args: told(),
-            pid_at: info(),
-            ..row("fork-per-core")
-        },
+        Row { workers: workers(), reload: Some(hup.clone()), fault_args: told(), ..row("fork-per-core") },
         Row {
             reload: none("one process: a restart is all there is"),
             fault_args: told(),
-            pid_at: info(),
             ..row("work-stealing")
         },
         Row { reload: none("Node's cluster has no reload"), ..reference("node-cluster") },
@@ -130,7 +122,7 @@ pub(crate) fn experimented(
 /// What would have been seen of a row: one of threads survives a panic and nothing else, and one that does not say who answers has no time
 /// until another does.
 fn as_known_of(row: &Row, event: &mut EventRecord) {
-    if row.pid_at.is_none() {
+    if row.pid_path().is_none() {
         event.replaced_ns = None;
     }
     if row.workers.is_none() && event.kind == EventKind::Panic {

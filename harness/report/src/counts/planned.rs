@@ -1,10 +1,6 @@
 //! How much of a run was planned, and how much of it was finished: starts of all servers, and passes of experiments.
 
-use race::{
-    plan::scenario::Scenario,
-    records::{experiment::ExperimentRecord, folder::Contents},
-    registry::Row,
-};
+use race::{plan::run_plan::Pass, records::folder::Contents};
 
 /// Starts and passes, planned and finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,47 +13,26 @@ pub(crate) struct Planned {
     pub(crate) passes_finished: usize,
 }
 
-/// One pass of a row under an experiment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PlannedPass<'a> {
-    pub(crate) scenario: &'a Scenario,
-    pub(crate) row: &'a Row,
-    /// Which, from 0.
-    pub(crate) start: usize,
-    pub(crate) is_finished: bool,
-}
-
 impl Planned {
     pub(crate) fn of(contents: &Contents) -> Self {
         let plan = &contents.run.plan;
-        let has_starts = plan.scenarios.iter().any(|scenario| scenario.experiment.is_none());
-        let passes = passes(contents);
+        let has_starts = plan.compared().next().is_some();
+        let passes = plan.passes().len();
         Self {
             starts: if has_starts { plan.starts } else { 0 },
             starts_finished: contents.measurements.complete.len(),
-            passes: passes.len(),
-            passes_finished: passes.iter().filter(|pass| pass.is_finished).count(),
+            passes,
+            passes_finished: passes - missing(contents).len(),
         }
     }
 }
 
-/// Every pass that the plan has.
-pub(crate) fn passes(contents: &Contents) -> Vec<PlannedPass<'_>> {
-    let plan = &contents.run.plan;
-    let mut passes = Vec::new();
-    for scenario in &plan.scenarios {
-        let Some(experiment) = &scenario.experiment else { continue };
-        let has_events = |row: &&Row| scenario.suits(row) && experiment.events_of(row).is_ok();
-        for row in plan.rows.iter().filter(has_events) {
-            passes.extend((0..experiment.starts as usize).map(|start| {
-                let is_it = |record: &ExperimentRecord| {
-                    let of = &record.pass.of;
-                    (of.scenario.as_str(), of.row.as_str(), of.start) == (&scenario.name, &row.name, start)
-                };
-                let is_finished = contents.measurements.experiments.iter().any(is_it);
-                PlannedPass { scenario, row, start, is_finished }
-            }));
-        }
-    }
+/// The passes that were planned and not finished.
+pub(crate) fn missing(contents: &Contents) -> Vec<Pass<'_>> {
+    let mut passes = contents.run.plan.passes();
+    passes.retain(|pass| {
+        let names = contents.measurements.experiments.iter().map(|record| &record.pass.of);
+        !names.clone().any(|name| pass.is(&name.scenario, &name.row, name.start))
+    });
     passes
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use race::{
-    plan::experiment::{EVENT_DEADLINE, EventKind},
+    plan::experiment::EventKind,
     records::experiment::{EventRecord, RestartedBy},
 };
 use stats::Quantile;
@@ -84,7 +84,7 @@ impl<'a> Figures<'a> {
             reset: if is_alone { reset_in_passes() } else { sum(|event| event.reset) },
             connects_failed: sum(|event| event.connects_failed),
             replaced: events.iter().filter_map(|event| replaced(of, event)).collect(),
-            done: events.iter().filter_map(|event| done(event)).collect(),
+            done: events.iter().filter_map(|event| done(of, event)).collect(),
             rate_back: arounds.iter().filter_map(Around::rate_back).collect(),
             latency_back: arounds.iter().filter_map(latency_back).collect(),
             longest_us: arounds.iter().filter_map(Around::longest_us).map(|us| us as f64).collect(),
@@ -115,22 +115,19 @@ pub(super) fn is_ended(event: &EventRecord) -> bool {
     event.ended_ns.is_some() || event.kind == EventKind::Reload || event.restarted_by.is_some()
 }
 
-/// The longest that an event was looked at.
-fn most(event: &EventRecord) -> u64 {
-    event.stretch_ns.min(EVENT_DEADLINE.as_nanos() as u64)
-}
-
-fn known_or_more(event: &EventRecord, ns: Option<u64>) -> Quantile {
-    ns.map_or_else(|| Quantile::AtLeast(most(event)), Quantile::Exactly)
+/// What is not known took longer than it was waited for.
+fn known_or_more(of: &OfRow<'_>, event: &EventRecord, ns: Option<u64>) -> Quantile {
+    let waited = event.stretch_ns.min(u64::try_from(of.deadline.as_nanos()).unwrap_or(u64::MAX));
+    ns.map_or(Quantile::AtLeast(waited), Quantile::Exactly)
 }
 
 fn replaced(of: &OfRow<'_>, event: &EventRecord) -> Option<Quantile> {
-    let is_told = of.row.pid_at.is_some() || event.replaced_ns.is_some();
-    (is_told && is_ended(event)).then(|| known_or_more(event, event.replaced_ns))
+    let is_told = of.row.pid_path().is_some() || event.replaced_ns.is_some();
+    (is_told && is_ended(event)).then(|| known_or_more(of, event, event.replaced_ns))
 }
 
-fn done(event: &EventRecord) -> Option<Quantile> {
-    (event.kind == EventKind::Reload).then(|| known_or_more(event, event.done_ns))
+fn done(of: &OfRow<'_>, event: &EventRecord) -> Option<Quantile> {
+    (event.kind == EventKind::Reload).then(|| known_or_more(of, event, event.done_ns))
 }
 
 /// How long an event took: until the last of what is known of it was done.
@@ -138,7 +135,7 @@ fn lasted_ns(of: &OfRow<'_>, event: &EventRecord) -> u64 {
     let known = [event.ended_ns, event.replaced_ns, event.done_ns].into_iter().flatten().max().unwrap_or(0);
     let is_open = match event.kind {
         EventKind::Reload => event.done_ns.is_none(),
-        _ => is_ended(event) && event.replaced_ns.is_none() && of.row.pid_at.is_some(),
+        _ => is_ended(event) && event.replaced_ns.is_none() && of.row.pid_path().is_some(),
     };
     match () {
         () if is_open => event.stretch_ns,

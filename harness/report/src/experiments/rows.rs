@@ -1,5 +1,7 @@
 //! The passes of each row that count, with their events by kind.
 
+use std::time::Duration;
+
 use race::{
     plan::{
         experiment::{EventKind, Experiment},
@@ -25,6 +27,8 @@ pub(crate) struct OfRow<'a> {
     pub(crate) void: Vec<(usize, String)>,
     /// How many were planned.
     pub(crate) planned: u32,
+    /// How long an event was waited for.
+    pub(crate) deadline: Duration,
     /// Those that were begun and not finished.
     pub(crate) cut_off: usize,
 }
@@ -62,6 +66,7 @@ impl<'a> OfRow<'a> {
             passes,
             void,
             planned: experiment.starts,
+            deadline: experiment.deadline,
             cut_off: measurements.cut_off.iter().filter(|name| is_of(name)).count(),
         }
     }

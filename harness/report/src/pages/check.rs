@@ -18,7 +18,7 @@ use race::{
 use terminal::shell;
 
 use crate::{
-    counts::planned::{Planned, PlannedPass, passes},
+    counts::planned::{Planned, missing},
     pages::{
         files,
         generated::pages,
@@ -165,10 +165,9 @@ pub fn whole(folder: &Folder, contents: &Contents) -> anyhow::Result<()> {
         );
     }
     let failed = |name: &str| contents.run.failures.iter().any(|failure| failure.what == name);
-    let is_missing = |pass: &&PlannedPass<'_>| {
-        !pass.is_finished && !failed(&pass.scenario.name) && !failed(&pass.row.name)
-    };
-    if let Some(pass) = passes(contents).iter().find(is_missing).filter(|_| !contents.run.interrupted) {
+    let passes = missing(contents);
+    let unexplained = passes.iter().find(|pass| !failed(&pass.scenario.name) && !failed(&pass.row.name));
+    if let Some(pass) = unexplained.filter(|_| !contents.run.interrupted) {
         bail!(
             "{path}: pass {} of {} under {} was not finished, and nothing says why: --resume goes on from there",
             pass.start + 1,
@@ -176,8 +175,7 @@ pub fn whole(folder: &Folder, contents: &Contents) -> anyhow::Result<()> {
             pass.scenario.name
         );
     }
-    let compared = plan.scenarios.iter().filter(|scenario| scenario.experiment.is_none());
-    for scenario in compared.filter(|scenario| !failed(&scenario.name)) {
+    for scenario in plan.compared().filter(|scenario| !failed(&scenario.name)) {
         for entry in plan.entries(scenario).iter().filter(|entry| !failed(&entry.row.name)) {
             for (at, start) in complete.iter().enumerate() {
                 // One that is known to be overloaded is measured once a start.

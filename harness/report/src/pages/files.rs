@@ -29,7 +29,7 @@ pub fn of(contents: &Contents, report: &Report) -> Vec<File> {
         made.add("tables", &table.id, "csv", csv::table(table));
     }
     report.sections.iter().for_each(|section| made.of_section(section));
-    for scenario in contents.run.plan.scenarios.iter().filter(|scenario| scenario.experiment.is_none()) {
+    for scenario in contents.run.plan.compared() {
         for line in lines(scenario, contents) {
             if let Some(log) = hdr::log(scenario, &line) {
                 made.add("hdr", &format!("{}.{}", scenario.name, line.label()), "hlog", log);
