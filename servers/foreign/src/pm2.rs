@@ -3,6 +3,8 @@
 //! The daemon is the one that the `pm2` command starts where there is none (the same file and environment), but as
 //! a child of this process rather than of nobody, so that it cannot outlive it. `max` is the number of the machine's
 //! processors for PM2, whatever the CPU mask.
+//!
+//! SIGHUP has PM2 reload the application: `pm2 reload`, one at a time. However often the signal comes meanwhile, one more follows.
 
 use std::{
     collections::HashSet,
@@ -10,6 +12,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -21,6 +24,7 @@ use kit::{
 };
 use rustix::process::Signal;
 use serde_json::Value;
+use signal_hook::{consts::SIGHUP, iterator::Signals};
 
 use crate::{
     answering::{START_WITHIN, ask, retry},
@@ -35,6 +39,10 @@ use crate::{
 const SERVER: &str = "pm2";
 /// What `pm2 list` calls the application.
 const NAME: &str = "original";
+/// How long PM2 may take to replace its instances, one after the other: each waits for its successor, 3 s at most.
+const RELOAD_WITHIN: Duration = Duration::from_secs(120);
+/// How often a stop is looked for while a command runs.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How many of a log's last lines are looked at for the reason why nothing answers.
 const LOG_LINES: usize = 20;
 /// How Node says that somebody else has the port.
@@ -54,12 +62,34 @@ pub fn run(config: &Config, app: &Path, stopping: &Shutdown) -> Result<(), Error
 }
 
 fn serve(config: &Config, installed: &Installed, stopping: &Shutdown) -> Result<(), Error> {
+    // Before anything is there to reload: the signal would end this process.
+    let reloads = Signals::new([SIGHUP]).map_err(Error::system("handle the reload signal"))?;
     let (address, mut running) =
         port::with_address(config.listen, |listen| Ok((listen, Running::start(installed, listen, config)?)))?;
     start::announce(SERVER, &Config { workers: running.instances, ..config.clone() }, address);
-    parts::watch(&mut [&mut running.daemon], stopping)?;
+    let Running { home, daemon, .. } = &mut running;
+    let commands = Commands { installed, home: home.path() };
+    let handle = reloads.handle();
+    thread::scope(|scope| {
+        scope.spawn(|| reload_at(reloads, commands, stopping));
+        let watched = parts::watch(&mut [daemon], stopping);
+        // Where the daemon has ended, nobody raises the stop.
+        handle.close();
+        watched
+    })?;
     running.stop(Instant::now() + config.limits.drain_timeout);
     Ok(())
+}
+
+/// Reloads at each signal, until there are no more. What comes while one is under way is one signal.
+fn reload_at(mut signals: Signals, commands: Commands<'_>, stopping: &Shutdown) {
+    for _ in signals.forever() {
+        match commands.run("reload", &["reload", NAME], RELOAD_WITHIN, || stopping.is_raised()) {
+            Ok(_) => tracing::info!("PM2 has reloaded its instances"),
+            Err(_) if stopping.is_raised() => return,
+            Err(failure) => tracing::warn!("{failure}"),
+        }
+    }
 }
 
 /// The programs.
@@ -141,36 +171,8 @@ impl<'a> Running<'a> {
 
     /// Runs a `pm2` command to its end: what it printed on stdout.
     fn pm2(&self, arguments: &[&str], within: Duration) -> Result<String, Failure> {
-        let shown = format!("pm2 {}", arguments.first().unwrap_or(&""));
-        let file = |name: &str| self.home.path().join(name);
-        let output = file("command.out");
-        let open = |path: &Path| fs::File::create(path).map_err(Error::system("write into PM2's home"));
-        #[expect(clippy::disallowed_methods, reason = "it is tied")]
-        let mut command = Command::new(SELF);
-        command
-            .args(tied_arguments(&self.installed.node, LastSignal::Kill))
-            .arg(self.installed.pm2.join("bin/pm2"))
-            .args(arguments)
-            .envs(environment(self.home.path()))
-            .stdin(Stdio::null())
-            .stdout(open(&output)?)
-            .stderr(open(&file("command.err"))?);
-        let mut child = command.spawn().map_err(|error| Failure::of(format!("{shown}: {error}")))?;
-        let ended = processes::wait_until(&mut child, Instant::now() + within);
-        let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
-        match ended {
-            Ok(Some(status)) if status.success() => Ok(read(output)),
-            Ok(Some(status)) => {
-                Err(Failure::of(format!("{shown} failed ({status}): {}", read(file("command.err")).trim())))
-            }
-            Ok(None) => {
-                processes::send(child.id(), Signal::KILL);
-                // Killed, so that this does not wait.
-                let _ended = child.wait();
-                Err(Failure::of(format!("{shown} did not end within {within:?}")))
-            }
-            Err(error) => Err(Failure::of(format!("{shown}: {error}"))),
-        }
+        let commands = Commands { installed: self.installed, home: self.home.path() };
+        commands.run("command", arguments, within, || false)
     }
 
     /// What the instances said last on stderr, the newest line first.
@@ -199,6 +201,64 @@ impl<'a> Running<'a> {
             tracing::warn!("{failure}");
         }
         self.daemon.stop(Signal::TERM, deadline);
+    }
+}
+
+/// How `pm2` commands reach the daemon.
+#[derive(Clone, Copy)]
+struct Commands<'a> {
+    installed: &'a Installed,
+    /// The daemon's folder.
+    home: &'a Path,
+}
+
+impl Commands<'_> {
+    /// Runs a command to its end: what it printed on stdout. One that is `given_up`, or has not ended `within` so long, is killed. Files
+    /// called `name` take what it prints, so that those of two that run at once differ.
+    fn run(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        within: Duration,
+        given_up: impl Fn() -> bool,
+    ) -> Result<String, Failure> {
+        let shown = format!("pm2 {}", arguments.first().unwrap_or(&""));
+        let output = self.home.join(name).with_extension("out");
+        let errors = self.home.join(name).with_extension("err");
+        let open = |path: &Path| fs::File::create(path).map_err(Error::system("write into PM2's home"));
+        #[expect(clippy::disallowed_methods, reason = "it is tied")]
+        let mut command = Command::new(SELF);
+        command
+            .args(tied_arguments(&self.installed.node, LastSignal::Kill))
+            .arg(self.installed.pm2.join("bin/pm2"))
+            .args(arguments)
+            .envs(environment(self.home))
+            .stdin(Stdio::null())
+            .stdout(open(&output)?)
+            .stderr(open(&errors)?);
+        let mut child = command.spawn().map_err(|error| Failure::of(format!("{shown}: {error}")))?;
+        let deadline = Instant::now() + within;
+        let ended = loop {
+            let now = Instant::now();
+            let ended = processes::wait_until(&mut child, deadline.min(now + LOOK_EVERY));
+            if !matches!(ended, Ok(None)) || now >= deadline || given_up() {
+                break ended;
+            }
+        };
+        let read = |path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+        match ended {
+            Ok(Some(status)) if status.success() => Ok(read(output)),
+            Ok(Some(status)) => {
+                Err(Failure::of(format!("{shown} failed ({status}): {}", read(errors).trim())))
+            }
+            Ok(None) => {
+                processes::send(child.id(), Signal::KILL);
+                // Killed, so that this does not wait.
+                let _ended = child.wait();
+                Err(Failure::of(format!("{shown} did not end within {within:?}")))
+            }
+            Err(error) => Err(Failure::of(format!("{shown}: {error}"))),
+        }
     }
 }
 

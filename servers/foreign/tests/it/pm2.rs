@@ -1,6 +1,6 @@
 //! The application under PM2.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf, time::Instant};
 
 use crate::common::{PATIENCE, Running, foreign, have, have_node, lives, node};
 use app::Endpoint;
@@ -48,6 +48,37 @@ fn pm2_serves_with_an_instance_for_each_processor_and_leaves_no_process_and_no_f
     running.stop();
     assert!(run_folders(&temporary).is_empty(), "the run folder is left");
     assert!(is_empty(&home), "PM2 wrote outside its folder");
+}
+
+#[test]
+fn a_hangup_has_pm2_replace_every_instance_while_others_serve_and_a_stop_ends_a_reload() {
+    if !have_node() {
+        return;
+    }
+    let (temporary, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let running = Running::start(pm2(&temporary, &home));
+    let instances = || {
+        let all = running.ready.workers;
+        running.spread(8 * all).into_keys().collect::<BTreeSet<u32>>()
+    };
+    let before = instances();
+    assert!(processes::send(running.ready.pid, Signal::HUP));
+    let deadline = Instant::now() + PATIENCE;
+    while before.iter().any(|pid| lives(*pid)) || instances().len() < before.len() {
+        assert!(Instant::now() < deadline, "{before:?} were not replaced");
+    }
+    assert!(instances().is_disjoint(&before));
+    running.check(SERVED);
+    // The command has ended, and left nobody.
+    while processes::descendants(running.ready.pid).len() > running.ready.workers + 1 {
+        assert!(Instant::now() < deadline, "the command of the reload is there still");
+    }
+    // Twice at once, and the end in the middle of it.
+    assert!(
+        processes::send(running.ready.pid, Signal::HUP) && processes::send(running.ready.pid, Signal::HUP)
+    );
+    running.stop();
+    assert!(run_folders(&temporary).is_empty(), "the run folder is left");
 }
 
 #[test]
