@@ -48,9 +48,10 @@ fn clause(kind: ExperimentKind, figures: &Figures<'_>) -> String {
     let failed = failed_of(figures.failed, figures.requests);
     let in_all = events(figures.events.len(), kind);
     let then = match kind {
-        ExperimentKind::Reload => {
-            median_and_worst(&figures.done).map(|times| format!("each done after {times}"))
-        }
+        ExperimentKind::Reload => match figures.count(|event| event.done_ns.is_some()) {
+            0 => Some(format!("none of them done within {:?}", figures.of.deadline)),
+            _ => median_and_worst(&figures.done).map(|times| format!("each done after {times}")),
+        },
         ExperimentKind::Crash => {
             let answered = median_and_worst(&figures.replaced)
                 .map(|times| format!("and a new process answered after {times}"));

@@ -1,6 +1,6 @@
 //! What is missing of an experiment, and what went otherwise than it should.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use race::{plan::experiment::ExperimentKind, programs::prerequisites::Skipped, records::window::Verdict};
 use terminal::numbers::thousands;
@@ -12,6 +12,9 @@ use super::{
     rows::OfRow,
     words::{events, names},
 };
+
+/// So many things that went otherwise than they should are said of a row.
+const NAMED: usize = 3;
 
 /// What must be known before the tables are read: which rows were not measured, or not to the end.
 pub(super) fn caveats(rows: &[OfRow<'_>], skipped: &[Skipped]) -> Vec<String> {
@@ -71,11 +74,17 @@ fn of_row(of: &OfRow<'_>) -> Option<String> {
             problems.entry(problem).or_default().push(event.number + 1);
         }
     }
-    said.extend(problems.into_iter().map(|(problem, numbers)| match numbers.as_slice() {
-        [one] => format!("event {one}: {problem}"),
-        [first, ..] => format!("{} events, the first of them event {first}: {problem}", numbers.len()),
-        [] => problem.to_owned(),
+    // Those that befell most events first, and of these the first.
+    let mut problems: Vec<(&str, Vec<usize>)> = problems.into_iter().collect();
+    problems.sort_by_key(|(_, numbers)| (Reverse(numbers.len()), numbers.first().copied()));
+    let left: usize = problems.iter().skip(NAMED).map(|(_, numbers)| numbers.len()).sum();
+    said.extend(problems.into_iter().take(NAMED).map(|(problem, numbers)| match numbers.as_slice() {
+        [first, _, ..] => format!("{} events, the first of them event {first}: {problem}", numbers.len()),
+        numbers => format!("event {}: {problem}", numbers.first().copied().unwrap_or_default()),
     }));
+    if left > 0 {
+        said.push(format!("{left} more did not go as they should"));
+    }
     said.extend(of.passes.iter().filter_map(|pass| pass.record.unclean_end.clone()));
     (!said.is_empty()).then(|| format!("{}: {}", of.row.name, said.join("; ")))
 }

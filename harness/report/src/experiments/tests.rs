@@ -74,8 +74,8 @@ fn a_crash_is_answered_first_in_a_sentence_for_each_thing_that_happens() {
     assert_eq!(
         section(&crash()).answer,
         "SIGKILL of a worker: fork-per-core failed 30 of 102,000 requests (0.029%) in 10 crashes, and a new process answered after 24.5 ms \
-         (median; worst 29 ms); node-cluster failed 30 of 1,020,000 requests (0.0029%) in 10 crashes, its rate back after 20 ms (median; worst 20 ms); pm2 failed 30 of \
-         1,020,000 requests (0.0029%) in 10 crashes, its rate back after 20 ms (median; worst 20 ms). A panic: work-stealing lost no process; fork-per-core replaced what ended. An abort or a stack overflow: \
+         (median; worst 29 ms); node-cluster failed 30 of 1,020,000 requests (0.0029%) in 10 crashes, its rate back after 20 ms (median and worst); pm2 failed 30 of \
+         1,020,000 requests (0.0029%) in 10 crashes, its rate back after 20 ms (median and worst). A panic: work-stealing lost no process; fork-per-core replaced what ended. An abort or a stack overflow: \
          fork-per-core replaced what ended; work-stealing ended as a whole, and nobody but the harness restarted it."
     );
 }
@@ -241,7 +241,30 @@ fn what_went_otherwise_than_it_should_is_a_note_on_its_row() {
     });
     let section = section(&contents);
     assert_eq!(section.notes, ["pm2: event 2: not done within 30 s"]);
+    assert!(section.answer.contains("pm2 failed 0 of"), "{}", section.answer);
     assert_eq!(cell(&section, "owes", ["pm2", "reload"], "seen"), "not done in 1 of 3");
+}
+
+#[test]
+fn of_many_events_that_went_wrong_a_few_are_told_and_none_is_called_done() {
+    let contents = experimented("reload", supervised(), 12, |record| {
+        lossless(record);
+        for event in &mut record.events {
+            event.done_ns = None;
+            event.problem = Some(match event.number {
+                number @ 5..=7 => format!("one old worker was there after {number} s"),
+                9 => "the server ended".to_owned(),
+                _ => "nobody new came".to_owned(),
+            });
+        }
+    });
+    let section = section(&contents);
+    assert_eq!(
+        section.notes[0],
+        "fork-per-core: 8 events, the first of them event 1: nobody new came; event 6: one old worker was there after 5 s; event 7: one \
+         old worker was there after 6 s; 2 more did not go as they should"
+    );
+    assert!(section.answer.contains("in 12 reloads, none of them done within 30s;"), "{}", section.answer);
 }
 
 #[test]

@@ -59,10 +59,12 @@ pub(super) fn time_of(quantile: Quantile) -> String {
 /// `23 ms (median; worst 61 ms)`, of one event alone its own; nothing of none.
 pub(super) fn median_and_worst(times: &[Quantile]) -> Option<String> {
     let Middle { median, .. } = of_quantiles(times)?;
-    match times {
-        [only] => Some(time_of(*only)),
-        _ => Some(format!("{} (median; worst {})", time_of(median), time_of(worst(times)?))),
-    }
+    let (median, worst) = (time_of(median), time_of(worst(times)?));
+    Some(match times.len() {
+        1 => median,
+        _ if median == worst => format!("{median} (median and worst)"),
+        _ => format!("{median} (median; worst {worst})"),
+    })
 }
 
 /// The longest: one that is only known to be longer than others may be longer than all.
@@ -178,6 +180,7 @@ mod tests {
         assert_eq!(median_and_worst(&[ms]).as_deref(), Some("23 ms"));
         assert_eq!(median_and_worst(&[ms, ms, more]).as_deref(), Some("23 ms (median; worst more than 3 s)"));
         assert_eq!(worst(&[AtLeast(5), Exactly(9)]), Some(AtLeast(9)));
+        assert_eq!(median_and_worst(&[ms, ms]).as_deref(), Some("23 ms (median and worst)"));
         assert_eq!((median_and_worst(&[]), worst(&[])), (None, None));
     }
 
