@@ -34,7 +34,8 @@ Examples:
   foreign pm2 --listen 127.0.0.1:8080
 
 nginx comes from the distribution (apt-get install nginx), Node.js too; `just setup-reference` installs what Node needs.
-The first SIGTERM or SIGINT drains and ends everything that was started; SIGHUP has PM2 reload its instances. Exit codes: 0 drained, 1 failure, 2 usage.";
+The first SIGTERM or SIGINT drains and ends everything that was started; SIGHUP has PM2 reload its instances.
+Exit codes: 0 drained, 1 failure, 2 usage.";
 
 #[derive(Subcommand)]
 enum Original {
