@@ -35,6 +35,7 @@ test-browser:
     PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --prefix harness/browser --no-audit --no-fund
     cargo run --locked --package report --example made_up_report -- 9 3 6 2 target/browser/default
     cargo run --locked --package report --example made_up_report -- 16 4 6 1 target/browser/hostile --hostile
+    cargo run --locked --package report --example made_up_report -- 16 0 6 1 target/browser/experiments
     node --test --test-reporter spec harness/browser/report.test.mjs
 
 # Every fuzz target for a minute; needs the nightly compiler and cargo-fuzz.

@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 const target = fileURLToPath(new URL("../../target/browser/", import.meta.url));
 
 /** The reports that are looked at, which `just test-browser` makes. */
-export const REPORTS = ["default", "hostile"];
+export const REPORTS = ["default", "hostile", "experiments"];
 
 /** A file of a report's folder. */
 export const fileOf = (report, name = "report.html") => `${target}${report}/${name}`;

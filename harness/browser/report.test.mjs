@@ -33,8 +33,8 @@ const rowsOf = (page, table) =>
     return [...document.getElementById(table).tBodies].map((body) => rows(body).map((row) => row.innerText));
   }, table);
 
-/** The identifier of the first table of figures. */
-const figures = (page) => page.evaluate(() => document.querySelector("table.f[id$='.figures']").id);
+/** The identifier of the first table of figures, or of what failed in a report of experiments. */
+const figures = (page) => page.evaluate(() => document.querySelector("table.f[id$='.figures'], table.f[id$='.events']").id);
 
 const head = (page, table, at) => page.locator(`[id="${table}"] thead th`).nth(at);
 

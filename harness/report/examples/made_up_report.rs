@@ -1,26 +1,32 @@
 //! A report of a run that never was, to see how large a page becomes, how long it takes and how it looks:
 //! `cargo run --release -p report --example made_up_report -- ROWS SCENARIOS STARTS ROUNDS FOLDER [--hostile]`.
 //!
-//! The rows and scenarios are the registry's, and repeated under other names where more are asked for; `--hostile` gives them names that
-//! would break a page that does not escape them. Prints the size of each file and the seconds that it took. The seed is fixed: the same
+//! The rows and scenarios are the registry's, and repeated under other names where more are asked for; the experiments come after them, of
+//! eight rows at most, and are alone where no scenario is asked for. `--hostile` gives all of them names that would break a page that does not escape them. Prints the size of each file and the seconds that it took. The seed is fixed: the same
 //! arguments give the same bytes.
 
 use std::{error::Error, fs, path::Path, time::Instant};
 
 use race::{
     fixtures::{
-        closed_loop, of_streams,
+        closed_loop,
+        experiment::experiment,
+        of_streams,
         run::{Wanted, run},
         stream,
     },
     machine::{shares::Taker, tasks::Modes},
-    plan::scenario::{Pacing, Scenario, Scenarios},
+    plan::{
+        experiment::EventKind,
+        scenario::{Pacing, Scenario, Scenarios},
+    },
     records::{
         conformance::Conformance,
+        experiment::{EventRecord, ExperimentRecord, RestartedBy},
         folder::{Contents, Failure},
         window::Measured,
     },
-    registry::{Asked, Registry, Row, Tier},
+    registry::{Asked, Registry, Reload, Row, Tier, WorkerProcesses},
 };
 use rand_xoshiro::{
     SplitMix64,
@@ -84,11 +90,90 @@ fn made_up(
     let mut rows = registry.select(Asked::Default)?;
     let others = registry.select(Asked::All)?;
     rows.extend(others.into_iter().filter(|other| other.on_request));
-    let rows = repeated(&rows, row_count, is_hostile, |row| &mut row.name);
+    let mut rows = repeated(&rows, row_count, is_hostile, |row| &mut row.name);
+    rows.iter_mut().enumerate().for_each(|(at, row)| supervise(at, row));
     let shipped = Scenarios::read(&harness.join("scenarios"))?.select(Asked::All)?;
+    let (experiments, shipped): (Vec<Scenario>, Vec<Scenario>) =
+        shipped.into_iter().partition(|scenario| scenario.experiment.is_some());
     let mut scenarios = repeated(&shipped, scenario_count, is_hostile, |scenario| &mut scenario.name);
     scenarios.iter_mut().for_each(|scenario| scenario.rounds = rounds);
-    Ok(run(rows, scenarios, u32::try_from(starts)?, measured))
+    let mut contents = run(rows, scenarios, u32::try_from(starts)?, measured);
+    if scenario_count == 0 {
+        contents.measurements.complete.clear();
+    }
+    for (mut scenario, hostile) in experiments.into_iter().zip(HOSTILE) {
+        if is_hostile {
+            scenario.name = format!("{} of {hostile}", scenario.name);
+        }
+        experimented(scenario, &mut contents);
+    }
+    Ok(contents)
+}
+
+/// A row is of processes, of threads, or of processes that cannot be reloaded.
+fn supervise(at: usize, row: &mut Row) {
+    let workers = || Some(WorkerProcesses { children_of: WorkerProcesses::SERVER.to_owned() });
+    let none = |why: &str| Some(Reload::None(why.to_owned()));
+    (row.workers, row.reload) = match at % 3 {
+        0 => (workers(), Some(Reload::Signal("SIGHUP".to_owned()))),
+        1 => (None, none("one process: a restart is all there is")),
+        _ => (workers(), none("it has no reload")),
+    };
+    row.fault_args = (at % 3 < 2).then(Vec::new);
+}
+
+/// The experiment `scenario` of eight rows, a few events of each kind.
+fn experimented(mut scenario: Scenario, contents: &mut Contents) {
+    const ROWS: usize = 8;
+    const EVENTS: usize = 12;
+    let Some(experiment_of) = &mut scenario.experiment else { return };
+    experiment_of.at_most(EVENTS);
+    for row in contents.run.plan.rows.iter().take(ROWS) {
+        let Ok(kinds) = experiment_of.events_of(row) else { continue };
+        let ExperimentRecord { mut pass, mut events } = experiment(&scenario.name, &row.name, &kinds);
+        pass.tier = row.tier;
+        let mut chance = drawn(&[&scenario.name, &row.name]);
+        events.iter_mut().for_each(|event| happened(event, row, &mut chance));
+        let failed: u64 = events.iter().map(EventRecord::requests_failed).sum();
+        pass.reset = events.iter().map(|event| event.reset).sum();
+        if row.workers.is_none() {
+            pass.primary = None;
+        }
+        if let Some(stream) = pass.measured.iter_mut().flat_map(|measured| &mut measured.streams).next() {
+            (stream.due, stream.right) = (400_000, 400_000 - failed);
+            stream.errors.insert("reset".to_owned(), failed);
+        }
+        contents.measurements.experiments.push(ExperimentRecord { pass, events });
+    }
+    contents.run.plan.scenarios.push(scenario);
+}
+
+/// What happened in an event: for a while, which differs from row to row and a little from event to event, less is answered or nothing.
+fn happened(event: &mut EventRecord, row: &Row, chance: &mut Chance) {
+    let is_whole = row.workers.is_none();
+    let lives_on = is_whole && event.kind == EventKind::Panic;
+    let of_row = drawn(&[&row.name]).next();
+    let out = ((1.0 + 20.0 * of_row) * (0.5 + chance.next())) as usize;
+    let left = if is_whole { 0.0 } else { 0.5 };
+    for at in 0..event.slices.due.len() {
+        let noise = 1.0 + 0.1 * (chance.next() - 0.5);
+        let is_out = !lives_on && (50..50 + out).contains(&at);
+        let answered = if is_out { left * noise } else { noise };
+        let slower = if is_out { 6.0 * noise } else { noise };
+        event.slices.answered[at] = (30.0 * answered) as u32;
+        event.slices.max_us[at] = if is_out && is_whole { 0 } else { (2_000.0 * slower * noise) as u64 };
+        event.slices.errors[at] = 0;
+    }
+    let failed = if lives_on { 0 } else { (8.0 * chance.next()) as u64 };
+    event.failed = if failed == 0 { [].into() } else { [("reset".to_owned(), failed)].into() };
+    (event.slices.errors[50], event.reset) = (failed as u32, failed);
+    event.replaced_ns = (row.pid_path().is_some() && !lives_on).then_some(out as u64 * 10_000_000);
+    event.answer = event.kind.asked().map(|_| if lives_on { "500" } else { "reset" }.to_owned());
+    if lives_on {
+        (event.ended_ns, event.restarted_by) = (None, None);
+    } else if is_whole {
+        event.restarted_by = Some(RestartedBy::Harness);
+    }
 }
 
 /// As many of `all` as are wanted, over and over, each under a name of its own.

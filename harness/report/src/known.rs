@@ -45,7 +45,7 @@ pub struct Pairs {
 
 /// What the starts that were finished say of each scenario, as the report would with no others.
 pub fn known_so_far(run: &RunRecord, complete: &[StartRecord]) -> Vec<Known> {
-    run.plan.scenarios.iter().map(|scenario| Known::of(scenario, run, complete)).collect()
+    run.plan.compared().map(|scenario| Known::of(scenario, run, complete)).collect()
 }
 
 /// The same in a line, with the time that is left.

@@ -8,6 +8,7 @@
 // From what was measured to what follows from it.
 mod conclusions;
 mod counts;
+mod experiments;
 mod numbers;
 
 // The same as plain values, and how they are made.

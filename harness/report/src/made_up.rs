@@ -2,18 +2,24 @@
 
 use race::{
     fixtures::{
-        of_streams,
+        experiment::experiment,
+        of_streams, row,
         run::{Wanted, rows, run, scenario},
         spread, stream,
     },
-    plan::scenario::Scenario,
+    plan::{
+        experiment::{EventKind, Faults},
+        scenario::Scenario,
+    },
     records::{
+        experiment::{EventRecord, ExperimentRecord, RestartedBy},
         folder::Contents,
         window::{Measured, WindowRecord},
     },
+    registry::{Reload, Row, Tier, WorkerProcesses},
 };
 
-use crate::{model::Section, section};
+use crate::{experiments, model::Section, section};
 
 /// A run of `names` under the scenario `name`, with so many rounds in each of so many starts.
 pub(crate) fn raced(
@@ -62,6 +68,77 @@ pub(crate) fn repeat(contents: &mut Contents, row: &str, (start, round): (usize,
     contents.measurements.complete[start].windows.push(again);
 }
 
+/// Rows as experiments meet them: one with a primary, one of threads, and two of others, of which one has no reload.
+pub(crate) fn supervised() -> Vec<Row> {
+    let workers = || Some(WorkerProcesses { children_of: WorkerProcesses::SERVER.to_owned() });
+    let told = || Some(vec!["--faults".to_owned()]);
+    let (hup, none) = (Reload::Signal("SIGHUP".to_owned()), |why: &str| Some(Reload::None(why.to_owned())));
+    let reference = |name: &str| Row { tier: Tier::Reference, workers: workers(), ..row(name) };
+    vec![
+        Row { workers: workers(), reload: Some(hup.clone()), fault_args: told(), ..row("fork-per-core") },
+        Row {
+            reload: none("one process: a restart is all there is"),
+            fault_args: told(),
+            ..row("work-stealing")
+        },
+        Row { reload: none("Node's cluster has no reload"), ..reference("node-cluster") },
+        Row { reload: Some(hup), ..reference("pm2") },
+    ]
+}
+
+/// A run of the experiment `name` alone, of so many events of a kind, in which `change` makes of each pass what a test is about.
+pub(crate) fn experimented(
+    name: &str,
+    rows: Vec<Row>,
+    events: usize,
+    change: impl Fn(&mut ExperimentRecord),
+) -> Contents {
+    let mut scenario = scenario(name, 1);
+    let experiment_of = scenario.experiment.as_mut().expect("it is an experiment");
+    experiment_of.events = events;
+    let few = |faults: &Faults| Faults { events: None, ..*faults };
+    experiment_of.faults = experiment_of.faults.iter().map(few).collect();
+    let asked = experiment_of.clone();
+    let mut contents = run(rows, Vec::new(), 1, |_| around(800));
+    contents.run.gate = None;
+    contents.measurements.complete.clear();
+    contents.run.plan.scenarios = vec![scenario];
+    for row in &contents.run.plan.rows {
+        let Ok(kinds) = asked.events_of(row) else { continue };
+        let mut record = experiment(name, &row.name, &kinds);
+        record.pass.tier = row.tier;
+        for event in &mut record.events {
+            as_known_of(row, event);
+        }
+        if row.workers.is_none() {
+            record.pass.primary = None;
+        }
+        change(&mut record);
+        contents.measurements.experiments.push(record);
+    }
+    contents
+}
+
+/// What would have been seen of a row: one of threads survives a panic and nothing else, and one that does not say who answers has no time
+/// until another does.
+fn as_known_of(row: &Row, event: &mut EventRecord) {
+    if row.pid_path().is_none() {
+        event.replaced_ns = None;
+    }
+    if row.workers.is_none() && event.kind == EventKind::Panic {
+        (event.ended_ns, event.replaced_ns, event.restarted_by) = (None, None, None);
+        event.answer = Some("500".to_owned());
+        event.failed.clear();
+        event.reset = 0;
+        let count = event.slices.due.len();
+        event.slices.answered = event.slices.due.clone();
+        event.slices.errors = vec![0; count];
+        event.slices.max_us = vec![2_000; count];
+    } else if row.workers.is_none() {
+        event.restarted_by = Some(RestartedBy::Harness);
+    }
+}
+
 /// The run's scenario.
 pub(crate) fn only_scenario(contents: &Contents) -> &Scenario {
     &contents.run.plan.scenarios[0]
@@ -69,7 +146,11 @@ pub(crate) fn only_scenario(contents: &Contents) -> &Scenario {
 
 /// What is said of it.
 pub(crate) fn section(contents: &Contents) -> Section {
-    section::of(only_scenario(contents), contents).0
+    let scenario = only_scenario(contents);
+    match &scenario.experiment {
+        Some(experiment) => experiments::of(scenario, experiment, contents),
+        None => section::of(scenario, contents).0,
+    }
 }
 
 /// What is found of it, in sentences.

@@ -65,6 +65,7 @@ pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices:
         load: offered::describe(scenario, contents).into_iter().chain(line).collect(),
         caveats: unranked.into_iter().chain(caveat).collect(),
         figures: was_measured.then(|| figures::of(&field)),
+        beside: Vec::new(),
         beneath: if was_measured { beneath(&field) } else { Vec::new() },
         plots: plots::of(&field, itself.as_ref()),
         notes: rows.iter().enumerate().filter_map(of_row).collect(),

@@ -1,6 +1,7 @@
 //! The whole report, from the records of a run.
 
 use race::{
+    plan::scenario::Scenario,
     programs::prerequisites,
     records::{
         conformance::{Conformance as Recorded, RowConformance, Status},
@@ -11,6 +12,8 @@ use race::{
 };
 
 use crate::{
+    counts::planned::Planned,
+    experiments,
     model::{Conformance, Deviation, List, Made, Report, RowScore},
     section,
     tables::{choices, rows},
@@ -22,15 +25,28 @@ const READING: &str = "A figure is the median over starts, with the interval of 
      response time, from the instant a request was due. A percentile from p90 up is printed with ten independent moments beyond \
      it, and otherwise how much longer the run would have had to measure.";
 
+/// The same of an experiment's.
+const READING_EXPERIMENTS: &str = "In an experiment a figure is the median over events, with the interval of its order statistics, and \
+     the worst event stands beside it. Latency is response time, from the instant a request was due, of what was answered. A request has \
+     failed that was not answered rightly; none is sent again. Rows are not ranked: each is loaded at a part of what it can carry itself.";
+
 /// Draws the conclusions from a folder's records.
 pub fn of(contents: &Contents) -> Report {
-    let scenarios = contents.run.plan.scenarios.iter();
-    let (sections, chosen): (Vec<_>, Vec<_>) =
-        scenarios.map(|scenario| section::of(scenario, contents)).unzip();
+    let (mut sections, mut chosen) = (Vec::new(), Vec::new());
+    for scenario in &contents.run.plan.scenarios {
+        match &scenario.experiment {
+            Some(experiment) => sections.push(experiments::of(scenario, experiment, contents)),
+            None => {
+                let (section, choices) = section::of(scenario, contents);
+                sections.push(section);
+                chosen.push(choices);
+            }
+        }
+    }
     Report {
         made: made(contents),
         warnings: warnings(contents),
-        reading: READING.to_owned(),
+        reading: reading(&contents.run.plan.scenarios),
         choices: choices::of(&chosen),
         sections,
         rows: rows::of(&contents.run.plan.rows),
@@ -40,8 +56,17 @@ pub fn of(contents: &Contents) -> Report {
     }
 }
 
+fn reading(scenarios: &[Scenario]) -> String {
+    let is_experiment = |scenario: &Scenario| scenario.experiment.is_some();
+    let experiments = scenarios.iter().filter(|scenario| is_experiment(scenario)).count();
+    let parts = [(experiments < scenarios.len(), READING), (experiments > 0, READING_EXPERIMENTS)];
+    let said: Vec<&str> = parts.into_iter().filter(|(is_said, _)| *is_said).map(|(_, text)| text).collect();
+    said.join(" ")
+}
+
 fn made(contents: &Contents) -> Made {
-    let Contents { environment, run, measurements, .. } = contents;
+    let Contents { environment, run, .. } = contents;
+    let planned = Planned::of(contents);
     let revision = environment.code.revision.as_deref().unwrap_or("unknown");
     let model = environment.cpu.model.as_deref().unwrap_or("an unknown processor");
     let virtual_machine = if environment.cpu.virtual_machine { ", a virtual machine" } else { "" };
@@ -59,8 +84,10 @@ fn made(contents: &Contents) -> Made {
         ),
         compiler: compiler.unwrap_or_else(|| "an unknown compiler".to_owned()),
         seed: run.plan.seed,
-        starts: run.plan.starts,
-        complete: measurements.complete.len(),
+        starts: planned.starts,
+        complete: planned.starts_finished,
+        passes: planned.passes,
+        passes_complete: planned.passes_finished,
     }
 }
 
@@ -76,10 +103,14 @@ fn warnings(contents: &Contents) -> Vec<String> {
     if run.interrupted {
         warnings.push("The run was interrupted: what follows is what it had finished.".to_owned());
     }
-    let (complete, incomplete) = (measurements.complete.len(), measurements.incomplete.len());
-    if complete < run.plan.starts as usize {
-        warnings.push(format!("{complete} of {} starts were finished.", run.plan.starts));
+    let Planned { starts, starts_finished, passes, passes_finished } = Planned::of(contents);
+    if starts_finished < starts as usize {
+        warnings.push(format!("{starts_finished} of {starts} starts were finished."));
     }
+    if passes_finished < passes {
+        warnings.push(format!("{passes_finished} of {passes} passes of experiments were finished."));
+    }
+    let incomplete = measurements.incomplete.len();
     if incomplete > 0 {
         warnings.push(match incomplete {
             1 => "One start was begun and not finished: nothing of it counts.".to_owned(),

@@ -234,8 +234,8 @@ fn tables(report: &Report, args: &ShowArgs) -> anyhow::Result<String> {
         section.tables().map(move |table| (name, table))
     });
     // What is of no scenario is left out where scenarios are named, unless it is asked for itself.
-    let of_all = [(None, &report.choices), (None, &report.rows)];
-    let of_all = of_all.into_iter().filter(|_| args.scenario.is_empty() || args.table.is_some());
+    let of_all = report.choices().into_iter().chain([&report.rows]).map(|table| (None, table));
+    let of_all = of_all.filter(|_| args.scenario.is_empty() || args.table.is_some());
     let all: Vec<(Option<&str>, &Table)> = of_all.chain(of_sections).collect();
     let Some(id) = &args.table else { return Ok(blocks::several(all)) };
     let mut ids: Vec<String> = Vec::new();

@@ -39,6 +39,7 @@ pub mod exceedances;
 pub mod fisher;
 pub mod gate;
 pub mod overload;
+pub mod proportion;
 
 // Rows against each other.
 pub mod components;

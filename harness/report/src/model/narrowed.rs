@@ -48,7 +48,8 @@ impl Report {
 
 impl Section {
     fn keep_rows(&mut self, names: &[String]) {
-        self.figures.iter_mut().chain(&mut self.beneath).for_each(|table| table.keep_rows(names));
+        let all = self.figures.iter_mut().chain(&mut self.beside).chain(&mut self.beneath);
+        all.for_each(|table| table.keep_rows(names));
         self.plots.clear();
         let is_of = |note: &String, name: &String| {
             let rest = note.strip_prefix(name.as_str());

@@ -31,6 +31,8 @@ pub enum Drawn {
     Cpu(Cpu),
     /// Rates and latencies along the run.
     Along(Along),
+    /// Rates, latencies and failures around the events of an experiment.
+    Around(Around),
 }
 
 /// A figure of each row with its interval.
@@ -228,4 +230,43 @@ pub struct Pair {
     pub rate: Option<f64>,
     /// The percentile, microseconds; absent where nothing was answered.
     pub us: Option<f64>,
+}
+
+/// Rates, latencies and failures around the events of an experiment, in slices of time that count from the event.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Around {
+    /// Where the first slice begins, milliseconds after the event: less than nothing is before it.
+    pub from_ms: f64,
+    /// How long a slice is, milliseconds.
+    pub width_ms: f64,
+    /// The rows, and each kind of event of theirs by itself.
+    pub rows: Vec<AroundOf>,
+}
+
+/// What there was around a row's events of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AroundOf {
+    /// The row.
+    pub label: String,
+    /// What happened to it, and how often.
+    pub kind: String,
+    /// What it comes to, in words.
+    pub said: String,
+    /// By slice, the rate of right answers as a part of what was due before the event; nothing where too few events have the slice.
+    pub rate: Vec<Option<Spread>>,
+    /// By slice, the longest response to what was due in it, microseconds; nothing where nothing was answered.
+    pub longest_us: Vec<Option<Spread>>,
+    /// By slice, what failed in all events together.
+    pub failed: Vec<u64>,
+}
+
+/// A figure over events.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Spread {
+    /// What a tenth of the events is not above.
+    pub low: f64,
+    /// Its median.
+    pub middle: f64,
+    /// What nine tenths are not above.
+    pub high: f64,
 }

@@ -14,7 +14,7 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// How a figure is to be read.
     pub reading: String,
-    /// Which rows to choose, by what is asked for and under which scenario.
+    /// Which rows to choose, by what is asked for and under which scenario. It has no scenario's column where none compares rows.
     pub choices: Table,
     /// One part for each scenario.
     pub sections: Vec<Section>,
@@ -51,6 +51,10 @@ pub struct Made {
     pub starts: u32,
     /// Those that were finished.
     pub complete: usize,
+    /// Passes of experiments that were planned: of one row alone each.
+    pub passes: usize,
+    /// Those that were finished.
+    pub passes_complete: usize,
 }
 
 /// One scenario: its answer, its tables and plots, and what else may be concluded from them.
@@ -68,6 +72,8 @@ pub struct Section {
     pub caveats: Vec<String>,
     /// The figure that rows are compared by.
     pub figures: Option<Table>,
+    /// Others that everybody is to see.
+    pub beside: Vec<Table>,
     /// The rest: times of each stream, and what they took.
     pub beneath: Vec<Table>,
     /// The same as pictures.
@@ -146,11 +152,18 @@ impl Made {
 
     /// In one sentence, with the command as `quoted` shows it.
     pub fn sentence(&self, command: &str) -> String {
-        let Self { revision, machine, compiler, seed, starts, .. } = self;
+        let Self { revision, machine, compiler, seed, starts, passes, .. } = self;
         let modified = if self.is_modified { " with local changes" } else { "" };
+        let starts = (*starts > 0).then(|| format!("{starts} starts of all servers"));
+        let passes = (*passes > 0).then(|| match passes {
+            1 => "one pass of an experiment".to_owned(),
+            passes => format!("{passes} passes of experiments, of one row each"),
+        });
+        let parts: Vec<String> =
+            [Some(format!("Seed {seed}")), starts, passes].into_iter().flatten().collect();
         format!(
-            "Made by {command} at revision {revision}{modified}, on {machine}, with {compiler}. Seed {seed}, {starts} starts of all \
-             servers."
+            "Made by {command} at revision {revision}{modified}, on {machine}, with {compiler}. {}.",
+            parts.join(", ")
         )
     }
 }
@@ -160,11 +173,16 @@ impl Report {
     pub fn title(&self) -> String {
         format!("{} on {}", self.made.day(), self.made.host)
     }
+
+    /// What to choose; `None` where no scenario compares rows, so that nothing is to be chosen by it.
+    pub fn choices(&self) -> Option<&Table> {
+        (self.choices.columns.len() > 1).then_some(&self.choices)
+    }
 }
 
 impl Section {
     /// All of its tables.
     pub fn tables(&self) -> impl Iterator<Item = &Table> {
-        self.figures.iter().chain(&self.beneath)
+        self.figures.iter().chain(&self.beside).chain(&self.beneath)
     }
 }

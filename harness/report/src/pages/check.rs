@@ -18,6 +18,7 @@ use race::{
 use terminal::shell;
 
 use crate::{
+    counts::planned::{Planned, missing},
     pages::{
         files,
         generated::pages,
@@ -68,10 +69,16 @@ fn as_recorded(folder: &Folder, contents: &Contents, again: &str) -> anyhow::Res
     }
     let complete = &contents.measurements.complete;
     let windows: usize = complete.iter().map(|start| start.windows.len()).sum();
+    let passes = contents.measurements.experiments.len();
+    let events: usize = contents.measurements.experiments.iter().map(|record| record.events.len()).sum();
+    let starts =
+        (Planned::of(contents).starts > 0).then(|| format!("{} starts, {windows} windows, ", complete.len()));
+    let passes = (passes > 0).then(|| format!("{passes} passes with {events} events, "));
     Ok(format!(
-        "{}: {} starts, {windows} windows, and all {} files are what they say",
+        "{}: {}{}and all {} files are what they say",
         folder.path().display(),
-        complete.len(),
+        starts.unwrap_or_default(),
+        passes.unwrap_or_default(),
         files.len()
     ))
 }
@@ -150,15 +157,25 @@ pub fn whole(folder: &Folder, contents: &Contents) -> anyhow::Result<()> {
     let path = folder.path().display();
     let plan = &contents.run.plan;
     let complete = &contents.measurements.complete;
-    if complete.len() < plan.starts as usize && !contents.run.interrupted {
+    let planned = Planned::of(contents).starts;
+    if complete.len() < planned as usize && !contents.run.interrupted {
         bail!(
-            "{path}: {} of {} starts were finished, and nothing says why: --resume goes on from there",
+            "{path}: {} of {planned} starts were finished, and nothing says why: --resume goes on from there",
             complete.len(),
-            plan.starts
         );
     }
     let failed = |name: &str| contents.run.failures.iter().any(|failure| failure.what == name);
-    for scenario in plan.scenarios.iter().filter(|scenario| !failed(&scenario.name)) {
+    let passes = missing(contents);
+    let unexplained = passes.iter().find(|pass| !failed(&pass.scenario.name) && !failed(&pass.row.name));
+    if let Some(pass) = unexplained.filter(|_| !contents.run.interrupted) {
+        bail!(
+            "{path}: pass {} of {} under {} was not finished, and nothing says why: --resume goes on from there",
+            pass.start + 1,
+            pass.row.name,
+            pass.scenario.name
+        );
+    }
+    for scenario in plan.compared().filter(|scenario| !failed(&scenario.name)) {
         for entry in plan.entries(scenario).iter().filter(|entry| !failed(&entry.row.name)) {
             for (at, start) in complete.iter().enumerate() {
                 // One that is known to be overloaded is measured once a start.

@@ -25,11 +25,11 @@ pub fn of(contents: &Contents, report: &Report) -> Vec<File> {
     if let Some(deviations) = markdown::deviations(report) {
         made.page("deviations.md", deviations);
     }
-    for table in [&report.choices, &report.rows] {
+    for table in report.choices().into_iter().chain([&report.rows]) {
         made.add("tables", &table.id, "csv", csv::table(table));
     }
     report.sections.iter().for_each(|section| made.of_section(section));
-    for scenario in &contents.run.plan.scenarios {
+    for scenario in contents.run.plan.compared() {
         for line in lines(scenario, contents) {
             if let Some(log) = hdr::log(scenario, &line) {
                 made.add("hdr", &format!("{}.{}", scenario.name, line.label()), "hlog", log);

@@ -27,30 +27,39 @@ const END: &str = "<!-- end of results -->";
 /// All pages, made from the published runs; none if there is no run.
 ///
 /// # Errors
-/// The newest run has no summary, or README.md has no place for results.
+/// A run that is shown has no summary, or README.md has no place for results.
 pub fn pages(workspace: &Workspace, published: &Published) -> Result<Vec<Page>, FolderError> {
-    let Some(newest) = published.runs.last() else { return Ok(Vec::new()) };
-    let summary = published.folder(newest).summary()?;
-    // A summary names files beside it.
-    let from = |folder: &str| {
-        let beside = |file: &str| (format!("]({file})"), format!("]({folder}{}/{file})", newest.folder));
-        let links = ["report.md", "report.html", "deviations.md"].map(beside);
-        let with_links = |paragraph: &str| {
-            let linked = links
-                .iter()
-                .fold(paragraph.to_owned(), |text, (link, from_there)| text.replace(link, from_there));
-            // Longer links need other breaks.
-            if linked == paragraph { linked } else { wrapped(&linked).trim_end().to_owned() }
-        };
-        let paragraphs: Vec<String> = summary.trim_end().split("\n\n").map(with_links).collect();
-        paragraphs.join("\n\n") + "\n"
+    let mut shown = Vec::new();
+    for run in published.shown() {
+        shown.push((run, published.folder(run).summary()?));
+    }
+    if shown.is_empty() {
+        return Ok(Vec::new());
+    }
+    let from = |folder: &str| -> Vec<String> {
+        shown.iter().map(|(run, summary)| summary_from(folder, run, summary)).collect()
     };
     let results = workspace.results();
     Ok(vec![
         Page { path: results.join(".gitignore"), content: ignored(published) },
         Page { path: results.join("README.md"), content: index(&from(""), published) },
-        readme(workspace, &from("results/"))?,
+        readme(workspace, &from("results/").join("\n"))?,
     ])
+}
+
+/// A run's summary for a page in a folder from which results/ is at `folder`: it names files beside it.
+fn summary_from(folder: &str, run: &PublishedRun, summary: &str) -> String {
+    let beside = |file: &str| (format!("]({file})"), format!("]({folder}{}/{file})", run.folder));
+    let links = ["report.md", "report.html", "deviations.md"].map(beside);
+    let with_links = |paragraph: &str| {
+        let linked = links
+            .iter()
+            .fold(paragraph.to_owned(), |text, (link, from_there)| text.replace(link, from_there));
+        // Longer links need other breaks.
+        if linked == paragraph { linked } else { wrapped(&linked).trim_end().to_owned() }
+    };
+    let paragraphs: Vec<String> = summary.trim_end().split("\n\n").map(with_links).collect();
+    paragraphs.join("\n\n") + "\n"
 }
 
 /// Writes the pages.
@@ -65,14 +74,17 @@ pub fn write_pages(workspace: &Workspace, published: &Published) -> Result<(), F
     Ok(())
 }
 
-fn index(summary: &str, published: &Published) -> String {
+fn index(summaries: &[String], published: &Published) -> String {
     let mut text = String::from("# Results\n\n");
     text.push_str(&wrapped(
         "Made from the records by `cargo harness report --publish`; not written by hand. Runs that `cargo bench-all` leaves \
          here are nobody's but yours until they are published.",
     ));
-    text.push_str("\n## The newest published run\n\n");
-    text.push_str(summary);
+    for (heading, summary) in
+        ["The newest published run", "The newest run of experiments"].iter().zip(summaries)
+    {
+        text.push_str(&format!("\n## {heading}\n\n{summary}"));
+    }
     text.push_str("\n## All published runs, newest first\n\n");
     published.runs.iter().rev().for_each(|run| text.push_str(&line_of(run)));
     text
@@ -119,4 +131,70 @@ fn readme(workspace: &Workspace, results: &str) -> Result<Page, FolderError> {
         ))));
     };
     Ok(Page { content: format!("{before}{BEGIN}\n\n{results}\n{END}{after}"), path })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use race::{fixtures::run::write, records::folder::Contents};
+
+    use super::*;
+    use crate::made_up::{around, experimented, raced, supervised};
+
+    /// A checkout with these published runs, a day each, and its pages.
+    fn pages_of(runs: &[(&str, Contents)]) -> Vec<Page> {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("harness/scenarios")).unwrap();
+        fs::create_dir_all(path("results")).unwrap();
+        fs::write(path("harness/servers.toml"), "").unwrap();
+        fs::write(path("README.md"), format!("before\n{BEGIN}\n{END}\nafter\n")).unwrap();
+        let workspace = Workspace::at_or_above(root.path()).unwrap();
+        let mut published = Published::read(&workspace).unwrap();
+        for (day, (name, contents)) in (10..).zip(runs) {
+            crate::write(&write(contents, &path("results").join(name)).unwrap()).unwrap();
+            let run = PublishedRun::of((*name).to_owned(), contents, Vec::new());
+            published.add(PublishedRun { started: format!("2026-12-{day}T00:00:00+00:00"), ..run });
+        }
+        published.write().unwrap();
+        assert_eq!(Published::read(&workspace).unwrap().runs, published.runs);
+        pages(&workspace, &published).unwrap()
+    }
+
+    fn compared() -> Contents {
+        raced("mixed", &["work-stealing", "rayon-offload"], (6, 2), |_| around(800))
+    }
+
+    fn experiments() -> Contents {
+        experimented("reload", supervised(), 3, |_| {})
+    }
+
+    #[test]
+    fn a_newer_run_of_experiments_takes_no_place_of_the_run_that_compares_rows() {
+        let pages = pages_of(&[("old", compared()), ("reloads", experiments())]);
+        let [_, index, readme] = &pages[..] else { panic!("{}", pages.len()) };
+        for page in [index, readme] {
+            assert!(page.content.contains("| if you want"), "{}", page.content);
+            assert!(page.content.contains("- **reload**: "), "{}", page.content);
+        }
+        assert!(readme.content.contains("](results/old/report.html)"), "{}", readme.content);
+        assert!(readme.content.contains("](results/reloads/report.html)"), "{}", readme.content);
+        assert!(index.content.contains("## The newest run of experiments\n"), "{}", index.content);
+        // And where there is no other, it is shown alone.
+        let alone = pages_of(&[("reloads", experiments())]);
+        assert!(!alone[2].content.contains("if you want") && alone[2].content.contains("**reload**"));
+    }
+
+    #[test]
+    fn a_run_of_both_is_shown_once() {
+        let mut both = compared();
+        let reload = experiments();
+        both.run.plan.rows.extend(reload.run.plan.rows);
+        both.run.plan.scenarios.extend(reload.run.plan.scenarios);
+        both.measurements.experiments = reload.measurements.experiments;
+        let pages = pages_of(&[("both", both)]);
+        assert_eq!(pages[2].content.matches("report.html)").count(), 1, "{}", pages[2].content);
+        assert!(!pages[1].content.contains("The newest run of experiments"));
+    }
 }

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use race::{programs::workspace::Workspace, records::folder::Folder};
 
 use crate::{
+    counts::planned::Planned,
     pages::{
         check, files,
         generated::write_pages,
@@ -39,15 +40,17 @@ pub enum Refused {
     Rehearsal(String),
     /// It was not finished.
     #[error(
-        "{run} was ended after {complete} of {planned} starts: a part of a run is not published; --resume goes on from there"
+        "{run} was ended after {complete} of {planned} {what}: a part of a run is not published; --resume goes on from there"
     )]
     Partial {
         /// The run.
         run: String,
-        /// Starts that were finished.
+        /// Starts that were finished, or passes.
         complete: usize,
-        /// Starts that were planned.
-        planned: u32,
+        /// Those that were planned.
+        planned: usize,
+        /// Which of the two.
+        what: &'static str,
     },
     /// Something speaks against it that was not overruled.
     #[error("{run} is not published: {}; publish it all the same with --despite {names}", .reasons.join("; "))]
@@ -82,9 +85,15 @@ pub fn publish(workspace: &Workspace, given: &Path, despite: &[Reservation]) -> 
     if contents.environment.rehearsal {
         return Err(Refused::Rehearsal(name).into());
     }
-    let (complete, planned) = (contents.measurements.complete.len(), contents.run.plan.starts);
-    if contents.run.interrupted || complete < planned as usize {
-        return Err(Refused::Partial { run: name, complete, planned }.into());
+    let Planned { starts, starts_finished, passes, passes_finished } = Planned::of(&contents);
+    let starts = starts as usize;
+    let (complete, planned, what) = match starts_finished < starts || passes == 0 {
+        true => (starts_finished, starts, "starts"),
+        false => (passes_finished, passes, "passes"),
+    };
+    // A pass that is missing without an interruption may have its reason in the records.
+    if contents.run.interrupted || starts_finished < starts {
+        return Err(Refused::Partial { run: name, complete, planned, what }.into());
     }
     check::whole(&folder, &contents).context("a part of a run is not published")?;
     let against = Reservation::of(&contents);

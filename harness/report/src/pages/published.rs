@@ -49,6 +49,9 @@ pub struct PublishedRun {
     pub command: String,
     /// The scenarios that it holds.
     pub scenarios: Vec<String>,
+    /// Those of them that are experiments, which compare no rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<String>,
     /// What spoke against publishing it, and was overruled by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub despite: Vec<Reservation>,
@@ -98,6 +101,15 @@ impl Published {
         write_page(&path, &format!("{HEAD}\n{text}")).map_err(failed)
     }
 
+    /// The runs that pages show: the newest that compares rows, and the newest of experiments where that is another.
+    pub fn shown(&self) -> Vec<&PublishedRun> {
+        let newest = |is_it: fn(&PublishedRun) -> bool| self.runs.iter().rfind(|run| is_it(run));
+        let compares = newest(|run| run.scenarios.len() > run.experiments.len());
+        let experiments = newest(|run| !run.experiments.is_empty());
+        let other = experiments.filter(|run| compares != Some(run));
+        compares.into_iter().chain(other).collect()
+    }
+
     /// Adds a run, at its place in time.
     pub fn add(&mut self, run: PublishedRun) {
         self.runs.push(run);
@@ -121,13 +133,16 @@ impl Published {
 impl PublishedRun {
     /// A run whose files are made from its records.
     pub fn of(name: String, contents: &Contents, despite: Vec<Reservation>) -> Self {
+        let scenarios = || contents.run.plan.scenarios.iter();
+        let experiments = scenarios().filter(|scenario| scenario.experiment.is_some());
         Self {
             folder: name,
             report_sha256: None,
             summary_sha256: None,
             started: contents.environment.started.clone(),
             command: contents.environment.command.clone(),
-            scenarios: contents.run.plan.scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
+            scenarios: scenarios().map(|scenario| scenario.name.clone()).collect(),
+            experiments: experiments.map(|scenario| scenario.name.clone()).collect(),
             despite,
         }
     }

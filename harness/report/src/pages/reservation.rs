@@ -8,6 +8,8 @@ use race::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::counts::planned::Planned;
+
 /// One reason not to publish a run, by the name that overrules it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -40,7 +42,11 @@ impl Reservation {
     pub fn of(contents: &Contents) -> BTreeSet<Self> {
         let applies = |reservation: &Self| match reservation {
             Self::Only => !narrowed_by(&contents.environment.command).is_empty(),
-            Self::FewStarts => contents.run.plan.starts < STARTS_FOR_PLACES,
+            // Experiments give no places.
+            Self::FewStarts => {
+                let starts = Planned::of(contents).starts;
+                starts > 0 && starts < STARTS_FOR_PLACES
+            }
             Self::Unverified => !matches!(contents.run.conformance, Some(Conformance::Verified { .. })),
             // A tree of which nothing is known may have been changed.
             Self::DirtyTree => contents.environment.code.modified != Some(false),

@@ -12,6 +12,7 @@ use race::{
 use serde::Serialize;
 
 use crate::{
+    counts::planned::Planned,
     model::{Cell, Column, Group, Table},
     pages::published::Published,
 };
@@ -31,6 +32,10 @@ pub struct Listed {
     pub finished: Option<usize>,
     /// Starts that were planned.
     pub planned: Option<u32>,
+    /// Passes of experiments that were finished; absent where they cannot be counted.
+    pub passes_finished: Option<usize>,
+    /// Passes that were planned; absent where they cannot be counted.
+    pub passes_planned: Option<usize>,
     /// Whether it is published.
     pub is_published: bool,
     /// The schema of its records; absent where nothing was measured.
@@ -48,30 +53,47 @@ pub fn listed(workspace: &Workspace, published: &Published) -> Vec<Listed> {
 impl Listed {
     fn of(folder: &Folder, outline: Outline, published: &Published) -> Self {
         let Outline { started, command, scenarios, starts, schema } = outline;
-        let (finished, damage) = match schema {
+        let (counted, damage) = match schema {
             // What an earlier harness wrote is whole as far as anybody knows.
             Some(schema) if schema != SCHEMA => (None, None),
             _ => match folder.contents() {
                 Ok(contents) => {
                     let told = Damage::told(&contents.damage);
                     let damage = (!told.is_empty()).then(|| told.join(" "));
-                    (Some(contents.measurements.complete.len()), damage)
+                    (Some(Planned::of(&contents)), damage)
                 }
                 Err(error) => (None, Some(format!("{:#}", anyhow::Error::from(error)))),
             },
         };
         let name = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_published = published.find(folder.path()).is_some();
-        Self { name, started, command, scenarios, finished, planned: starts, is_published, schema, damage }
+        Self {
+            name,
+            started,
+            command,
+            scenarios,
+            finished: counted.map(|counted| counted.starts_finished),
+            planned: counted.map(|counted| counted.starts).or(starts),
+            passes_finished: counted.map(|counted| counted.passes_finished),
+            passes_planned: counted.map(|counted| counted.passes),
+            is_published,
+            schema,
+            damage,
+        }
     }
 
-    /// `8 of 8`.
+    /// `8 of 8`, and of experiments `5 of 5 passes`.
     fn starts(&self) -> String {
-        match (self.damage.is_some(), self.finished, self.planned) {
-            (true, ..) => "damaged".to_owned(),
-            (false, Some(finished), Some(planned)) => format!("{finished} of {planned}"),
-            _ => "-".to_owned(),
+        if self.damage.is_some() {
+            return "damaged".to_owned();
         }
+        let passes = self.passes_finished.zip(self.passes_planned).filter(|(_, planned)| *planned > 0);
+        // A run of experiments alone has no starts.
+        let starts = self.finished.zip(self.planned).filter(|(_, planned)| *planned > 0 || passes.is_none());
+        let said = starts.map(|(finished, planned)| format!("{finished} of {planned}"));
+        let passes = passes.map(|(finished, planned)| format!("{finished} of {planned} passes"));
+        let said: Vec<String> = said.into_iter().chain(passes).collect();
+        if said.is_empty() { "-".to_owned() } else { said.join(", ") }
     }
 }
 
@@ -117,7 +139,7 @@ mod tests {
     use race::fixtures::run::write;
 
     use super::*;
-    use crate::made_up::{around, raced};
+    use crate::made_up::{around, experimented, raced, supervised};
 
     #[test]
     fn a_damaged_run_is_listed_with_what_is_wrong_and_the_others_beside_it() {
@@ -132,6 +154,8 @@ mod tests {
         write(&contents, &root.path().join("results/whole")).unwrap();
         let workspace = Workspace::at_or_above(root.path()).unwrap();
         let published = Published::read(&workspace).unwrap();
+        let experiments = experimented("reload", supervised(), 2, |_| {});
+        write(&experiments, &root.path().join("results/experiments")).unwrap();
         let runs = listed(&workspace, &published);
         let whole = runs.iter().find(|run| run.name == "whole").unwrap();
         assert_eq!((whole.finished, whole.planned, whole.schema), (Some(2), Some(2), Some(SCHEMA)));
@@ -140,6 +164,8 @@ mod tests {
         assert!(damaged.damage.as_deref().is_some_and(|damage| damage.contains(".json")), "{damaged:?}");
         let table = table(&runs);
         let starts: Vec<&str> = table.lines().map(|(_, cells)| cells[2].text.as_str()).collect();
-        assert_eq!((runs.len(), starts.contains(&"damaged"), starts.contains(&"2 of 2")), (2, true, true));
+        assert_eq!((runs.len(), starts.contains(&"damaged"), starts.contains(&"2 of 2")), (3, true, true));
+        // One of experiments has passes instead.
+        assert!(starts.contains(&"2 of 2 passes"), "{starts:?}");
     }
 }

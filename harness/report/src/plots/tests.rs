@@ -46,6 +46,7 @@ fn drawn(contents: &Contents) -> All {
             Drawn::Windows(windows) => all.windows = Some(windows),
             Drawn::Cpu(cpu) => all.cpu = Some(cpu),
             Drawn::Along(along) => all.along = Some(along),
+            Drawn::Around(_) => panic!("no scenario but an experiment has it"),
         }
     }
     all

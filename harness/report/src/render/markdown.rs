@@ -21,8 +21,10 @@ pub fn report(report: &Report) -> String {
     for warning in &report.warnings {
         text.push_str(&format!("**{}**\n\n", escaped(warning)));
     }
-    text.push_str(&choices(report, WIDTH));
-    text.push('\n');
+    if let Some(made) = report.choices() {
+        text.push_str(&choices(made, WIDTH));
+        text.push('\n');
+    }
     report.sections.iter().for_each(|section| text.push_str(&answered(section)));
     text.push('\n');
     text.push_str(&wrapped(&escaped_but_for_code(report)));
@@ -52,10 +54,10 @@ pub(crate) fn answered(section: &Section) -> String {
 }
 
 /// What to choose: the table of choices, in parts that fit.
-pub(crate) fn choices(report: &Report, wide: usize) -> String {
+pub(crate) fn choices(choices: &Table, wide: usize) -> String {
     let parts: Vec<String> =
-        in_parts(&report.choices, room(wide), escaped).iter().map(|part| table(part, wide)).collect();
-    format!("{}\n{}", parts.join("\n"), wrapped(&escaped(&report.choices.caption)))
+        in_parts(choices, room(wide), escaped).iter().map(|part| table(part, wide)).collect();
+    format!("{}\n{}", parts.join("\n"), wrapped(&escaped(&choices.caption)))
 }
 
 /// The command, the code and the host of a run, in one paragraph.

@@ -24,12 +24,15 @@ pub fn of(report: &Report) -> String {
         escaped(&made.revision),
         escaped(machine)
     ));
-    let choices = choices(report, WIDTH);
-    let tail = "Places, intervals and plots: [report.html](report.html) (open it from disk), [report.md](report.md).";
-    let tail = wrapped(tail);
+    let choices = report.choices().map_or_else(String::new, |made| format!("{}\n", choices(made, WIDTH)));
+    let figures = if report.choices().is_some() { "Places, intervals" } else { "Tables" };
+    let tail = format!(
+        "{figures} and plots: [report.html](report.html) (open it from disk), [report.md](report.md)."
+    );
+    let tail = wrapped(&tail);
     let whole = |shown: &[&Section], hidden: &str| {
         let answers: String = shown.iter().map(|section| answered(section)).collect();
-        format!("{head}\n{choices}\n{answers}{hidden}\n{tail}")
+        format!("{head}\n{choices}{answers}{hidden}\n{tail}")
     };
     let mut shown: Vec<&Section> = report.sections.iter().collect();
     let mut hidden = String::new();

@@ -37,8 +37,10 @@ pub fn text(report: &Report, look: Look) -> String {
     page.line(BOLD, &report.title());
     page.prose(DIM, "", &report.made.sentence(&report.made.command));
     page.gap();
-    page.choices(&report.choices);
-    page.gap();
+    if let Some(choices) = report.choices() {
+        page.choices(choices);
+        page.gap();
+    }
     for section in &report.sections {
         page.answer(section);
     }
@@ -212,8 +214,11 @@ impl Page {
             self.table(figures);
         }
         let mut too_wide: Vec<&str> = Vec::new();
-        for table in
-            section.beneath.iter().filter(|table| !table.is_empty() && (is_whole || !table.is_detail))
+        for table in section
+            .beside
+            .iter()
+            .chain(&section.beneath)
+            .filter(|table| !table.is_empty() && (is_whole || !table.is_detail))
         {
             let fitted = fit(table, self.room(), str::to_owned);
             match fitted.fits() && fitted.keeps_words_apart(table) {

@@ -5,7 +5,7 @@ use regex::Regex;
 
 use super::*;
 use crate::{
-    made_up::{around, raced},
+    made_up::{around, experimented, raced, supervised},
     whole,
 };
 
@@ -159,6 +159,8 @@ fn records_are_as_their_schemas_say() {
     let contents =
         raced("mixed", &["work-stealing", "nginx-round-robin", "ceiling"], (6, 1), |_| around(800));
     records_conform(write(&contents, &parent.path().join("run")).unwrap().path());
+    let experiments = experimented("crash", supervised(), 3, |_| {});
+    records_conform(write(&experiments, &parent.path().join("experiments")).unwrap().path());
 }
 
 #[test]
@@ -170,8 +172,10 @@ fn published_records_are_as_their_schemas_say() {
 #[test]
 fn a_report_is_as_its_schema_says() {
     let contents = raced("mixed", &["work-stealing", "rayon-offload", "ceiling"], (6, 2), |_| around(800));
-    let text = serde_json::to_string(&whole::of(&contents)).unwrap();
-    conforms(&Strict::of("report"), "report", &text);
+    for contents in [contents, experimented("crash", supervised(), 3, |_| {})] {
+        let text = serde_json::to_string(&whole::of(&contents)).unwrap();
+        conforms(&Strict::of("report"), "report", &text);
+    }
 }
 
 #[test]

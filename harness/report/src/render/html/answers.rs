@@ -14,7 +14,7 @@ pub(super) fn header(report: &Report) -> Markup {
     html! {
         header {
             h1 { (name(&report.title())) }
-            p.lead { "Server architectures under the same load: which is best, how surely, and what it costs." }
+            p.lead { (lead(report)) }
             (list("warn", report.warnings.iter()))
         }
     }
@@ -24,10 +24,20 @@ pub(super) fn header(report: &Report) -> Markup {
 pub(super) fn answers(report: &Report) -> Markup {
     html! {
         section #answers aria-labelledby="answers-heading" {
-            h2 #answers-heading { "What to choose" }
-            (table::table(&report.choices, "choices", "The choices"))
+            h2 #answers-heading { @if report.choices().is_some() { "What to choose" } @else { "What happened" } }
+            @if let Some(choices) = report.choices() { (table::table(choices, "choices", "The choices")) }
             @if !report.sections.is_empty() { dl.answers { @for of in &report.sections { (answer(of)) } } }
             p.soft { (said(&report.reading)) }
+        }
+    }
+}
+
+/// What the page is about.
+fn lead(report: &Report) -> &'static str {
+    match report.choices() {
+        Some(_) => "Server architectures under the same load: which is best, how surely, and what it costs.",
+        None => {
+            "Server architectures while parts of them end: what is lost, and how soon they are themselves again."
         }
     }
 }

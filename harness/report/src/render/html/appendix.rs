@@ -54,8 +54,8 @@ pub(super) fn host(of: &List) -> Markup {
 
 /// Where, when and from what the run was made.
 pub(super) fn made(of: &Made) -> Markup {
-    let Made { started, host, command, revision, is_modified, machine, compiler, seed, starts, complete } =
-        of;
+    let Made { started, host, command, revision, is_modified, machine, compiler, seed, .. } = of;
+    let Made { starts, complete, passes, passes_complete, .. } = of;
     html! {
         section #made aria-labelledby="made-heading" {
             h2 #made-heading { "How it was made" }
@@ -74,8 +74,14 @@ pub(super) fn made(of: &Made) -> Markup {
                 dd { (said(compiler)) }
                 dt { "seed" }
                 dd { (seed) }
-                dt { "starts of all servers" }
-                dd { (complete) " finished of " (starts) " planned" }
+                @if *starts > 0 {
+                    dt { "starts of all servers" }
+                    dd { (complete) " finished of " (starts) " planned" }
+                }
+                @if *passes > 0 {
+                    dt { "passes of experiments" }
+                    dd { (passes_complete) " finished of " (passes) " planned" }
+                }
             }
         }
     }

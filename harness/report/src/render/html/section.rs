@@ -19,7 +19,7 @@ pub(super) fn section(of: &Section) -> Markup {
             p.soft { (said(&of.question)) }
             p.answer { strong { (said(&of.answer)) } }
             (list("warn", of.caveats.iter()))
-            @if let Some(figures) = &of.figures { (own(of, figures, &id)) }
+            @for table in of.figures.iter().chain(&of.beside) { (own(of, table, &id)) }
             (list("warn", found(of, true)))
             (plots::shown(&of.plots, &id, &of.name))
             @if !of.load.is_empty() { (more("The load, and what counts", &list("", of.load.iter()))) }

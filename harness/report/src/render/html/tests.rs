@@ -70,6 +70,7 @@ fn report() -> Report {
             caption: "simple, times; and more.".to_owned(),
             ..figures()
         }],
+        beside: Vec::new(),
         plots: Vec::new(),
         notes: texts(&["single-thread: overloaded"]),
         findings: vec![Said::warning("Kept shares differ."), Said::from("Two differ.".to_owned())],
@@ -87,6 +88,8 @@ fn report() -> Report {
             seed: 7,
             starts: 6,
             complete: 5,
+            passes: 0,
+            passes_complete: 0,
         },
         warnings: texts(&["5 of 6 starts were finished."]),
         reading: "A figure is the median over starts.".to_owned(),

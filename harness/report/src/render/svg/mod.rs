@@ -8,6 +8,7 @@
 //! Elements have an end tag each or end in `/>`, so that what is HTML is XML as well.
 
 mod along;
+mod around;
 mod cpu;
 mod dots;
 mod frame;
@@ -47,6 +48,7 @@ fn body(plot: &Plot) -> Body {
         Drawn::Windows(windows) => windows::draw(windows),
         Drawn::Cpu(cpu) => cpu::draw(cpu),
         Drawn::Along(along) => along::draw(along),
+        Drawn::Around(around) => around::draw(around),
     }
 }
 

@@ -13,8 +13,8 @@ use race::{
 use roxmltree::{Document, Node};
 
 use crate::{
-    made_up::{disturbed, section, window},
-    model::Plot,
+    made_up::{disturbed, experimented, section, supervised, window},
+    model::{Plot, plot::Around},
 };
 
 use super::*;
@@ -86,9 +86,30 @@ fn plots(contents: &Contents) -> Vec<Plot> {
     section(contents).plots
 }
 
+/// An experiment of these rows, in the first of which nothing is replaced, and its picture.
+fn around(rows: Vec<Row>) -> Vec<Plot> {
+    let first = rows[0].name.clone();
+    let contents = experimented("crash", rows, 6, |record| {
+        for event in record.events.iter_mut().filter(|event| event.of.row == first && event.number % 2 == 0) {
+            let count = event.slices.due.len();
+            event.slices.answered[50..].copy_from_slice(&vec![15; count - 50]);
+            event.slices.max_us[50..52].fill(0);
+            event.slices.max_us[60..70].fill(40_000 + 1_000 * event.number as u64);
+        }
+    });
+    plots(&contents)
+}
+
+/// One of each kind.
+fn each_kind() -> Vec<Plot> {
+    let mut all = plots(&contents());
+    all.extend(around(supervised()));
+    all
+}
+
 #[test]
 fn each_kind_of_picture_is_drawn_as_it_was() {
-    for plot in plots(&contents()) {
+    for plot in each_kind() {
         insta::with_settings!({ omit_expression => true }, {
             // A line each element, so that a difference is found.
             let text = standalone(&plot).replace(STYLE, "(the style)").replace("><", ">\n<");
@@ -99,15 +120,17 @@ fn each_kind_of_picture_is_drawn_as_it_was() {
 
 #[test]
 fn the_same_records_give_the_same_bytes() {
-    let texts = || plots(&contents()).iter().map(standalone).collect::<Vec<_>>();
+    let texts = || each_kind().iter().map(standalone).collect::<Vec<_>>();
     assert_eq!(texts(), texts());
 }
 
 #[test]
 fn whatever_rows_are_called_every_picture_is_xml_and_nothing_of_a_name_is_obeyed() {
     let names = hostile();
-    let plots = plots(&of_names(&names));
-    assert_eq!(plots.len(), 5);
+    let mut plots = plots(&of_names(&names));
+    let supervised = &supervised()[0];
+    plots.extend(around(names.iter().map(|name| Row { name: name.clone(), ..supervised.clone() }).collect()));
+    assert_eq!(plots.len(), 6);
     for plot in &plots {
         let text = standalone(plot);
         let document = Document::parse(&text).unwrap_or_else(|error| panic!("{}: {error}\n{text}", plot.id));
@@ -138,7 +161,7 @@ fn whatever_rows_are_called_every_picture_is_xml_and_nothing_of_a_name_is_obeyed
 #[test]
 fn a_picture_in_a_page_names_and_describes_itself_by_identifiers_that_are_its_own() {
     let mut seen = BTreeSet::new();
-    for plot in plots(&contents()) {
+    for plot in each_kind() {
         let text = inline(&plot).into_string();
         let document = Document::parse(&text).unwrap();
         let root = document.root_element();
@@ -171,7 +194,7 @@ fn has_title(node: Node<'_, '_>) -> bool {
 fn every_mark_has_a_title() {
     const MARKS: [&str; 16] =
         ["m", "o", "w", "bar", "hollow", "band", "l", "q", "p", "y", "h1", "h2", "h3", "h4", "r", "bandedge"];
-    for plot in plots(&contents()) {
+    for plot in each_kind() {
         let text = inline(&plot).into_string();
         let document = Document::parse(&text).unwrap();
         let is_mark =
@@ -195,8 +218,34 @@ fn thirty_rows_take_no_more_than_a_hundred_and_thirty_kibibytes() {
 }
 
 #[test]
+fn a_row_around_its_events_takes_no_more_than_ten_kibibytes() {
+    let contents = experimented("crash", supervised(), 6, |record| {
+        for event in &mut record.events {
+            let by_chance = |at: usize| ((at * 31 + event.number * 17) % 101) as u32;
+            for at in 0..event.slices.due.len() {
+                event.slices.answered[at] = 20 + by_chance(at) / 8;
+                event.slices.max_us[at] = 1_000 + 100 * u64::from(by_chance(at * 7));
+            }
+        }
+    });
+    let [plot] = &plots(&contents)[..] else { panic!("one picture") };
+    let size = inline(plot).into_string().len();
+    let Drawn::Around(around) = &plot.drawn else { panic!("{}", plot.id) };
+    assert!(size <= (10 << 10) * around.rows.len(), "{size} for {} rows", around.rows.len());
+}
+
+fn absurd(around: &mut Around) {
+    around.from_ms = f64::NEG_INFINITY;
+    let rate = around.rows[0].rate[40].as_mut().unwrap();
+    (rate.low, rate.middle, rate.high) = (f64::NAN, f64::MAX, -1.0);
+    around.rows[0].longest_us[40].as_mut().unwrap().high = f64::INFINITY;
+    around.rows[1].failed = vec![u64::MAX; 3];
+    around.rows[1].rate.clear();
+}
+
+#[test]
 fn what_is_edited_to_be_absurd_is_drawn_within_the_picture() {
-    let mut plots = plots(&contents());
+    let mut plots = each_kind();
     for plot in &mut plots {
         match &mut plot.drawn {
             Drawn::Dots(dots) => {
@@ -210,6 +259,7 @@ fn what_is_edited_to_be_absurd_is_drawn_within_the_picture() {
             Drawn::Windows(windows) => windows.starts.clear(),
             Drawn::Cpu(cpu) => cpu.groups[0].rows[0].us = f64::MAX,
             Drawn::Along(along) => along.rows[0].starts[0].windows[0].us = Some(f64::NAN),
+            Drawn::Around(around) => absurd(around),
         }
         let text = standalone(plot);
         Document::parse(&text).unwrap();
