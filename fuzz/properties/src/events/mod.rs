@@ -10,6 +10,8 @@
 //!   for it afterwards, and none is left in flight;
 //! - all rows answer alike, but where a reset cuts some off sooner.
 //!
+//! What a stop of the server between two events may change of that, is in [`stopped`].
+//!
 //! Timeouts are not reached: the whole of a sequence is shorter than any of them.
 
 pub mod event;

@@ -4,7 +4,12 @@
 //! its own timeout; and a connection without a request is kept for `--linger`, in case one is on its way. The last answer of
 //! each says that the connection closes. Lingers are none or longer than any test takes, so that nothing is timed.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    thread::{self, ScopedJoinHandle},
+    time::Duration,
+};
 
 use super::{
     attack::Attack,
@@ -69,6 +74,65 @@ fn is_the_last_answer(client: &mut Client, what: &str) -> Result<(), Failure> {
 
 fn announces(response: &Response) -> bool {
     response.has_token("connection", "close")
+}
+
+pub(super) const UNDER_LOAD: Attack = Attack {
+    name: "at a stop under load no request is lost at all, and each client is told of the close with its first answer",
+    arguments: &["--workers", "2", "--linger", "30s", "--drain-timeout", "1m"],
+    short_queue: false,
+    takes: |_| Takes::Much,
+    run: under_load,
+};
+
+/// What each client has answered before the signal is sent.
+const WARM_UP: usize = 50;
+
+fn under_load(_row: &Row, mut server: Server) -> Seen {
+    let clients = (0..2 * CLIENTS).map(|_| server.admitted()).collect::<Result<Vec<_>, _>>()?;
+    let (is_stopping, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let warm = WARM_UP * clients.len();
+    let mut outcomes = Vec::with_capacity(clients.len() + 1);
+    thread::scope(|scope| {
+        let load: Vec<_> = clients
+            .into_iter()
+            .map(|client| scope.spawn(|| until_it_is_told(client, &is_stopping, &answered)))
+            .collect();
+        outcomes.push(server.until("the load is answered", || Ok(answered.load(SeqCst) >= warm)));
+        server.terminate();
+        outcomes.push(server.until("connections are refused", || Ok(server.refuses_connections())));
+        is_stopping.store(true, SeqCst);
+        let joined = load.into_iter().map(ScopedJoinHandle::join);
+        outcomes.extend(
+            joined.map(|end| end.unwrap_or_else(|_| Err(Failure::Unable("a client panicked".to_owned())))),
+        );
+    });
+    outcomes.into_iter().collect::<Result<(), _>>()?;
+    ends_with(server, 0)?;
+    Ok(format!("{} answers, none lost", answered.into_inner()))
+}
+
+/// One request after the other, until an answer says that it is the last.
+fn until_it_is_told(
+    mut client: Client,
+    is_stopping: &AtomicBool,
+    answered: &AtomicUsize,
+) -> Result<(), Failure> {
+    loop {
+        let is_late = is_stopping.load(SeqCst);
+        send_get(&mut client, "/simple")?;
+        let response = receive_200(&mut client, "of a load")?;
+        answered.fetch_add(1, SeqCst);
+        if announces(&response) {
+            return client
+                .closes()
+                .map_err(|what| Failure::weak(format!("after an announced close: {what}")));
+        }
+        if is_late {
+            return Err(Failure::weak(
+                "an answer to what was sent after the signal does not announce the close",
+            ));
+        }
+    }
 }
 
 pub(super) const IN_THE_SOCKET: Attack = Attack {
@@ -143,7 +207,7 @@ fn half(_row: &Row, mut server: Server) -> Seen {
                 })?;
             }
         }
-        std::thread::sleep(PIECE_GAP);
+        thread::sleep(PIECE_GAP);
     }
     for (client, end) in &mut clients {
         is_the_last_answer(client, &format!("of which {end} bytes were there"))?;

@@ -53,6 +53,7 @@ pub const STOPS: &[Attack] = &[
     drain::COMPUTING,
     drain::SECOND_SIGNAL,
     lingering::ON_ITS_WAY,
+    lingering::UNDER_LOAD,
     lingering::IN_THE_SOCKET,
     lingering::HALF,
     lingering::PIPELINED,

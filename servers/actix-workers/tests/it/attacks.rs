@@ -21,6 +21,8 @@ const NOT_WITHSTOOD: &[&str] = &[
     // A stop drops what was accepted and not begun, and what waits to be accepted.
     "a stop under load loses no request and answers what is under way",
     "connections that wait in the backlog at a stop are served",
+    // And it ends connections on which the next request is on its way.
+    "at a stop under load no request is lost at all, and each client is told of the close with its first answer",
     // There is no --linger: who has no request under way is closed at once, half a request or not.
     "at a stop a request that comes within --linger is answered, on idle connections and on silent ones",
     "at a stop half a head and half a body are waited for byte by byte, without a --linger",

@@ -182,8 +182,10 @@ mod tests {
                 header_timeout: Duration::from_secs(1),
                 body_timeout: Duration::from_secs(1),
                 idle_timeout: Duration::from_secs(1),
+                linger: Duration::from_millis(200),
                 drain_timeout: Duration::from_secs(1),
             },
+            faults: Faults::Off,
             policy: Policy::Enforced,
         }
     }
