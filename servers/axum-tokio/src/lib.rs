@@ -2,10 +2,11 @@
 //!
 //! Where connections live: on whichever thread polls them; an idle thread takes waiting tasks from a busy one. Where operations run: on the
 //! thread that read the request. HTTP is what `axum::serve` makes of hyper, with its own graceful shutdown: what it does otherwise than the
-//! contract says is listed with the row, and not mended here. From kit come arguments, the listener, stop signals and counters.
+//! contract says is listed with the row, and not mended here, but where answers would be mixed up (the module `strict`). From kit come arguments, the listener, stop signals and counters.
 
 mod counted;
 mod respond;
+mod strict;
 
 use std::{
     future::IntoFuture as _,

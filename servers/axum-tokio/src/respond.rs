@@ -20,12 +20,17 @@ use kit::{
 };
 use tokio::time::sleep;
 
+use crate::strict;
+
 const JSON: HeaderValue = HeaderValue::from_static(page::JSON);
 
 /// Answers one request.
 pub(crate) async fn respond(State(site): State<Arc<Site>>, request: Request) -> Response {
     let endpoint = Endpoint::of(request.uri().path());
-    let response = answer(&site, request).await;
+    let response = match strict::refusal(&request) {
+        Some(refusal) => refusal,
+        None => answer(&site, request).await,
+    };
     site.metrics.answered(endpoint, response.status().as_u16());
     response
 }
@@ -83,10 +88,10 @@ fn ok(content_type: HeaderValue, body: impl Into<Body>) -> Response {
     response
 }
 
-fn respond_with(page: Page) -> Response {
+/// `page` as a response.
+pub(crate) fn respond_with(page: Page) -> Response {
     let mut response = Response::new(Body::from(page.body));
-    *response.status_mut() =
-        StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let fields = response.headers_mut();
     if let Some(allow) = page.allow {
         fields.insert(ALLOW, HeaderValue::from_static(allow));

@@ -214,7 +214,7 @@ mod tests {
             }
             // Each task that ends, one way or the other, lets go of the count.
             while Rc::strong_count(&ended) > 1 {
-                sleep(Duration::ZERO).await;
+                sleep(Duration::from_millis(1)).await;
             }
         });
         assert_eq!(ended.get(), 2);

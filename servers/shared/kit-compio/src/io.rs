@@ -184,7 +184,8 @@ impl Write for Stream {
         loop {
             let is_new = this.sending.is_none();
             let sending = this.sending.get_or_insert_with(|| {
-                let send = Send::new(this.socket.clone(), copied(&mut this.spare, bytes), SendFlags::NOSIGNAL);
+                let send =
+                    Send::new(this.socket.clone(), copied(&mut this.spare, bytes), SendFlags::NOSIGNAL);
                 Runtime::with_current(|runtime| runtime.submit(send))
             });
             let mut polled = Pin::new(&mut *sending).poll(context);

@@ -130,10 +130,9 @@ mod tests {
         if NOTHING.check().is_err() {
             return;
         }
-        for lacking in [
-            Needs { operations: &[u8::MAX], ..NOTHING },
-            Needs { is_enough: |_| false, ..NOTHING },
-        ] {
+        for lacking in
+            [Needs { operations: &[u8::MAX], ..NOTHING }, Needs { is_enough: |_| false, ..NOTHING }]
+        {
             let said = lacking.check().unwrap_err().to_string();
             assert!(said.contains("it takes Linux 99.1") && said.contains("--io epoll"), "{said}");
         }
