@@ -36,6 +36,7 @@ ARG PACKAGES="\
     thread-pool \
     may-coroutines \
     actix-workers \
+    axum-tokio \
     ceiling \
     harness"
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]

@@ -132,7 +132,11 @@ fn rows(registry: &Registry, root: &Path, widest: usize) {
     let line = |row: &Row| {
         outln!("  {:widest$}  {}: {}", row.name, row.tier, row.about);
         if let Some(missing) = prerequisites::missing(row, root) {
-            outln!("  {:widest$}  cannot run here: no {missing}; install it with `{}`", "", missing.install);
+            outln!(
+                "  {:widest$}  cannot run here: no {missing}; install it with `{}`",
+                "",
+                missing.requirement.install
+            );
         }
     };
     let (on_request, by_default): (Vec<&Row>, _) = registry.rows().iter().partition(|row| row.on_request);
@@ -181,8 +185,8 @@ fn listed_row<'a>(row: &'a Row, root: &Path) -> ListedRow<'a> {
         about,
         on_request: *on_request,
         factors: *factors,
-        missing: missing.map(ToString::to_string),
-        install: missing.map(|missing| missing.install.as_str()),
+        missing: missing.as_ref().map(ToString::to_string),
+        install: missing.map(|missing| missing.requirement.install.as_str()),
     }
 }
 

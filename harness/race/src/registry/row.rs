@@ -95,6 +95,9 @@ pub struct Row {
     pub factors: Option<Factors>,
     /// Variables of its environment, beside those that every row has.
     pub env: BTreeMap<String, String>,
+    /// The command that makes its program where that is no package of this workspace: it runs in the root of the checkout, before the
+    /// program is needed, and again when a file of `made_of` has changed. Empty where there is nothing to be made.
+    pub build: Vec<String>,
     /// What it is made of beside the programs: files by their path within the checkout, and folders for the files in them.
     /// Whether it keeps the contract is looked at again when one of them changes.
     pub made_of: Vec<PathBuf>,
@@ -143,6 +146,7 @@ impl Row {
             on_request: false,
             factors: None,
             env: BTreeMap::new(),
+            build: Vec::new(),
             made_of: Vec::new(),
             requires: Vec::new(),
             deviations: Vec::new(),

@@ -49,6 +49,8 @@ pub(super) struct Table {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    build: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     made_of: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     requires: Vec<Requirement>,
@@ -93,6 +95,7 @@ impl TryFrom<Table> for Row {
             on_request,
             factors,
             env,
+            build,
             made_of,
             requires,
             deviations,
@@ -130,6 +133,7 @@ impl TryFrom<Table> for Row {
             on_request,
             factors,
             env,
+            build,
             made_of,
             requires,
             deviations,
@@ -147,7 +151,7 @@ impl From<Row> for Table {
         let Row {
             name, about, tier, program, args, uses, operations, ready, ready_within, on_request, ..
         } = row;
-        let Row { factors, env, made_of, requires, deviations, warm_up, .. } = row;
+        let Row { factors, env, build, made_of, requires, deviations, warm_up, .. } = row;
         let Row { workers, reload, fault_args, pid_at, .. } = row;
         let (package, command) = match program {
             Program::Package(package) => (Some(package), None),
@@ -168,6 +172,7 @@ impl From<Row> for Table {
             on_request,
             factors,
             env,
+            build,
             made_of,
             requires,
             deviations,
