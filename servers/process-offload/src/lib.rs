@@ -42,7 +42,7 @@ pub fn run(
             let address = listener.local_addr().map_err(Error::system("read the listener's address"))?;
             let start = |runtime: &tokio::runtime::Handle| {
                 let (pool, started) = pool::start(runtime, config, children, address, stopping)?;
-                crew = Some(started);
+                crew = started;
                 Ok(Offload::new(pool, children.queue))
             };
             let served = multi_thread_with(SERVER, config, listener, stopping.clone(), start, Blocking::NONE);

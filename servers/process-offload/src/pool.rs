@@ -13,11 +13,8 @@ use std::{
     io,
     net::SocketAddr,
     os::fd::{AsFd, OwnedFd},
-    sync::{
-        Arc,
-        mpsc::{self, Receiver},
-    },
-    thread,
+    sync::Arc,
+    thread::{self, JoinHandle},
 };
 
 use app::{Answer, Operation};
@@ -69,7 +66,7 @@ impl offload::Pool for Pool {
 #[derive(Debug)]
 pub struct Crew {
     stop: Shutdown,
-    outcome: Receiver<Result<(), Error>>,
+    supervisor: JoinHandle<Result<(), Error>>,
 }
 
 impl Crew {
@@ -79,13 +76,13 @@ impl Crew {
     /// How the supervision ended, if that was not as it should.
     pub fn end(self) -> Result<(), Error> {
         self.stop.raise();
-        let panicked = || Error::Failed("the supervisor of the children has panicked".to_owned());
-        self.outcome.recv().unwrap_or_else(|_gone| Err(panicked()))
+        let panicked = |_| Err(Error::Failed("the supervisor of the children has panicked".to_owned()));
+        self.supervisor.join().unwrap_or_else(panicked)
     }
 }
 
-/// Starts the children and returns when all are ready, or when `stopping` is raised first. Should all of them fail later, it raises
-/// `stopping`, and [`Crew::end`] says why.
+/// Starts the children and returns when all are ready; or, without a crew, when `stopping` was raised first. Should all of them fail
+/// later, that raises `stopping`, and [`Crew::end`] says why.
 ///
 /// # Errors
 /// A child cannot be started, or is not ready in time.
@@ -95,7 +92,7 @@ pub fn start(
     children: &Children,
     address: SocketAddr,
     stopping: &Shutdown,
-) -> Result<(Pool, Crew), Error> {
+) -> Result<(Pool, Option<Crew>), Error> {
     let (calls, work) = unbounded_channel();
     let bench = Bench { calls: calls.clone(), work: Arc::new(Mutex::new(work)) };
     let hand = Hand { runtime: runtime.clone(), bench, links: Vec::new() };
@@ -111,42 +108,38 @@ pub fn start(
             move |place: usize| hand.link(place)
         },
     };
-    let (stop, started) = (Shutdown::new(), Shutdown::new());
-    let (tell, outcome) = mpsc::channel();
+    let (stop, over, all_ready) = (Shutdown::new(), Shutdown::new(), Shutdown::new());
     let supervise = {
-        let (stop, started, stopping) = (stop.clone(), started.clone(), stopping.clone());
+        let (stop, all_ready) = (stop.clone(), all_ready.clone());
+        let ends = [EndsTogether::with(&over), EndsTogether::with(stopping)];
         move || {
-            let _ends = [EndsTogether::with(&started), EndsTogether::with(&stopping)];
-            let ended = supervisor::supervise(crew, &stop, || {
-                started.raise();
+            let _ends = ends;
+            supervisor::supervise(crew, &stop, || {
+                all_ready.raise();
                 Ok(())
-            });
-            // Nobody takes it where the server ends for another reason.
-            let _ = tell.send(ended);
+            })
         }
     };
-    thread::Builder::new()
+    let supervisor = thread::Builder::new()
         .name("supervisor".to_owned())
         .spawn(supervise)
         .map_err(Error::system("start the thread that supervises the children"))?;
+    let crew = Crew { stop, supervisor };
 
-    runtime.block_on(async {
+    let is_ready = runtime.block_on(async {
         tokio::select! {
-            () = started.wait() => {}
-            () = stopping.wait() => {
-                stop.raise();
-                started.wait().await;
-            }
+            biased;
+            () = all_ready.wait() => true,
+            () = over.wait() => false,
+            () = stopping.wait() => false,
         }
     });
-    let crew = Crew { stop, outcome };
-    // Nobody has asked it to end: it was not to be had.
-    if !crew.stop.is_raised()
-        && let Ok(Err(error)) = crew.outcome.try_recv()
-    {
-        return Err(error);
+    if is_ready {
+        return Ok((Pool(calls), Some(crew)));
     }
-    Ok((Pool(calls), crew))
+    // By a stop, and then this is no failure; or for want of a child.
+    crew.end()?;
+    Ok((Pool(calls), None))
 }
 
 /// What the supervisor hands children: ends of links. It keeps the other ends too, so that no child sees its front close before the

@@ -2,10 +2,7 @@
 
 use std::{io, os::fd::OwnedFd, time::Instant};
 
-use kit::{
-    cluster::{Member, PlaceState},
-    start::Error,
-};
+use kit::{cluster::{Member, PlaceState}, start::Error};
 use rustix::process::Signal;
 
 use super::{Primary, ended};
@@ -71,11 +68,7 @@ where
         }
         self.desk.reloaded(outcome);
         if !self.machine.is_stopping() {
-            self.desk.notify.ready(if outcome.is_ok() {
-                "serving"
-            } else {
-                "serving; the last reload failed"
-            });
+            self.desk.notify.ready(if outcome.is_ok() { "serving" } else { "serving; the last reload failed" });
         }
     }
 
