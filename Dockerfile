@@ -33,6 +33,7 @@ ARG PACKAGES="\
     thread-per-core \
     work-stealing \
     rayon-offload \
+    process-offload \
     thread-pool \
     may-coroutines \
     actix-workers \
@@ -68,7 +69,7 @@ WORKDIR /results
 ENV SERVER_LISTEN=0.0.0.0:8080
 EXPOSE 8080
 
-# The first one drains. Servers handle it as process 1 as well, and fork-per-core waits for its own workers: no init is needed.
+# The first one drains. Servers handle it as process 1 as well, and those that start processes wait for their own: no init is needed.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=5s --retries=3 CMD ["healthy"]
 

@@ -28,6 +28,6 @@ mod worker;
 
 pub use control::client::{ClientCommand, run as run_client};
 pub use primary::{Crew, supervise};
-pub use rules::{Mode, Rules};
+pub use rules::{Mode, Patience, Rules};
 pub use systemd::{HandedError, listeners as handed_listeners};
 pub use worker::{Assignment, Begun, Channel, Role, Task};
