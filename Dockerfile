@@ -32,6 +32,7 @@ ARG PACKAGES="\
     fork-per-core \
     thread-per-core \
     work-stealing \
+    no-steal \
     rayon-offload \
     process-offload \
     thread-pool \

@@ -4,9 +4,7 @@
 
 use std::{
     collections::HashMap,
-    io,
     net::SocketAddr,
-    os::fd::OwnedFd,
     path::Path,
     time::{Duration, Instant},
 };
@@ -25,6 +23,7 @@ use crate::{
         Place,
         words::{Command, Event, Level},
     },
+    offers::Handed,
     rules::{Mode, Rules},
     systemd::Notify,
     watch::Watch,
@@ -195,7 +194,7 @@ impl Desk {
 
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
     AllReady: FnOnce() -> Result<(), Error>,
 {
     /// Does what a client asks for, or sees to it that it will be answered.

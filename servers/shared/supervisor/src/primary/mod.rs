@@ -2,13 +2,13 @@
 
 mod act;
 mod desk;
+mod giving;
 mod sources;
 mod upkeep;
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
-    io,
     net::SocketAddr,
     os::fd::OwnedFd,
     time::{Duration, Instant},
@@ -27,11 +27,13 @@ use crate::{
         Machine,
         words::{Command, Event, Level, Life, Outcome},
     },
+    offers::{Handed, Offers},
     process::Process,
     program::{Image, Program},
     rules::Rules,
 };
 use desk::Desk;
+use giving::Giving;
 use sources::{Bell, Source};
 use upkeep::Upkeep;
 
@@ -50,9 +52,11 @@ pub struct Crew<Hand> {
     pub rules: Rules,
     /// Whether what one worker was handed another can serve as well.
     pub lends: bool,
-    /// What to hand the worker of a place; asked again for each replacement, and for others that serve the place meanwhile. Dropped
-    /// when the stop begins, before the workers are told: what it alone keeps open is then open in the workers only.
+    /// What to hand the worker of a place, if anything; asked again for each replacement, and for others that serve the place meanwhile.
+    /// Dropped when the stop begins, before the workers are told: what it alone keeps open is then open in the workers only.
     pub hand: Hand,
+    /// What is given to workers later, if anything. When the stop begins what is left of it is given, and this is dropped as well.
+    pub offers: Option<Box<dyn Offers>>,
 }
 
 /// Runs the crew until `stopping` is raised and all workers have ended. Calls `all_ready` when every worker is ready for
@@ -69,7 +73,7 @@ pub fn supervise<Hand>(
     all_ready: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(), Error>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
 {
     let bell = Bell::new(stopping).map_err(Error::system("wait for a stop"))?;
     let hangups = Hangups::install().map_err(Error::system("wait for SIGHUP"))?;
@@ -82,7 +86,7 @@ where
         }
     };
     let program = Program::of_this_process().map_err(Error::system("find this program's own file"))?;
-    let Crew { name, workers, address, drain_timeout, rules, lends, hand } = crew;
+    let Crew { name, workers, address, drain_timeout, rules, lends, hand, offers } = crew;
     let desk = Desk::new(&rules, address)?;
     let policy = rules.policy(drain_timeout, lends);
     let shortest = policy.hang_timeout.unwrap_or(policy.ready_timeout).min(policy.ready_timeout);
@@ -94,6 +98,7 @@ where
         machine: Machine::new(policy, workers, seed),
         clock: Clock::new(),
         hand: Some(hand),
+        giving: Giving::new(offers),
         upkeep: Upkeep::new(&rules, seed),
         desk,
         program,
@@ -118,6 +123,7 @@ struct Primary<Hand, AllReady> {
     clock: Clock,
     /// Until the stop begins.
     hand: Option<Hand>,
+    giving: Giving,
     upkeep: Upkeep,
     desk: Desk,
     program: Program,
@@ -138,7 +144,7 @@ struct Primary<Hand, AllReady> {
 
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
     AllReady: FnOnce() -> Result<(), Error>,
 {
     fn run(mut self) -> Result<(), Error> {
@@ -161,7 +167,7 @@ where
     fn wait(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
         let deadline = self.machine.deadline().map(|deadline| deadline.saturating_sub(now).min(self.heartbeat));
-        let others = [self.upkeep.next(), self.desk.next_deadline()];
+        let others = [self.upkeep.next(), self.desk.next_deadline(), self.giving.next_deadline()];
         let others = others.into_iter().flatten().map(|at| at.saturating_duration_since(Instant::now()));
         let wait = deadline.into_iter().chain(others).min();
         self.clock.plan(wait);
@@ -169,6 +175,7 @@ where
         for source in sources {
             self.take_in(source);
         }
+        self.give_what_was_not_taken();
         if self.desk.pass(Instant::now()) {
             self.reload("what is watched has changed");
         }
@@ -200,6 +207,7 @@ where
             Source::Says(life) => self.listen(life),
             Source::Logs(life) => self.read_log(life),
             Source::Ends(life) => self.bury(life),
+            Source::Offers => self.give(),
             Source::Control(source) => {
                 let asked = self.desk.control.as_mut().and_then(|control| control.ready(source, Instant::now()));
                 if let Some(asked) = asked {

@@ -3,7 +3,6 @@
 
 use std::{
     io,
-    os::fd::OwnedFd,
     pin::Pin,
     sync::Arc,
     task::{Context, Waker},
@@ -20,6 +19,7 @@ use super::Primary;
 use crate::{
     control::server::{self, Control},
     machine::words::Life,
+    offers::Handed,
 };
 
 /// What has become readable.
@@ -35,6 +35,8 @@ pub(super) enum Source {
     Logs(Life),
     /// A worker process has ended.
     Ends(Life),
+    /// Something may be there to be given.
+    Offers,
     /// Of the control socket.
     Control(server::Source),
     /// What is watched has changed, or may have.
@@ -67,7 +69,7 @@ impl Bell {
 
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
     AllReady: FnOnce() -> Result<(), Error>,
 {
     /// What is readable, after a wait of at most `patience`: what workers say before their ends.
@@ -88,6 +90,10 @@ where
         for (life, process) in &self.processes {
             sources.push(Source::Ends(*life));
             descriptors.push(PollFd::from_borrowed_fd(process.ends(), PollFlags::IN));
+        }
+        if let Some(offers) = self.giving.watched() {
+            sources.push(Source::Offers);
+            descriptors.push(PollFd::from_borrowed_fd(offers, PollFlags::IN));
         }
         for (source, descriptor, flags) in self.desk.control.iter().flat_map(Control::sources) {
             sources.push(Source::Control(source));

@@ -2,8 +2,6 @@
 
 use std::{
     collections::HashMap,
-    io,
-    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
@@ -14,6 +12,7 @@ use rustix::process::getpid;
 use super::Primary;
 use crate::{
     machine::words::{Command, Event, Life},
+    offers::Handed,
     process::Process,
     rules::Rules,
 };
@@ -89,7 +88,7 @@ impl Upkeep {
 
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
     AllReady: FnOnce() -> Result<(), Error>,
 {
     /// Has the first worker replaced that has grown too old or too large.
