@@ -10,8 +10,10 @@ mod given;
 pub(crate) mod placeholders;
 mod requirement;
 mod row;
+mod sizing;
 mod supervision;
 mod table;
+mod variants;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +27,7 @@ pub use self::{
     factors::{Accept, Factors, Io, OperationPlacement, Workers},
     requirement::Requirement,
     row::{OperationName, Program, Readiness, Row, Tier},
+    sizing::{Sizing, Variant},
     supervision::{Reload, WorkerProcesses},
 };
 
@@ -184,6 +187,13 @@ fn check(row: &Row) -> Result<(), String> {
     row.requires.iter().try_for_each(Requirement::check)?;
     row.workers.iter().try_for_each(WorkerProcesses::check)?;
     row.reload.iter().try_for_each(Reload::check)?;
+    row.sized.iter().try_for_each(Sizing::check)?;
+    if row.variant.is_some() {
+        return Err("it is a variant, which scenarios make of rows: leave the key out".to_owned());
+    }
+    if row.connections == Some(0) {
+        return Err("it serves no connection at once: leave the key out where it serves many".to_owned());
+    }
     if let Some(path) = row.pid_at.as_ref().filter(|path| !path.starts_with('/')) {
         return Err(format!("its pid_at = \"{path}\" is no path of a request, as in pid_at = \"/info\""));
     }

@@ -50,6 +50,18 @@ fn what_is_wrong_is_said_with_its_line_its_row_and_what_is_allowed() {
             ["line 4", "row `a`", "`fast`", "`controlled`, `native`, `reference`, `calibration`"],
         ),
         (
+            row_with("package = 'a'\nsized = { args = ['-w'] }").unwrap_err(),
+            ["row `a`", "number of workers", "in none of its arguments", "\"{workers}\""],
+        ),
+        (
+            row_with("package = 'a'\nvariant = { of = 'b', workers = 2 }").unwrap_err(),
+            ["row `a`", "variant", "which scenarios make", "leave the key out"],
+        ),
+        (
+            row_with("package = 'a'\nconnections = 0").unwrap_err(),
+            ["row `a`", "no connection at once", "leave the key out", "many"],
+        ),
+        (
             row_with("package = 'a'\nready = 'soon'").unwrap_err(),
             ["line 14", "row `a`", "`soon`", "`line` or `http`"],
         ),
