@@ -328,7 +328,7 @@ func main() {
 	if err != nil {
 		fail(1, "cannot listen on %s: %v", listen, err)
 	}
-	server := &http.Server{Handler: routes(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
+	server := &http.Server{Handler: strict(routes()), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	ready, _ := json.Marshal(struct {
@@ -342,7 +342,7 @@ func main() {
 	fmt.Println(string(ready))
 
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(strictListener{listener}) }()
 	select {
 	case err := <-served:
 		fail(1, "cannot serve: %v", err)

@@ -7,7 +7,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     slice,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use host::{
@@ -30,6 +30,9 @@ use crate::{
 
 /// How many of the command's last lines are said where it fails.
 const LAST_WORDS: usize = 3;
+
+/// How long a command may take above which there is no guard, by which it would be heard that a person wants to stop.
+const UNGUARDED_WITHIN: Duration = Duration::from_secs(60);
 
 /// All that a program came of; kept beside it.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
@@ -78,11 +81,12 @@ pub(crate) fn make(
     // A program that is half made must not be taken for one that is whole.
     drop(fs::remove_file(&kept_as));
     let found = find_program(Path::new(builder)).ok_or_else(|| BuildError::NoProgram(builder.clone()))?;
-    let mut launch = Launch::new(found).args(&row.build[1..]).folder(root);
-    if !guard.is_empty() {
-        launch = launch.guarded_by(guard);
-    }
-    let exit = ended(launch, &row.name, interrupt)?;
+    let launch = Launch::new(found).args(&row.build[1..]).folder(root);
+    let exit = if guard.is_empty() {
+        launch.spawn()?.wait(UNGUARDED_WITHIN)?
+    } else {
+        ended(launch.guarded_by(guard), &row.name, interrupt)?
+    };
     if exit.ended != Ended::Code(0) {
         let from = exit.stderr.len().saturating_sub(LAST_WORDS);
         let words = exit.stderr[from..].iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");

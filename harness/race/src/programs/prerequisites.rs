@@ -154,15 +154,18 @@ fn version_of_program(requirement: &Requirement, root: &Path, guard: &[OsString]
     let deadline = Instant::now() + VERSION_WITHIN;
     let mut printed = Vec::new();
     loop {
-        match process.next_line(deadline).ok()? {
-            Heard::Line(line) => printed.push(line),
-            Heard::End(exit) => {
-                printed.extend(exit.stderr);
-                return printed.iter().find_map(|line| version_in(line));
+        match process.next_line(deadline) {
+            Ok(Heard::Line(line)) => {
+                printed.push(line);
+                continue;
             }
+            Ok(Heard::End(exit)) => printed.extend(exit.stderr),
             // Dropping it ends it.
-            Heard::Nothing => return None,
+            Ok(Heard::Nothing) => return None,
+            // The end of what no guard is above, with its last words.
+            Err(ended) => printed.push(ended.to_string()),
         }
+        return printed.iter().find_map(|line| version_in(line));
     }
 }
 

@@ -21,9 +21,10 @@ fn program() -> Option<&'static Path> {
             return None;
         }
         let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-net-http");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("go/main.go");
+        let sources =
+            ["main.go", "strict.go"].map(|file| Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(file));
         let go = host::program::find_program(Path::new("go"))?;
-        let build = Launch::new(go).args(["build", "-trimpath", "-o"]).args([&program, &source]);
+        let build = Launch::new(go).args(["build", "-trimpath", "-o"]).args([&program]).args(sources);
         let exit = build.spawn().unwrap().wait(PATIENCE).unwrap();
         assert_eq!(exit.ended, Ended::Code(0), "{:?}", exit.stderr);
         Some(program)

@@ -14,12 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{
-    cluster::Cluster,
-    shutdown::Shutdown,
-    signals::Hangups,
-    start::Error,
-};
+use kit::{cluster::Cluster, shutdown::Shutdown, signals::Hangups, start::Error};
 
 use crate::{
     clock::Clock,
@@ -81,7 +76,9 @@ where
         Ok((cluster, memory)) => (cluster, Some(memory)),
         // Service goes on: only what is counted is then each worker's own.
         Err(error) => {
-            tracing::warn!("cannot share memory with the workers, so each answers for itself alone what it is asked about all: {error}");
+            tracing::warn!(
+                "cannot share memory with the workers, so each answers for itself alone what it is asked about all: {error}"
+            );
             (Cluster::unshared().map_err(Error::system("make memory to count in"))?, None)
         }
     };
@@ -209,7 +206,8 @@ where
             Source::Ends(life) => self.bury(life),
             Source::Offers => self.give(),
             Source::Control(source) => {
-                let asked = self.desk.control.as_mut().and_then(|control| control.ready(source, Instant::now()));
+                let asked =
+                    self.desk.control.as_mut().and_then(|control| control.ready(source, Instant::now()));
                 if let Some(asked) = asked {
                     self.obey(asked);
                 }
