@@ -33,8 +33,8 @@ use kit::{
 };
 use supervisor::{Assignment, Crew, Offers, Rules, supervise};
 
-pub use acceptor::Choice;
 use acceptor::Acceptor;
+pub use acceptor::Choice;
 pub use listeners::Listeners;
 
 /// How connections come to the workers.
@@ -80,7 +80,9 @@ pub fn run(
         // Only a listener of one's own is nobody else's.
         lends: accept == Accept::ListenerEach,
         hand: move |place: usize| match accept {
-            Accept::ListenerEach | Accept::Shared => listeners.of(place).map(|listener| Some(OwnedFd::from(listener))),
+            Accept::ListenerEach | Accept::Shared => {
+                listeners.of(place).map(|listener| Some(OwnedFd::from(listener)))
+            }
             Accept::Handoff(_) => Ok(None),
         },
         offers,

@@ -5,8 +5,8 @@ pub mod scenario;
 pub mod stream;
 
 pub mod cpu_plan;
-pub mod resolve;
 pub mod reach;
+pub mod resolve;
 pub mod run_plan;
 pub mod variants;
 

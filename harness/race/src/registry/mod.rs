@@ -13,9 +13,9 @@ mod row;
 mod sizing;
 mod supervision;
 mod table;
-mod variants;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 use std::path::Path;
 

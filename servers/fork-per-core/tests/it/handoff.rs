@@ -23,7 +23,8 @@ fn place(client: &mut Client) -> String {
 /// The value of the one sample of `/metrics` that begins so.
 fn sample(server: &Server, beginning: &str) -> u64 {
     let metrics = server.connect().get("/metrics").unwrap();
-    let line = metrics.lines().find(|line| line.starts_with(beginning)).unwrap_or_else(|| panic!("{metrics}"));
+    let line =
+        metrics.lines().find(|line| line.starts_with(beginning)).unwrap_or_else(|| panic!("{metrics}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
@@ -54,7 +55,8 @@ fn all_but(mut waiting: Vec<TcpStream>, left: usize) -> Vec<TcpStream> {
     eventually("the answers", || {
         waiting.retain(|stream| {
             stream.set_nonblocking(true).unwrap();
-            let waits = stream.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+            let waits =
+                stream.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
             stream.set_nonblocking(false).unwrap();
             waits || {
                 assert!(read(stream).contains("499500"));
@@ -90,7 +92,8 @@ fn the_worker_with_the_fewest_connections_gets_the_next() {
         let mut client = server.connect();
         held.push((place(&mut client), client));
     }
-    let count = |held: &[(String, Client)], name: &str| held.iter().filter(|(place, _)| place == name).count();
+    let count =
+        |held: &[(String, Client)], name: &str| held.iter().filter(|(place, _)| place == name).count();
     assert_eq!((count(&held, "p0"), count(&held, "p1")), (4, 4));
     held.retain(|(place, _)| place == "p0");
     // With the one that asks.

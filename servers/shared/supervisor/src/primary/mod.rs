@@ -163,7 +163,8 @@ where
     /// Waits for what happens next, and takes it in.
     fn wait(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
-        let deadline = self.machine.deadline().map(|deadline| deadline.saturating_sub(now).min(self.heartbeat));
+        let deadline =
+            self.machine.deadline().map(|deadline| deadline.saturating_sub(now).min(self.heartbeat));
         let others = [self.upkeep.next(), self.desk.next_deadline(), self.giving.next_deadline()];
         let others = others.into_iter().flatten().map(|at| at.saturating_duration_since(Instant::now()));
         let wait = deadline.into_iter().chain(others).min();
