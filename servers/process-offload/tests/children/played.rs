@@ -142,12 +142,9 @@ impl Script {
             // In slices, so that pings are answered beside.
             let slice = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
             poll(&mut [PollFd::new(link, PollFlags::IN)], Some(&slice)).unwrap();
-            while let Some(channel) = channel {
-                match channel.next() {
-                    Ok(None) => break,
-                    Ok(Some(_drain)) => return Ok(()),
-                    Err(_gone) => return Ok(()),
-                }
+            // Nobody tells it anything but to end.
+            if !matches!(channel.map(Channel::next), None | Some(Ok(None))) {
+                return Ok(());
             }
             // Looked at, and left where it is.
             let mut packet = [0; protocol::LONGEST];
@@ -185,7 +182,7 @@ impl Script {
         match self.play {
             Play::WritesGarbage => link::send(link, &[0xff; 100]).unwrap(),
             Play::WritesTooMuch => {
-                link::send(link, &[result, vec![0; 2 * protocol::LONGEST]].concat()).unwrap()
+                link::send(link, &[result, vec![0; 2 * protocol::LONGEST]].concat()).unwrap();
             }
             Play::WritesNothing => link::send(link, b"").unwrap(),
             Play::AnswersAnother => {
