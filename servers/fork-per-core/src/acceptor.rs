@@ -43,7 +43,9 @@ impl Offers for Acceptor {
 
     fn next(&mut self) -> Offer {
         loop {
-            match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).map_err(io::Error::from) {
+            match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+                .map_err(io::Error::from)
+            {
                 Ok(stream) => {
                     self.failures.over();
                     return Offer::One(stream);
@@ -61,12 +63,15 @@ impl Offers for Acceptor {
 
     fn choose(&mut self, takers: &[Taker]) -> usize {
         // The first behind the last that got one.
-        let turn = takers.iter().position(|taker| self.last != usize::MAX && taker.place > self.last).unwrap_or(0);
+        let turn =
+            takers.iter().position(|taker| self.last != usize::MAX && taker.place > self.last).unwrap_or(0);
         let in_turn = (turn..takers.len()).chain(0..turn);
         let chosen = match self.choice {
             Choice::RoundRobin => turn,
             // The first of several.
-            Choice::LeastConnections => in_turn.min_by_key(|&taker| takers[taker].connections_open).unwrap_or(turn),
+            Choice::LeastConnections => {
+                in_turn.min_by_key(|&taker| takers[taker].connections_open).unwrap_or(turn)
+            }
         };
         self.last = takers.get(chosen).map_or(usize::MAX, |taker| taker.place);
         chosen

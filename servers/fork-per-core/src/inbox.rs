@@ -33,7 +33,12 @@ use tokio::{io::Interest, net::UnixStream};
 
 /// Serves what the primary hands over on a runtime that is the calling thread's alone, until the primary says that this worker is to end
 /// and the drain is over. `stop` is raised by a stop signal to this process.
-pub(crate) fn serve(site: &Arc<Site>, max_connections: usize, channel: Channel, stop: &Shutdown) -> Result<(), Error> {
+pub(crate) fn serve(
+    site: &Arc<Site>,
+    max_connections: usize,
+    channel: Channel,
+    stop: &Shutdown,
+) -> Result<(), Error> {
     let runtime = current_thread_runtime()?;
     let inbox = &Inbox::new(channel);
     runtime.block_on(async {
@@ -46,7 +51,8 @@ pub(crate) fn serve(site: &Arc<Site>, max_connections: usize, channel: Channel, 
             Err(error) => tracing::warn!("a connection is closed, since it cannot be watched: {error}"),
         };
         let (drain_timeout, stopping) = (site.limits.drain_timeout, site.stopping.clone());
-        let serving = accept::admit_all(inbox, Tokio.timer(), drain_timeout, max_connections, stopping, admit);
+        let serving =
+            accept::admit_all(inbox, Tokio.timer(), drain_timeout, max_connections, stopping, admit);
         let (mut serving, mut stopped) = (pin!(serving), pin!(stop.wait()));
         inbox.channel.ready()?;
         let (mut primary_is_there, mut has_told_of_the_stop) = (true, false);

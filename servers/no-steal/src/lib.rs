@@ -55,8 +55,14 @@ pub fn run(
         workers.give(balancer.choose(least), stream, service.clone(), place);
     };
     let limits = &config.limits;
-    let accepting =
-        accept::admit_all(acceptor, Tokio.timer(), limits.drain_timeout, limits.max_connections, stopping, admit);
+    let accepting = accept::admit_all(
+        acceptor,
+        Tokio.timer(),
+        limits.drain_timeout,
+        limits.max_connections,
+        stopping,
+        admit,
+    );
     runtime.block_on(accepting);
     workers.end()
 }

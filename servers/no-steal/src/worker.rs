@@ -93,7 +93,12 @@ impl Workers {
 }
 
 impl Running {
-    fn start(index: usize, cpus: Option<CpuSet>, over: &Shutdown, stopping: &Shutdown) -> Result<Self, Error> {
+    fn start(
+        index: usize,
+        cpus: Option<CpuSet>,
+        over: &Shutdown,
+        stopping: &Shutdown,
+    ) -> Result<Self, Error> {
         let (started, runtime) = mpsc::channel();
         let (over, together) = (over.clone(), EndsTogether::with(stopping));
         let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {

@@ -23,7 +23,8 @@ fn place(client: &mut Client) -> String {
 /// The value of the one sample of `/metrics` that begins so.
 fn sample(server: &Server, beginning: &str) -> u64 {
     let metrics = server.connect().get("/metrics").unwrap();
-    let line = metrics.lines().find(|line| line.starts_with(beginning)).unwrap_or_else(|| panic!("{metrics}"));
+    let line =
+        metrics.lines().find(|line| line.starts_with(beginning)).unwrap_or_else(|| panic!("{metrics}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
@@ -54,7 +55,8 @@ fn all_but(mut waiting: Vec<TcpStream>, left: usize) -> Vec<TcpStream> {
     eventually("the answers", || {
         waiting.retain(|stream| {
             stream.set_nonblocking(true).unwrap();
-            let waits = stream.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+            let waits =
+                stream.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
             stream.set_nonblocking(false).unwrap();
             waits || {
                 assert!(read(stream).contains("499500"));
@@ -75,22 +77,26 @@ fn read(mut stream: &TcpStream) -> String {
 #[test]
 fn connections_are_handed_over_in_turn() {
     let server = Server::start(ROUND_ROBIN);
-    let mut held: Vec<Client> = (0..6).map(|_| server.connect()).collect();
-    let places: Vec<String> = held.iter_mut().map(place).collect();
+    // Both have asked, and a worker that answers asks for the next one before it does.
+    workers(&server);
+    let places: Vec<String> = (0..6).map(|_| place(&mut server.connect())).collect();
     assert_eq!(places.iter().filter(|place| *place == "p0").count(), 3, "{places:?}");
-    drop(held);
+    assert!(places.windows(2).all(|pair| pair[0] != pair[1]), "{places:?}");
     assert_eq!(server.stop().0, Some(0));
 }
 
 #[test]
 fn the_worker_with_the_fewest_connections_gets_the_next() {
     let server = Server::start(LEAST_CONNECTIONS);
+    workers(&server);
+    eventually("their end", || (sample(&server, "server_connections_open{") == 1).then_some(()));
     let mut held: Vec<(String, Client)> = Vec::new();
     for _ in 0..8 {
         let mut client = server.connect();
         held.push((place(&mut client), client));
     }
-    let count = |held: &[(String, Client)], name: &str| held.iter().filter(|(place, _)| place == name).count();
+    let count =
+        |held: &[(String, Client)], name: &str| held.iter().filter(|(place, _)| place == name).count();
     assert_eq!((count(&held, "p0"), count(&held, "p1")), (4, 4));
     held.retain(|(place, _)| place == "p0");
     // With the one that asks.

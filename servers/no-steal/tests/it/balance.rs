@@ -51,7 +51,9 @@ fn until_in_flight(stream: &mut TcpStream, count: usize) {
         write!(stream, "GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
         let mut text = String::new();
         // What is waited for is on the last line.
-        while !text.lines().any(|line| line.starts_with("server_operations_in_flight{")) || !text.ends_with('\n') {
+        while !text.lines().any(|line| line.starts_with("server_operations_in_flight{"))
+            || !text.ends_with('\n')
+        {
             let mut buffer = [0; 16_384];
             let got = stream.read(&mut buffer).unwrap();
             assert!(got > 0, "{text}");
@@ -103,7 +105,8 @@ fn the_worker_with_operations_in_flight_gets_no_connection_where_another_has_non
 fn of_idle_workers_the_one_with_the_fewest_connections_gets_the_next() {
     let (server, address) = start(&["--workers", "2", "--balance", "least-loaded"]);
     let mut held: Vec<_> = (0..8).map(|_| connect(address)).collect();
-    let count = |held: &[(TcpStream, String)], name: &str| held.iter().filter(|(_, worker)| worker == name).count();
+    let count =
+        |held: &[(TcpStream, String)], name: &str| held.iter().filter(|(_, worker)| worker == name).count();
     assert_eq!((count(&held, "t0"), count(&held, "t1")), (4, 4));
     // Those of one worker leave, which it knows when their number says so.
     held.retain(|(_, worker)| worker == "t0");

@@ -19,7 +19,10 @@ impl Acceptor {
     ///
     /// # Errors
     /// Whatever registering it reports.
-    #[expect(deprecated, reason = "its successor is unsafe, for what could change its descriptor: a TcpListener cannot")]
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe, for what could change its descriptor: a TcpListener cannot"
+    )]
     pub fn new(listener: TcpListener) -> io::Result<Self> {
         AsyncFd::with_interest(listener, Interest::READABLE).map(Self)
     }

@@ -19,7 +19,6 @@ use std::{
 
 use hyper::rt::{Executor, Timer};
 
-pub use crate::{connection::Place, members::Room};
 use crate::{
     connection::Connection,
     drain::Drain,
@@ -29,6 +28,7 @@ use crate::{
     service::Service,
     shutdown::{Shutdown, Wait},
 };
+pub use crate::{connection::Place, members::Room};
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,7 +110,8 @@ where
     let timer = runtime.timer();
     let drain_timeout = service.site().limits.drain_timeout;
     let source = Listening { runtime: runtime.clone(), listener };
-    let admit = |stream, place| runtime.execute(Connection::new(stream, service.clone(), R::peer, Some(place)));
+    let admit =
+        |stream, place| runtime.execute(Connection::new(stream, service.clone(), R::peer, Some(place)));
     admit_all(source, timer, drain_timeout, room, stops, admit).await
 }
 

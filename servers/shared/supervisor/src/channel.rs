@@ -205,10 +205,17 @@ mod tests {
     fn an_order_arrives_with_its_descriptors() {
         let (primary, worker) = pair().unwrap();
         let (reader, writer) = io::pipe().unwrap();
-        let begin = Order::Begin { side: 1, places: 3, handed: Some(writer.into()), memory: Some(File::open("/dev/null").unwrap().into()) };
+        let begin = Order::Begin {
+            side: 1,
+            places: 3,
+            handed: Some(writer.into()),
+            memory: Some(File::open("/dev/null").unwrap().into()),
+        };
         begin.send(primary.as_fd()).unwrap();
         drop(begin);
-        let Some(Order::Begin { side: 1, places: 3, handed: Some(handed), memory: Some(_) }) = Order::receive(worker.as_fd()).unwrap() else {
+        let Some(Order::Begin { side: 1, places: 3, handed: Some(handed), memory: Some(_) }) =
+            Order::receive(worker.as_fd()).unwrap()
+        else {
             panic!("another order arrived");
         };
         File::from(handed).write_all(b"through").unwrap();
@@ -222,7 +229,9 @@ mod tests {
         for has_memory in [true, false] {
             let memory = has_memory.then(|| File::open("/dev/null").unwrap().into());
             Order::Begin { side: 0, places: 2, handed: None, memory }.send(primary.as_fd()).unwrap();
-            let Some(Order::Begin { side: 0, places: 2, handed: None, memory }) = Order::receive(worker.as_fd()).unwrap() else {
+            let Some(Order::Begin { side: 0, places: 2, handed: None, memory }) =
+                Order::receive(worker.as_fd()).unwrap()
+            else {
                 panic!("another order arrived");
             };
             assert_eq!(memory.is_some(), has_memory);
@@ -234,7 +243,9 @@ mod tests {
         let (primary, worker) = pair().unwrap();
         let handed = (0..MOST_DESCRIPTORS).map(|_| File::open("/dev/null").unwrap().into()).collect();
         Order::Take { handed }.send(primary.as_fd()).unwrap();
-        let Some(Order::Take { handed }) = Order::receive(worker.as_fd()).unwrap() else { panic!("another order arrived") };
+        let Some(Order::Take { handed }) = Order::receive(worker.as_fd()).unwrap() else {
+            panic!("another order arrived")
+        };
         assert_eq!(handed.len(), MOST_DESCRIPTORS);
     }
 

@@ -217,7 +217,9 @@ where
 
     /// A worker has ended: what it was given and had not taken has ended with it.
     pub(super) fn count_lost(&mut self, life: Life) {
-        let Some(Standing { member, given, accepted_before, .. }) = self.giving.workers.remove(&life) else { return };
+        let Some(Standing { member, given, accepted_before, .. }) = self.giving.workers.remove(&life) else {
+            return;
+        };
         // Without memory to share nobody knows.
         if self.memory.is_none() {
             return;
@@ -226,7 +228,8 @@ where
         let lost = given.saturating_sub(accepted);
         if lost > 0 {
             self.cluster.add_lost(member.place, lost);
-            let text = format!("worker p{} ended with {lost} connections that it had not taken", member.place);
+            let text =
+                format!("worker p{} ended with {lost} connections that it had not taken", member.place);
             self.desk.say(Level::Warn, &text);
         }
     }

@@ -108,8 +108,11 @@ fn work(assignment: Assignment, arguments: &Arguments) -> Result<(), Error> {
                 eprintln!("the same line once more");
             }
             script => {
-                let Some(handed) = &begun.handed else { return Err(Error::Failed("nothing was handed over".to_owned())) };
-                let greet = writeln!(UnixStream::from(dup(handed)?), "I am {}", kit::worker::Worker::current());
+                let Some(handed) = &begun.handed else {
+                    return Err(Error::Failed("nothing was handed over".to_owned()));
+                };
+                let greet =
+                    writeln!(UnixStream::from(dup(handed)?), "I am {}", kit::worker::Worker::current());
                 greet.map_err(Error::system("greet"))?;
                 begun.channel.ready()?;
                 return serve(script, &begun, &stopping);
