@@ -7,8 +7,8 @@
 //! Since it keeps them, connections that arrive while a worker is being replaced wait for the next one; where that takes longer, the
 //! other workers accept them.
 //!
-//! With one listener for all, every worker waits for the same socket. tokio registers a listener with EPOLLIN, EPOLLRDHUP and EPOLLET, and
-//! has no way to say EPOLLEXCLUSIVE: so each connection wakes every worker that waits, and those that come too late find nothing. (An
+//! With one listener for all, every worker waits for the same socket. tokio registers a listener with EPOLLIN, EPOLLOUT, EPOLLRDHUP and
+//! EPOLLET, and has no way to say EPOLLEXCLUSIVE: so each connection wakes every worker that waits, and those that come too late find nothing. (An
 //! epoll instance of our own within tokio's would not help: a wake-up that only reaches the outer one does not count as exclusive.)
 //!
 //! Where the primary hands over, no worker has a listener: the primary accepts, and passes each connection to a worker that has taken the

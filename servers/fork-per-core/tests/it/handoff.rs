@@ -77,16 +77,19 @@ fn read(mut stream: &TcpStream) -> String {
 #[test]
 fn connections_are_handed_over_in_turn() {
     let server = Server::start(ROUND_ROBIN);
-    let mut held: Vec<Client> = (0..6).map(|_| server.connect()).collect();
-    let places: Vec<String> = held.iter_mut().map(place).collect();
+    // Both have asked, and a worker that answers asks for the next one before it does.
+    workers(&server);
+    let places: Vec<String> = (0..6).map(|_| place(&mut server.connect())).collect();
     assert_eq!(places.iter().filter(|place| *place == "p0").count(), 3, "{places:?}");
-    drop(held);
+    assert!(places.windows(2).all(|pair| pair[0] != pair[1]), "{places:?}");
     assert_eq!(server.stop().0, Some(0));
 }
 
 #[test]
 fn the_worker_with_the_fewest_connections_gets_the_next() {
     let server = Server::start(LEAST_CONNECTIONS);
+    workers(&server);
+    eventually("their end", || (sample(&server, "server_connections_open{") == 1).then_some(()));
     let mut held: Vec<(String, Client)> = Vec::new();
     for _ in 0..8 {
         let mut client = server.connect();

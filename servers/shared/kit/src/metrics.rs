@@ -167,6 +167,9 @@ impl Metrics {
     }
 }
 
+/// What is counted of a place.
+type OfPlace = fn(&Cluster, usize) -> u64;
+
 /// What the primary of a cluster says of its places.
 fn places(text: &mut String, server: &str, cluster: &Cluster) {
     header(text, "server_workers", "gauge", "Workers by what their primary makes of them.");
@@ -174,7 +177,7 @@ fn places(text: &mut String, server: &str, cluster: &Cluster) {
         let (name, count) = (state.name(), cluster.count(state));
         line(text, format_args!("server_workers{{server=\"{server}\",state=\"{name}\"}} {count}"));
     }
-    let counters: [(&str, &str, fn(&Cluster, usize) -> u64); 2] = [
+    let counters: [(&str, &str, OfPlace); 2] = [
         (
             "server_worker_restarts_total",
             "Processes started in the place of one that had ended by itself.",
