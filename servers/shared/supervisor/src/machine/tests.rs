@@ -520,6 +520,9 @@ fn a_worker_that_does_not_answer_is_killed_and_one_that_does_is_not() {
     }
     assert!(world.processes[&hung].killed && world.processes[&hung].pings >= 3);
     assert!(!world.processes[&sound].killed);
+    // Its end decides when it is replaced.
+    world.happens(Event::Tick);
+    assert_eq!(world.of(0).len(), 1);
     world.ends(hung, false);
     assert_eq!(world.of(0).len(), 1, "it is replaced");
 }
