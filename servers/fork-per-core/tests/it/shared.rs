@@ -44,12 +44,14 @@ fn every_worker_waits_for_the_one_listener_and_not_exclusively() {
     let workers = server.workers();
     assert_eq!(workers.len(), 2);
     for worker in workers {
-        let [events] = registered(worker, &socket)[..] else {
-            panic!("worker {worker} does not wait for {socket}")
-        };
-        assert_eq!(events & EPOLLET, EPOLLET, "{events:x}");
-        // The day that tokio says it, this row is another, and so are the words about it.
-        assert_eq!(events & EPOLLEXCLUSIVE, 0, "{events:x}");
+        // The instance has two descriptors, and shows what is registered under each.
+        let registered = registered(worker, &socket);
+        assert!(!registered.is_empty(), "worker {worker} does not wait for {socket}");
+        for events in registered {
+            assert_eq!(events & EPOLLET, EPOLLET, "{events:x}");
+            // The day that tokio says it, this row is another, and so are the words about it.
+            assert_eq!(events & EPOLLEXCLUSIVE, 0, "{events:x}");
+        }
     }
     assert_eq!(server.stop().0, Some(0));
 }

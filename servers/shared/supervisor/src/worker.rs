@@ -148,8 +148,7 @@ impl Channel {
             .map_err(Error::system("tell the primary that this worker is ready"))?;
         failure::started();
         // What a library prints is for the log, from now on: in the channel it would cost the primary a look each time.
-        let stderr = io::stderr();
-        rustix::stdio::dup2_stdout(&stderr)
+        rustix::stdio::dup2_stdout(rustix::stdio::stderr())
             .map_err(|errno| Error::system("have standard output go to the log")(errno.into()))
     }
 
