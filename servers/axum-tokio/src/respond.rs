@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequest as _, Request, State},
     http::{
         HeaderName, HeaderValue, Method, StatusCode,
-        header::{ALLOW, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER},
+        header::{ALLOW, CONNECTION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER},
     },
     response::{IntoResponse as _, Response},
 };
@@ -28,7 +28,11 @@ const JSON: HeaderValue = HeaderValue::from_static(page::JSON);
 pub(crate) async fn respond(State(site): State<Arc<Site>>, request: Request) -> Response {
     let endpoint = Endpoint::of(request.uri().path());
     let response = match strict::refusal(&request) {
-        Some(refusal) => refusal,
+        Some(refusal) => {
+            let mut response = respond_with(refusal);
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response
+        }
         None => answer(&site, request).await,
     };
     site.metrics.answered(endpoint, response.status().as_u16());
@@ -88,8 +92,7 @@ fn ok(content_type: HeaderValue, body: impl Into<Body>) -> Response {
     response
 }
 
-/// `page` as a response.
-pub(crate) fn respond_with(page: Page) -> Response {
+fn respond_with(page: Page) -> Response {
     let mut response = Response::new(Body::from(page.body));
     *response.status_mut() = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let fields = response.headers_mut();

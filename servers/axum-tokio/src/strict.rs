@@ -4,17 +4,14 @@
 use axum::{
     extract::Request,
     http::{
-        HeaderValue, StatusCode, Version,
-        header::{CONNECTION, EXPECT, HOST, TRANSFER_ENCODING},
+        StatusCode, Version,
+        header::{EXPECT, HOST, TRANSFER_ENCODING},
     },
-    response::Response,
 };
 use kit::page::Page;
 
-use crate::respond::respond_with;
-
-/// The answer to a request that is not served.
-pub(crate) fn refusal(request: &Request) -> Option<Response> {
+/// The answer to a request that is not served; the connection closes behind it.
+pub(crate) fn refusal(request: &Request) -> Option<Page> {
     let fields = request.headers();
     let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
     let is_framed = match (codings.next(), codings.next()) {
@@ -24,20 +21,18 @@ pub(crate) fn refusal(request: &Request) -> Option<Response> {
     };
     if !is_framed {
         // hyper looks at the end of the last one alone.
-        return Some(closing(StatusCode::NOT_IMPLEMENTED, "Transfer-Encoding can only be chunked"));
+        return Some(refuse(StatusCode::NOT_IMPLEMENTED, "Transfer-Encoding can only be chunked"));
     }
     if fields.contains_key(EXPECT)
         && request.version() >= Version::HTTP_11
         && fields.get_all(HOST).iter().count() != 1
     {
         // Whoever refuses it sends no body: what comes next would be taken for one.
-        return Some(closing(StatusCode::BAD_REQUEST, "Host must be there once"));
+        return Some(refuse(StatusCode::BAD_REQUEST, "Host must be there once"));
     }
     None
 }
 
-fn closing(status: StatusCode, reason: &str) -> Response {
-    let mut response = respond_with(Page::refusal(status.as_u16(), reason));
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+fn refuse(status: StatusCode, reason: &str) -> Page {
+    Page::refusal(status.as_u16(), reason)
 }

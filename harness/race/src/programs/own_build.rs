@@ -158,7 +158,7 @@ mod tests {
         let checkout = tempfile::tempdir().unwrap();
         let root = checkout.path();
         for (build, expected) in [
-            (&["cp", "app/gone", "made/app"][..], "`cp app/gone made/app` failed: cp: "),
+            (&["cp", "app/gone", "made/app"][..], "`cp app/gone made/app` failed: "),
             (&["true"], "`true` failed: it left no "),
             (&["no-such-compiler"], "no program `no-such-compiler`"),
         ] {

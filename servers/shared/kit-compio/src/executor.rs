@@ -1,10 +1,10 @@
 //! A compio executor, and kit's runtime interface on it.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::{Future, poll_fn},
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -26,7 +26,7 @@ use kit::{
 };
 use send_wrapper::SendWrapper;
 
-use crate::{io::Stream, needs::COMPIO};
+use crate::{io::Stream, needs::COMPIO, turns::run};
 
 /// Entries of each submission queue, and twice as many completions: compio's own default, stated because it decides a measurement.
 const RING_ENTRIES: u32 = 1024;
@@ -65,40 +65,6 @@ fn runtime() -> io::Result<Runtime> {
     // defaults.
     ring.capacity(RING_ENTRIES);
     RuntimeBuilder::new().with_proactor(ring).event_interval(TASKS_PER_TURN).build()
-}
-
-thread_local! {
-    /// Whether the ring was looked at in the middle of a turn.
-    static HEARD: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Hands the kernel what was submitted, and takes what it has done, without waiting: in the middle of a task, whose own operation may be
-/// among it. Other tasks are woken, and have their turn later.
-pub(crate) fn hear() {
-    Runtime::with_current(|runtime| runtime.poll_with(Some(Duration::ZERO)));
-    HEARD.set(true);
-}
-
-/// Runs `future` and all that it spawns, as compio's `block_on` does, but for one thing: a look at the ring takes along that another thread has
-/// woken a task, and so does [`hear`]. Where there was one, the tasks' queue is looked at again before the executor sleeps.
-fn run<F: Future>(runtime: &Runtime, future: F) -> F::Output {
-    runtime.enter(|| {
-        let waker = runtime.waker();
-        let mut context = Context::from_waker(&waker);
-        let mut future = pin!(future);
-        loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                return output;
-            }
-            let has_more = runtime.run();
-            let has_heard = HEARD.take();
-            if has_more {
-                runtime.poll_with(Some(Duration::ZERO));
-            } else if !has_heard {
-                runtime.poll();
-            }
-        }
-    })
 }
 
 /// The compio executor that the calling task runs on.
@@ -194,7 +160,7 @@ impl hyper::rt::Sleep for CompioSleep {}
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, task::Waker, thread};
+    use std::cell::Cell;
 
     use hyper::rt::Executor as _;
 
@@ -218,31 +184,5 @@ mod tests {
             }
         });
         assert_eq!(ended.get(), 2);
-    }
-
-    #[test]
-    fn a_task_that_another_thread_wakes_while_the_ring_is_looked_at_runs() {
-        let (done, is_done) = mpsc::channel();
-        thread::spawn(move || {
-            let runtime = runtime().unwrap();
-            run(&runtime, async {
-                let waiting: Rc<RefCell<Option<Waker>>> = Rc::default();
-                let its_waker = Rc::clone(&waiting);
-                let mut was_polled = false;
-                let woken = spawn(poll_fn(move |context| {
-                    its_waker.replace(Some(context.waker().clone()));
-                    if std::mem::replace(&mut was_polled, true) { Poll::Ready(()) } else { Poll::Pending }
-                }));
-                spawn(async move {
-                    let waker = waiting.take().expect("the other task was polled first");
-                    thread::spawn(move || waker.wake()).join().unwrap();
-                    hear();
-                })
-                .detach();
-                woken.await.unwrap();
-            });
-            done.send(()).unwrap();
-        });
-        is_done.recv_timeout(Duration::from_secs(20)).expect("the executor sleeps on");
     }
 }

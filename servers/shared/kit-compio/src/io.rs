@@ -32,7 +32,7 @@ use kit::runtime::Peer;
 use rustix::net::{Shutdown, shutdown};
 use socket2::Socket;
 
-use crate::executor::hear;
+use crate::turns::hear;
 
 /// The most that one read takes: as much as hyper has room for where a request is short. Each connection that waits for a request has so
 /// many bytes for it, since they are the kernel's meanwhile.
@@ -44,12 +44,18 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// The longest buffer of a write that a connection keeps for its next one.
 const KEPT_BYTES: usize = 4 * 1024;
 
+/// A read of which the kernel has the buffer.
+type UnderWay = Submit<Recv<Box<[u8]>, SharedFd<Socket>>>;
+
+/// A write likewise.
+type Sending = Submit<Send<Vec<u8>, SharedFd<Socket>>>;
+
 /// An accepted connection.
 pub(crate) struct Stream {
     socket: SharedFd<Socket>,
     /// Also looked into where the stream is only shared.
     receiving: RefCell<Receiving>,
-    sending: Option<Submit<Send<Vec<u8>, SharedFd<Socket>>>>,
+    sending: Option<Sending>,
     /// The buffer of the next write.
     spare: Vec<u8>,
     has_ended_its_half: bool,
@@ -58,7 +64,7 @@ pub(crate) struct Stream {
 /// What has come, and the read that is under way.
 #[derive(Default)]
 struct Receiving {
-    under_way: Option<Submit<Recv<Box<[u8]>, SharedFd<Socket>>>>,
+    under_way: Option<UnderWay>,
     /// Whom it wakes.
     waker: Option<Waker>,
     /// Its buffer, while none is.

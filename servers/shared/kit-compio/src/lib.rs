@@ -12,6 +12,7 @@
 mod executor;
 mod io;
 mod needs;
+mod turns;
 
 pub use executor::serve;
 pub use needs::check;
