@@ -107,7 +107,7 @@ pub struct PortsRecord {
 pub struct IdleRecord {
     /// How many.
     pub connections: usize,
-    /// Memory of the row's processes before they were opened, KiB.
+    /// Memory of the row's processes before any were opened in the server's life, KiB.
     pub before_kib: u64,
     /// The same once one request was answered on each of them, and before the load.
     pub after_kib: u64,

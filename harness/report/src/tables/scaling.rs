@@ -36,13 +36,19 @@ pub(crate) fn of(field: &Field<'_>) -> Option<Table> {
         Column::number("coherency", "usl_coherency"),
         Column::number("most at, workers", "usl_peak_workers"),
     ];
-    let rows = families(field).iter().map(|family| line(field, family)).collect();
+    let families = families(field);
+    let rows = families.iter().map(|family| line(field, family)).collect();
+    let most = families.iter().map(|family| family.sizes.len()).max().unwrap_or(0);
+    let refused = match most < SIZES_NEEDED {
+        true => format!(" Not fitted: this host gives {most} of them."),
+        false => String::new(),
+    };
     Some(Table {
         id: "scaling".to_owned(),
         caption: format!(
             "What more workers bring: requests/s of the most over those of the fewest, in the same starts; and the universal scalability law, \
-             X(n) = n x one / (1 + contention x (n - 1) + coherency x n (n - 1)), fitted to each start from {SIZES_NEEDED} numbers of workers \
-             on. Below that it is not fitted: three parameters pass through three points whatever these are."
+             X(n) = n x one / (1 + contention x (n - 1) + coherency x n (n - 1)), fitted to each start where there are {SIZES_NEEDED} numbers of \
+             workers: below that its three parameters pass through three points, whatever these are.{refused}"
         ),
         columns,
         groups: vec![Group { heading: None, rows }],
@@ -83,9 +89,8 @@ fn line(field: &Field<'_>, family: &Family<'_>) -> Vec<Cell> {
     let mut cells = vec![Cell::text(family.row), Cell::text(numbers.join(", ")), speed_up(&sizes, starts)];
     let fits: Vec<Fit> = (0..starts).filter_map(|start| usl::fit(&points(start)).ok()).collect();
     if fits.is_empty() {
-        let why = usl::fit(&sizes.iter().map(|(workers, _)| (*workers, 1.0)).collect::<Vec<_>>());
-        let why = why.err().map_or_else(|| "nothing of it counts".to_owned(), |error| error.to_string());
-        cells.push(Cell::text(why));
+        let few = sizes.len() < SIZES_NEEDED;
+        cells.push(if few { Cell::text(format!("{} of {SIZES_NEEDED}", sizes.len())) } else { Cell::none() });
         cells.extend([Cell::none(), Cell::none(), Cell::none()]);
         return cells;
     }
@@ -161,7 +166,9 @@ mod tests {
     fn below_four_numbers_it_is_refused_in_words_and_what_more_workers_bring_is_told_all_the_same() {
         let section = section(&raced(&[1, 2], |n| 10_000.0 * n as f64));
         let refused = cell(&section, "work-stealing", "one worker, requests/s");
-        assert_eq!(refused, "not fitted: 2 numbers of workers, 4 are needed");
+        assert_eq!(refused, "2 of 4");
+        let table = section.tables().find(|table| table.id == "scaling").unwrap();
+        assert!(table.caption.ends_with("Not fitted: this host gives 2 of them."), "{}", table.caption);
         assert_eq!(cell(&section, "work-stealing", "most over fewest"), "2.00 [2.00, 2.00]");
         assert!(cell(&section, "work-stealing-w2", "requests/s").starts_with("20,000"));
     }
