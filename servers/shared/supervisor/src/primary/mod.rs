@@ -1,8 +1,12 @@
 //! The primary: one thread that waits for what happens, asks the machine what is to be done about it, and does it.
 
 mod act;
+mod bell;
+mod commands;
 mod desk;
+mod shown;
 mod sources;
+mod state;
 mod upkeep;
 
 use std::{
@@ -20,14 +24,15 @@ use crate::{
     clock::Clock,
     machine::{
         Machine,
-        words::{Command, Event, Level, Life, Outcome},
+        words::{Command, Event, Level},
     },
-    process::Process,
-    program::{Image, Program},
+    program::Program,
     rules::Rules,
 };
+use bell::Bell;
 use desk::Desk;
-use sources::{Bell, Source};
+use sources::Source;
+use state::Primary;
 use upkeep::Upkeep;
 
 /// Who is to be supervised.
@@ -108,31 +113,6 @@ where
     primary.run()
 }
 
-struct Primary<Hand, AllReady> {
-    name: &'static str,
-    heartbeat: Duration,
-    machine: Machine,
-    clock: Clock,
-    /// Until the stop begins.
-    hand: Option<Hand>,
-    upkeep: Upkeep,
-    desk: Desk,
-    program: Program,
-    /// What each place's last worker that was ready ran.
-    images: Vec<Option<Image>>,
-    processes: HashMap<Life, Process>,
-    cluster: Cluster,
-    memory: Option<OwnedFd>,
-    bell: Bell,
-    hangups: Hangups,
-    /// What has happened and was not dealt with yet.
-    events: VecDeque<Event>,
-    all_ready: Option<AllReady>,
-    /// Why it is stopping, if that is not by the machine's decision.
-    failure: Option<Error>,
-    outcome: Option<Result<(), Error>>,
-}
-
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
     Hand: FnMut(usize) -> io::Result<OwnedFd>,
@@ -210,20 +190,6 @@ where
                     watch.ready(Instant::now());
                 }
             }
-        }
-    }
-}
-
-/// How it ended, for the exit code.
-fn ended(outcome: Outcome) -> Result<(), Error> {
-    match outcome {
-        Outcome::Stopped { failed } if failed.is_empty() => Ok(()),
-        Outcome::Stopped { failed } => {
-            Err(Error::Degraded(format!("drained, but places had failed: {}", failed.join("; "))))
-        }
-        Outcome::NotStarted(why) => Err(Error::Failed(why)),
-        Outcome::AllFailed(reasons) => {
-            Err(Error::Failed(format!("all places have failed: {}", reasons.join("; "))))
         }
     }
 }
