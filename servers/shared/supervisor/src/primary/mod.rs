@@ -158,7 +158,8 @@ where
 
     /// For this reason, unless it is too late.
     fn reload(&mut self, why: &str) {
-        if !self.machine.is_stopping() {
+        let stops = |event: &Event| matches!(event, Event::Command(Command::Stop { .. }));
+        if !self.machine.is_stopping() && !self.events.iter().any(stops) {
             self.desk.say(Level::Info, &format!("{why}: reloading"));
             self.events.push_back(Event::Command(Command::Reload));
         }
