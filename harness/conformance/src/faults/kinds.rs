@@ -7,7 +7,7 @@ use host::guard::Ended;
 use serde_json::Value;
 
 use super::{
-    Ends, Faulty,
+    row::{Ends, Faulty},
     server::{Outcome, Server, ask, ends_unanswered, expect, send},
 };
 

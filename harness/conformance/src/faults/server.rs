@@ -9,7 +9,7 @@ use std::{
 use host::launch::{Exit, Launch, Process};
 use serde_json::Value;
 
-use super::Faulty;
+use super::row::Faulty;
 use crate::{
     response::Response,
     wire::{Broken, Client},

@@ -2,19 +2,14 @@
 
 use std::{io, os::fd::OwnedFd, time::Instant};
 
-use kit::{
-    cluster::{Member, PlaceState},
-    start::Error,
-};
+use host::usage::Usage;
+use kit::{cluster::Member, start::Error};
 use rustix::process::Signal;
 
-use super::{Primary, ended};
+use super::{shown::state, state::Primary};
 use crate::{
     channel::{Order, Word},
-    machine::{
-        Place, Stage,
-        words::{Action, Command, Event, Level, Life},
-    },
+    machine::words::{Action, Command, Event, Level, Life, Outcome},
     offers::Handed,
     process::{Process, Start},
 };
@@ -102,11 +97,6 @@ where
         Ok(())
     }
 
-    /// How many places there are to be.
-    pub(super) fn places(&self) -> usize {
-        self.machine.places().iter().filter(|place| place.wanted).count()
-    }
-
     fn handed(&mut self, place: usize) -> Handed {
         match &mut self.hand {
             Some(hand) => hand(place),
@@ -160,7 +150,6 @@ where
                     self.upkeep.begins(life, &self.cluster.place(place));
                     self.events.push_back(Event::Ready(life));
                 }
-                Word::Pong => self.events.push_back(Event::Pong(life)),
                 Word::Asks => self.giving.asks(life),
                 Word::Leaves => {
                     // Where it was told to drain already, that is on its way.
@@ -168,6 +157,7 @@ where
                         drop(self.tell(life, &Order::Drain { handed_over: true }));
                     }
                 }
+                Word::Pong => self.events.push_back(Event::Pong(life)),
                 Word::Error(_) | Word::Noise => {}
             }
         }
@@ -207,22 +197,35 @@ where
         let failed = self.machine.places().iter().filter(|place| place.has_failed()).count();
         self.desk.failed(failed, places);
     }
+
+    /// Has the first worker replaced that has grown too old or too large.
+    pub(super) fn renew_the_old(&mut self) {
+        let now = Instant::now();
+        if !self.upkeep.is_due(now) || self.machine.is_renewing() {
+            return;
+        }
+        let too_much = self.machine.places().iter().enumerate().find_map(|(index, place)| {
+            let life = place.ready()?.life;
+            let process = self.processes.get(&life)?;
+            let rss = || Usage::of_process(process.pid()).map(|usage| usage.rss_bytes);
+            Some((index, self.upkeep.too_much(life, &self.cluster.place(index), rss)?))
+        });
+        if let Some((index, why)) = too_much {
+            self.events.push_back(Event::Command(Command::Renew(index, why)));
+        }
+    }
 }
 
-/// How a place is, in one word.
-pub(super) fn state(place: &Place) -> PlaceState {
-    let is = |wanted: fn(&Stage) -> bool| place.workers().any(|worker| wanted(&worker.stage));
-    if is(|stage| matches!(stage, Stage::Ready { .. })) {
-        PlaceState::Ready
-    } else if is(|stage| matches!(stage, Stage::Starting { .. })) {
-        PlaceState::Starting
-    } else if place.has_failed() {
-        PlaceState::Failed
-    } else if place.due().is_some() || place.awaits_an_end() {
-        PlaceState::BackingOff
-    } else if place.is_empty() {
-        PlaceState::Empty
-    } else {
-        PlaceState::Draining
+/// How it ended, for the exit code.
+fn ended(outcome: Outcome) -> Result<(), Error> {
+    match outcome {
+        Outcome::Stopped { failed } if failed.is_empty() => Ok(()),
+        Outcome::Stopped { failed } => {
+            Err(Error::Degraded(format!("drained, but places had failed: {}", failed.join("; "))))
+        }
+        Outcome::NotStarted(why) => Err(Error::Failed(why)),
+        Outcome::AllFailed(reasons) => {
+            Err(Error::Failed(format!("all places have failed: {}", reasons.join("; "))))
+        }
     }
 }

@@ -1,14 +1,20 @@
 //! The primary: one thread that waits for what happens, asks the machine what is to be done about it, and does it.
 
 mod act;
+mod bell;
+mod commands;
 mod desk;
+mod give;
 mod giving;
+mod shown;
 mod sources;
+mod state;
 mod upkeep;
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
+    io,
     net::SocketAddr,
     os::fd::OwnedFd,
     time::{Duration, Instant},
@@ -20,16 +26,17 @@ use crate::{
     clock::Clock,
     machine::{
         Machine,
-        words::{Command, Event, Level, Life, Outcome},
+        words::{Command, Event, Level},
     },
     offers::{Handed, Offers},
-    process::Process,
-    program::{Image, Program},
+    program::Program,
     rules::Rules,
 };
+use bell::Bell;
 use desk::Desk;
 use giving::Giving;
-use sources::{Bell, Source};
+use sources::Source;
+use state::Primary;
 use upkeep::Upkeep;
 
 /// Who is to be supervised.
@@ -47,8 +54,8 @@ pub struct Crew<Hand> {
     pub rules: Rules,
     /// Whether what one worker was handed another can serve as well.
     pub lends: bool,
-    /// What to hand the worker of a place, if anything; asked again for each replacement, and for others that serve the place meanwhile.
-    /// Dropped when the stop begins, before the workers are told: what it alone keeps open is then open in the workers only.
+    /// What to hand the worker of a place, if anything; asked again for each replacement, and for others that serve the place meanwhile. Dropped
+    /// when the stop begins, before the workers are told: what it alone keeps open is then open in the workers only.
     pub hand: Hand,
     /// What is given to workers later, if anything. When the stop begins what is left of it is given, and this is dropped as well.
     pub offers: Option<Box<dyn Offers>>,
@@ -95,9 +102,9 @@ where
         machine: Machine::new(policy, workers, seed),
         clock: Clock::new(),
         hand: Some(hand),
-        giving: Giving::new(offers),
         upkeep: Upkeep::new(&rules, seed),
         desk,
+        giving: Giving::new(offers),
         program,
         images: Vec::new(),
         processes: HashMap::new(),
@@ -111,32 +118,6 @@ where
         outcome: None,
     };
     primary.run()
-}
-
-struct Primary<Hand, AllReady> {
-    name: &'static str,
-    heartbeat: Duration,
-    machine: Machine,
-    clock: Clock,
-    /// Until the stop begins.
-    hand: Option<Hand>,
-    giving: Giving,
-    upkeep: Upkeep,
-    desk: Desk,
-    program: Program,
-    /// What each place's last worker that was ready ran.
-    images: Vec<Option<Image>>,
-    processes: HashMap<Life, Process>,
-    cluster: Cluster,
-    memory: Option<OwnedFd>,
-    bell: Bell,
-    hangups: Hangups,
-    /// What has happened and was not dealt with yet.
-    events: VecDeque<Event>,
-    all_ready: Option<AllReady>,
-    /// Why it is stopping, if that is not by the machine's decision.
-    failure: Option<Error>,
-    outcome: Option<Result<(), Error>>,
 }
 
 impl<Hand, AllReady> Primary<Hand, AllReady>
@@ -185,7 +166,8 @@ where
 
     /// For this reason, unless it is too late.
     fn reload(&mut self, why: &str) {
-        if !self.machine.is_stopping() {
+        let stops = |event: &Event| matches!(event, Event::Command(Command::Stop { .. }));
+        if !self.machine.is_stopping() && !self.events.iter().any(stops) {
             self.desk.say(Level::Info, &format!("{why}: reloading"));
             self.events.push_back(Event::Command(Command::Reload));
         }
@@ -218,20 +200,6 @@ where
                     watch.ready(Instant::now());
                 }
             }
-        }
-    }
-}
-
-/// How it ended, for the exit code.
-fn ended(outcome: Outcome) -> Result<(), Error> {
-    match outcome {
-        Outcome::Stopped { failed } if failed.is_empty() => Ok(()),
-        Outcome::Stopped { failed } => {
-            Err(Error::Degraded(format!("drained, but places had failed: {}", failed.join("; "))))
-        }
-        Outcome::NotStarted(why) => Err(Error::Failed(why)),
-        Outcome::AllFailed(reasons) => {
-            Err(Error::Failed(format!("all places have failed: {}", reasons.join("; "))))
         }
     }
 }

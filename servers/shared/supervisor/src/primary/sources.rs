@@ -1,24 +1,15 @@
 //! What a primary waits for: one poll(2) on everything that can become readable. No threads: what happens is seen in turn, and every
 //! decision is one thread's own.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Waker},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
-use kit::{
-    shutdown::{Shutdown, Wait},
-    start::Error,
-};
+use kit::start::Error;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
 
-use super::Primary;
+use super::state::Primary;
 use crate::{
     control::server::{self, Control},
     machine::words::Life,
@@ -46,30 +37,6 @@ pub(super) enum Source {
     Watch,
 }
 
-/// Rings when the server is to stop.
-#[derive(Debug)]
-pub(super) struct Bell {
-    bell: Arc<host::waker::Bell>,
-    /// The bell's registration with the shutdown.
-    _stop: Wait,
-}
-
-impl Bell {
-    /// Has `stopping` ring, also when it is raised already.
-    pub(super) fn new(stopping: &Shutdown) -> io::Result<Self> {
-        let bell = Arc::new(host::waker::Bell::new()?);
-        let mut stop = stopping.wait();
-        if Pin::new(&mut stop).poll(&mut Context::from_waker(&Waker::from(Arc::clone(&bell)))).is_ready() {
-            bell.ring();
-        }
-        Ok(Self { bell, _stop: stop })
-    }
-
-    pub(super) fn silence(&self) {
-        self.bell.silence();
-    }
-}
-
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
     Hand: FnMut(usize) -> Handed,
@@ -79,7 +46,7 @@ where
     pub(super) fn ready_sources(&self, patience: Option<Duration>) -> io::Result<Vec<Source>> {
         let mut sources = vec![Source::Stop, Source::Hangup];
         let mut descriptors =
-            vec![PollFd::new(&self.bell.bell, PollFlags::IN), PollFd::new(&self.hangups, PollFlags::IN)];
+            vec![PollFd::new(&self.bell, PollFlags::IN), PollFd::new(&self.hangups, PollFlags::IN)];
         for (life, process) in &self.processes {
             if let Some(says) = process.says() {
                 sources.push(Source::Says(*life));

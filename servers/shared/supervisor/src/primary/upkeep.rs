@@ -5,17 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use host::usage::Usage;
-use kit::{cluster::PlaceNow, start::Error};
+use kit::cluster::PlaceNow;
 use rustix::process::getpid;
 
-use super::Primary;
-use crate::{
-    machine::words::{Command, Event, Life},
-    offers::Handed,
-    process::Process,
-    rules::Rules,
-};
+use crate::{machine::words::Life, process::Process, rules::Rules};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
@@ -51,6 +44,15 @@ impl Upkeep {
         looks.then_some(self.next)
     }
 
+    /// Whether it is time to look, which it then is not for a while.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.next().is_some_and(|next| next <= now);
+        if is_due {
+            self.next = now + EVERY;
+        }
+        is_due
+    }
+
     pub(super) fn begins(&mut self, life: Life, place: &PlaceNow) {
         self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let raised = 1.0 + 0.1 * (self.seed >> 11) as f64 / (1_u64 << 53) as f64;
@@ -62,7 +64,12 @@ impl Upkeep {
     }
 
     /// Why a worker is to be replaced, if it is.
-    fn too_much(&self, life: Life, place: &PlaceNow, rss: impl FnOnce() -> Option<u64>) -> Option<String> {
+    pub(super) fn too_much(
+        &self,
+        life: Life,
+        place: &PlaceNow,
+        rss: impl FnOnce() -> Option<u64>,
+    ) -> Option<String> {
         let (before, raised) = *self.began.get(&life)?;
         let limit = |limit: u64| (limit as f64 * raised) as u64;
         let answered = place.requests.saturating_sub(before);
@@ -82,33 +89,6 @@ impl Upkeep {
         let reaped = host::orphans::reap(|pid| workers.values().any(|worker| worker.pid() == pid));
         if reaped > 0 {
             tracing::debug!("reaped {reaped} orphans, as process 1");
-        }
-    }
-}
-
-impl<Hand, AllReady> Primary<Hand, AllReady>
-where
-    Hand: FnMut(usize) -> Handed,
-    AllReady: FnOnce() -> Result<(), Error>,
-{
-    /// Has the first worker replaced that has grown too old or too large.
-    pub(super) fn renew_the_old(&mut self) {
-        let now = Instant::now();
-        if self.upkeep.next().is_none_or(|next| now < next) {
-            return;
-        }
-        self.upkeep.next = now + EVERY;
-        if self.machine.is_renewing() {
-            return;
-        }
-        let too_much = self.machine.places().iter().enumerate().find_map(|(index, place)| {
-            let life = place.ready()?.life;
-            let process = self.processes.get(&life)?;
-            let rss = || Usage::of_process(process.pid()).map(|usage| usage.rss_bytes);
-            Some((index, self.upkeep.too_much(life, &self.cluster.place(index), rss)?))
-        });
-        if let Some((index, why)) = too_much {
-            self.events.push_back(Event::Command(Command::Renew(index, why)));
         }
     }
 }

@@ -38,7 +38,7 @@ struct Arguments {
     crew: PathBuf,
     #[arg(long, default_value_t = 1)]
     workers: usize,
-    #[arg(long, default_value = "20s", value_parser = duration::parse)]
+    #[arg(long, default_value = "20s", value_parser = within::time(Duration::from_millis(1)..=Duration::from_secs(60)))]
     drain: Duration,
     /// The start with which the stop is raised; never if there is none.
     #[arg(long)]
