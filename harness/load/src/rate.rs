@@ -71,6 +71,18 @@ impl Rate {
         }
     }
 
+    /// The same shape with so many times the rate.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        match self {
+            Rate::Steady(per_second) => Rate::Steady(factor * per_second),
+            Rate::Ramp { from, to, over_s } => Rate::Ramp { from: factor * from, to: factor * to, over_s },
+            Rate::Bursts { per_second, on_s, off_s } => {
+                Rate::Bursts { per_second: factor * per_second, on_s, off_s }
+            }
+        }
+    }
+
     /// When on the run's axis the nominal instant is, both in nanoseconds; infinite when it never comes.
     #[inline]
     pub(crate) fn due_ns(self, nominal_ns: f64) -> f64 {

@@ -294,12 +294,16 @@ pub fn scenario(name: &str) -> Scenario {
         window: Duration::from_millis(250),
         rounds: 2,
         timeout: Duration::from_secs(5),
+        ladder: None,
+        objective: None,
         rank: RankBy { stream: "simple".to_owned(), by: Metric::Throughput },
         streams: vec![Stream {
             name: "simple".to_owned(),
             operation: OperationName::Simple,
             service_time: None,
             connections: 64,
+            requests_per_connection: None,
+            burst: None,
             pacing: Pacing::Closed,
         }],
     }

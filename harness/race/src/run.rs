@@ -10,7 +10,7 @@ use crate::{
     measure::calibrate::{ROUNDS, calibrate},
     plan::{
         cpu_plan::CpuPlan,
-        resolve::{Resolved, resolve},
+        resolve::{Resolved, resolve_steps},
         run_plan::{Entry, Pass, RunPlan},
         scenario::{Placement, Scenario},
     },
@@ -325,16 +325,16 @@ impl Run {
     ) -> anyhow::Result<()> {
         let Of { context, plan, start } = of;
         let cpus = context.topology.plan(scenarios[0], start)?;
-        let mut loads: Vec<(&Scenario, Resolved)> = Vec::new();
+        let mut loads: Vec<(&Scenario, Vec<Resolved>)> = Vec::new();
         for scenario in
             scenarios.iter().filter(|scenario| !self.has_failed(&scenario.name)).copied().collect::<Vec<_>>()
         {
-            match resolve(scenario, &self.record.calibration, cpus.server.len()) {
+            match resolve_steps(scenario, &self.record.calibration, cpus.server.len()) {
                 Ok(load) => loads.push((scenario, load)),
                 Err(error) => self.fail(progress, &scenario.name, error.to_string(), None),
             }
         }
-        let Some((_, first_load)) = loads.first() else { return Ok(()) };
+        let Some(first_load) = loads.iter().find_map(|(_, steps)| steps.first()) else { return Ok(()) };
         let asked: Vec<&Scenario> = loads.iter().map(|(scenario, _)| *scenario).collect();
         let mut group = Group::new(&asked, start, cpus);
         for entry in plan.servers(&asked, start) {
@@ -350,7 +350,7 @@ impl Run {
             doing("starting");
             // The null server answers one operation only, whatever is first.
             let suited = loads.iter().find(|(scenario, _)| plan.entries(scenario).contains(&entry));
-            let load = suited.map_or(first_load, |(_, load)| load);
+            let load = suited.and_then(|(_, steps)| steps.first()).unwrap_or(first_load);
             if let Some(fault) = group.add(context, edges, entry, load, || doing("warming up"))
                 && !context.interrupt.asked()
             {
@@ -358,8 +358,9 @@ impl Run {
             }
         }
         let gate = self.record.gate.unwrap_or_else(first_gate);
-        for (scenario, load) in &loads {
-            for round in 0..scenario.rounds {
+        for (scenario, steps) in &loads {
+            for round in plan.rounds(scenario, start) {
+                let Some(load) = steps.get(scenario.step_of(round)) else { continue };
                 let entries: Vec<Entry<'_>> = plan
                     .order(scenario, start, round)
                     .into_iter()

@@ -235,8 +235,7 @@ mod tests {
 
     #[test]
     fn one_stall_at_a_low_rate_does_not_decide_alone() {
-        let mut steps: Vec<Step> =
-            geometric(100.0, 950.0, 8).iter().map(|&rate| step(rate, 0.99)).collect();
+        let mut steps: Vec<Step> = geometric(100.0, 950.0, 8).iter().map(|&rate| step(rate, 0.99)).collect();
         steps[1].time = Some(1.0);
         let found = up_to(of_start(&steps, mm1(930.0, 0.99)));
         assert!((found - 930.0).abs() < 1e-6, "{found}");
@@ -255,8 +254,13 @@ mod tests {
     fn starts_outside_of_the_ladder_keep_their_place_in_the_order() {
         use Capacity::{BeyondTheLadder, NotAtAnyRate, UpTo};
         let found = over_starts(&[UpTo(3.0), BeyondTheLadder, UpTo(1.0), UpTo(2.0), UpTo(4.0), NotAtAnyRate]);
-        let expected =
-            Capacities { median: UpTo(2.5), low: NotAtAnyRate, high: BeyondTheLadder, starts: 6, is_confident: true };
+        let expected = Capacities {
+            median: UpTo(2.5),
+            low: NotAtAnyRate,
+            high: BeyondTheLadder,
+            starts: 6,
+            is_confident: true,
+        };
         assert_eq!(found, Some(expected));
         let edge = over_starts(&[UpTo(3.0), BeyondTheLadder]).map(|found| (found.median, found.is_confident));
         assert_eq!(edge, Some((UpTo(3.0), false)));

@@ -116,13 +116,15 @@ pub(crate) fn generator_plan(
     let host = address.to_string();
     let stream = |(stream, tally): (&ResolvedStream, &Arc<Tally>)| {
         let request = Request::get(&target(stream.operation), &host);
-        Ok(Stream::new(
+        let mut planned = Stream::new(
             stream.name.clone(),
             request.map_err(|error| InstanceError::Generator(error.to_string()))?,
             Arc::new(Counted { check: RightAnswer::to(&stream.operation), tally: Arc::clone(tally) }),
             stream.pacing,
             u32::try_from(stream.connections).unwrap_or(u32::MAX),
-        ))
+        );
+        planned.policy.requests_each = stream.requests_per_connection;
+        Ok(planned)
     };
     let streams =
         wanted.load.streams.iter().zip(tallies).map(stream).collect::<Result<Vec<_>, InstanceError>>()?;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use app::Operation;
-use load::Pacing as Arrivals;
+use load::{Pacing as Arrivals, Rate as Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::scenario::{Pacing, Rate, Scenario, Stream},
+    plan::scenario::{Burst, Pacing, Rate, Scenario, Stream},
     registry::{OperationName, Tier},
 };
 
@@ -54,7 +54,7 @@ pub struct RowCalibration {
 }
 
 /// A scenario in absolute numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
     /// Its streams.
     pub streams: Vec<ResolvedStream>,
@@ -67,7 +67,7 @@ pub struct Resolved {
 }
 
 /// A stream in absolute numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedStream {
     /// Its name.
     pub name: String,
@@ -75,6 +75,8 @@ pub struct ResolvedStream {
     pub operation: Operation,
     /// Its connections.
     pub connections: usize,
+    /// After how many requests the client closes a connection and opens another.
+    pub requests_per_connection: Option<u32>,
     /// When requests are due.
     pub pacing: Arrivals,
 }
@@ -99,6 +101,31 @@ pub enum ResolveError {
         others: f64,
         /// The load that was asked for.
         wanted: f64,
+    },
+    /// Its lowest step is above the highest.
+    #[error(
+        "scenario {scenario}: its ladder begins at {lowest:.0} requests per second, and the fastest row served {fastest:.0}: it leads nowhere"
+    )]
+    NoLadder {
+        /// The scenario.
+        scenario: String,
+        /// Where it begins.
+        lowest: f64,
+        /// What the fastest row served.
+        fastest: f64,
+    },
+    /// A rate that comes of the calibration is beyond what is scheduled.
+    #[error(
+        "scenario {scenario}: {per_second:.0} requests per second of `{stream}` are more than can be scheduled ({})",
+        Shape::MOST_PER_SECOND
+    )]
+    TooFast {
+        /// The scenario.
+        scenario: String,
+        /// The stream.
+        stream: String,
+        /// Its rate at the highest step.
+        per_second: f64,
     },
 }
 
@@ -127,8 +154,7 @@ pub fn resolve(
             _ => Operation::Simple,
         };
         costs_us.push(calibration.cpu_us(operation));
-        let (name, connections) = (stream.name.clone(), stream.connections);
-        streams.push(ResolvedStream { name, operation, connections, pacing: Arrivals::Closed });
+        streams.push(resolved_stream(stream, operation, Arrivals::Closed));
     }
     // First the rates that stand by themselves, then the one that gets what is left of the load.
     let mut others = 0.0;
@@ -139,8 +165,10 @@ pub fn resolve(
             Some(Rate::OfSlowestCapacity(part)) => part * calibration.slowest(scenario)?,
             Some(Rate::OfOwnCapacity(_)) => return Err(ResolveError::OwnCapacity(scenario.name.clone())),
         };
-        streams[index].pacing = arrivals(stream.pacing, per_second);
-        others += per_second * costs_us[index].unwrap_or(0.0) / 1e6 / server_cpus as f64;
+        streams[index].pacing = arrivals(stream, per_second);
+        others += per_second * stream.burst.map_or(1.0, part_of_time) * costs_us[index].unwrap_or(0.0)
+            / 1e6
+            / server_cpus as f64;
     }
     for (index, stream) in scenario.streams.iter().enumerate() {
         let Some(Rate::ToReachLoad(wanted)) = stream.pacing.rate() else { continue };
@@ -149,7 +177,7 @@ pub fn resolve(
             return Err(ResolveError::NothingLeft { scenario: scenario.name.clone(), others, wanted });
         }
         let per_second = (wanted - others) * server_cpus as f64 / (cost / 1e6);
-        streams[index].pacing = arrivals(stream.pacing, per_second);
+        streams[index].pacing = arrivals(stream, per_second / stream.burst.map_or(1.0, part_of_time));
     }
     let Scenario { warm_up, window, timeout, .. } = *scenario;
     Ok(Resolved { streams, warm_up, window, timeout })
@@ -160,18 +188,86 @@ pub fn resolve(
 pub fn own_streams(scenario: &Scenario, capacity: Option<f64>) -> Vec<ResolvedStream> {
     let resolved = |stream: &Stream| {
         let pacing = match (stream.pacing.rate(), capacity) {
-            (Some(Rate::OfOwnCapacity(part)), Some(capacity)) => arrivals(stream.pacing, part * capacity),
+            (Some(Rate::OfOwnCapacity(part)), Some(capacity)) => arrivals(stream, part * capacity),
             _ => Arrivals::Closed,
         };
-        let (name, connections) = (stream.name.clone(), stream.connections);
-        ResolvedStream { name, operation: Operation::Simple, connections, pacing }
+        resolved_stream(stream, Operation::Simple, pacing)
     };
     scenario.streams.iter().map(resolved).collect()
 }
 
-fn arrivals(pacing: Pacing, per_second: f64) -> Arrivals {
-    let per_second = per_second.into();
-    match pacing {
+/// The same at every step of the scenario's ladder, in their order; one where it has none.
+///
+/// # Errors
+/// See [`ResolveError`].
+pub fn resolve_steps(
+    scenario: &Scenario,
+    calibration: &Calibration,
+    server_cpus: usize,
+) -> Result<Vec<Resolved>, ResolveError> {
+    let own = resolve(scenario, calibration, server_cpus)?;
+    let Some(ladder) = &scenario.ladder else { return Ok(vec![own]) };
+    let rate = |stream: &ResolvedStream| stream.pacing.rate().map_or(0.0, Shape::peak_per_second);
+    let ranked = own.streams.iter().find(|stream| stream.name == scenario.rank.stream);
+    let (lowest, fastest) = (ranked.map_or(0.0, rate), calibration.fastest());
+    let factors = ladder.factors(lowest, fastest.unwrap_or(0.0)).ok_or_else(|| match fastest {
+        Some(fastest) => ResolveError::NoLadder { scenario: scenario.name.clone(), lowest, fastest },
+        None => ResolveError::NoCalibration(scenario.name.clone()),
+    })?;
+    let steps: Vec<Resolved> = factors.iter().map(|&factor| own.times(factor)).collect();
+    let too_fast = |stream: &&ResolvedStream| rate(stream) > Shape::MOST_PER_SECOND;
+    match steps.iter().flat_map(|step| &step.streams).find(too_fast) {
+        Some(stream) => Err(ResolveError::TooFast {
+            scenario: scenario.name.clone(),
+            stream: stream.name.clone(),
+            per_second: rate(stream),
+        }),
+        None => Ok(steps),
+    }
+}
+
+impl Resolved {
+    /// The same with so many times the rates.
+    fn times(&self, factor: f64) -> Self {
+        let mut load = self.clone();
+        for stream in &mut load.streams {
+            stream.pacing = match stream.pacing {
+                Arrivals::Closed => Arrivals::Closed,
+                Arrivals::Constant { per_second } => {
+                    Arrivals::Constant { per_second: per_second.times(factor) }
+                }
+                Arrivals::Poisson { per_second } => {
+                    Arrivals::Poisson { per_second: per_second.times(factor) }
+                }
+            };
+        }
+        load
+    }
+}
+
+fn resolved_stream(stream: &Stream, operation: Operation, pacing: Arrivals) -> ResolvedStream {
+    ResolvedStream {
+        name: stream.name.clone(),
+        operation,
+        connections: stream.connections,
+        requests_per_connection: stream.requests_per_connection,
+        pacing,
+    }
+}
+
+/// The part of the time in which a burst's requests come.
+fn part_of_time(Burst { on, off }: Burst) -> f64 {
+    on.as_secs_f64() / (on + off).as_secs_f64()
+}
+
+fn arrivals(stream: &Stream, per_second: f64) -> Arrivals {
+    let per_second = match stream.burst {
+        Some(Burst { on, off }) => {
+            Shape::Bursts { per_second, on_s: on.as_secs_f64(), off_s: off.as_secs_f64() }
+        }
+        None => per_second.into(),
+    };
+    match stream.pacing {
         Pacing::Closed => Arrivals::Closed,
         Pacing::Constant { .. } => Arrivals::Constant { per_second },
         Pacing::Poisson { .. } => Arrivals::Poisson { per_second },
@@ -218,6 +314,14 @@ impl Calibration {
     fn slowest(&self, scenario: &Scenario) -> Result<f64, ResolveError> {
         let capacities = self.deciding().map(|row| row.simple_per_second);
         capacities.min_by(f64::total_cmp).ok_or_else(|| ResolveError::NoCalibration(scenario.name.clone()))
+    }
+
+    /// What the fastest of all rows but the null server served; of it too where it is alone.
+    fn fastest(&self) -> Option<f64> {
+        let is_null = |row: &&RowCalibration| row.tier == Some(Tier::Calibration);
+        let others = self.rows.iter().filter(|row| !is_null(row)).map(|row| row.simple_per_second);
+        let all = self.rows.iter().map(|row| row.simple_per_second);
+        others.max_by(f64::total_cmp).or_else(|| all.max_by(f64::total_cmp))
     }
 
     /// What an operation costs the median of the deciding rows, microseconds of CPU time.
@@ -267,6 +371,48 @@ mod tests {
     fn a_part_of_the_slowest_capacity_is_the_same_absolute_rate_for_all() {
         let resolved = resolve(&shipped("simple-latency"), &calibration(), 1).unwrap();
         assert_eq!(resolved.streams[0].pacing, Arrivals::Poisson { per_second: 20_000.0.into() });
+    }
+
+    #[test]
+    fn a_ladder_goes_from_its_own_rate_to_what_the_fastest_row_served_and_the_null_server_is_no_row() {
+        let mut calibration = calibration();
+        let null = RowCalibration {
+            row: "ceiling".to_owned(),
+            tier: Some(Tier::Calibration),
+            simple_per_second: 1e6,
+            ..calibration.rows[0].clone()
+        };
+        calibration.rows.push(null);
+        let steps = resolve_steps(&shipped("curve"), &calibration, 1).unwrap();
+        let rates: Vec<f64> =
+            steps.iter().map(|step| step.streams[0].pacing.rate().unwrap().peak_per_second()).collect();
+        assert_eq!(rates.len(), 8);
+        // A tenth of 40,000, and 60,000: seven equal ratios.
+        assert!((rates[0] - 4_000.0).abs() < 1e-6 && (rates[7] - 60_000.0).abs() < 1e-6, "{rates:?}");
+        assert!(
+            rates.windows(2).all(|two| (two[1] / two[0] - 15_f64.powf(1.0 / 7.0)).abs() < 1e-9),
+            "{rates:?}"
+        );
+        calibration.rows.retain(|row| row.tier == Some(Tier::Calibration));
+        assert_eq!(resolve_steps(&shipped("curve"), &calibration, 1).map(|steps| steps.len()), Ok(8));
+        let none = resolve_steps(&shipped("curve"), &Calibration::default(), 1);
+        assert!(matches!(none, Err(ResolveError::NoCalibration(_))));
+        assert_eq!(
+            resolve_steps(&shipped("simple-throughput"), &calibration, 1).map(|steps| steps.len()),
+            Ok(1)
+        );
+    }
+
+    #[test]
+    fn a_burst_has_the_streams_rate_while_it_lasts_and_what_is_left_of_a_load_on_average() {
+        let mut mixed = shipped("mixed");
+        let (on, off) = (Duration::from_millis(100), Duration::from_millis(300));
+        mixed.streams.iter_mut().for_each(|stream| stream.burst = Some(Burst { on, off }));
+        let resolved = resolve(&mixed, &calibration(), 2).unwrap();
+        let peak = |at: usize| resolved.streams[at].pacing.rate().unwrap().peak_per_second();
+        assert!((peak(0) - 1_000.0).abs() < 1e-6, "{}", peak(0));
+        // A quarter of 1,000/s of 20 us leaves 0.5975 of two CPUs for 5 ms each, four times as many while they come.
+        assert!((peak(1) - 4.0 * 0.5975 * 2.0 / 0.005).abs() < 1e-6, "{}", peak(1));
     }
 
     #[test]

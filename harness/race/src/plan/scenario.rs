@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::experiment::Experiment,
+    plan::{experiment::Experiment, ladder::Ladder, objective::Objective},
     registry::{Asked, OperationName, Row},
     schema,
 };
@@ -17,7 +17,7 @@ use terminal::names::{Unknown, select};
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// How it is called: the name of its file without `.toml`, whatever the file says.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// What a reader wants to know.
     pub question: String,
@@ -55,6 +55,13 @@ pub struct Scenario {
     #[serde(with = "duration", default = "default_timeout")]
     #[schemars(with = "schema::Time")]
     pub timeout: Duration,
+    /// The rates that are offered beside the streams' own, or instead of them; absent where the load is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
+    /// What is wanted of a stream: which rows hold it is said, and of a ladder up to which rate, as in `simple p99<5ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub objective: Option<Objective>,
     /// What rows are compared by.
     pub rank: RankBy,
     /// The requests.
@@ -122,9 +129,32 @@ pub struct Stream {
     pub service_time: Option<Duration>,
     /// How many connections it has.
     pub connections: usize,
+    /// After how many requests the client closes a connection and opens another; never where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_connection: Option<u32>,
+    /// Requests for a while at the stream's rate, none for a while, and again; evenly over time where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Burst>,
     /// When requests are due.
     pub pacing: Pacing,
 }
+
+/// Load that comes and goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Burst {
+    /// How long it comes.
+    #[serde(with = "duration")]
+    #[schemars(with = "schema::Time")]
+    pub on: Duration,
+    /// How long it does not.
+    #[serde(with = "duration")]
+    #[schemars(with = "schema::Time")]
+    pub off: Duration,
+}
+
+/// As many requests a connection as anybody counts.
+const MOST_REQUESTS_EACH: u32 = 1_000_000_000;
 
 /// When the requests of a stream are due.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -257,7 +287,7 @@ impl Scenarios {
 }
 
 impl Scenario {
-    fn parse(name: &str, text: &str) -> Result<Self, String> {
+    pub(super) fn parse(name: &str, text: &str) -> Result<Self, String> {
         let mut scenario: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         name.clone_into(&mut scenario.name);
         scenario.check()?;
@@ -326,6 +356,9 @@ impl Scenario {
             }
         }
         self.check_experiment()?;
+        self.check_ladder()?;
+        self.check_objective()?;
+        self.streams.iter().try_for_each(Stream::check_connections)?;
         let derived = |stream: &&Stream| matches!(stream.pacing.rate(), Some(Rate::ToReachLoad(_)));
         if self.streams.iter().filter(derived).count() > 1 {
             return Err("only one stream can have what is left of a load".to_owned());
@@ -352,6 +385,86 @@ impl Scenario {
         }
     }
 
+    /// A ladder has rates to multiply, and nothing that would make them differ from row to row.
+    fn check_ladder(&self) -> Result<(), String> {
+        let Some(ladder) = &self.ladder else { return Ok(()) };
+        ladder.check()?;
+        if self.experiment.is_some() {
+            return Err("an [experiment] has no `ladder`: it offers one rate to one row".to_owned());
+        }
+        if let Some(stream) = self.streams.iter().find(|stream| stream.pacing == Pacing::Closed) {
+            let name = &stream.name;
+            return Err(format!(
+                "a `ladder` multiplies rates, and stream `{name}` is a closed loop, which has none"
+            ));
+        }
+        let fastest = self.streams.iter().find_map(|stream| match stream.pacing.rate() {
+            Some(Rate::PerSecond(rate)) if rate * ladder.highest() > *RATES.end() => Some((stream, rate)),
+            _ => None,
+        });
+        match fastest {
+            Some((stream, rate)) => Err(format!(
+                "stream `{}`: the highest step offers {} requests per second, more than {}",
+                stream.name,
+                rate * ladder.highest(),
+                RATES.end()
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn check_objective(&self) -> Result<(), String> {
+        let Some(objective) = &self.objective else { return Ok(()) };
+        let name = objective.stream.as_ref().unwrap_or(&self.rank.stream);
+        let Some(stream) = self.streams.iter().find(|stream| stream.name == *name) else {
+            let names: Vec<&str> = self.streams.iter().map(|stream| stream.name.as_str()).collect();
+            return Err(format!(
+                "the objective `{objective}`: no stream is called `{name}`; there are {}",
+                names.join(", ")
+            ));
+        };
+        match (stream.pacing, &self.experiment) {
+            (Pacing::Closed, _) => Err(format!(
+                "the objective `{objective}`: `{name}` is a closed loop, which asks less while answers are slow, so that its times say \
+                 nothing of what users would meet"
+            )),
+            (_, Some(_)) => {
+                Err("an [experiment] has no objective: its rows have loads of their own".to_owned())
+            }
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Has `objective` asked of it.
+    ///
+    /// # Errors
+    /// It cannot answer that; it stays what it was then.
+    pub fn want(&mut self, objective: &Objective) -> Result<(), String> {
+        let before = self.objective.replace(objective.clone());
+        self.check_objective().inspect_err(|_| self.objective = before)
+    }
+
+    /// The stream that its objective is of; none without one.
+    pub fn objective_stream(&self) -> Option<&str> {
+        let objective = self.objective.as_ref()?;
+        Some(objective.stream.as_ref().unwrap_or(&self.rank.stream))
+    }
+
+    /// How many rounds each start has, those of all steps of a ladder together.
+    pub fn all_rounds(&self) -> usize {
+        self.rounds * self.ladder.as_ref().map_or(1, Ladder::rounds)
+    }
+
+    /// The step of its ladder that a round is of; the first without one.
+    pub fn step_of(&self, round: usize) -> usize {
+        self.ladder.as_ref().map_or(0, |ladder| ladder.step_of(round))
+    }
+
+    /// Whether rows are compared under it: under its own rates, where it offers them.
+    pub fn has_own_step(&self) -> bool {
+        self.ladder.as_ref().is_none_or(|ladder| ladder.own_step().is_some())
+    }
+
     /// Whether any stream's requests are due at times that do not wait for the server.
     pub fn is_open_loop(&self) -> bool {
         self.streams.iter().any(|stream| stream.pacing != Pacing::Closed)
@@ -365,12 +478,41 @@ impl Scenario {
     /// Whether a rate or an operation of it is derived from what the rows can do.
     pub fn needs_calibration(&self) -> bool {
         let derived = |rate| matches!(rate, Some(Rate::OfSlowestCapacity(_) | Rate::ToReachLoad(_)));
-        self.streams.iter().any(|stream| stream.service_time.is_some() || derived(stream.pacing.rate()))
+        matches!(self.ladder, Some(Ladder::ToFastestCapacity { .. }))
+            || self
+                .streams
+                .iter()
+                .any(|stream| stream.service_time.is_some() || derived(stream.pacing.rate()))
     }
 
     /// How long a row is loaded for one window of it.
     pub fn stretch(&self) -> Duration {
         self.warm_up + self.window
+    }
+}
+
+impl Stream {
+    fn check_connections(&self) -> Result<(), String> {
+        let name = &self.name;
+        if let Some(each) =
+            self.requests_per_connection.filter(|each| !(1..=MOST_REQUESTS_EACH).contains(each))
+        {
+            return Err(format!(
+                "stream `{name}`: a connection carries 1 to {MOST_REQUESTS_EACH} requests, not {each}"
+            ));
+        }
+        let Some(Burst { on, off }) = self.burst else { return Ok(()) };
+        if self.pacing == Pacing::Closed {
+            return Err(format!("stream `{name}`: a closed loop has no rate, and so no `burst`"));
+        }
+        for (what, time) in [("lasts", on), ("pauses", off)] {
+            if !(SHORTEST..=LONGEST).contains(&time) {
+                return Err(format!(
+                    "stream `{name}`: a burst {what} from {SHORTEST:?} to {LONGEST:?}, not {time:?}"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -408,11 +550,22 @@ mod tests {
         let names: Vec<_> = shipped().all().iter().map(|scenario| scenario.name.clone()).collect();
         assert_eq!(
             names,
-            ["simple-throughput", "simple-latency", "randoms-beside-simple", "mixed", "reload", "crash"]
+            [
+                "simple-throughput",
+                "simple-latency",
+                "randoms-beside-simple",
+                "mixed",
+                "curve",
+                "reload",
+                "crash"
+            ]
         );
         let on_request =
             |name: &str| shipped().all().iter().any(|scenario| scenario.name == name && scenario.on_request);
-        assert!(on_request("crash") && on_request("reload"), "the default race does not get longer");
+        assert!(
+            on_request("crash") && on_request("reload") && on_request("curve"),
+            "the default race does not get longer"
+        );
     }
 
     #[test]
@@ -449,6 +602,46 @@ mod tests {
         ];
         for (text, expected) in refused {
             let error = Scenario::parse("x", &text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_ladder_an_objective_churn_and_bursts_that_contradict_the_load_are_refused_with_the_reason() {
+        let text = |top: &str, stream: &str, pacing: &str| {
+            format!(
+                "question = ''\nplacement = 'split'\nrank = {{ stream = 's', by = 'p99' }}\n{top}\n\
+                 [[stream]]\nname = 's'\noperation = 'simple'\nconnections = 1\n{stream}\npacing = {pacing}\n"
+            )
+        };
+        let open = "{ kind = 'poisson', rate = { per_second = 5e6 } }";
+        let closed = "{ kind = 'closed' }";
+        let ladder = "ladder = { times = [0.5, 1.0, 2.0] }";
+        let capacity = "ladder = { to_fastest_capacity = { part = 1.0, steps = 8 } }";
+        let burst = "burst = { on = '100ms', off = '100ms' }";
+        let read = |top: &str, stream: &str, pacing: &str| Scenario::parse("x", &text(top, stream, pacing));
+        let whole = read(
+            &format!("{ladder}\nobjective = 'p99<5ms'"),
+            &format!("requests_per_connection = 10\n{burst}"),
+            open,
+        );
+        let whole = whole.unwrap();
+        assert_eq!((whole.all_rounds(), whole.step_of(4), whole.objective_stream()), (12, 1, Some("s")));
+        assert!(whole.has_own_step() && !read(capacity, "", open).unwrap().has_own_step());
+        let refused = [
+            (read(ladder, "", closed), "stream `s` is a closed loop, which has none"),
+            (read("ladder = { times = [1.0, 3.0] }", "", open), "offers 15000000 requests"),
+            (read("ladder = { times = [2.0, 1.0] }", "", open), "ascend"),
+            (read("ladder = { up = 3 }", "", open), "unknown variant `up`"),
+            (read("objective = 'p99<5ms'", "", closed), "its times say nothing"),
+            (read("objective = 't p99<5ms'", "", open), "no stream is called `t`; there are s"),
+            (read("objective = 't p98<5ms'", "", open), "`p98` is no percentile"),
+            (read("", "requests_per_connection = 0", open), "1 to 1000000000 requests, not 0"),
+            (read("", burst, closed), "so no `burst`"),
+            (read("", &burst.replace("off = '100ms'", "off = '0s'"), open), "a burst pauses from 1ms"),
+        ];
+        for (read, expected) in refused {
+            let error = read.unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
     }
