@@ -76,7 +76,9 @@ impl OwnLoad {
             .enumerate()
             .map(|(at, part)| self.stream(part, connections / parts + usize::from(at < connections % parts)))
             .collect();
-        let ranked = self.objective.as_ref().and_then(|objective| objective.stream.clone());
+        // One that is none of its streams is refused as the objective's, below.
+        let is_stream = |name: &String| streams.iter().any(|stream| stream.name == *name);
+        let ranked = self.objective.as_ref().and_then(|objective| objective.stream.clone()).filter(is_stream);
         let stream = ranked.or_else(|| Some(streams.first()?.name.clone())).unwrap_or_default();
         let by = match self.objective.as_ref().map(|objective| objective.q) {
             Some(q) if q < 0.99 => Metric::P95,
@@ -184,7 +186,7 @@ mod tests {
         assert!(few.scenario(2).unwrap_err().to_string().contains("each of the 2 parts"));
         let elsewhere = OwnLoad { objective: "complex p99<5ms".parse().ok(), ..own("simple=9/s") };
         let said = elsewhere.scenario(2).unwrap_err().to_string();
-        assert!(said.contains("no stream is called `complex`"), "{said}");
+        assert!(said.contains("no stream is called `complex`; there are simple"), "{said}");
         let twice_too_fast = own("simple=9e6/s").scenario(2).unwrap_err().to_string();
         assert!(twice_too_fast.contains("18000000"), "{twice_too_fast}");
     }
