@@ -53,7 +53,7 @@ Exit codes:
 pub(crate) enum Command {
     /// Race the rows and leave a results folder with tables.
     #[command(after_help = bench::EXAMPLES)]
-    Bench(BenchArgs),
+    Bench(Box<BenchArgs>),
     /// Play the conformance suite against the rows, and say which keep the contract.
     #[command(after_help = verify::EXAMPLES)]
     Verify(VerifyArgs),
