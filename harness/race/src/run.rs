@@ -257,7 +257,12 @@ impl Run {
             let measured = experiment::record(context, &mut edges, log, (&plan, pass, &cpus), &progress)
                 .context(CANNOT_KEEP)?;
             let Some(measured) = measured else { break };
-            if let Verdict::Failed { reason } = &measured.verdict {
+            let failed = match &measured.verdict {
+                Verdict::Failed { reason } => Some(reason),
+                // What was measured until then stands.
+                Verdict::Valid { .. } | Verdict::Invalid { .. } => measured.cut_short.as_ref(),
+            };
+            if let Some(reason) = failed {
                 let what = format!("{} in {}", pass.row.name, pass.scenario.name);
                 self.fail(&progress, &what, reason.clone(), None);
             }

@@ -63,9 +63,6 @@ pub fn record(
     let Some(ExperimentRecord { pass, events }) = pass::run(context, edges, wanted, &told) else {
         return Ok(None);
     };
-    if let Some(reason) = &pass.cut_short {
-        progress.say(&format!("warning: {row_name} in {}: {reason}", scenario.name));
-    }
     for event in events {
         log.append(&Entry::Event(Box::new(event)))?;
     }

@@ -169,7 +169,7 @@ impl Pass<'_> {
         };
         let tallies: Vec<Arc<Tally>> = load.streams.iter().map(|_| Arc::default()).collect();
         let driving = Driving { load: &load, cpus, seed, other_guards: &[] };
-        let raised = cpus.placement == Placement::Shared && self.context.may_raise_priority;
+        let raised = self.raises();
         let mut plan = generator_plan(subject.address(), &driving, raised, &tallies)?;
         plan.drain_within = Some(load.timeout);
         plan.timeline = true;
@@ -198,6 +198,11 @@ impl Pass<'_> {
         let window_ns = (measured.window_s * 1e9).round() as u64;
         self.record.measured = Some(measured);
         Ok(recorded::events(&self.record.of, row.tier, happened, timeline, window_ns))
+    }
+
+    /// Whether the generator runs at raised priority.
+    fn raises(&self) -> bool {
+        self.wanted.cpus.placement == Placement::Shared && self.context.may_raise_priority
     }
 
     /// What the server carries in a closed loop on as many connections, right answers per second.
@@ -258,6 +263,7 @@ impl Pass<'_> {
         let Wanted { experiment: Experiment { every, deadline, .. }, events, .. } = self.wanted;
         let interrupt = &self.context.interrupt;
         let given_up = || interrupt.asked() || is_over();
+        let raised = self.raises();
         let mut happened: Vec<Placed> = Vec::new();
         let mut problems = 0;
         let mut next = opens + *every;
@@ -268,7 +274,7 @@ impl Pass<'_> {
                     .get_or_insert_with(|| "the load ended before the events did".to_owned());
                 return happened;
             }
-            match strike(subject, *kind, Patience { deadline: *deadline, given_up: &given_up }) {
+            match strike(subject, *kind, Patience { deadline: *deadline, raised, given_up: &given_up }) {
                 Ok(event) => {
                     (self.told)(index + 1, *kind, &in_words(&event));
                     problems = if event.problem.is_some() { problems + 1 } else { 0 };

@@ -1,6 +1,6 @@
 //! The server of an experiment: started, started again where it ended by what happened to it, and stopped.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, thread, time::Duration};
 
 use host::cpus::CpuSet;
 
@@ -12,6 +12,11 @@ use crate::{
     },
     registry::Row,
 };
+
+/// How long an init system waits before it starts a service again that has ended at its start (systemd's `RestartSec`), and how often this one
+/// tries.
+const RESTART_AFTER: Duration = Duration::from_millis(100);
+const RESTARTS: usize = 30;
 
 /// The server, on its CPUs, at an address that it keeps.
 #[derive(Debug)]
@@ -67,13 +72,23 @@ impl<'a> Subject<'a> {
         self.alive.as_ref().ok_or_else(|| InstanceError::Unclean("it was not started again".to_owned()))
     }
 
-    /// Starts it again where it listened before, as an init system would. What is left of its last life is ended first.
+    /// Starts it again where it listened before, as an init system would. What is left of its last life is ended first; where the kernel has
+    /// not let go of all of that yet (io_uring keeps a listener for a while after its process is gone), it is tried again.
     ///
     /// # Errors
-    /// See [`Instance::start`].
+    /// See [`Instance::start`]; the last that was tried.
     pub(super) fn restart(&mut self) -> Result<(), InstanceError> {
         self.alive = None;
-        let instance = self.context.start_at(self.row, self.cpus, &self.more, Some(self.address))?;
+        let mut tries = 1;
+        let instance = loop {
+            match self.context.start_at(self.row, self.cpus, &self.more, Some(self.address)) {
+                Err(InstanceError::Launch(_) | InstanceError::Taken(_)) if tries < RESTARTS => {
+                    tries += 1;
+                    thread::sleep(RESTART_AFTER);
+                }
+                started => break started?,
+            }
+        };
         self.alive = Some(Alive::begin(instance, self.row)?);
         Ok(())
     }

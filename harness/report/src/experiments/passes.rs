@@ -29,7 +29,7 @@ pub(super) fn of(rows: &[OfRow<'_>]) -> Table {
         Column::number("offered/s", "offered_per_second"),
         Column::number("requests", "requests"),
         Column::number("failed", "failed"),
-        Column::number("failed before any event", "failed_before_any_event").optional(),
+        Column::number("failed outside of events", "failed_outside_of_events").optional(),
         Column::number("failed connects", "connects_failed").optional(),
         Column::number("closed idle", "closed_idle").optional(),
         Column::number("workers", "workers").optional(),

@@ -164,6 +164,23 @@ fn records_are_as_their_schemas_say() {
 }
 
 #[test]
+fn records_of_experiments_are_as_their_schemas_say() {
+    use race::plan::experiment::EventKind::{Abort, Kill, Reload};
+    let parent = tempfile::tempdir().unwrap();
+    let mut contents = raced("mixed", &["fork-per-core", "ceiling"], (1, 1), |_| around(800));
+    for (name, kinds) in [("crash", &[Kill, Abort][..]), ("reload", &[Reload])] {
+        contents.run.plan.scenarios.push(race::fixtures::run::scenario(name, 1));
+        let recorded = race::fixtures::experiment::experiment(name, "fork-per-core", kinds);
+        contents.measurements.experiments.push(recorded);
+    }
+    let folder = write(&contents, &parent.path().join("run")).unwrap();
+    records_conform(folder.path());
+    // And they are what was written.
+    let read = folder.contents().unwrap();
+    assert_eq!((read.measurements.experiments, read.damage), (contents.measurements.experiments, Vec::new()));
+}
+
+#[test]
 fn published_records_are_as_their_schemas_say() {
     let results = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../results"));
     records_conform(&results.join("2026-11-27-vm"));

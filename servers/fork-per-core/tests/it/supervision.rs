@@ -136,3 +136,28 @@ fn a_stop_drains_requests_under_way_in_every_worker() {
         assert!(client.join().unwrap().unwrap().contains("\"payload\":2000"));
     }
 }
+
+#[test]
+fn a_drain_hears_no_hangup_and_a_second_stop_ends_it_at_once() {
+    for second in [Signal::HUP, Signal::TERM] {
+        let mut server = Server::start(&[]);
+        let address = server.address;
+        let slow = thread::spawn(move || Client::connect(address).get("/delay?ms=1500"));
+        eventually("a delay under way", || {
+            let metrics = server.connect().get("/metrics").unwrap();
+            metrics.lines().any(|line| line.starts_with("server_operations_in_flight{") && line.ends_with("} 1")).then_some(())
+        });
+        let workers = server.workers();
+        server.signal(Signal::TERM);
+        server.until("stopping: no new connections");
+        server.signal(second);
+        let (code, log) = server.end();
+        let drained = slow.join().unwrap().is_ok();
+        assert_eq!((code, drained), if second == Signal::HUP { (Some(0), true) } else { (Some(143), false) }, "{log}");
+        assert!(!log.contains("reload"), "{log}");
+        for worker in workers {
+            let process = Path::new("/proc").join(worker.to_string()).join("exe");
+            eventually("the end of a worker", || std::fs::read_link(&process).is_err().then_some(()));
+        }
+    }
+}

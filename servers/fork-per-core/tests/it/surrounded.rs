@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashSet,
+    io::{BufRead, BufReader},
     net::TcpListener,
     os::{fd::OwnedFd, unix::net::UnixDatagram},
+    process::Stdio,
     time::Duration,
 };
 
@@ -77,6 +79,35 @@ fn sockets_that_were_handed_over_are_the_ones_that_are_served() {
     assert_eq!(code, Some(0), "{log}");
     // Whoever opened it has it still.
     assert_eq!(socket.local_addr().unwrap(), address);
+}
+
+#[test]
+fn two_sockets_that_were_handed_over_are_both_served_and_more_than_workers_are_refused() {
+    let sockets = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
+    let addresses = sockets.each_ref().map(|socket| socket.local_addr().unwrap());
+    let start = |workers: &str| {
+        let script = "export LISTEN_PID=$$ LISTEN_FDS=2; exec \"$0\" \"$@\" 3<&0 4<&2 2>&1";
+        let mut command = tether::command("sh");
+        command.args(["-c", script, PROGRAM, "--workers", workers, "--control", "off"]);
+        command.stdin(OwnedFd::from(sockets[0].try_clone().unwrap()));
+        command.stderr(OwnedFd::from(sockets[1].try_clone().unwrap()));
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let mut server = start("2");
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    assert!(lines.by_ref().map_while(Result::ok).any(|line| line.contains("\"address\"")));
+    for address in addresses {
+        for _ in 0..10 {
+            assert!(Client::connect(address).get("/simple").is_ok());
+        }
+    }
+    assert!(send(server.id(), Signal::TERM));
+    assert!(server.wait().unwrap().success());
+
+    let mut server = start("1");
+    let said: Vec<_> = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok).collect();
+    assert_eq!(server.wait().unwrap().code(), Some(1));
+    assert!(said.iter().any(|line| line.contains("start at least 2 (--workers)")), "{said:?}");
 }
 
 #[test]

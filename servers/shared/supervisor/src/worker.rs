@@ -134,7 +134,9 @@ impl Channel {
     pub fn ready(&self) -> Result<(), Error> {
         Word::Ready.send(self.as_fd()).map_err(Error::system("tell the primary that this worker is ready"))?;
         failure::started();
-        Ok(())
+        // What a library prints is for the log, from now on: in the channel it would cost the primary a look each time.
+        let stderr = io::stderr();
+        rustix::stdio::dup2_stdout(&stderr).map_err(|errno| Error::system("have standard output go to the log")(errno.into()))
     }
 
     /// The same channel once more, for an event loop to wait until it is readable. Nothing is to be read from it by other means than

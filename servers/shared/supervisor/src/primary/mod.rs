@@ -170,13 +170,20 @@ where
             self.take_in(source);
         }
         if self.desk.pass(Instant::now()) {
-            self.desk.say(Level::Info, "what is watched has changed: reloading");
-            self.events.push_back(Event::Command(Command::Reload));
+            self.reload("what is watched has changed");
         }
         self.renew_the_old();
         self.upkeep.reap_orphans(&self.processes);
         self.events.push_back(Event::Tick);
         Ok(())
+    }
+
+    /// For this reason, unless it is too late.
+    fn reload(&mut self, why: &str) {
+        if !self.machine.is_stopping() {
+            self.desk.say(Level::Info, &format!("{why}: reloading"));
+            self.events.push_back(Event::Command(Command::Reload));
+        }
     }
 
     fn take_in(&mut self, source: Source) {
@@ -187,8 +194,7 @@ where
             }
             Source::Hangup => {
                 if self.hangups.take() {
-                    self.desk.say(Level::Info, "SIGHUP: reloading");
-                    self.events.push_back(Event::Command(Command::Reload));
+                    self.reload("SIGHUP");
                 }
             }
             Source::Says(life) => self.listen(life),

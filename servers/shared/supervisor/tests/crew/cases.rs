@@ -28,6 +28,7 @@ pub(crate) const ALL: &[(&str, fn())] = all![
     a_worker_that_was_stopped_alone_is_replaced,
     signals_are_obeyed_before_all_are_ready,
     what_a_worker_shouts_costs_neither_the_primary_nor_the_disk,
+    what_a_worker_prints_goes_to_the_log_and_not_to_the_primary,
     a_place_that_had_failed_shows_in_the_exit_code,
 ];
 
@@ -217,6 +218,16 @@ fn what_a_worker_shouts_costs_neither_the_primary_nor_the_disk() {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     assert!(peak.is_some_and(|kib| kib < 64 << 10), "{peak:?} KiB");
     assert_eq!(primary.stop().0, Some(0));
+}
+
+fn what_a_worker_prints_goes_to_the_log_and_not_to_the_primary() {
+    let mut primary = Primary::start("print", &[]);
+    let line = primary.until("printed where nobody should");
+    assert!(line.starts_with("p0 | "), "{line}");
+    primary.signal(Signal::TERM);
+    let (code, log) = primary.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("lines were left out here"), "{log}");
 }
 
 fn a_place_that_had_failed_shows_in_the_exit_code() {

@@ -119,6 +119,13 @@ fn work(assignment: Assignment, arguments: &Arguments) -> Result<(), Error> {
 fn serve(script: &str, begun: &Begun, stopping: &Shutdown) -> Result<(), Error> {
     match script {
         "crash" => exit(4),
+        "print" => loop {
+            println!("printed where nobody should");
+            drop(begun.channel.next());
+            if stopping.is_raised() {
+                return Ok(());
+            }
+        },
         "hang" => {
             thread::sleep(PATIENCE);
             exit(STUCK)
