@@ -33,7 +33,7 @@ pub struct OwnLoad {
 /// Connections of a part where nothing is said: as many as the shipped scenarios have of expensive requests.
 pub const EACH: usize = 64;
 /// Parts and multiples of the load. As it was said it has half of all windows, since that is what was asked; four rows, six
-/// starts and these take less than three minutes (METHODOLOGY.md, "Your own load").
+/// starts and these are two minutes of measuring (METHODOLOGY.md, "A curve, and a load of one's own").
 const TIMES: [f64; 6] = [0.5, 1.0, 1.0, 1.0, 1.4, 2.0];
 /// Six of these windows a start.
 const WINDOW: Duration = Duration::from_millis(500);
