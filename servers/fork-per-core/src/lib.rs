@@ -33,7 +33,12 @@ pub const SERVER: &str = "fork-per-core";
 ///
 /// # Errors
 /// A worker cannot be started, or does not accept in time, or all of them have crashed too often.
-pub fn run(config: &Config, rules: Rules, mut listeners: Listeners, stopping: &Shutdown) -> Result<(), Error> {
+pub fn run(
+    config: &Config,
+    rules: Rules,
+    mut listeners: Listeners,
+    stopping: &Shutdown,
+) -> Result<(), Error> {
     let address = listeners.address();
     let crew = Crew {
         name: SERVER,

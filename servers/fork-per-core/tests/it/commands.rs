@@ -27,7 +27,9 @@ fn status_tells_every_worker_and_scale_makes_more_or_fewer() {
     let before = status(&server);
     assert_eq!((before["health"].as_str(), before["pid"].as_u64()), (Some("ok"), Some(server.pid().into())));
     let places = before["places"].as_array().unwrap();
-    assert!(places.iter().all(|place| place["state"] == "ready" && place["rss_bytes"].as_u64() > Some(1 << 20)));
+    assert!(
+        places.iter().all(|place| place["state"] == "ready" && place["rss_bytes"].as_u64() > Some(1 << 20))
+    );
     let requests = |status: &serde_json::Value| -> u64 {
         status["places"].as_array().unwrap().iter().map(|place| place["requests"].as_u64().unwrap()).sum()
     };
@@ -87,12 +89,21 @@ fn what_cannot_be_meant_is_refused_in_one_line_and_nothing_is_lost() {
     drop(silent);
     let (code, log) = server.stop();
     assert_eq!(code, Some(0), "{log}");
-    for arguments in [&["--ready-timeout", "0"][..], &["--hang-timeout", "1ms"], &["--max-crashes", "0"], &["--max-rss", "1"], &["--mode", "both"]] {
+    for arguments in [
+        &["--ready-timeout", "0"][..],
+        &["--hang-timeout", "1ms"],
+        &["--max-crashes", "0"],
+        &["--max-rss", "1"],
+        &["--mode", "both"],
+    ] {
         let output = tether::command(PROGRAM).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(arguments[0]), "{output:?}");
     }
-    let output = tether::command(PROGRAM).args(["--listen", "127.0.0.1:0", "--watch", "/nowhere/at/all"]).output().unwrap();
+    let output = tether::command(PROGRAM)
+        .args(["--listen", "127.0.0.1:0", "--watch", "/nowhere/at/all"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"), "{output:?}");
 }

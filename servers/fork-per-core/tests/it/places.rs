@@ -91,7 +91,10 @@ fn every_worker_answers_for_all_and_a_dead_one_keeps_its_totals() {
     // Those of the dead are closed: only the one that asks is open.
     eventually("one connection", || {
         let metrics = server.connect().get("/metrics").unwrap();
-        metrics.lines().any(|line| line.starts_with("server_connections_open{") && line.ends_with("} 1")).then_some(())
+        metrics
+            .lines()
+            .any(|line| line.starts_with("server_connections_open{") && line.ends_with("} 1"))
+            .then_some(())
     });
     assert_eq!(server.stop().0, Some(0));
 }

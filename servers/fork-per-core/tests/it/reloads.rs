@@ -1,6 +1,11 @@
 //! What a reload promises: no request is lost to it, whatever is on disk, and nobody is left behind.
 
-use std::{fs, os::unix::fs::{MetadataExt, PermissionsExt}, path::Path, thread};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+    thread,
+};
 
 use host::tether;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
@@ -79,13 +84,14 @@ fn a_worker_that_drains_gets_no_new_connection() {
         };
         slow.push((client, *worker));
     }
-    let slow: Vec<_> = slow
-        .into_iter()
-        .map(|(mut client, _)| thread::spawn(move || client.get("/delay?ms=1500")))
-        .collect();
+    let slow: Vec<_> =
+        slow.into_iter().map(|(mut client, _)| thread::spawn(move || client.get("/delay?ms=1500"))).collect();
     crate::played::eventually("two delays under way", || {
         let metrics = server.connect().get("/metrics").unwrap();
-        metrics.lines().any(|line| line.starts_with("server_operations_in_flight{") && line.ends_with("} 2")).then_some(())
+        metrics
+            .lines()
+            .any(|line| line.starts_with("server_operations_in_flight{") && line.ends_with("} 2"))
+            .then_some(())
     });
     server.signal(Signal::HUP);
     server.until("worker p1 accepts");
@@ -133,7 +139,11 @@ fn a_program_that_cannot_be_run_fails_the_reload_and_nothing_else() {
     type Put = Box<dyn FnOnce(&Path)>;
     let cases: [(&str, Put, &str); 4] = [
         ("garbage", Box::new(|new| write(new, b"\x7fELF and then nothing", 0o755)), "could not be started"),
-        ("a program that may not be run", Box::new(|new| write(new, b"#!/bin/sh\n", 0o644)), "Permission denied"),
+        (
+            "a program that may not be run",
+            Box::new(|new| write(new, b"#!/bin/sh\n", 0o644)),
+            "Permission denied",
+        ),
         ("another program", Box::new(|new| copy("/bin/true", new)), "exited with code"),
         ("a folder", Box::new(|new| fs::create_dir(new).unwrap()), "could not be started"),
     ];

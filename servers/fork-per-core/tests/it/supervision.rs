@@ -40,9 +40,7 @@ fn a_killed_worker_is_replaced_and_others_keep_serving() {
         (now.len() == 2 && !now.contains(&victim)).then(|| now.into_iter().find(|pid| *pid != survivor))?
     });
     // No connection is refused meanwhile: the primary holds the listener. So each of these is answered.
-    eventually("an answer of the replacement", || {
-        (server.connect().pid() == replacement).then_some(())
-    });
+    eventually("an answer of the replacement", || (server.connect().pid() == replacement).then_some(()));
     assert_eq!(spared.pid(), survivor);
 
     server.until("was ended by signal 9");
@@ -129,7 +127,10 @@ fn a_stop_drains_requests_under_way_in_every_worker() {
         .collect();
     eventually("eight delays under way", || {
         let metrics = server.connect().get("/metrics").unwrap();
-        metrics.lines().any(|line| line.starts_with("server_operations_in_flight{") && line.ends_with("} 8")).then_some(())
+        metrics
+            .lines()
+            .any(|line| line.starts_with("server_operations_in_flight{") && line.ends_with("} 8"))
+            .then_some(())
     });
     assert_eq!(server.stop().0, Some(0));
     for client in slow {
@@ -145,7 +146,10 @@ fn a_drain_hears_no_hangup_and_a_second_stop_ends_it_at_once() {
         let slow = thread::spawn(move || Client::connect(address).get("/delay?ms=1500"));
         eventually("a delay under way", || {
             let metrics = server.connect().get("/metrics").unwrap();
-            metrics.lines().any(|line| line.starts_with("server_operations_in_flight{") && line.ends_with("} 1")).then_some(())
+            metrics
+                .lines()
+                .any(|line| line.starts_with("server_operations_in_flight{") && line.ends_with("} 1"))
+                .then_some(())
         });
         let workers = server.workers();
         server.signal(Signal::TERM);
@@ -153,7 +157,11 @@ fn a_drain_hears_no_hangup_and_a_second_stop_ends_it_at_once() {
         server.signal(second);
         let (code, log) = server.end();
         let drained = slow.join().unwrap().is_ok();
-        assert_eq!((code, drained), if second == Signal::HUP { (Some(0), true) } else { (Some(143), false) }, "{log}");
+        assert_eq!(
+            (code, drained),
+            if second == Signal::HUP { (Some(0), true) } else { (Some(143), false) },
+            "{log}"
+        );
         assert!(!log.contains("reload"), "{log}");
         for worker in workers {
             let process = Path::new("/proc").join(worker.to_string()).join("exe");

@@ -34,7 +34,9 @@ fn as_process_1_it_reaps_orphans_and_replaces_workers() {
         .args(["--target", &primary.to_string(), "--pid", "--", "sh", "-c", "true & exec true"])
         .status();
     assert!(orphan.unwrap().success());
-    eventually("the orphan's end", || children(primary).iter().all(|pid| workers.contains(pid)).then_some(()));
+    eventually("the orphan's end", || {
+        children(primary).iter().all(|pid| workers.contains(pid)).then_some(())
+    });
     let victim = *workers.iter().next().unwrap();
     assert!(send(victim, Signal::KILL));
     server.until("accepts");

@@ -186,10 +186,17 @@ mod tests {
     fn an_order_arrives_with_its_descriptors() {
         let (primary, worker) = pair().unwrap();
         let (reader, writer) = io::pipe().unwrap();
-        let begin = Order::Begin { side: 1, places: 3, handed: writer.into(), memory: Some(File::open("/dev/null").unwrap().into()) };
+        let begin = Order::Begin {
+            side: 1,
+            places: 3,
+            handed: writer.into(),
+            memory: Some(File::open("/dev/null").unwrap().into()),
+        };
         begin.send(primary.as_fd()).unwrap();
         drop(begin);
-        let Some(Order::Begin { side: 1, places: 3, handed, memory: Some(_) }) = Order::receive(worker.as_fd()).unwrap() else {
+        let Some(Order::Begin { side: 1, places: 3, handed, memory: Some(_) }) =
+            Order::receive(worker.as_fd()).unwrap()
+        else {
             panic!("another order arrived");
         };
         File::from(handed).write_all(b"through").unwrap();

@@ -69,16 +69,9 @@ impl Process {
         systemd::hide_from(&mut command);
         let mut child = command.spawn()?;
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-            Ok(handle) => Ok(Self {
-                child,
-                place,
-                side,
-                image,
-                handle,
-                channel: Some(channel),
-                log,
-                said: None,
-            }),
+            Ok(handle) => {
+                Ok(Self { child, place, side, image, handle, channel: Some(channel), log, said: None })
+            }
             // Nobody would see it end.
             Err(errno) => child.kill().and_then(|()| child.wait()).and(Err(errno.into())),
         }

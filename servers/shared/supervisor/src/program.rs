@@ -48,7 +48,8 @@ impl Program {
     /// # Errors
     /// Nothing is, or it may not be looked at; the path is named.
     pub(crate) fn on_disk(&self) -> io::Result<Image> {
-        Image::at(&self.path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
+        Image::at(&self.path)
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
     }
 }
 

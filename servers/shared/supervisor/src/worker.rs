@@ -4,7 +4,10 @@ use std::{
     ffi::CString,
     fs::File,
     io,
-    os::{fd::{AsFd, BorrowedFd, OwnedFd}, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     sync::Arc,
     time::Duration,
 };
@@ -93,7 +96,10 @@ impl Assignment {
         let channel = take_stdin().map_err(Error::system("take the channel to the primary"))?;
         let (side, places, handed, memory) =
             first_order(channel.as_fd()).map_err(Error::system("take what the primary handed over"))?;
-        let cluster = memory.map(Cluster::open).transpose().map_err(Error::system("map the counters of the workers"))?;
+        let cluster = memory
+            .map(Cluster::open)
+            .transpose()
+            .map_err(Error::system("map the counters of the workers"))?;
         let member = Member { place: self.index, side };
         Ok(Begun { handed, cluster: cluster.map(Arc::new), member, places, channel: Channel(channel) })
     }
@@ -132,11 +138,14 @@ impl Channel {
     /// # Errors
     /// The primary is gone.
     pub fn ready(&self) -> Result<(), Error> {
-        Word::Ready.send(self.as_fd()).map_err(Error::system("tell the primary that this worker is ready"))?;
+        Word::Ready
+            .send(self.as_fd())
+            .map_err(Error::system("tell the primary that this worker is ready"))?;
         failure::started();
         // What a library prints is for the log, from now on: in the channel it would cost the primary a look each time.
         let stderr = io::stderr();
-        rustix::stdio::dup2_stdout(&stderr).map_err(|errno| Error::system("have standard output go to the log")(errno.into()))
+        rustix::stdio::dup2_stdout(&stderr)
+            .map_err(|errno| Error::system("have standard output go to the log")(errno.into()))
     }
 
     /// The same channel once more, for an event loop to wait until it is readable. Nothing is to be read from it by other means than

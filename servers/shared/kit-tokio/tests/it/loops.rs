@@ -54,7 +54,8 @@ fn run(loops: Vec<Loop>, stopping: &Shutdown) -> JoinHandle<Vec<Drained>> {
             linger: Duration::from_millis(50),
         };
         let (listen, cpus) = (([127, 0, 0, 1], 0).into(), [0].into_iter().collect());
-        let config = Config { listen, workers: 1, cpus, limits, policy: Policy::Enforced, faults: Default::default() };
+        let config =
+            Config { listen, workers: 1, cpus, limits, policy: Policy::Enforced, faults: Default::default() };
         let site = Site::new("test", &config, stopping.clone());
         let runtime = front::current_thread_runtime().unwrap();
         runtime.block_on(async {

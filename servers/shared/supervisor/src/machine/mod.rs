@@ -120,7 +120,9 @@ impl Machine {
 
     fn ready(&mut self, life: Life) {
         let (now, hang) = (self.now, self.policy.hang_timeout);
-        let Some((index, worker)) = self.find(life).filter(|(_, worker)| worker.is_starting()) else { return };
+        let Some((index, worker)) = self.find(life).filter(|(_, worker)| worker.is_starting()) else {
+            return;
+        };
         worker.stage = Stage::Ready {
             since: now,
             answer_by: hang.map(|patience| now + patience),
@@ -146,7 +148,9 @@ impl Machine {
             Stage::Starting { .. } => self.never_ready(index, life, end),
             Stage::Ready { .. } if self.phase == Phase::Starting => {
                 let how = end.whole();
-                self.fail_start(format!("worker p{index} {how} after it was ready and before all workers accepted"));
+                self.fail_start(format!(
+                    "worker p{index} {how} after it was ready and before all workers accepted"
+                ));
             }
             Stage::Ready { since, .. } => self.crash(index, self.now.saturating_sub(since), &end.whole()),
             Stage::Draining { .. } if !end.clean => {
@@ -226,7 +230,8 @@ impl Machine {
         match command {
             Command::Reload => self.reload_again = true,
             Command::Renew(index, why) => {
-                let serves = self.places.get(index).is_some_and(|place| place.wanted && place.ready().is_some());
+                let serves =
+                    self.places.get(index).is_some_and(|place| place.wanted && place.ready().is_some());
                 if self.rollover.is_none() && !self.reload_again && serves && self.phase == Phase::Serving {
                     self.say(Level::Info, format!("worker p{index} is renewed: {why}"));
                     self.rollover = Some(Rollover::of([index], false));
@@ -281,7 +286,8 @@ impl Machine {
 
     fn end_all(&mut self, graceful: bool) {
         for index in 0..self.places.len() {
-            let workers: Vec<_> = self.places[index].workers().map(|worker| (worker.life, worker.stage.clone())).collect();
+            let workers: Vec<_> =
+                self.places[index].workers().map(|worker| (worker.life, worker.stage.clone())).collect();
             for (life, stage) in workers {
                 match stage {
                     Stage::Killed { .. } => {}
@@ -298,7 +304,9 @@ impl Machine {
         let now = self.now;
         let over = |worker: &&Worker| worker.deadline().is_some_and(|deadline| deadline <= now);
         let over: Vec<(usize, Worker)> = (self.places.iter().enumerate())
-            .flat_map(|(index, place)| place.workers().filter(over).map(move |worker| (index, worker.clone())))
+            .flat_map(|(index, place)| {
+                place.workers().filter(over).map(move |worker| (index, worker.clone()))
+            })
             .collect();
         for (index, worker) in over {
             let life = worker.life;
@@ -331,7 +339,10 @@ impl Machine {
                 // It hangs in the kernel: nothing more can be done about it here.
                 Stage::Killed { .. } if self.is_stopping() => drop(self.take(life)),
                 Stage::Killed { fault, .. } => {
-                    self.say(Level::Error, format!("worker p{index} was killed and does not end: it hangs in the kernel"));
+                    self.say(
+                        Level::Error,
+                        format!("worker p{index} was killed and does not end: it hangs in the kernel"),
+                    );
                     self.kill(life, fault);
                 }
             }
@@ -382,7 +393,8 @@ impl Machine {
 
     fn find(&mut self, life: Life) -> Option<(usize, &mut Worker)> {
         let workers = self.places.iter_mut().enumerate();
-        let mut workers = workers.flat_map(|(index, place)| place.workers_mut().map(move |worker| (index, worker)));
+        let mut workers =
+            workers.flat_map(|(index, place)| place.workers_mut().map(move |worker| (index, worker)));
         workers.find(|(_, worker)| worker.life == life)
     }
 

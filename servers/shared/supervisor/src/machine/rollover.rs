@@ -79,7 +79,8 @@ impl Rollover {
                 return Next::Wait;
             }
             let is_there = place.workers().any(|worker| worker.life == successor && worker.is_ready());
-            let replaced = place.workers().find(|worker| is_there && worker.life != successor && worker.is_ready());
+            let replaced =
+                place.workers().find(|worker| is_there && worker.life != successor && worker.is_ready());
             let Some(replaced) = replaced.map(|worker| worker.life) else {
                 self.step = None;
                 continue;

@@ -20,7 +20,9 @@ impl Machine {
         }
         self.roll();
         self.fill();
-        if self.phase == Phase::Starting && self.places.iter().all(|place| place.ready().is_some() || !place.wanted) {
+        if self.phase == Phase::Starting
+            && self.places.iter().all(|place| place.ready().is_some() || !place.wanted)
+        {
             self.phase = Phase::Serving;
             self.actions.push(Action::AllReady);
             // What was asked for meanwhile.
@@ -72,7 +74,8 @@ impl Machine {
         let Some(rollover) = self.rollover.take() else { return };
         let text = format!("the successor of p{index} {why}");
         if rollover.reload {
-            self.actions.push(Action::Reloaded(Err(format!("abandoned: {text}; workers not yet replaced go on"))));
+            self.actions
+                .push(Action::Reloaded(Err(format!("abandoned: {text}; workers not yet replaced go on"))));
         } else {
             self.say(Level::Warn, format!("not renewed: {text}; the worker goes on"));
         }
@@ -143,7 +146,8 @@ impl Machine {
         };
         let over = self.places.iter().all(|place| place.is_empty() && (!place.wanted || place.has_failed()));
         if over {
-            let reasons = self.places.iter().enumerate().filter(|(_, place)| place.wanted).filter_map(reason).collect();
+            let reasons =
+                self.places.iter().enumerate().filter(|(_, place)| place.wanted).filter_map(reason).collect();
             self.begin_stop(Outcome::AllFailed(reasons));
             self.settle();
         }

@@ -99,7 +99,12 @@ impl World {
             }
             Action::Serve(life, place) => {
                 let process = self.live(life);
-                assert!(process.ready && !process.told_to_end && process.place != place && !process.serves.contains(&place));
+                assert!(
+                    process.ready
+                        && !process.told_to_end
+                        && process.place != place
+                        && !process.serves.contains(&place)
+                );
                 process.serves.push(place);
             }
             Action::Release(life, place) => {
@@ -131,7 +136,11 @@ impl World {
     /// Those who serve: ready, and not told to end.
     fn serving_now(&self) -> Vec<(Life, Process)> {
         let serves = |process: &Process| process.ready && !process.told_to_end && !process.killed;
-        self.processes.iter().filter(|(_, process)| serves(process)).map(|(life, process)| (*life, process.clone())).collect()
+        self.processes
+            .iter()
+            .filter(|(_, process)| serves(process))
+            .map(|(life, process)| (*life, process.clone()))
+            .collect()
     }
 
     /// What must hold whatever has happened.
@@ -139,9 +148,17 @@ impl World {
         if self.outcome.is_some() {
             return;
         }
-        assert!(self.machine.is_renewing() || !self.machine.is_reload_wanted(), "a reload that was asked for does not begin");
+        assert!(
+            self.machine.is_renewing() || !self.machine.is_reload_wanted(),
+            "a reload that was asked for does not begin"
+        );
         if let Some(deadline) = self.machine.deadline() {
-            assert!(deadline > self.now, "the primary would spin: {deadline:?} at {:?}: {:?}", self.now, self.machine.places());
+            assert!(
+                deadline > self.now,
+                "the primary would spin: {deadline:?} at {:?}: {:?}",
+                self.now,
+                self.machine.places()
+            );
         }
         let serving = self.serving_now();
         let stopping = self.machine.is_stopping();
@@ -153,7 +170,10 @@ impl World {
                 of.iter().filter(|(_, process)| active(process)).partition(|(_, process)| process.ready);
             assert!(ready.len() <= 1 && starting.len() <= 1, "p{index}: {of:?}");
             if ready.len() + starting.len() == 2 {
-                assert!(self.machine.is_renewing() && starting[0].1.renewed, "two in p{index} without a reload");
+                assert!(
+                    self.machine.is_renewing() && starting[0].1.renewed,
+                    "two in p{index} without a reload"
+                );
             }
             for worker in place.workers() {
                 let has_deadline = worker.deadline().is_some();
@@ -171,7 +191,10 @@ impl World {
             if ready.is_empty() && self.all_ready == 1 {
                 let since = place.unserved_since.expect("it is not served");
                 let at_once = !place.wanted || place.has_failed();
-                assert!(place.lent || (self.now < since + UNSERVED && !at_once), "p{index} is stranded: {place:?}");
+                assert!(
+                    place.lent || (self.now < since + UNSERVED && !at_once),
+                    "p{index} is stranded: {place:?}"
+                );
             }
             for (life, process) in &serving {
                 let serves = process.serves.contains(&index);
@@ -185,7 +208,12 @@ impl World {
     }
 
     fn all_get_ready(&mut self) {
-        let waiting: Vec<_> = self.processes.iter().filter(|(_, process)| !process.ready && !process.killed).map(|(life, _)| *life).collect();
+        let waiting: Vec<_> = self
+            .processes
+            .iter()
+            .filter(|(_, process)| !process.ready && !process.killed)
+            .map(|(life, _)| *life)
+            .collect();
         for life in waiting {
             self.gets_ready(life);
         }
@@ -283,7 +311,11 @@ impl World {
 }
 
 fn end(clean: bool) -> End {
-    End { clean, how: if clean { "exited with code 0" } else { "was ended by signal 9" }.to_owned(), said: None }
+    End {
+        clean,
+        how: if clean { "exited with code 0" } else { "was ended by signal 9" }.to_owned(),
+        said: None,
+    }
 }
 
 fn cases() -> Config {
@@ -428,7 +460,11 @@ fn a_successor_that_is_never_ready_leaves_the_old_worker_alone() {
         }
         world.passes(Duration::from_millis(500));
     }
-    assert!(world.reloads[0].as_ref().is_err_and(|why| why.contains("was not ready within 10s")), "{:?}", world.reloads);
+    assert!(
+        world.reloads[0].as_ref().is_err_and(|why| why.contains("was not ready within 10s")),
+        "{:?}",
+        world.reloads
+    );
     assert!(world.processes[&successor].killed);
     world.ends(successor, false);
     let old = &world.processes[&old];

@@ -2,7 +2,10 @@
 
 use std::{io, os::fd::OwnedFd, time::Instant};
 
-use kit::{cluster::{Member, PlaceState}, start::Error};
+use kit::{
+    cluster::{Member, PlaceState},
+    start::Error,
+};
 use rustix::process::Signal;
 
 use super::{Primary, ended};
@@ -68,7 +71,11 @@ where
         }
         self.desk.reloaded(outcome);
         if !self.machine.is_stopping() {
-            self.desk.notify.ready(if outcome.is_ok() { "serving" } else { "serving; the last reload failed" });
+            self.desk.notify.ready(if outcome.is_ok() {
+                "serving"
+            } else {
+                "serving; the last reload failed"
+            });
         }
     }
 

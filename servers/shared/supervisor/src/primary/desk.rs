@@ -98,8 +98,9 @@ impl Desk {
         let path = match self.rules.control.as_deref() {
             Some(path) if path == Path::new("off") => return,
             Some(path) => Ok(path.to_owned()),
-            None => Control::default_path(name, self.address.port())
-                .ok_or_else(|| "XDG_RUNTIME_DIR is not set; --control PATH makes one, --control off does without".to_owned()),
+            None => Control::default_path(name, self.address.port()).ok_or_else(|| {
+                "XDG_RUNTIME_DIR is not set; --control PATH makes one, --control off does without".to_owned()
+            }),
         };
         match path.and_then(|path| Control::bind(&path).map_err(|error| error.to_string())) {
             Ok(control) => {
@@ -164,7 +165,9 @@ impl Desk {
             } else if failed > 0 {
                 Reply::Failed { message: format!("{failed} of {count} workers cannot be had: see the log") }
             } else {
-                Reply::Done { message: if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") } }
+                Reply::Done {
+                    message: if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") },
+                }
             };
             self.answer(client, &reply);
         }
@@ -210,7 +213,9 @@ where
             protocol::Command::Reload if self.machine.is_reloading() || !self.desk.reloading.is_empty() => {
                 Reply::Refused { message: "a reload is under way: wait for its end".to_owned() }
             }
-            _ if self.machine.is_stopping() => Reply::Refused { message: "the server is stopping".to_owned() },
+            _ if self.machine.is_stopping() => {
+                Reply::Refused { message: "the server is stopping".to_owned() }
+            }
             protocol::Command::Reload => {
                 self.desk.say(Level::Info, "a client asks to reload");
                 self.desk.reloading.push(client);
@@ -250,9 +255,14 @@ where
         } else {
             Health::Degraded
         };
-        let shown = self.machine.places().iter().enumerate().filter(|(_, place)| place.wanted || !place.is_empty());
-        let shown: Vec<_> = shown.map(|(index, place)| (index, state(place), place.last_end.clone())).collect();
-        let places = shown.into_iter().map(|(index, state, last_exit)| self.place_status(index, state, last_exit)).collect();
+        let shown =
+            self.machine.places().iter().enumerate().filter(|(_, place)| place.wanted || !place.is_empty());
+        let shown: Vec<_> =
+            shown.map(|(index, place)| (index, state(place), place.last_end.clone())).collect();
+        let places = shown
+            .into_iter()
+            .map(|(index, state, last_exit)| self.place_status(index, state, last_exit))
+            .collect();
         self.desk.used.retain(|pid, _| self.processes.values().any(|process| process.pid() == *pid));
         Status {
             server: self.name.to_owned(),

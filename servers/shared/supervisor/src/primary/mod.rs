@@ -14,12 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{
-    cluster::Cluster,
-    shutdown::Shutdown,
-    signals::Hangups,
-    start::Error,
-};
+use kit::{cluster::Cluster, shutdown::Shutdown, signals::Hangups, start::Error};
 
 use crate::{
     clock::Clock,
@@ -77,7 +72,9 @@ where
         Ok((cluster, memory)) => (cluster, Some(memory)),
         // Service goes on: only what is counted is then each worker's own.
         Err(error) => {
-            tracing::warn!("cannot share memory with the workers, so each answers for itself alone what it is asked about all: {error}");
+            tracing::warn!(
+                "cannot share memory with the workers, so each answers for itself alone what it is asked about all: {error}"
+            );
             (Cluster::unshared().map_err(Error::system("make memory to count in"))?, None)
         }
     };
@@ -160,7 +157,8 @@ where
     /// Waits for what happens next, and takes it in.
     fn wait(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
-        let deadline = self.machine.deadline().map(|deadline| deadline.saturating_sub(now).min(self.heartbeat));
+        let deadline =
+            self.machine.deadline().map(|deadline| deadline.saturating_sub(now).min(self.heartbeat));
         let others = [self.upkeep.next(), self.desk.next_deadline()];
         let others = others.into_iter().flatten().map(|at| at.saturating_duration_since(Instant::now()));
         let wait = deadline.into_iter().chain(others).min();
@@ -201,7 +199,8 @@ where
             Source::Logs(life) => self.read_log(life),
             Source::Ends(life) => self.bury(life),
             Source::Control(source) => {
-                let asked = self.desk.control.as_mut().and_then(|control| control.ready(source, Instant::now()));
+                let asked =
+                    self.desk.control.as_mut().and_then(|control| control.ready(source, Instant::now()));
                 if let Some(asked) = asked {
                     self.obey(asked);
                 }

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use kit::{shutdown::{Shutdown, Wait}, start::Error};
+use kit::{
+    shutdown::{Shutdown, Wait},
+    start::Error,
+};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -104,7 +107,8 @@ where
             Err(errno) => return Err(errno.into()),
         }
         // What is closed at the other end, and a process that ended, is readable or hung up.
-        let ready = sources.iter().zip(&descriptors).filter(|(_, descriptor)| !descriptor.revents().is_empty());
+        let ready =
+            sources.iter().zip(&descriptors).filter(|(_, descriptor)| !descriptor.revents().is_empty());
         Ok(ready.map(|(source, _)| *source).collect())
     }
 }

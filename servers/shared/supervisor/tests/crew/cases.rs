@@ -1,6 +1,9 @@
 //! What a primary owes, each case by real processes.
 
-use std::{fs, time::{Duration, Instant}};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Signal;
 
@@ -107,7 +110,9 @@ fn a_reload_waits_for_a_successor_that_takes_its_time_and_the_old_worker_serves_
 fn a_reload_whose_successor_is_never_ready_is_abandoned_and_the_old_worker_goes_on() {
     let mut primary = Primary::ready(&["--ready-timeout", "200ms", "--workers", "2"]);
     let old = primary.workers();
-    for (script, why) in [("never", "was not ready within 200ms"), ("refuse", "exited with code 3 before it was ready")] {
+    for (script, why) in
+        [("never", "was not ready within 200ms"), ("refuse", "exited with code 3 before it was ready")]
+    {
         primary.script(script);
         primary.signal(Signal::HUP);
         let line = primary.until("abandoned");
@@ -139,7 +144,8 @@ fn reloads_that_overlap_leave_as_many_workers_as_there_are_places() {
     }
     // Those that came while one was under way are one more.
     primary.until("reloaded");
-    let now = primary.workers_become(|workers| workers.len() == 3 && workers.iter().all(|worker| !old.contains(worker)));
+    let now = primary
+        .workers_become(|workers| workers.len() == 3 && workers.iter().all(|worker| !old.contains(worker)));
     assert_eq!(now.len(), 3);
     assert_eq!(primary.stop().0, Some(0));
 }
@@ -215,7 +221,9 @@ fn what_a_worker_shouts_costs_neither_the_primary_nor_the_disk() {
     let lines = primary.log.iter().filter(|line| line.contains("the same line once more")).count();
     assert!((1..10_000).contains(&lines), "{lines} lines");
     let status = fs::read_to_string(format!("/proc/{}/status", primary.pid())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     assert!(peak.is_some_and(|kib| kib < 64 << 10), "{peak:?} KiB");
     assert_eq!(primary.stop().0, Some(0));
 }

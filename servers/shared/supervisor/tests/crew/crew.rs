@@ -107,7 +107,11 @@ fn work(assignment: Assignment, arguments: &Arguments) -> Result<(), Error> {
                 eprintln!("the same line once more");
             }
             script => {
-                let greet = writeln!(UnixStream::from(dup(&begun.handed)?), "I am {}", kit::worker::Worker::current());
+                let greet = writeln!(
+                    UnixStream::from(dup(&begun.handed)?),
+                    "I am {}",
+                    kit::worker::Worker::current()
+                );
                 greet.map_err(Error::system("greet"))?;
                 begun.channel.ready()?;
                 return serve(script, &begun, &stopping);

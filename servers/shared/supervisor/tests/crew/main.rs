@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(CREW) {
         return crew::main();
     }
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
     // They wait more than they compute.
     thread::scope(|scope| {
