@@ -31,9 +31,9 @@ impl Listeners {
     /// There are none, or more than `count` places, so that some would be served by nobody.
     pub fn inherited(listeners: Vec<TcpListener>, count: usize) -> Result<Self, Error> {
         if listeners.len() > count {
-            let (given, at_least) = (listeners.len(), listeners.len());
+            let given = listeners.len();
             return Err(Error::Failed(format!(
-                "{given} sockets were handed over, and {count} workers cannot serve them: start at least {at_least} (--workers)"
+                "{given} sockets were handed over, and {count} workers cannot serve them: start at least {given} (--workers)"
             )));
         }
         Self::of_these(listeners, true)

@@ -10,7 +10,7 @@ use kit::{
     shutdown::Shutdown,
     start::Error,
 };
-use kit_tokio::Tokio;
+use kit_tokio::{Tokio, front};
 use supervisor::{Channel, Task};
 use tokio::{io::Interest, net::UnixStream, task::JoinSet};
 
@@ -23,12 +23,7 @@ pub(crate) fn serve(
     max_connections: usize,
     channel: Channel,
 ) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(Error::system("build the tokio runtime"))?;
-    runtime.block_on(async {
+    front::current_thread_runtime()?.block_on(async {
         let mut loops = Loops::new(site, max_connections);
         loops.begin(place, listener).map_err(Error::system("register the listener"))?;
         let watched = channel.watched().and_then(UnixStream::from_std);

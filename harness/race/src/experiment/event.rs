@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -199,13 +200,8 @@ fn reload(subject: &mut Subject<'_>, patience: Patience<'_>) -> Result<Happened,
     let enough = AtomicBool::new(false);
     let row = subject.row();
     thread::scope(|scope| {
-        let probing = row.pid_path().map(|path| {
-            let (address, known, enough) = (subject.address(), &known, &enough);
-            scope.spawn(move || {
-                raise(patience);
-                somebody_new(address, path, known, deadline, enough)
-            })
-        });
+        let probe = Probe { address: subject.address(), known: &known, deadline, enough: &enough };
+        let probing = row.pid_path().map(|path| scope.spawn(move || probe.run(path, patience)));
         let new = loop {
             let alive = subject.alive()?;
             let all_gone = all_end_by(&old, Instant::now() + LOOK_EVERY);
@@ -251,6 +247,23 @@ fn raise(patience: Patience<'_>) {
     }
 }
 
+/// Looks for a process that was not there before, by its answers.
+#[derive(Clone, Copy)]
+struct Probe<'a> {
+    address: SocketAddr,
+    known: &'a [u32],
+    deadline: Instant,
+    /// Raised when nobody wants to know any more.
+    enough: &'a AtomicBool,
+}
+
+impl Probe<'_> {
+    fn run(self, path: &str, patience: Patience<'_>) -> Option<(u32, Instant)> {
+        raise(patience);
+        somebody_new(self.address, path, self.known, self.deadline, self.enough)
+    }
+}
+
 type Probing<'scope> = thread::ScopedJoinHandle<'scope, Option<(u32, Instant)>>;
 
 /// What a thread that probes has found, once it has, or its deadline has come, or nobody wants to know any more.
@@ -281,15 +294,10 @@ fn replacement(
     let (at, deadline) = (happened.at, happened.at + patience.deadline);
     let over = || (patience.given_up)() || Instant::now() >= deadline;
     let enough = AtomicBool::new(false);
-    let (address, row) = (subject.address(), subject.row());
+    let row = subject.row();
     thread::scope(|scope| {
-        let probing = row.pid_path().map(|path| {
-            let (known, enough) = (&known, &enough);
-            scope.spawn(move || {
-                raise(patience);
-                somebody_new(address, path, known, deadline, enough)
-            })
-        });
+        let probe = Probe { address: subject.address(), known: &known, deadline, enough: &enough };
+        let probing = row.pid_path().map(|path| scope.spawn(move || probe.run(path, patience)));
         while !victim.ends_by(Instant::now() + LOOK_EVERY) && !over() {}
         happened.ended = victim.has_ended().then(|| at.elapsed());
         let restarted = loop {

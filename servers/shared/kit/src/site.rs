@@ -90,7 +90,7 @@ impl Site {
                 present: online_cpus().map_or(0, |cpus| cpus.len()),
                 allowed: CpuSet::allowed().map_or(0, |cpus| cpus.len()),
             },
-            rss_bytes: rss_bytes().unwrap_or(0),
+            rss_bytes: Usage::of_process(std::process::id()).map_or(0, |usage| usage.rss_bytes),
             uptime_seconds: self.started.elapsed().as_secs(),
             arguments: std::env::args_os()
                 .skip(1)
@@ -150,13 +150,6 @@ fn process(pid: u32) -> app::Process {
 
 fn name(place: usize) -> String {
     Worker::new(Kind::Process, place).to_string()
-}
-
-/// The second field of `/proc/self/statm`, in pages (proc_pid_statm(5)).
-fn rss_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// The processors that are on line, whoever may use them.

@@ -15,7 +15,7 @@ pub(crate) const VERSION: u64 = 1;
 pub(crate) const LONGEST_COMMAND: usize = 4096;
 
 /// As many as `--workers` takes.
-const MOST_WORKERS: usize = 1024;
+const MOST_WORKERS: usize = kit::cluster::PLACES;
 
 /// What a primary can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -96,7 +96,7 @@ where
         machine: Machine::new(policy, workers, seed),
         clock: Clock::new(),
         hand: Some(hand),
-        upkeep: Upkeep::new(&rules, seed),
+        upkeep: Upkeep::new(&rules),
         desk,
         program,
         images: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasher, RandomState},
     time::{Duration, Instant},
 };
 
@@ -22,18 +23,16 @@ pub(super) struct Upkeep {
     /// were started together are not to be replaced together.
     began: HashMap<Life, (u64, f64)>,
     is_init: bool,
-    seed: u64,
     next: Instant,
 }
 
 impl Upkeep {
-    pub(super) fn new(rules: &Rules, seed: u64) -> Self {
+    pub(super) fn new(rules: &Rules) -> Self {
         Self {
             max_requests: rules.max_requests,
             max_rss: rules.max_rss,
             began: HashMap::new(),
             is_init: getpid().is_init(),
-            seed,
             next: Instant::now(),
         }
     }
@@ -54,8 +53,8 @@ impl Upkeep {
     }
 
     pub(super) fn begins(&mut self, life: Life, place: &PlaceNow) {
-        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let raised = 1.0 + 0.1 * (self.seed >> 11) as f64 / (1_u64 << 53) as f64;
+        // A hasher with random keys is the randomness that std has.
+        let raised = 1.0 + 0.1 * RandomState::new().hash_one(life) as f64 / u64::MAX as f64;
         self.began.insert(life, (place.requests, raised));
     }
 
