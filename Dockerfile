@@ -32,10 +32,13 @@ ARG PACKAGES="\
     fork-per-core \
     thread-per-core \
     work-stealing \
+    no-steal \
     rayon-offload \
+    process-offload \
     thread-pool \
     may-coroutines \
     actix-workers \
+    axum-tokio \
     ceiling \
     harness"
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -67,7 +70,7 @@ WORKDIR /results
 ENV SERVER_LISTEN=0.0.0.0:8080
 EXPOSE 8080
 
-# The first one drains. Servers handle it as process 1 as well, and fork-per-core waits for its own workers: no init is needed.
+# The first one drains. Servers handle it as process 1 as well, and those that start processes wait for their own: no init is needed.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=5s --retries=3 CMD ["healthy"]
 

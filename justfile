@@ -20,10 +20,11 @@ bench-generator *arguments:
 serve server *arguments:
     cargo run --release --locked --package {{server}} -- {{arguments}}
 
-# What the reference rows on Node need: Express and PM2, as the lock file has them. nginx comes from the distribution.
+# What the reference rows on Node need: Express and PM2, as the lock file has them. nginx and Go come from the distribution.
 setup-reference:
     @node --version || { echo "node is not here: install Node.js 20 or later (https://nodejs.org)"; exit 1; }
     @nginx -v || /usr/sbin/nginx -v || echo "nginx is not here, its rows will be skipped: apt-get install nginx"
+    @go version || echo "go is not here, its row will be skipped: apt-get install golang"
     npm ci --prefix servers/foreign/node --no-audit --no-fund
 
 # The tests, as the README says.
@@ -73,7 +74,7 @@ verify *arguments:
 # Counts requests lost whose client ends its sending half behind them, over the controlled rows: `just half-closed 1000000`.
 half-closed requests="20000":
     cargo build --release --locked --package fork-per-core --package thread-per-core --package work-stealing --package rayon-offload --package thread-pool --package may-coroutines --package single-thread
-    cargo run --release --locked --package conformance --example half_closed -- {{requests}} 'target/release/fork-per-core --workers 2' 'target/release/thread-per-core --io glommio --workers 2' 'target/release/thread-per-core --io epoll --workers 2' 'target/release/work-stealing --workers 2' 'target/release/work-stealing --workers 2 --cpu-bound spawn-blocking' 'target/release/work-stealing --workers 2 --cpu-bound block-in-place' 'target/release/rayon-offload --workers 2' 'target/release/rayon-offload --workers 2 --pool-class idle' 'target/release/thread-pool --threads 256' 'target/release/may-coroutines --workers 2' 'target/release/single-thread'
+    cargo run --release --locked --package conformance --example half_closed -- {{requests}} 'target/release/fork-per-core --workers 2' 'target/release/thread-per-core --io glommio --workers 2' 'target/release/thread-per-core --io compio --workers 2' 'target/release/thread-per-core --io epoll --workers 2' 'target/release/work-stealing --workers 2' 'target/release/work-stealing --workers 2 --cpu-bound spawn-blocking' 'target/release/work-stealing --workers 2 --cpu-bound block-in-place' 'target/release/rayon-offload --workers 2' 'target/release/rayon-offload --workers 2 --pool-class idle' 'target/release/thread-pool --threads 256' 'target/release/may-coroutines --workers 2' 'target/release/single-thread'
 
 # The load generator against a scripted server that logs what it did: about three minutes.
 selftest *arguments:

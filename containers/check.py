@@ -31,6 +31,11 @@ PROFILE = HERE / "seccomp.json"
 CONFINED = [sys.executable, str(HERE / "confined.py")]
 PATIENCE = 20.0
 
+# How a server is started; without arguments where nothing is said.
+RUNS = {"thread-per-core": [["--io", "glommio"], ["--io", "compio"]]}
+# Those of them that cannot do without io_uring.
+ON_RINGS = RUNS["thread-per-core"]
+
 # Tried in a process of its own: each must fail under the profile, and those marked must work without it.
 REFUSED = """
 import ctypes, os
@@ -202,8 +207,8 @@ def in_flight(port, answer):
     raise RuntimeError("/metrics never showed the request that was under way")
 
 
-def serve(program, first):
-    with Server([program], first) as server:
+def serve(program, arguments, first):
+    with Server([program, *arguments], first) as server:
         ready = server.ready()
         port = int(ready["address"].rsplit(":", 1)[1])
         expect("its process", ready["pid"] == 1, first)
@@ -241,30 +246,32 @@ def serve_all(findings, programs):
             for file in [program, HERE / "healthy"]:
                 shutil.copy2(file, folder)
             program = Path(folder) / package
-            for first in [False, True] if may_unshare else [False]:
-                what = f"{package} under the profile" + (", as process 1" if first else "")
-                try:
-                    serve(program, first)
-                    findings.report(what)
-                except (RuntimeError, OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError) as error:
-                    findings.report(what, error)
-            if package == "thread-per-core":
-                without_rings(findings, program)
+            for arguments in RUNS.get(package, [[]]):
+                name = " ".join([package, *arguments])
+                for first in [False, True] if may_unshare else [False]:
+                    what = f"{name} under the profile" + (", as process 1" if first else "")
+                    try:
+                        serve(program, arguments, first)
+                        findings.report(what)
+                    except (RuntimeError, OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError) as error:
+                        findings.report(what, error)
+                if arguments in ON_RINGS:
+                    without_rings(findings, name, program, arguments)
 
 
-def without_rings(findings, program):
-    """The profile without its rule for io_uring must keep glommio from starting: so the filter is in force, and said so."""
+def without_rings(findings, name, program, arguments):
+    """The profile without its rule for io_uring must keep either library from starting: so the filter is in force, and said so."""
     profile = json.loads(PROFILE.read_text(encoding="utf-8"))
     profile["syscalls"] = [rule for rule in profile["syscalls"] if "io_uring_setup" not in rule["names"]]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(profile, file)
         file.flush()
         os.chmod(file.name, 0o644)
-        with Server([program], False, file.name) as server:
+        with Server([program, *arguments], False, file.name) as server:
             server.end()
             said = server.said()
             fits = server.process.returncode == 1 and "seccomp=containers/seccomp.json" in said
-            findings.report("without the rule for io_uring, thread-per-core says what it needs", None if fits else said)
+            findings.report(f"without the rule for io_uring, {name} says what it needs", None if fits else said)
 
 
 def refused(findings):

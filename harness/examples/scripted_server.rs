@@ -1,6 +1,6 @@
 //! A server that does as it is told, right or wrong: what the harness's own tests race.
 //!
-//! `scripted_server MODE --listen ADDRESS --cpus LIST`. It obeys the contract between servers and harness as far as MODE
+//! `scripted_server MODE --listen ADDRESS --cpus LIST [...]`. It obeys the contract between servers and harness as far as MODE
 //! does not say otherwise; it is no row, and no architecture.
 
 #![expect(
@@ -23,8 +23,9 @@ use host::ready::{Profile, Ready};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, mode, _, listen, _, cpus] = &arguments[..] else {
-        eprintln!("usage: scripted_server MODE --listen ADDRESS --cpus LIST");
+    // What follows is heard and not heeded, as the number of workers.
+    let [_, mode, _, listen, _, cpus, ..] = &arguments[..] else {
+        eprintln!("usage: scripted_server MODE --listen ADDRESS --cpus LIST [...]");
         return ExitCode::from(2);
     };
     match mode.as_str() {

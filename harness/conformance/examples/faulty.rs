@@ -8,7 +8,7 @@ use std::{
     process::exit,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread,
 };
@@ -24,6 +24,8 @@ struct Server {
     weakness: String,
     faults: Faults,
     panics: AtomicUsize,
+    /// Whoever computes has ended.
+    ended: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -53,7 +55,13 @@ fn main() -> io::Result<()> {
         cpus: host::cpus::CpuSet::allowed()?,
         profile: Profile::of_this_build(),
     };
-    let server = Arc::new(Server { weakness, faults, panics: AtomicUsize::new(0), open: Mutex::default() });
+    let server = Arc::new(Server {
+        weakness,
+        faults,
+        panics: AtomicUsize::new(0),
+        ended: AtomicBool::new(false),
+        open: Mutex::default(),
+    });
     ready.announce()?;
     loop {
         let (stream, _) = listener.accept()?;
@@ -129,9 +137,16 @@ impl Server {
                     drop(stream.shutdown(Shutdown::Both));
                     return Answer { status: 500, allow: None, body: Vec::new() };
                 }
+                "replaces-nobody" => {
+                    self.ended.store(true, SeqCst);
+                    return Answer { status: 500, allow: None, body: Vec::new() };
+                }
                 "answers-first" => return Answer { status: 500, allow: None, body: Vec::new() },
                 _ => {}
             }
+        }
+        if self.ended.load(SeqCst) && operation.is_cpu_bound() {
+            return Answer { status: 500, allow: None, body: Vec::new() };
         }
         let run = || operation.run().body("faulty", "t0");
         let outcome =

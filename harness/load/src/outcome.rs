@@ -368,8 +368,9 @@ impl StreamOutcome {
         }
     }
 
-    /// Adds what another engine thread saw of the same stream in the same window.
-    pub(crate) fn merge(&mut self, other: &StreamOutcome) {
+    /// Adds what another engine thread saw of the same stream in the same window, or what was seen of another stream of the same run that is
+    /// to be told of as one with this.
+    pub fn merge(&mut self, other: &StreamOutcome) {
         self.window_s = self.window_s.max(other.window_s);
         self.counts.merge(&other.counts);
         self.errors.merge(&other.errors);

@@ -38,6 +38,15 @@ impl Pacing {
         }
     }
 
+    /// The same at this part of its rate. A closed loop has none.
+    pub fn times(self, part: f64) -> Self {
+        match self {
+            Pacing::Closed => Pacing::Closed,
+            Pacing::Constant { per_second } => Pacing::Constant { per_second: per_second.times(part) },
+            Pacing::Poisson { per_second } => Pacing::Poisson { per_second: per_second.times(part) },
+        }
+    }
+
     /// Whether due times are decided beforehand.
     pub fn is_open(self) -> bool {
         self != Pacing::Closed

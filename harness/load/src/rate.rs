@@ -71,6 +71,27 @@ impl Rate {
         }
     }
 
+    /// The rate over all the time that a shape repeats itself in, in requests per second: of bursts that of a burst with its pause, of a ramp
+    /// the mean of its two ends.
+    pub fn mean_per_second(self) -> f64 {
+        match self {
+            Rate::Steady(per_second) => per_second,
+            Rate::Bursts { per_second, on_s, off_s } => per_second * on_s / (on_s + off_s),
+            Rate::Ramp { from, to, .. } => (from + to) / 2.0,
+        }
+    }
+
+    /// The same shape at this part of its rate.
+    pub fn times(self, part: f64) -> Self {
+        match self {
+            Rate::Steady(per_second) => Rate::Steady(per_second * part),
+            Rate::Bursts { per_second, on_s, off_s } => {
+                Rate::Bursts { per_second: per_second * part, on_s, off_s }
+            }
+            Rate::Ramp { from, to, over_s } => Rate::Ramp { from: from * part, to: to * part, over_s },
+        }
+    }
+
     /// When on the run's axis the nominal instant is, both in nanoseconds; infinite when it never comes.
     #[inline]
     pub(crate) fn due_ns(self, nominal_ns: f64) -> f64 {
@@ -143,6 +164,18 @@ mod tests {
         assert!(!Rate::Bursts { per_second: 1.0, on_s: 0.0, off_s: 1.0 }.is_sound());
         assert!(Rate::Ramp { from: 0.0, to: 5.0, over_s: 1.0 }.is_sound());
         assert!(Rate::Bursts { per_second: 1.0, on_s: 0.1, off_s: 0.0 }.is_sound());
+    }
+
+    #[test]
+    fn a_shape_at_a_part_of_its_rate_has_that_part_of_its_mean() {
+        for rate in [
+            Rate::Steady(100.0),
+            Rate::Ramp { from: 50.0, to: 150.0, over_s: 2.0 },
+            Rate::Bursts { per_second: 400.0, on_s: 0.05, off_s: 0.15 },
+        ] {
+            assert!((rate.mean_per_second() - 100.0).abs() < 1e-9, "{rate:?}");
+            assert!((rate.times(0.25).mean_per_second() - 25.0).abs() < 1e-9, "{rate:?}");
+        }
     }
 
     #[test]

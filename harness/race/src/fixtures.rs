@@ -81,6 +81,7 @@ pub fn sound() -> Measured {
             reopened: 0,
             answers_by_connection: [15, 17],
             answers_by_worker: [("t0".to_owned(), 1000)].into(),
+            connections_by_worker: BTreeMap::new(),
             slices,
             self_checks: SelfChecks {
                 drawn_schedule: None,
@@ -105,6 +106,8 @@ pub fn sound() -> Measured {
         },
         generator: GeneratorRecord { threads: 1, busy: 0.05, ..GeneratorRecord::default() },
         closed_loop: None,
+        ports: None,
+        idle: None,
     }
 }
 
@@ -287,6 +290,8 @@ pub fn scenario(name: &str) -> Scenario {
         best: None,
         on_request: false,
         experiment: None,
+        workers: None,
+        worker_counts: Vec::new(),
         placement: Placement::Shared,
         server_cpus: Some(1),
         min_server_cpus: 1,
@@ -295,13 +300,7 @@ pub fn scenario(name: &str) -> Scenario {
         rounds: 2,
         timeout: Duration::from_secs(5),
         rank: RankBy { stream: "simple".to_owned(), by: Metric::Throughput },
-        streams: vec![Stream {
-            name: "simple".to_owned(),
-            operation: OperationName::Simple,
-            service_time: None,
-            connections: 64,
-            pacing: Pacing::Closed,
-        }],
+        streams: vec![Stream::plain("simple", OperationName::Simple, 64, Pacing::Closed)],
     }
 }
 

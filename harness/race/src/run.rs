@@ -10,6 +10,7 @@ use crate::{
     measure::calibrate::{ROUNDS, calibrate},
     plan::{
         cpu_plan::CpuPlan,
+        reach,
         resolve::{Resolved, resolve},
         run_plan::{Entry, Pass, RunPlan},
         scenario::{Placement, Scenario},
@@ -59,8 +60,12 @@ impl Run {
     /// Scenarios that this host is too small for are left out, and reported.
     pub fn new(mut plan: RunPlan, skipped: Vec<Skipped>, context: &Context) -> anyhow::Result<Self> {
         let mut failures = Vec::new();
-        plan.scenarios.retain(|scenario| match context.topology.plan(scenario, 0) {
-            Ok(_) => true,
+        let fits = |scenario: &Scenario| -> anyhow::Result<()> {
+            context.topology.plan(scenario, 0)?;
+            Ok(reach::check(scenario)?)
+        };
+        plan.scenarios.retain(|scenario| match fits(scenario) {
+            Ok(()) => true,
             Err(error) => {
                 errln!("error: {error}");
                 failures.push(Failure {
@@ -143,7 +148,9 @@ impl Run {
         }
         let began = Instant::now();
         let is_built = |row: &&Row| context.programs.contains_key(&row.name);
-        let rows: Vec<Row> = self.record.plan.rows.iter().filter(is_built).cloned().collect();
+        // A variant is the program of its row, and verified with it.
+        let is_row = |row: &&Row| row.variant.is_none();
+        let rows: Vec<Row> = self.record.plan.rows.iter().filter(is_built).filter(is_row).cloned().collect();
         let verified = verify_rows(&rows, &[], context, gate)?;
         self.record.time.verifying_s += began.elapsed().as_secs_f64();
         if verified.interrupted {
@@ -151,7 +158,8 @@ impl Run {
         }
         for verdict in &verified.rows {
             if let Some(reason) = verdict.reason() {
-                context.programs.remove(&verdict.row);
+                let of = self.record.plan.rows.iter().filter(|row| row.origin() == verdict.row);
+                of.for_each(|row| drop(context.programs.remove(&row.name)));
                 errln!("error: {} is not raced: {reason}", verdict.row);
                 let reason = format!("not raced: {reason}");
                 self.record.failures.push(Failure { what: verdict.row.clone(), reason, start: None });
@@ -174,8 +182,12 @@ impl Run {
     /// run was resumed. What a person interrupts leaves no trace.
     pub fn calibrate(&mut self, context: &Context) -> anyhow::Result<()> {
         let plan = &self.record.plan;
-        let rows: Vec<_> =
-            plan.rows.iter().filter(|row| context.programs.contains_key(&row.name)).cloned().collect();
+        let rows: Vec<_> = plan
+            .rows
+            .iter()
+            .filter(|row| row.variant.is_none() && context.programs.contains_key(&row.name))
+            .cloned()
+            .collect();
         let asks =
             |operation| plan.compared().any(|s| s.streams.iter().any(|stream| stream.operation == operation));
         let derived = plan.compared().any(Scenario::needs_calibration);

@@ -17,7 +17,7 @@ use terminal::progress::about;
 
 use crate::counts::{
     carried::RowLoad,
-    compared::{Compared, Figure, ranked, throughput},
+    compared::{Compared, Figure, ranked, ranked_windows},
     kept::{Line, Which, lines_so_far, server_cpus},
     times,
 };
@@ -109,7 +109,9 @@ impl Pairs {
             Figure::Percentile(q) => {
                 Compared::Merged(lines.iter().map(|line| times::response(line, stream, q)).collect())
             }
-            _ => Compared::Windows(lines.iter().map(|line| throughput(line, stream, Which::Gated)).collect()),
+            _ => Compared::Windows(
+                lines.iter().map(|line| ranked_windows(scenario, line, Which::Gated)).collect(),
+            ),
         };
         let mut pairs = Self::default();
         for tier in Tier::COMPARED {

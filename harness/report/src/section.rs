@@ -24,7 +24,7 @@ use crate::{
     },
     model::{Said, Section},
     plots,
-    tables::{choices, costs, figures, pairs, times},
+    tables::{choices, costs, figures, pairs, scaling, times, workers},
 };
 
 /// The section, and what the scenario says of each objective.
@@ -81,6 +81,7 @@ pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices:
 
 fn beneath(field: &Field<'_>) -> Vec<crate::model::Table> {
     let streams = (0..field.scenario.streams.len()).map(|stream| times::of(field, stream));
+    let streams = streams.chain(workers::of(field)).chain(scaling::of(field));
     streams.chain([costs::of(field)]).chain(pairs::of(field)).collect()
 }
 

@@ -14,9 +14,11 @@ use race::{
     machine::alone::Alone,
     plan::{
         budget::starts_within,
+        cpu_plan::Topology,
         describe::describe,
         run_plan::RunPlan,
-        scenario::{Placement, Scenarios},
+        scenario::{Placement, Scenario, ScenarioError, Scenarios, Unsuited},
+        variants::with_variants,
     },
     programs::{
         context::Context,
@@ -52,6 +54,7 @@ Examples:
   cargo bench-all --list                              the rows and scenarios that there are
   cargo bench-all --dry-run                           the plan, and how long it would take
   cargo bench-all --scenario mixed --only work-stealing,rayon-offload
+  cargo bench-all --scenario churn,skew               further loads: `churn` is churn-1 and churn-10
   cargo bench-all --only ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
   cargo bench-all --budget 2m --out /tmp/lap          a quick look: two starts or more, without places
   cargo bench-all --profile publish                   ten starts of six rounds and more, about half an hour
@@ -165,7 +168,7 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     let registry = registry.with(&args.with)?;
     let scenarios = Scenarios::read(&args.scenarios.clone().unwrap_or_else(|| workspace.scenarios()))?;
     if args.list {
-        list::print(&registry, &scenarios, workspace.root());
+        list::print(&registry, &scenarios, workspace.root())?;
         return Ok(Outcome::Done);
     }
     let interrupt = Interrupt::listen("finished starts are kept, and --resume goes on from there")?;
@@ -217,7 +220,7 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
     if args.rehearsal {
         context.profile = Profile::Debug;
     }
-    let mut run = Run::new(plan(args, rows, scenarios)?, skipped, context)?;
+    let mut run = Run::new(plan(args, rows, scenarios, &context.topology)?, skipped, context)?;
     out!("{}", describe(&run.record.plan, &context.topology)?);
     if args.dry_run {
         return Ok(Prepared::Told(run.outcome()));
@@ -356,10 +359,20 @@ fn warn_of_priority(plan: &RunPlan, context: &Context) {
     }
 }
 
-fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Result<RunPlan> {
+fn plan(
+    args: &BenchArgs,
+    rows: Vec<Row>,
+    scenarios: &Scenarios,
+    topology: &Topology,
+) -> anyhow::Result<RunPlan> {
     let mut scenarios = scenarios.select(Asked::of(&args.scenario, args.all))?;
     if let Some(window) = args.duration {
-        scenarios.iter_mut().for_each(|scenario| scenario.window = window);
+        for scenario in &mut scenarios {
+            scenario.window = window;
+            // What a file says of bursts holds for the windows that it says.
+            let path = format!("{} with windows of {window:?}", scenario.name);
+            scenario.check().map_err(|reason| ScenarioError::Parse { path, reason })?;
+        }
     }
     let publish = args.profile == Some(Thoroughness::Publish);
     for scenario in &mut scenarios {
@@ -379,9 +392,17 @@ fn plan(args: &BenchArgs, rows: Vec<Row>, scenarios: &Scenarios) -> anyhow::Resu
             experiment.starts = starts;
         }
     }
+    let rows = with_variants(rows, &mut scenarios, topology);
+    let asked = scenarios.clone();
     scenarios.retain(|scenario| rows.iter().any(|row| scenario.suits(row)));
     if scenarios.is_empty() {
-        bail!("none of these rows serves what these scenarios ask for");
+        let because = |row: &Row, scenario: &Scenario| match scenario.unsuited(row) {
+            Some(Unsuited::Because(reason)) => Some(format!("{} in {}: {reason}", row.name, scenario.name)),
+            _ => None,
+        };
+        let all = asked.iter().flat_map(|scenario| rows.iter().filter_map(move |row| because(row, scenario)));
+        let why: Vec<String> = all.take(MOST_REASONS).collect();
+        bail!("none of these rows can do what these scenarios ask for ({})", why.join("; "));
     }
     let seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
     let with = rows.iter().filter(|row| row.is_given).map(|row| row.name.clone()).collect();
@@ -418,6 +439,8 @@ fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Fold
     }
 }
 
+/// So many reasons are enough where nothing can be raced.
+const MOST_REASONS: usize = 8;
 /// What `--profile quick` has.
 const QUICK_STARTS: u32 = 2;
 const QUICK_EVENTS: usize = 6;

@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use race::{
-    plan::scenario::{Scenario, Scenarios},
+    plan::{
+        budget::cost,
+        cpu_plan::Topology,
+        scenario::{Scenario, Scenarios},
+    },
     programs::{prerequisites, workspace::Workspace},
     registry::{Factors, Registry, Row, Tier},
 };
@@ -14,7 +18,7 @@ use report::{
     runs::{self, Listed},
 };
 use serde::Serialize;
-use terminal::{errln, out, outcome::Outcome, outln, shell::quoted};
+use terminal::{errln, out, outcome::Outcome, outln, progress::about, shell::quoted};
 
 use super::show::{look, print_json};
 
@@ -22,7 +26,7 @@ use super::show::{look, print_json};
 pub(super) const EXAMPLES: &str = "\
 Examples:
   harness list rows         what can be raced, and what would have to be installed for it
-  harness list scenarios    under which loads, and the question that each answers
+  harness list scenarios    under which loads, the question that each answers, and how long it takes
   harness list runs         what is in results/, oldest first; `harness show NAME` shows one
   harness list runs --format json | jq -r '.[] | select(.is_published) | .name'
   harness list rows --format json | jq -r '.[] | select(.tier == \"native\") | .name'
@@ -87,6 +91,8 @@ struct ListedScenario<'a> {
     question: &'a str,
     on_request: bool,
     min_server_cpus: usize,
+    /// What it takes with the usual rows: six starts of them, or a pass of each.
+    seconds: f64,
 }
 
 /// Runs `harness list`.
@@ -100,7 +106,7 @@ pub(crate) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
     let all_scenarios = || Scenarios::read(&args.scenarios.clone().unwrap_or_else(|| workspace.scenarios()));
     match (args.what, args.format) {
         (What::Rows, ListFormat::Text) => rows(&registry()?, root, 0),
-        (What::Scenarios, ListFormat::Text) => scenarios(&all_scenarios()?, 0),
+        (What::Scenarios, ListFormat::Text) => scenarios(&registry()?, &all_scenarios()?, 0)?,
         (What::Runs, ListFormat::Text) => {
             show_runs(&runs::listed(&workspace, &Published::read(&workspace)?), &workspace.results());
         }
@@ -109,7 +115,9 @@ pub(crate) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
             print_json(&registry.rows().iter().map(|row| listed_row(row, root)).collect::<Vec<_>>())?;
         }
         (What::Scenarios, ListFormat::Json) => {
-            print_json(&all_scenarios()?.all().iter().map(listed_scenario).collect::<Vec<_>>())?;
+            let (registry, topology) = (registry()?, Topology::of_this_host()?);
+            let listed = |scenario| listed_scenario(&registry, scenario, &topology);
+            print_json(&all_scenarios()?.all().iter().map(listed).collect::<Vec<_>>())?;
         }
         (What::Runs, ListFormat::Json) => {
             print_json(&runs::listed(&workspace, &Published::read(&workspace)?))?;
@@ -119,11 +127,14 @@ pub(crate) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
 }
 
 /// Prints all rows and scenarios; `root` is the checkout.
-pub(super) fn print(registry: &Registry, all: &Scenarios, root: &Path) {
+///
+/// # Errors
+/// The CPUs of this host cannot be told, by which the cost of scenarios is known.
+pub(super) fn print(registry: &Registry, all: &Scenarios, root: &Path) -> anyhow::Result<()> {
     let names = registry.rows().iter().map(|row| &row.name).chain(all.all().iter().map(|s| &s.name));
     let widest = names.map(String::len).max().unwrap_or(0);
     rows(registry, root, widest);
-    scenarios(all, widest);
+    scenarios(registry, all, widest)
 }
 
 /// Rows, with their names in at least `widest` columns.
@@ -132,7 +143,11 @@ fn rows(registry: &Registry, root: &Path, widest: usize) {
     let line = |row: &Row| {
         outln!("  {:widest$}  {}: {}", row.name, row.tier, row.about);
         if let Some(missing) = prerequisites::missing(row, root) {
-            outln!("  {:widest$}  cannot run here: no {missing}; install it with `{}`", "", missing.install);
+            outln!(
+                "  {:widest$}  cannot run here: no {missing}; install it with `{}`",
+                "",
+                missing.requirement.install
+            );
         }
     };
     let (on_request, by_default): (Vec<&Row>, _) = registry.rows().iter().partition(|row| row.on_request);
@@ -144,11 +159,21 @@ fn rows(registry: &Registry, root: &Path, widest: usize) {
     }
 }
 
-/// Scenarios, with their names in at least `widest` columns.
-fn scenarios(all: &Scenarios, widest: usize) {
+/// Scenarios, with their names in at least `widest` columns, and what each takes.
+fn scenarios(registry: &Registry, all: &Scenarios, widest: usize) -> anyhow::Result<()> {
+    let topology = Topology::of_this_host()?;
     let widest = all.all().iter().map(|scenario| scenario.name.len()).max().unwrap_or(0).max(widest);
     let line = |scenario: &Scenario| {
         outln!("  {:widest$}  {}", scenario.name, scenario.question);
+        let what = match scenario.experiment {
+            Some(_) => "a pass of each of the usual rows",
+            None => "six starts of the usual rows",
+        };
+        outln!(
+            "  {:widest$}  takes about {} ({what})",
+            "",
+            about(cost(registry.rows(), scenario, &topology))
+        );
     };
     let (on_request, by_default): (Vec<&Scenario>, _) = all.all().iter().partition(|s| s.on_request);
     outln!("Scenarios (--scenario)");
@@ -157,6 +182,7 @@ fn scenarios(all: &Scenarios, widest: usize) {
         outln!("Scenarios on request alone (--scenario, or --all)");
         on_request.into_iter().for_each(line);
     }
+    Ok(())
 }
 
 fn show_runs(runs: &[Listed], results: &Path) {
@@ -181,12 +207,17 @@ fn listed_row<'a>(row: &'a Row, root: &Path) -> ListedRow<'a> {
         about,
         on_request: *on_request,
         factors: *factors,
-        missing: missing.map(ToString::to_string),
-        install: missing.map(|missing| missing.install.as_str()),
+        missing: missing.as_ref().map(ToString::to_string),
+        install: missing.map(|missing| missing.requirement.install.as_str()),
     }
 }
 
-fn listed_scenario(scenario: &Scenario) -> ListedScenario<'_> {
+fn listed_scenario<'a>(
+    registry: &Registry,
+    scenario: &'a Scenario,
+    topology: &Topology,
+) -> ListedScenario<'a> {
+    let seconds = cost(registry.rows(), scenario, topology).as_secs_f64().round();
     let Scenario { name, question, on_request, min_server_cpus, .. } = scenario;
-    ListedScenario { name, question, on_request: *on_request, min_server_cpus: *min_server_cpus }
+    ListedScenario { name, question, on_request: *on_request, min_server_cpus: *min_server_cpus, seconds }
 }

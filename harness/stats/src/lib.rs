@@ -57,6 +57,9 @@ pub mod student;
 pub mod tail;
 pub mod widths;
 
+// A row with more and more workers.
+pub mod usl;
+
 // Known answers, simulated.
 mod lcg;
 pub mod simulate;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may depend on, among the members: for its code, and in addition for its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 24] = [
     // What servers share.
     ("app", &[], &[]),
     ("duration", &[], &[]),
@@ -13,7 +13,9 @@ const ALLOWED: [(&str, &[&str], &[&str]); 22] = [
     ("host", &[], &[]),
     ("kit", &["app", "host", "within"], &[]),
     ("kit-tokio", &["app", "host", "kit"], &[]),
-    ("kit-glommio", &["kit"], &[]),
+    ("kit-io-uring", &["kit"], &[]),
+    ("kit-compio", &["kit", "kit-io-uring"], &[]),
+    ("kit-glommio", &["kit", "kit-io-uring"], &[]),
     ("kit-may", &["host", "kit"], &[]),
     ("kit-poll", &["host"], &[]),
     ("kit-rayon", &["app", "host", "kit"], &[]),
@@ -43,6 +45,7 @@ const SERVER: (&[&str], &[&str]) = (
         "app",
         "host",
         "kit",
+        "kit-compio",
         "kit-glommio",
         "kit-may",
         "kit-poll",
@@ -55,7 +58,7 @@ const SERVER: (&[&str], &[&str]) = (
 );
 
 /// Runtimes, which only the crates that are about them may name.
-const RUNTIMES: [&str; 5] = ["actix-web", "glommio", "may", "rayon", "tokio"];
+const RUNTIMES: [&str; 7] = ["actix-web", "axum", "compio", "glommio", "may", "rayon", "tokio"];
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");

@@ -1,6 +1,7 @@
 //! The harness from outside: its program, run as a person or a script runs it, and what must hold of the whole workspace.
 
 mod lap;
+mod loads;
 mod markdown;
 mod rows;
 mod scene;

@@ -11,8 +11,11 @@ fn printed(arguments: &[&str]) -> String {
         .unwrap();
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     // What is not installed here is another thing on each machine.
-    let depends_on_machine =
-        |line: &&str| line.contains("cannot run here: ") || line.starts_with("warning: skipped: ");
+    let depends_on_machine = |line: &&str| {
+        // How long a scenario takes goes by the CPUs, where it races numbers of workers.
+        ["cannot run here: ", " takes about "].iter().any(|part| line.contains(part))
+            || line.starts_with("warning: skipped: ")
+    };
     let lines: Vec<&str> = text.lines().filter(|line| !depends_on_machine(line)).collect();
     format!("exit code {}\n{}", output.status.code().unwrap(), lines.join("\n"))
 }
@@ -37,6 +40,22 @@ fn the_self_test_says_what_its_verdicts_mean() {
 #[test]
 fn the_rows_and_scenarios_are_listed() {
     insta::assert_snapshot!("list", printed(&["bench", "--list"]));
+}
+
+#[test]
+fn each_scenario_is_listed_with_what_it_takes() {
+    let output = host::tether::command(env!("CARGO_BIN_EXE_harness"))
+        .args(["list", "scenarios"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")).unwrap().count();
+    let times: Vec<&str> = text.lines().filter(|line| line.contains(" takes about ")).collect();
+    assert_eq!(times.len(), files, "{text}");
+    assert!(
+        times.iter().filter(|line| line.ends_with("(six starts of the usual rows)")).count() + 2 == files
+    );
 }
 
 #[test]

@@ -12,8 +12,8 @@ use kit::{listen, start::Error};
 pub struct Listeners {
     address: SocketAddr,
     open: Vec<TcpListener>,
-    /// Whether they were handed to this process, so that it opens no more of them.
-    inherited: bool,
+    /// Whether places share these in turn, and no more are opened.
+    shared: bool,
 }
 
 impl Listeners {
@@ -23,6 +23,14 @@ impl Listeners {
     /// As [`listen::group`].
     pub fn open(address: SocketAddr, count: usize) -> Result<Self, Error> {
         Self::of_these(listen::group(address, count)?, false)
+    }
+
+    /// Opens one for all places.
+    ///
+    /// # Errors
+    /// As [`listen::one`].
+    pub fn open_one(address: SocketAddr) -> Result<Self, Error> {
+        Self::of_these(vec![listen::one(address)?], true)
     }
 
     /// Those that whoever started this process has opened (systemd's socket activation): places share them in turn.
@@ -39,11 +47,26 @@ impl Listeners {
         Self::of_these(listeners, true)
     }
 
-    fn of_these(open: Vec<TcpListener>, inherited: bool) -> Result<Self, Error> {
+    /// The same where one serves all places.
+    ///
+    /// # Errors
+    /// There is none, or more than one, of which most would be served by nobody.
+    pub fn inherited_one(listeners: Vec<TcpListener>) -> Result<Self, Error> {
+        if listeners.len() > 1 {
+            let given = listeners.len();
+            return Err(Error::Failed(format!(
+                "{given} sockets were handed over, of which --accept shared and --accept handoff serve one: hand over one, or leave --accept \
+                 out"
+            )));
+        }
+        Self::of_these(listeners, true)
+    }
+
+    fn of_these(open: Vec<TcpListener>, shared: bool) -> Result<Self, Error> {
         match open.first() {
             Some(first) => {
                 let address = first.local_addr().map_err(Error::system("read the listener's address"))?;
-                Ok(Self { address, open, inherited })
+                Ok(Self { address, open, shared })
             }
             None => Err(Error::Failed("there is no listener".to_owned())),
         }
@@ -59,7 +82,7 @@ impl Listeners {
     /// # Errors
     /// Whatever the system reports.
     pub fn of(&mut self, place: usize) -> io::Result<TcpListener> {
-        if self.inherited {
+        if self.shared {
             return self.open[place % self.open.len()].try_clone();
         }
         while self.open.len() <= place {

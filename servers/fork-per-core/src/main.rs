@@ -2,10 +2,11 @@
 
 use std::{num::NonZeroUsize, process::ExitCode};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use fork_per_core::{Listeners, SERVER, run, work};
 use kit::{
-    args, signals,
+    args::{self, UsageError},
+    signals,
     start::{self, Error},
 };
 use supervisor::{ClientCommand, Mode, Role, Rules, handed_listeners, run_client};
@@ -20,6 +21,14 @@ struct Arguments {
     #[command(flatten)]
     pinning: args::Pinning,
 
+    /// How connections come to the workers
+    #[arg(long, env = "SERVER_ACCEPT", value_enum, default_value = "reuseport", value_name = "HOW")]
+    accept: Accept,
+
+    /// With --accept handoff, who gets a connection, of the workers that have taken the last one [default: round-robin]
+    #[arg(long, env = "SERVER_HANDOFF", value_enum, value_name = "WHO")]
+    handoff: Option<Choice>,
+
     #[command(flatten)]
     rules: Rules,
 
@@ -30,11 +39,49 @@ struct Arguments {
     command: Option<ClientCommand>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Accept {
+    /// A listener for each (SO_REUSEPORT): the kernel chooses by a hash of the addresses
+    #[value(name = "reuseport")]
+    ReusePort,
+    /// One listener for all: each connection wakes every worker that waits, and the first takes it
+    Shared,
+    /// The primary accepts, and passes connections to the workers
+    Handoff,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Choice {
+    /// Each in turn
+    RoundRobin,
+    /// The one with the fewest open connections
+    LeastConnections,
+}
+
+/// What both arguments say together.
+fn accept(accept: Accept, handoff: Option<Choice>) -> Result<fork_per_core::Accept, Error> {
+    let choice = match handoff {
+        Some(_) if accept != Accept::Handoff => {
+            let text = "--handoff (SERVER_HANDOFF) says to whom the primary hands over: add --accept handoff, or leave it out";
+            return Err(Error::Usage(UsageError::Contradiction(text)));
+        }
+        None | Some(Choice::RoundRobin) => fork_per_core::Choice::RoundRobin,
+        Some(Choice::LeastConnections) => fork_per_core::Choice::LeastConnections,
+    };
+    Ok(match accept {
+        Accept::ReusePort => fork_per_core::Accept::ListenerEach,
+        Accept::Shared => fork_per_core::Accept::Shared,
+        Accept::Handoff => fork_per_core::Accept::Handoff(choice),
+    })
+}
+
 fn main() -> ExitCode {
-    start::main_with(|Arguments { shared, pinning, rules, role, command }: Arguments| {
+    start::main_with(|arguments: Arguments| {
+        let Arguments { shared, pinning, accept: how, handoff, rules, role, command } = arguments;
         if let Some(command) = command {
             return Ok(run_client(SERVER, command));
         }
+        let accept = accept(how, handoff)?;
         let shared = match rules.mode {
             Mode::Cluster => shared,
             Mode::Fork => shared.with_workers(|typed| typed.unwrap_or(NonZeroUsize::MIN)),
@@ -49,13 +96,16 @@ fn main() -> ExitCode {
             }
             None => {
                 let handed = handed_listeners().map_err(|error| Error::Failed(error.to_string()))?;
-                let listeners = match handed.is_empty() {
-                    true => Listeners::open(config.listen, config.workers)?,
-                    false => Listeners::inherited(handed, config.workers)?,
+                let one = accept != fork_per_core::Accept::ListenerEach;
+                let listeners = match (handed.is_empty(), one) {
+                    (true, false) => Listeners::open(config.listen, config.workers)?,
+                    (true, true) => Listeners::open_one(config.listen)?,
+                    (false, false) => Listeners::inherited(handed, config.workers)?,
+                    (false, true) => Listeners::inherited_one(handed)?,
                 };
                 // The primary keeps the deadline for its workers and ends after them.
                 let stopping = signals::install(None).map_err(Error::system("handle stop signals"))?;
-                run(&config, rules, listeners, &stopping)?;
+                run(&config, accept, rules, listeners, &stopping)?;
             }
         }
         Ok(ExitCode::SUCCESS)

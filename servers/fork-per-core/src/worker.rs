@@ -96,6 +96,8 @@ impl Loops {
                     }
                 }
                 Ok(Task::Release { place }) => self.release(place),
+                // Nobody asks for them here.
+                Ok(Task::Take { handed }) => drop(handed),
                 Ok(Task::Drain { handed_over }) => {
                     if handed_over {
                         self.released.values().for_each(Shutdown::raise);

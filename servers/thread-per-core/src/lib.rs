@@ -4,8 +4,9 @@
 //! executor's thread. Each executor has its own SO_REUSEPORT listener, reactor, timers and counters, and is pinned to
 //! its CPU unless `--no-pin` says otherwise.
 //!
-//! Two reactors: glommio (io_uring), and as a control the same shape on tokio's current-thread runtime (epoll), so that
-//! what the shape does can be told from what io_uring does.
+//! Three reactors: glommio (io_uring, asked when a socket is ready), compio (io_uring, handed whole operations), and as a control the same
+//! shape on tokio's current-thread runtime (epoll), so that what the shape does can be told from what io_uring does, and
+//! that from what either library does.
 
 use std::{net::TcpListener, sync::Arc, sync::mpsc, thread};
 
@@ -28,6 +29,8 @@ pub const SERVER: &str = "thread-per-core";
 pub enum Io {
     /// glommio, on io_uring.
     Glommio,
+    /// compio, on io_uring.
+    Compio,
     /// tokio's current-thread runtime, on epoll.
     Epoll,
 }
@@ -61,8 +64,10 @@ pub fn run(
         Some(first) => first.local_addr().map_err(Error::system("read the listener's address"))?,
         None => return Err(Error::Failed("there is no listener".to_owned())),
     };
-    if io == Io::Glommio {
-        kit_glommio::check()?;
+    match io {
+        Io::Glommio => kit_glommio::check()?,
+        Io::Compio => kit_compio::check()?,
+        Io::Epoll => {}
     }
     // Enumerated before any thread is pinned: afterwards a thread sees only its own CPU.
     let there: Vec<usize> = get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
@@ -88,6 +93,10 @@ pub fn run(
             match io {
                 Io::Glommio => {
                     kit_glommio::serve(cpu, site, listener, max_connections, Inline, ready).map(drop)
+                }
+                Io::Compio => {
+                    cpu.map_or(Ok(()), |cpu| pin_to(cpu, index))?;
+                    kit_compio::serve(site, listener, max_connections, Inline, ready).map(drop)
                 }
                 Io::Epoll => {
                     cpu.map_or(Ok(()), |cpu| pin_to(cpu, index))?;

@@ -22,8 +22,10 @@ struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Io {
-    /// io_uring
+    /// io_uring, asked when a socket is ready
     Glommio,
+    /// io_uring, handed whole operations
+    Compio,
     /// tokio's current-thread runtime, in the same shape: the control
     Epoll,
 }
@@ -32,6 +34,7 @@ impl From<Io> for thread_per_core::Io {
     fn from(io: Io) -> Self {
         match io {
             Io::Glommio => Self::Glommio,
+            Io::Compio => Self::Compio,
             Io::Epoll => Self::Epoll,
         }
     }

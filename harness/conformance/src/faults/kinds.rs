@@ -19,6 +19,8 @@ const SIGSEGV: i32 = 11;
 const BYSTANDERS: usize = 32;
 /// Panics, one after the other: more than there are workers, so that one which is lost with each would be missed.
 const PANICS: usize = 8;
+/// As many executors as there are workers: where none were replaced, one more than that would end the last.
+const EXECUTORS: usize = 2;
 /// New connections that must be answered afterwards.
 const AFTERWARDS: usize = 10;
 
@@ -128,6 +130,7 @@ fn uncaught(row: &Faulty, fault: Fault, ends: Ends) -> Outcome {
     match ends {
         Ends::Server => ends_the_server(server, fault),
         Ends::Worker => ends_a_worker(server, fault),
+        Ends::Executor => ends_an_executor(server, fault),
         Ends::Coroutine => ends_a_coroutine(server, fault),
     }
 }
@@ -172,6 +175,21 @@ fn ends_a_worker(server: Server, fault: Fault) -> Outcome {
     if seen.contains(&asking.pid) {
         return Err(format!("process {} ended, and serves", asking.pid));
     }
+    server.stops().map(drop)
+}
+
+fn ends_an_executor(server: Server, fault: Fault) -> Outcome {
+    const WORK: &str = "GET /complex?iterations=1000";
+    let mut bystanders = server.bystanders(BYSTANDERS)?;
+    let mut client = server.connect()?;
+    let line = format!("POST {}", fault.target());
+    for _ in 0..EXECUTORS + 1 {
+        expect(500, &line, &ask(&mut client, &line)?)?;
+        expect(200, WORK, &ask(&mut client, WORK)?)?;
+    }
+    server.serves(AFTERWARDS)?;
+    bystanders.iter_mut().try_for_each(|one| one.goes_on())?;
+    drop((bystanders, client));
     server.stops().map(drop)
 }
 

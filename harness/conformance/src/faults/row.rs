@@ -12,6 +12,8 @@ pub enum Ends {
     Server,
     /// One of its worker processes: others serve on, and another takes its place.
     Worker,
+    /// The process that has the operation, and serves nobody: that request is answered 500, and another process takes its place.
+    Executor,
     /// The coroutine that serves the connection: it is never answered nor closed, and nobody else notices.
     Coroutine,
 }
@@ -53,6 +55,12 @@ impl Faulty {
     #[must_use]
     pub fn replaces_workers(self) -> Self {
         Self { abort: Ends::Worker, overflow: Ends::Worker, ..self }
+    }
+
+    /// Says that operations run in processes that do nothing else, and are replaced.
+    #[must_use]
+    pub fn replaces_executors(self) -> Self {
+        Self { abort: Ends::Executor, overflow: Ends::Executor, ..self }
     }
 
     /// Says that a stack that overflows is a coroutine's, which is abandoned.

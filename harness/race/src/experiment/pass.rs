@@ -1,10 +1,7 @@
 //! One pass of one row: its server alone, what it carries, then an open loop at a part of that with events in it.
 
 use std::{
-    sync::{
-        Arc,
-        mpsc::{self, Sender},
-    },
+    sync::mpsc::{self, Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -22,8 +19,8 @@ use crate::{
     measure::{
         drive::{self, Wanted as Driving, check_answers, generator_plan},
         figures::{Driven, measured},
+        parts::Tallies,
         validity::judge,
-        workers::Tally,
     },
     plan::{
         budget::{CAPACITY_WARM_UP, CAPACITY_WINDOW},
@@ -167,7 +164,7 @@ impl Pass<'_> {
             window: experiment.longest(events.len()),
             timeout: scenario.timeout,
         };
-        let tallies: Vec<Arc<Tally>> = load.streams.iter().map(|_| Arc::default()).collect();
+        let tallies = Tallies::of(&load);
         let driving = Driving { load: &load, cpus, seed, other_guards: &[] };
         let raised = self.raises();
         let mut plan = generator_plan(subject.address(), &driving, raised, &tallies)?;

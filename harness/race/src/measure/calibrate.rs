@@ -11,6 +11,7 @@ use crate::{
     plan::{
         cpu_plan::CpuPlan,
         resolve::{Calibration, DRAWS_SEED, Resolved, ResolvedStream, RowCalibration},
+        stream::Shape,
     },
     programs::{context::Context, instance::InstanceError},
     registry::{OperationName, Row, Tier, Workers},
@@ -126,8 +127,13 @@ fn round(
     drive::check_answers(&instance, row)?;
     let mut warm_up = WARM_UP.max(row.warm_up);
     let mut measure = |operation, connections| {
-        let stream =
-            ResolvedStream { name: "calibration".to_owned(), operation, connections, pacing: Pacing::Closed };
+        let stream = ResolvedStream {
+            name: "calibration".to_owned(),
+            operation,
+            connections,
+            pacing: Pacing::Closed,
+            shape: Shape::default(),
+        };
         // What a row needs to become itself it needs once.
         let warm_up = std::mem::replace(&mut warm_up, WARM_UP);
         let load = Resolved { streams: vec![stream], warm_up, window: WINDOW, timeout: TIMEOUT };

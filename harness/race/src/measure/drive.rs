@@ -7,13 +7,12 @@ use crate::{
     measure::{
         answers::RightAnswer,
         figures::{Driven, measured},
-        workers::{Counted, Tally},
+        held::Held,
+        parts::{Tallies, part_of, whole},
+        ports,
+        workers::Counted,
     },
-    plan::{
-        cpu_plan::CpuPlan,
-        resolve::{Resolved, ResolvedStream},
-        scenario::Placement,
-    },
+    plan::{cpu_plan::CpuPlan, resolve::Resolved, scenario::Placement},
     programs::{
         context::Context,
         instance::{Instance, InstanceError},
@@ -59,6 +58,7 @@ pub fn check_answers(instance: &Instance, row: &Row) -> Result<(), InstanceError
                 OperationName::Simple => Endpoint::Simple,
                 OperationName::Complex => Endpoint::Complex,
                 OperationName::Randoms => Endpoint::Randoms,
+                OperationName::Delay => Endpoint::Delay,
             };
             conformance::check_endpoint(address, endpoint, origin)
         })
@@ -87,14 +87,18 @@ pub fn drive(
     wanted: &Wanted<'_>,
 ) -> Result<Measured, InstanceError> {
     let raised = wanted.cpus.placement == Placement::Shared && context.may_raise_priority;
-    let tallies: Vec<Arc<Tally>> = wanted.load.streams.iter().map(|_| Arc::default()).collect();
+    let tallies = Tallies::of(wanted.load);
     let plan = generator_plan(instance.address(), wanted, raised, &tallies)?;
     let generator = |error: &dyn std::fmt::Display| InstanceError::Generator(error.to_string());
     let guard = instance.guard_pid();
+    // Waited for before anything is read, since nothing is measured meanwhile.
+    let ports = ports::wait(instance.address(), wanted.load, wanted.cpus.generator.len(), &context.interrupt);
+    let held = Held::open(instance, wanted.load.idle_connections())?;
     let mut edge = || edges.read(guard, wanted.other_guards).map_err(|error| generator(&error));
     let before = edge()?;
     let outcome = load::run(&plan, &(), context.interrupt.load()).map_err(|error| generator(&error))?;
     let after = edge()?;
+    let idle = held.map(Held::close);
     if let Some(stream) = outcome.streams.iter().find(|stream| stream.connections.unreachable) {
         let named = stream.failed_attempts.iter().map(|(error, count)| format!("{} {count}", error.name()));
         let causes = named.collect::<Vec<_>>().join(", ");
@@ -103,7 +107,9 @@ pub fn drive(
     let CpuPlan { server, generator, .. } = wanted.cpus;
     let accounts = Accounts::between(&before, &after, server, generator, &outcome.threads);
     let spins = plan.wait == Wait::Spin;
-    Ok(measured(Driven { outcome: &outcome, load: wanted.load, tallies: &tallies, spins, raised }, accounts))
+    let outcome = whole(outcome, wanted.load);
+    let driven = Driven { outcome: &outcome, load: wanted.load, tallies: &tallies, spins, raised };
+    Ok(Measured { ports, idle, ..measured(driven, accounts) })
 }
 
 /// What the generator is told to do to the server at `address`, `raised` in its priority or not.
@@ -111,21 +117,25 @@ pub(crate) fn generator_plan(
     address: SocketAddr,
     wanted: &Wanted<'_>,
     raised: bool,
-    tallies: &[Arc<Tally>],
+    tallies: &Tallies,
 ) -> Result<Plan, InstanceError> {
     let host = address.to_string();
-    let stream = |(stream, tally): (&ResolvedStream, &Arc<Tally>)| {
+    let mut streams = Vec::new();
+    for (stream, tallies) in wanted.load.streams.iter().zip(&tallies.0) {
         let request = Request::get(&target(stream.operation), &host);
-        Ok(Stream::new(
-            stream.name.clone(),
-            request.map_err(|error| InstanceError::Generator(error.to_string()))?,
-            Arc::new(Counted { check: RightAnswer::to(&stream.operation), tally: Arc::clone(tally) }),
-            stream.pacing,
-            u32::try_from(stream.connections).unwrap_or(u32::MAX),
-        ))
-    };
-    let streams =
-        wanted.load.streams.iter().zip(tallies).map(stream).collect::<Result<Vec<_>, InstanceError>>()?;
+        let request = request.map_err(|error| InstanceError::Generator(error.to_string()))?;
+        let right = RightAnswer::to(&stream.operation);
+        for (part, tally) in tallies.iter().enumerate() {
+            let (pacing, connections) = part_of(stream, part);
+            let check = Counted { check: right.clone(), tally: Arc::clone(tally) };
+            let mut part =
+                Stream::new(stream.name.clone(), request.clone(), Arc::new(check), pacing, connections);
+            part.policy.requests_each = stream.shape.requests_per_connection;
+            part.policy.send_bytes_per_second = stream.shape.send_bytes_per_second;
+            part.policy.read_bytes_per_second = stream.shape.read_bytes_per_second;
+            streams.push(part);
+        }
+    }
     // An open loop must be on time, and a closed loop awake for answers that come at once: both poll where no other needs
     // the CPU.
     let open_loop = streams.iter().any(|stream| stream.pacing.is_open());

@@ -7,7 +7,11 @@ use stats::Recorded;
 
 use crate::{
     machine::edge::Accounts,
-    measure::{soundness, workers::Tally},
+    measure::{
+        parts::{Tallies, answers_by_worker, connections_by_worker},
+        soundness,
+        workers::Tally,
+    },
     plan::resolve::{Resolved, ResolvedStream},
     records::window::{GeneratorRecord, Measured, SelfChecks, SlicesRecord, StreamRecord},
 };
@@ -18,7 +22,7 @@ pub(crate) struct Driven<'a> {
     pub(crate) outcome: &'a Outcome,
     pub(crate) load: &'a Resolved,
     /// Who answered, stream by stream.
-    pub(crate) tallies: &'a [Arc<Tally>],
+    pub(crate) tallies: &'a Tallies,
     pub(crate) spins: bool,
     pub(crate) raised: bool,
 }
@@ -27,24 +31,26 @@ pub(crate) struct Driven<'a> {
 pub(crate) fn measured(driven: Driven<'_>, accounts: Accounts) -> Measured {
     let Driven { outcome, load, tallies, spins, raised } = driven;
     let right: u64 = outcome.streams.iter().map(|stream| stream.counts.ok_in_window).sum();
-    let streams = outcome.streams.iter().zip(&load.streams).zip(tallies);
+    let streams = outcome.streams.iter().zip(&load.streams).zip(&tallies.0);
     Measured {
         window_s: outcome.window_s,
         clock_step_ns: outcome.clock_step_ns,
-        streams: streams.map(|((stream, wanted), tally)| stream_record(stream, wanted, tally)).collect(),
+        streams: streams.map(|((stream, wanted), tallies)| stream_record(stream, wanted, tallies)).collect(),
         answered_in_stretch: outcome.streams.iter().map(|stream| stream.counts.ok_in_all).sum(),
         accounts,
         generator: GeneratorRecord { spins, raised_priority: raised, ..generator_record(outcome, right) },
         closed_loop: outcome.closed_loop(),
+        ports: None,
+        idle: None,
     }
 }
 
-fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream, tally: &Tally) -> StreamRecord {
+fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream, tallies: &[Arc<Tally>]) -> StreamRecord {
     let accounting = stream.accounting();
     StreamRecord {
         name: stream.name.clone(),
         connections: wanted.connections,
-        offered_per_second: wanted.pacing.rate().map(Rate::peak_per_second),
+        offered_per_second: wanted.pacing.rate().map(Rate::mean_per_second),
         answered_in_window: stream.counts.ok_in_window,
         due: stream.counts.due,
         sent: stream.counts.sent,
@@ -75,7 +81,8 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream, tally: &Tally)
             && accounting.observations_unaccounted == 0,
         reopened: stream.connections.reopened,
         answers_by_connection: [stream.connections.least_answers, stream.connections.most_answers],
-        answers_by_worker: tally.answers(),
+        answers_by_worker: answers_by_worker(tallies),
+        connections_by_worker: connections_by_worker(wanted, tallies),
         slices: SlicesRecord::of(&stream.slices),
         self_checks: self_checks(stream),
     }

@@ -4,6 +4,10 @@ pub mod answers;
 pub mod soundness;
 pub mod workers;
 
+pub(crate) mod held;
+pub(crate) mod parts;
+pub mod ports;
+
 pub mod figures;
 pub mod validity;
 

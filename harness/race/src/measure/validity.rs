@@ -42,7 +42,17 @@ fn faults_of_stream(stream: &StreamRecord) -> Vec<String> {
         let percent = 100.0 * stream.littles_law_difference;
         faults.push(format!("{name}: Little's law is off by {percent:.1}%"));
     }
+    faults.extend(out_of_ports(stream));
     faults
+}
+
+/// What this side had none of left to connect with. It says nothing of the server.
+fn out_of_ports(stream: &StreamRecord) -> Option<String> {
+    let lacked =
+        |&(name, _): &(&String, &u64)| ["EADDRNOTAVAIL", "EMFILE", "ENFILE"].contains(&name.as_str());
+    let (lacked, count) = stream.causes.values().flatten().find(lacked)?;
+    let what = if lacked == "EADDRNOTAVAIL" { "local ports" } else { "descriptors" };
+    Some(format!("{}: the generator had no {what} left ({lacked} {count})", stream.name))
 }
 
 /// A row with a wrong answer has no score.
@@ -100,6 +110,11 @@ mod tests {
     fn what_is_wrong_with_the_instrument_makes_a_window_invalid() {
         invalid(|m| m.streams[0].accounts_agree = false, "accounts differ");
         invalid(|m| m.streams[0].littles_law_difference = 0.06, "Little's law");
+        let without_ports = |m: &mut Measured| {
+            let lacked = [("EADDRNOTAVAIL".to_owned(), 3)].into();
+            m.streams[0].causes = [("connect".to_owned(), lacked)].into();
+        };
+        invalid(without_ports, "had no local ports left (EADDRNOTAVAIL 3)");
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub struct Counted<C> {
 }
 
 impl Tally {
-    fn count(&self, worker: &[u8]) {
+    pub(crate) fn count(&self, worker: &[u8]) {
         let shard = &self.shards[own_number() % SHARDS];
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = shard.get_mut(worker) {

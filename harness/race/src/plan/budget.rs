@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use crate::plan::{
-    run_plan::{Pass, RunPlan, STARTS_FOR_PLACES},
-    scenario::{Metric, Scenario},
+use crate::{
+    plan::{
+        cpu_plan::Topology,
+        run_plan::{Pass, RunPlan, STARTS_FOR_PLACES},
+        scenario::{Metric, Scenario},
+        variants::with_variants,
+    },
+    registry::Row,
 };
 
 /// What starting a server, checking its answers and stopping it take beside its warm-up.
@@ -75,6 +80,25 @@ pub fn expected_of_passes(plan: &RunPlan) -> Duration {
     plan.passes().iter().map(of).sum()
 }
 
+/// How long opening many connections takes, and closing them: of one on which a request is answered some 0.15 ms here, of another a third.
+fn opening(scenario: &Scenario) -> Duration {
+    let (all, idle) = (scenario.open_connections(), scenario.idle_connections());
+    Duration::from_micros(150 * idle as u64 + 50 * (all - idle) as u64)
+}
+
+/// How long `scenario` alone takes with those of `rows` that are not on request: the starts that places need, or a pass of each row.
+pub fn cost(rows: &[Row], scenario: &Scenario, topology: &Topology) -> Duration {
+    let usual = rows.iter().filter(|row| !row.on_request).cloned().collect();
+    let mut scenarios = vec![scenario.clone()];
+    let rows = with_variants(usual, &mut scenarios, topology);
+    let starts = STARTS_FOR_PLACES;
+    let plan = RunPlan { rows, with: Vec::new(), scenarios, starts, seed: 0 };
+    match scenario.experiment {
+        Some(_) => expected_of_passes(&plan),
+        None => expected_duration(&plan),
+    }
+}
+
 /// How long one start takes.
 fn start_time(plan: &RunPlan) -> Duration {
     let servers: Duration = plan
@@ -87,7 +111,7 @@ fn start_time(plan: &RunPlan) -> Duration {
         .compared()
         .map(|scenario| {
             let count = (plan.entries(scenario).len() * scenario.rounds) as u32;
-            (scenario.stretch() + AROUND_A_WINDOW) * count
+            (scenario.stretch() + AROUND_A_WINDOW + opening(scenario)) * count
         })
         .sum();
     servers + windows.mul_f64(1.0 + REPEATED)
@@ -105,6 +129,7 @@ pub(super) fn resolves(plan: &RunPlan, scenario: &Scenario) -> Option<String> {
         Metric::Throughput => ("throughput", 0.01),
         Metric::P95 => ("p95", 0.06),
         Metric::P99 => ("p99", 0.12),
+        Metric::IdleMemory => ("bytes a connection", 0.02),
     };
     let rows = plan.entries(scenario).iter().filter(|entry| !entry.twin).count();
     let pairs = (rows * rows.saturating_sub(1) / 2).max(1);
@@ -161,8 +186,25 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_budget_gives_the_default_field_eight_starts() {
-        assert_eq!(starts_within(&default_field(), Duration::from_secs(12 * 60)), Ok(8));
+    fn the_usual_budget_gives_the_default_field_seven_starts() {
+        assert_eq!(starts_within(&default_field(), Duration::from_secs(12 * 60)), Ok(7));
+    }
+
+    #[test]
+    fn what_a_scenario_costs_is_told_of_each_and_grows_with_its_connections_and_variants() {
+        let here = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let rows = Registry::read(&here.join("servers.toml")).unwrap();
+        let scenarios = Scenarios::read(&here.join("scenarios")).unwrap();
+        let Ok(topology) = Topology::of_this_host() else { return };
+        let of = |name: &str| {
+            let scenario = scenarios.all().iter().find(|scenario| scenario.name == name).unwrap();
+            cost(rows.rows(), scenario, &topology)
+        };
+        for scenario in scenarios.all() {
+            let cost = of(&scenario.name);
+            assert!((30..5400).contains(&cost.as_secs()), "{}: {cost:?}", scenario.name);
+        }
+        assert!(of("many-connections") > of("burst") && of("oversubscription") > of("mixed"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn describe(plan: &RunPlan, topology: &Topology) -> Result<String, TooFewCpu
     };
     line(format_args!("Rows"));
     let widest = plan.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-    for row in &plan.rows {
+    for row in plan.rows.iter().filter(|row| row.variant.is_none()) {
         line(format_args!("  {:widest$}  {}: {}", row.name, row.tier, row.about));
     }
     line(format_args!("Scenarios"));
@@ -43,6 +43,18 @@ pub fn describe(plan: &RunPlan, topology: &Topology) -> Result<String, TooFewCpu
             scenario.window,
             scenario.warm_up,
         ));
+        for stream in &scenario.streams {
+            let said = stream.particulars();
+            if !said.is_empty() {
+                line(format_args!(
+                    "  {:widest$}  {} on {} connections{said}",
+                    "", stream.name, stream.connections
+                ));
+            }
+        }
+        for (row, reason) in plan.left_out(scenario) {
+            line(format_args!("  {:widest$}  {}: left out: {reason}", "", row.name));
+        }
         if let Some(resolves) = resolves(plan, scenario) {
             line(format_args!("  {:widest$}  {resolves}", ""));
         }

@@ -2,10 +2,13 @@
 
 pub mod experiment;
 pub mod scenario;
+pub mod stream;
 
 pub mod cpu_plan;
+pub mod reach;
 pub mod resolve;
 pub mod run_plan;
+pub mod variants;
 
 pub mod budget;
 pub mod describe;

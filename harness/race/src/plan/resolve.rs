@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::scenario::{Pacing, Rate, Scenario, Stream},
+    plan::{
+        scenario::{Pacing, Rate, Scenario, Stream},
+        stream::Shape,
+    },
     registry::{OperationName, Tier},
 };
 
@@ -66,6 +69,19 @@ pub struct Resolved {
     pub timeout: Duration,
 }
 
+impl Resolved {
+    /// On how many connections nothing happens.
+    pub fn idle_connections(&self) -> usize {
+        self.streams.iter().map(|stream| stream.shape.idle_connections).sum()
+    }
+
+    /// The same without those.
+    pub fn without_idle_connections(mut self) -> Self {
+        self.streams.iter_mut().for_each(|stream| stream.shape.idle_connections = 0);
+        self
+    }
+}
+
 /// A stream in absolute numbers.
 #[derive(Clone, Debug)]
 pub struct ResolvedStream {
@@ -77,6 +93,8 @@ pub struct ResolvedStream {
     pub connections: usize,
     /// When requests are due.
     pub pacing: Arrivals,
+    /// What its connections are like.
+    pub shape: Shape,
 }
 
 /// A scenario whose numbers cannot be derived.
@@ -124,11 +142,15 @@ pub fn resolve(
             (OperationName::Randoms, Some(time)) => {
                 Operation::Randoms { count: calibration.draws(scenario, time)?, seed: DRAWS_SEED }
             }
+            (OperationName::Delay, Some(time)) => {
+                Operation::Delay { milliseconds: u64::try_from(time.as_millis()).unwrap_or(u64::MAX) }
+            }
             _ => Operation::Simple,
         };
         costs_us.push(calibration.cpu_us(operation));
         let (name, connections) = (stream.name.clone(), stream.connections);
-        streams.push(ResolvedStream { name, operation, connections, pacing: Arrivals::Closed });
+        let shape = stream.shape();
+        streams.push(ResolvedStream { name, operation, connections, pacing: Arrivals::Closed, shape });
     }
     // First the rates that stand by themselves, then the one that gets what is left of the load.
     let mut others = 0.0;
@@ -139,7 +161,7 @@ pub fn resolve(
             Some(Rate::OfSlowestCapacity(part)) => part * calibration.slowest(scenario)?,
             Some(Rate::OfOwnCapacity(_)) => return Err(ResolveError::OwnCapacity(scenario.name.clone())),
         };
-        streams[index].pacing = arrivals(stream.pacing, per_second);
+        streams[index].pacing = arrivals(stream, per_second);
         others += per_second * costs_us[index].unwrap_or(0.0) / 1e6 / server_cpus as f64;
     }
     for (index, stream) in scenario.streams.iter().enumerate() {
@@ -149,7 +171,7 @@ pub fn resolve(
             return Err(ResolveError::NothingLeft { scenario: scenario.name.clone(), others, wanted });
         }
         let per_second = (wanted - others) * server_cpus as f64 / (cost / 1e6);
-        streams[index].pacing = arrivals(stream.pacing, per_second);
+        streams[index].pacing = arrivals(stream, per_second);
     }
     let Scenario { warm_up, window, timeout, .. } = *scenario;
     Ok(Resolved { streams, warm_up, window, timeout })
@@ -160,18 +182,26 @@ pub fn resolve(
 pub fn own_streams(scenario: &Scenario, capacity: Option<f64>) -> Vec<ResolvedStream> {
     let resolved = |stream: &Stream| {
         let pacing = match (stream.pacing.rate(), capacity) {
-            (Some(Rate::OfOwnCapacity(part)), Some(capacity)) => arrivals(stream.pacing, part * capacity),
+            (Some(Rate::OfOwnCapacity(part)), Some(capacity)) => arrivals(stream, part * capacity),
             _ => Arrivals::Closed,
         };
         let (name, connections) = (stream.name.clone(), stream.connections);
-        ResolvedStream { name, operation: Operation::Simple, connections, pacing }
+        ResolvedStream { name, operation: Operation::Simple, connections, pacing, shape: stream.shape() }
     };
     scenario.streams.iter().map(resolved).collect()
 }
 
-fn arrivals(pacing: Pacing, per_second: f64) -> Arrivals {
-    let per_second = per_second.into();
-    match pacing {
+/// `per_second` is the mean rate, which a stream of bursts has within its bursts alone.
+fn arrivals(stream: &Stream, per_second: f64) -> Arrivals {
+    let per_second = match stream.bursts {
+        Some(bursts) => load::Rate::Bursts {
+            per_second: bursts.rate_within(per_second),
+            on_s: bursts.on.as_secs_f64(),
+            off_s: bursts.off.as_secs_f64(),
+        },
+        None => per_second.into(),
+    };
+    match stream.pacing {
         Pacing::Closed => Arrivals::Closed,
         Pacing::Constant { .. } => Arrivals::Constant { per_second },
         Pacing::Poisson { .. } => Arrivals::Poisson { per_second },
@@ -277,6 +307,19 @@ mod tests {
         let Arrivals::Poisson { per_second } = resolved.streams[1].pacing else { panic!("not Poisson") };
         let per_second = per_second.peak_per_second();
         assert!((per_second - 0.59 * 2.0 / 0.005).abs() < 1e-6, "{per_second}");
+    }
+
+    #[test]
+    fn bursts_have_the_mean_rate_and_a_delay_lasts_as_long_as_the_scenario_says() {
+        let resolved = resolve(&shipped("burst"), &calibration(), 2).unwrap();
+        let Arrivals::Poisson { per_second } = resolved.streams[0].pacing else { panic!("not Poisson") };
+        // 0.3 of 40,000/s in the mean, and 125 ms for each 50 ms of requests.
+        assert!((per_second.mean_per_second() - 12_000.0).abs() < 1e-6, "{per_second:?}");
+        assert!((per_second.peak_per_second() - 30_000.0).abs() < 1e-6, "{per_second:?}");
+        let delayed = resolve(&shipped("slow-backend"), &Calibration::default(), 1).unwrap();
+        let time = shipped("slow-backend").streams[0].service_time.unwrap();
+        let milliseconds = time.as_millis() as u64;
+        assert_eq!(delayed.streams[0].operation, Operation::Delay { milliseconds });
     }
 
     #[test]

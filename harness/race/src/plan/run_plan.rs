@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     plan::{
         experiment::{EventKind, Experiment},
-        scenario::Scenario,
+        scenario::{Metric, Scenario, Unsuited},
     },
     registry::{Row, Tier},
 };
@@ -108,9 +108,16 @@ impl RunPlan {
         passes
     }
 
-    /// The rows that a scenario leaves out because it has no event for them, with the reasons; none where it is no experiment.
+    /// The rows that a scenario leaves out, with the reasons: they cannot do what it asks, or it has no event for them. The null server, which
+    /// answers one operation, is not missed.
     pub fn left_out(&self, scenario: &Scenario) -> Vec<(&Row, String)> {
-        let Some(experiment) = &scenario.experiment else { return Vec::new() };
+        let Some(experiment) = &scenario.experiment else {
+            let reason = |row: &Row| match scenario.unsuited(row) {
+                Some(Unsuited::Because(reason)) if row.tier != Tier::Calibration => Some(reason),
+                _ => None,
+            };
+            return self.rows.iter().filter_map(|row| Some((row, reason(row)?))).collect();
+        };
         let suited = self.rows.iter().filter(|row| scenario.suits(row));
         suited.filter_map(|row| Some((row, experiment.events_of(row).err()?))).collect()
     }
@@ -123,7 +130,9 @@ impl RunPlan {
 
     /// The scenarios by the CPUs that they give their servers, in the scenarios' order: what one life of these serves.
     pub fn groups(&self) -> Vec<Vec<&Scenario>> {
-        let place = |scenario: &Scenario| (scenario.placement, scenario.server_cpus);
+        // Memory that a server once used it need not give back: idle connections are weighed in a life of its own.
+        let weighs = |scenario: &Scenario| scenario.rank.by == Metric::IdleMemory;
+        let place = |scenario: &Scenario| (scenario.placement, scenario.server_cpus, weighs(scenario));
         let mut groups: Vec<Vec<&Scenario>> = Vec::new();
         for scenario in self.compared() {
             match groups.iter_mut().find(|group| place(group[0]) == place(scenario)) {
@@ -237,7 +246,7 @@ mod tests {
     fn a_start_has_each_server_that_any_scenario_of_its_cpus_asks_for_once() {
         let plan = plan(1, 6);
         let groups = plan.groups();
-        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [3, 1]);
         for group in &groups {
             let servers = plan.servers(group, 0);
             for entry in group.iter().flat_map(|scenario| plan.entries(scenario)) {

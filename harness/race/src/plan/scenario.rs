@@ -1,16 +1,21 @@
 //! The experiments, as data: `scenarios/*.toml`. A scenario is a load shape with the question that it answers.
 
-use std::{ops::RangeInclusive, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::experiment::Experiment,
+    plan::{
+        experiment::Experiment,
+        stream::{LONGEST, MOST_CONNECTIONS, SHORTEST},
+    },
     registry::{Asked, OperationName, Row},
     schema,
 };
 use terminal::names::{Unknown, select};
+
+pub use crate::plan::stream::{Pacing, Rate, Stream};
 
 /// One experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +37,13 @@ pub struct Scenario {
     /// after the other, and nothing is compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<Experiment>,
+    /// Rows are raced with these numbers of workers instead of their own; each such row is a variant of its own. Those that cannot be told
+    /// how many they have are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<WorkerNumbers>,
+    /// Which numbers these are on the host of a run. Of a record: a file says `workers`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worker_counts: Vec<usize>,
     /// Where server and generator run.
     pub placement: Placement,
     /// How many CPUs the server gets; all that the placement leaves where nothing is said.
@@ -65,16 +77,29 @@ pub struct Scenario {
 /// More rounds of one start say next to nothing more: its connections, memory and CPUs stay what they were.
 const MOST_ROUNDS: usize = 1_000;
 
-/// Shorter than this, nothing can be measured or waited for.
-const SHORTEST: Duration = Duration::from_millis(1);
-/// What takes longer than an hour is a typing error.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// More workers than this for each CPU are threads that wait for each other.
+const MOST_TIMES: usize = 64;
 /// As many as a CPU mask holds.
 const MOST_CPUS: usize = 1024;
-/// As many as the generator has room for.
-const MOST_CONNECTIONS: usize = load::MOST_IN_FLIGHT as usize;
-/// What the generator can schedule, in requests per second.
-const RATES: RangeInclusive<f64> = load::Rate::LEAST_PER_SECOND..=load::Rate::MOST_PER_SECOND;
+
+/// How many workers rows are told to have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerNumbers {
+    /// So many times the server's CPUs.
+    TimesCpus(Vec<usize>),
+    /// From one to as many as the server has CPUs: each up to four, then every other or so.
+    OneToCpus,
+}
+
+/// Why a row is not raced under a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsuited {
+    /// Others stand for it: its variants, or the row that it is a variant of.
+    Represented,
+    /// It cannot do what is asked.
+    Because(String),
+}
 
 /// Where server and generator run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -106,57 +131,8 @@ pub enum Metric {
     P95,
     /// The 99th percentile of the response time.
     P99,
-}
-
-/// One endpoint of a mix, with connections of its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Stream {
-    /// How it is called in tables.
-    pub name: String,
-    /// What is asked for.
-    pub operation: OperationName,
-    /// How long one operation should take at concurrency 1; its iterations or draws are calibrated to it.
-    #[serde(with = "duration::optional", default)]
-    #[schemars(with = "Option<schema::Time>")]
-    pub service_time: Option<Duration>,
-    /// How many connections it has.
-    pub connections: usize,
-    /// When requests are due.
-    pub pacing: Pacing,
-}
-
-/// When the requests of a stream are due.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Pacing {
-    /// The next one as soon as the last was answered, on every connection.
-    Closed,
-    /// Evenly spaced.
-    Constant {
-        /// How many.
-        rate: Rate,
-    },
-    /// Independent of each other, as the requests of many people are.
-    Poisson {
-        /// How many.
-        rate: Rate,
-    },
-}
-
-/// An arrival rate. Whatever it is derived from, it is the same absolute rate for every row, but for an experiment's.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Rate {
-    /// Requests per second.
-    PerSecond(f64),
-    /// This part of what the slowest row of the run served in its calibration.
-    OfSlowestCapacity(f64),
-    /// This part of what the row itself carried just before, in a closed loop on the same connections. Of an experiment alone, which compares
-    /// no rows.
-    OfOwnCapacity(f64),
-    /// What makes the server's CPUs busy for this part of the time, together with the other streams.
-    ToReachLoad(f64),
+    /// Memory of the server's processes that each open connection takes on which nothing happens, bytes.
+    IdleMemory,
 }
 
 fn one() -> usize {
@@ -251,8 +227,44 @@ impl Scenarios {
         match asked {
             Asked::All => Ok(self.0.clone()),
             Asked::Default => Ok(self.0.iter().filter(|scenario| !scenario.on_request).cloned().collect()),
-            Asked::Named(names) => select("scenario", &self.0, |scenario| &scenario.name, names),
+            Asked::Named(names) => {
+                select("scenario", &self.0, |scenario| &scenario.name, &self.families(names))
+            }
         }
+    }
+}
+
+impl Scenarios {
+    /// Where no scenario has a name, but several have it as their first part, all of these: `churn` is churn-1 and churn-10.
+    fn families(&self, names: &[String]) -> Vec<String> {
+        let of_name = |name: &String| {
+            let is_member = |scenario: &&Scenario| {
+                scenario.name.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('-'))
+            };
+            let members: Vec<String> =
+                self.0.iter().filter(is_member).map(|member| member.name.clone()).collect();
+            match self.0.iter().any(|scenario| scenario.name == *name) || members.len() < 2 {
+                true => vec![name.clone()],
+                false => members,
+            }
+        };
+        names.iter().flat_map(of_name).collect()
+    }
+}
+
+impl WorkerNumbers {
+    /// The numbers for a server on so many CPUs, ascending.
+    pub fn on(&self, cpus: usize) -> Vec<usize> {
+        let mut numbers: Vec<usize> = match self {
+            Self::TimesCpus(times) => times.iter().map(|times| times * cpus).collect(),
+            Self::OneToCpus => {
+                let steps = (0..).map(|step| (2 + step % 2) << (step / 2 + 1));
+                (1..4).chain(steps).take_while(|&number| number < cpus).chain([cpus]).collect()
+            }
+        };
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 }
 
@@ -265,7 +277,10 @@ impl Scenario {
     }
 
     /// What is wrong with it, where something is.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The first contradiction, in words.
+    pub fn check(&self) -> Result<(), String> {
         let ranked = self.streams.iter().find(|stream| stream.name == self.rank.stream);
         let ranked =
             ranked.ok_or_else(|| format!("no stream is called `{}`, as `rank` says", self.rank.stream))?;
@@ -294,36 +309,24 @@ impl Scenario {
             if self.streams[..index].iter().any(|earlier| earlier.name == *name) {
                 return Err(format!("two streams are called `{name}`"));
             }
-            if !(1..=MOST_CONNECTIONS).contains(&stream.connections) {
-                let connections = stream.connections;
-                return Err(format!(
-                    "stream `{name}` has 1 to {MOST_CONNECTIONS} connections, not {connections}"
-                ));
-            }
-            if let Some(time) = stream.service_time.filter(|time| time.is_zero() || *time > LONGEST) {
-                return Err(format!(
-                    "stream `{name}`: a service_time of {time:?} is not above 0 and up to {LONGEST:?}"
-                ));
-            }
-            if (stream.operation != OperationName::Simple) != stream.service_time.is_some() {
-                return Err(format!(
-                    "stream `{name}`: complex and randoms, and only they, have a `service_time`"
-                ));
-            }
-            match stream.pacing.rate() {
-                Some(Rate::PerSecond(rate)) if !RATES.contains(&rate) => {
-                    let (least, most) = (RATES.start(), RATES.end());
-                    return Err(format!(
-                        "stream `{name}`: a rate of {rate} per second is no rate from {least} to {most}"
-                    ));
-                }
-                Some(Rate::OfSlowestCapacity(part) | Rate::ToReachLoad(part) | Rate::OfOwnCapacity(part))
-                    if !(part > 0.0 && part <= 1.5) =>
-                {
-                    return Err(format!("stream `{name}`: a load of {part} is not between 0 and 1.5"));
-                }
-                _ => {}
-            }
+            stream.check(self.window).map_err(|reason| format!("stream `{name}`{reason}"))?;
+        }
+        let open: usize = self.open_connections();
+        if open > MOST_CONNECTIONS {
+            return Err(format!("all streams have {open} connections, more than {MOST_CONNECTIONS}"));
+        }
+        if self.rank.by == Metric::IdleMemory && self.idle_connections() == 0 {
+            return Err("idle_memory is that of a stream's `idle_connections`, and none has any".to_owned());
+        }
+        if let Some(WorkerNumbers::TimesCpus(times)) = &self.workers
+            && (times.is_empty() || times.iter().any(|times| !(1..=MOST_TIMES).contains(times)))
+        {
+            return Err(format!(
+                "workers are 1 to {MOST_TIMES} times the CPUs, as in workers = {{ times_cpus = [1, 2] }}"
+            ));
+        }
+        if self.workers.is_some() && self.experiment.is_some() {
+            return Err("an [experiment] takes rows with the workers that they have".to_owned());
         }
         self.check_experiment()?;
         let derived = |stream: &&Stream| matches!(stream.pacing.rate(), Some(Rate::ToReachLoad(_)));
@@ -346,10 +349,25 @@ impl Scenario {
             };
         };
         match &self.streams[..] {
+            [stream] if !(stream.weights.is_empty() && stream.idle_connections == 0) => Err(format!(
+                "stream `{}`: an [experiment] knows neither `weights` nor `idle_connections`",
+                stream.name
+            )),
             [stream] if is_own(stream) && stream.operation == OperationName::Simple => experiment.check(),
             _ => Err("an [experiment] has one stream of simple, with a rate = { of_own_capacity = 0.5 }"
                 .to_owned()),
         }
+    }
+
+    /// How many connections are open at once, those on which nothing happens among them.
+    pub fn open_connections(&self) -> usize {
+        let of = |stream: &Stream| stream.connections.saturating_add(stream.idle_connections);
+        self.streams.iter().map(of).fold(0, usize::saturating_add)
+    }
+
+    /// On how many connections nothing happens.
+    pub fn idle_connections(&self) -> usize {
+        self.streams.iter().map(|stream| stream.idle_connections).fold(0, usize::saturating_add)
     }
 
     /// Whether any stream's requests are due at times that do not wait for the server.
@@ -357,15 +375,39 @@ impl Scenario {
         self.streams.iter().any(|stream| stream.pacing != Pacing::Closed)
     }
 
-    /// Whether `row` serves all that this scenario asks for.
+    /// Whether `row` can do all that this scenario asks for.
     pub fn suits(&self, row: &Row) -> bool {
-        self.streams.iter().all(|stream| row.operations.contains(&stream.operation))
+        self.unsuited(row).is_none()
+    }
+
+    /// Why `row` is not raced under this scenario; `None` where it is.
+    pub fn unsuited(&self, row: &Row) -> Option<Unsuited> {
+        let operations = || self.streams.iter().map(|stream| stream.operation);
+        if let Some(missing) = operations().find(|operation| !row.operations.contains(operation)) {
+            return Some(Unsuited::Because(format!("does not serve {missing}")));
+        }
+        let open = self.open_connections();
+        if let Some(most) = row.connections.filter(|most| *most < open) {
+            return Some(Unsuited::Because(format!(
+                "serves {most} connections at once, and {open} are open"
+            )));
+        }
+        match (&self.workers, &row.variant) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Unsuited::Represented),
+            (Some(_), Some(variant)) if self.worker_counts.contains(&variant.workers) => None,
+            (Some(_), Some(_)) => Some(Unsuited::Represented),
+            (Some(_), None) => Some(match row.with_workers(1) {
+                Ok(_) => Unsuited::Represented,
+                Err(reason) => Unsuited::Because(reason),
+            }),
+        }
     }
 
     /// Whether a rate or an operation of it is derived from what the rows can do.
     pub fn needs_calibration(&self) -> bool {
         let derived = |rate| matches!(rate, Some(Rate::OfSlowestCapacity(_) | Rate::ToReachLoad(_)));
-        self.streams.iter().any(|stream| stream.service_time.is_some() || derived(stream.pacing.rate()))
+        self.streams.iter().any(|stream| stream.operation.is_calibrated() || derived(stream.pacing.rate()))
     }
 
     /// How long a row is loaded for one window of it.
@@ -378,19 +420,9 @@ impl Metric {
     /// Which percentile of the response time it is; none where it is no time.
     pub fn percentile(self) -> Option<f64> {
         match self {
-            Self::Throughput => None,
+            Self::Throughput | Self::IdleMemory => None,
             Self::P95 => Some(0.95),
             Self::P99 => Some(0.99),
-        }
-    }
-}
-
-impl Pacing {
-    /// The rate, where there is one.
-    pub fn rate(&self) -> Option<Rate> {
-        match *self {
-            Self::Closed => None,
-            Self::Constant { rate } | Self::Poisson { rate } => Some(rate),
         }
     }
 }
@@ -406,10 +438,12 @@ mod tests {
     #[test]
     fn the_shipped_scenarios_are_read_in_the_order_of_a_run() {
         let names: Vec<_> = shipped().all().iter().map(|scenario| scenario.name.clone()).collect();
-        assert_eq!(
-            names,
-            ["simple-throughput", "simple-latency", "randoms-beside-simple", "mixed", "reload", "crash"]
-        );
+        let at = |wanted: &str| names.iter().position(|name| name == wanted).unwrap();
+        assert!(at("simple-throughput") < at("simple-latency"), "{names:?}");
+        assert_eq!(names[names.len() - 2..], ["reload", "crash"], "experiments are last");
+        let by_default: Vec<_> = shipped().select(Asked::Default).unwrap();
+        let by_default: Vec<&str> = by_default.iter().map(|scenario| scenario.name.as_str()).collect();
+        assert_eq!(by_default, ["simple-throughput", "churn-1", "simple-latency", "mixed"]);
         let on_request =
             |name: &str| shipped().all().iter().any(|scenario| scenario.name == name && scenario.on_request);
         assert!(on_request("crash") && on_request("reload"), "the default race does not get longer");
@@ -442,6 +476,10 @@ mod tests {
             (format!("server_cpus = 0\n{}", text(by_p99, closed)), "1 to 1024 CPUs, not 0"),
             (text(by_p99, &format!("{closed}\nservice_time = '5ms'")), "only they"),
             (text(by_p99, &format!("{closed}\nconnection = 3")), "connection"),
+            (text(by_p99, &format!("{closed}\nweights = [1]")), "stream `s`: weights are of an open loop"),
+            (text("{ stream = 's', by = 'idle_memory' }", closed), "and none has any"),
+            (format!("workers = {{ times_cpus = [0] }}\n{}", text(by_p99, closed)), "1 to 64 times the CPUs"),
+            (text(by_p99, &format!("{closed}\nidle_connections = 1000000")), "all streams have 1000001"),
             (
                 text(by_p99, "pacing = { kind = 'poisson', rate = { to_reach_load = 7.0 } }"),
                 "between 0 and 1.5",
@@ -451,6 +489,51 @@ mod tests {
             let error = Scenario::parse("x", &text).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_name_that_several_begin_with_is_all_of_these_and_one_that_none_has_is_refused() {
+        let named = |name: &str| shipped().select(Asked::Named(&[name.to_owned()]));
+        let names = |name: &str| -> Vec<String> {
+            named(name).unwrap().into_iter().map(|scenario| scenario.name).collect()
+        };
+        assert_eq!(names("churn"), ["churn-10", "churn-1"]);
+        assert_eq!(names("complex-only"), ["complex-only-80", "complex-only-50"]);
+        assert_eq!(names("mixed"), ["mixed"]);
+        assert!(named("complex-onl").unwrap_err().to_string().contains("did you mean"));
+    }
+
+    #[test]
+    fn a_row_is_left_out_with_the_reason_or_since_its_variants_stand_for_it() {
+        let row = |name: &str| crate::fixtures::run::rows(&[name]).remove(0);
+        let scenario = |name: &str| crate::fixtures::run::scenario(name, 1);
+        let because = |scenario: &Scenario, row: &Row| match scenario.unsuited(row) {
+            Some(Unsuited::Because(reason)) => reason,
+            other => panic!("{other:?}"),
+        };
+        let node = row("node-cluster");
+        assert_eq!(because(&scenario("slow-backend"), &node), "does not serve delay");
+        let pool = because(&scenario("many-connections"), &row("thread-pool"));
+        assert!(pool.contains("serves 256 connections at once, and 10000 are open"), "{pool}");
+        let mut sized = scenario("oversubscription");
+        sized.worker_counts = vec![2, 4, 8];
+        let stealing = row("work-stealing");
+        assert_eq!(sized.unsuited(&stealing), Some(Unsuited::Represented));
+        assert!(because(&sized, &row("single-thread")).contains("one"), "its reason is the registry's");
+        let four = stealing.with_workers(4).unwrap();
+        assert!(sized.suits(&four) && !sized.suits(&stealing.with_workers(3).unwrap()));
+        assert_eq!(scenario("mixed").unsuited(&four), Some(Unsuited::Represented));
+    }
+
+    #[test]
+    fn numbers_of_workers_follow_from_the_cpus() {
+        let one_to = |cpus| WorkerNumbers::OneToCpus.on(cpus);
+        assert_eq!(one_to(1), [1]);
+        assert_eq!(one_to(2), [1, 2]);
+        assert_eq!(one_to(4), [1, 2, 3, 4]);
+        assert_eq!(one_to(10), [1, 2, 3, 4, 6, 8, 10]);
+        assert_eq!(one_to(32), [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]);
+        assert_eq!(WorkerNumbers::TimesCpus(vec![4, 1, 2]).on(2), [2, 4, 8]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::{
     programs::{
         builder::{Alone, BuildError, Built, build_alone},
         context::Context,
+        own_build::make,
         workspace::Workspace,
     },
     registry::Row,
@@ -54,5 +55,6 @@ fn build(
             binaries.insert(package.clone(), binary);
         }
     }
+    make(row, workspace.root(), &context.guard, &context.interrupt, |line| progress.say(line))?;
     Built::of(row, workspace.root(), binaries, context.profile)
 }

@@ -18,7 +18,7 @@ use crate::registry::{Program, Row, placeholders::fill};
 use terminal::interrupt::Interrupt;
 
 /// How often an interrupt is looked for while the compiler works.
-const GLANCE: Duration = Duration::from_millis(200);
+pub(super) const GLANCE: Duration = Duration::from_millis(200);
 
 /// A program that is ready to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,14 +53,22 @@ pub enum BuildError {
         /// The compiler's own words.
         reason: String,
     },
+    /// A row's own command to make its program did not.
+    #[error("`{command}` failed: {reason}")]
+    Own {
+        /// The command.
+        command: String,
+        /// Its own last words, or what it left undone.
+        reason: String,
+    },
     /// A row's command names a program that is not there.
     #[error("no program `{0}`: install it, or give its path")]
     NoProgram(String),
     /// Ctrl-C.
     #[error("interrupted while building `{0}`")]
     Interrupted(String),
-    /// cargo could not be run at all.
-    #[error("cannot run cargo: {0}")]
+    /// What builds it could not be run at all.
+    #[error("cannot run what builds it: {0}")]
     Launch(#[from] LaunchError),
 }
 

@@ -6,6 +6,7 @@
 use std::{
     ffi::OsString,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -41,6 +42,8 @@ pub struct Instance {
     process: Process,
     said: Announced,
     is_foreign: bool,
+    /// Memory of its tree before it held idle connections for the first time, KiB: what it used once it need not give back.
+    without_idle_kib: OnceLock<u64>,
 }
 
 /// Why a row cannot be measured.
@@ -166,6 +169,11 @@ impl Instance {
         self.process.launched()
     }
 
+    /// The memory of its tree before it held idle connections for the first time, where it is `now_kib` now.
+    pub(crate) fn without_idle_kib(&self, now_kib: u64) -> u64 {
+        *self.without_idle_kib.get_or_init(|| now_kib)
+    }
+
     /// Ends it with SIGTERM.
     ///
     /// # Errors
@@ -241,7 +249,7 @@ impl Start<'_> {
             }
             _ => {
                 process.stop_listening();
-                Ok(Instance { process, said, is_foreign })
+                Ok(Instance { process, said, is_foreign, without_idle_kib: OnceLock::new() })
             }
         }
     }
@@ -265,7 +273,8 @@ impl Start<'_> {
             if self.wait_for_answer(&mut process, address)? {
                 process.stop_listening();
                 let said = Announced { server: None, address, workers: None, cpus: None, profile: None };
-                return Ok(Instance { process, said, is_foreign: self.row.tier == Tier::Reference });
+                let is_foreign = self.row.tier == Tier::Reference;
+                return Ok(Instance { process, said, is_foreign, without_idle_kib: OnceLock::new() });
             }
         }
         Err(given.map_or(InstanceError::NoPort, InstanceError::Taken))

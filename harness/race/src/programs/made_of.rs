@@ -61,15 +61,9 @@ fn shown(file: &Path, root: &Path) -> String {
 /// requires; each file that an argument names, and beside a script the others of its kind, which it may load: an interpreter
 /// alone says little.
 pub(crate) fn files_of(row: &Row, built: &Built, root: &Path) -> io::Result<BTreeSet<PathBuf>> {
-    let mut files: BTreeSet<PathBuf> = built.uses.values().cloned().collect();
+    let mut files = sources_of(row, root)?;
+    files.extend(built.uses.values().cloned());
     files.insert(built.program.clone());
-    for part in row.made_of.iter().map(|part| root.join(part)) {
-        if part.is_dir() {
-            files.extend(files_in(&part).map_err(|error| naming(&part, &error))?);
-        } else {
-            files.insert(part);
-        }
-    }
     for required in &row.requires {
         files.extend(required.file.iter().map(|file| root.join(file)));
         files.extend(required.program.iter().filter_map(|program| prerequisites::located(root, program)));
@@ -82,6 +76,19 @@ pub(crate) fn files_of(row: &Row, built: &Built, root: &Path) -> io::Result<BTre
             files.extend(beside.filter(|other| other.extension() == Some(kind)));
         }
         files.insert(file);
+    }
+    Ok(files)
+}
+
+/// What the registry says that the row is made of, file by file.
+pub(super) fn sources_of(row: &Row, root: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let mut files = BTreeSet::new();
+    for part in row.made_of.iter().map(|part| root.join(part)) {
+        if part.is_dir() {
+            files.extend(files_in(&part).map_err(|error| naming(&part, &error))?);
+        } else {
+            files.insert(part);
+        }
     }
     Ok(files)
 }

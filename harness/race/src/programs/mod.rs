@@ -13,4 +13,6 @@ pub mod context;
 
 pub mod made_of;
 
+mod own_build;
+
 pub mod build_all;

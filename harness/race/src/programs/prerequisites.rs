@@ -41,12 +41,44 @@ impl std::fmt::Display for Skipped {
     }
 }
 
+/// What a row requires and does not find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing<'a> {
+    /// What it is.
+    pub requirement: &'a Requirement,
+    /// What is there instead, where only one version will do.
+    found: Option<String>,
+}
+
+impl std::fmt::Display for Missing<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { requirement, found } = self;
+        match (found, &requirement.version) {
+            (Some(found), Some(wanted)) => write!(f, "{requirement} {wanted} (the one here is {found})"),
+            _ => write!(f, "{requirement}"),
+        }
+    }
+}
+
 /// The first requirement of `row` that is not there; `root` is the checkout.
-pub fn missing<'a>(row: &'a Row, root: &Path) -> Option<&'a Requirement> {
-    row.requires.iter().find(|requirement| match (&requirement.program, &requirement.file) {
-        (Some(program), _) => located(root, program).is_none(),
-        (None, Some(file)) => !root.join(file).is_file(),
-        (None, None) => false,
+pub fn missing<'a>(row: &'a Row, root: &Path) -> Option<Missing<'a>> {
+    row.requires.iter().find_map(|requirement| {
+        let is_there = match (&requirement.program, &requirement.file) {
+            (Some(program), _) => located(root, program).is_some(),
+            (None, Some(file)) => root.join(file).is_file(),
+            (None, None) => true,
+        };
+        if !is_there {
+            return Some(Missing { requirement, found: None });
+        }
+        if !requirement.exactly {
+            return None;
+        }
+        let found = version_of(requirement, root, &[]);
+        (!requirement.expects(found.as_deref())).then(|| Missing {
+            requirement,
+            found: Some(found.unwrap_or_else(|| "of an unknown version".to_owned())),
+        })
     })
 }
 
@@ -55,11 +87,11 @@ pub fn skip(rows: &mut Vec<Row>, root: &Path, named: &[String]) -> Vec<Skipped> 
     let mut skipped = Vec::new();
     rows.retain(|row| match missing(row, root) {
         None => true,
-        Some(requirement) => {
+        Some(missing) => {
             skipped.push(Skipped {
                 row: row.name.clone(),
-                missing: requirement.to_string(),
-                install: requirement.install.clone(),
+                missing: missing.to_string(),
+                install: missing.requirement.install.clone(),
                 named: named.contains(&row.name),
             });
             false
@@ -72,12 +104,16 @@ pub fn skip(rows: &mut Vec<Row>, root: &Path, named: &[String]) -> Vec<Skipped> 
 pub fn versions(rows: &[Row], root: &Path, guard: &[OsString]) -> BTreeMap<String, Option<String>> {
     let mut versions = BTreeMap::new();
     for requirement in rows.iter().flat_map(|row| &row.requires) {
-        versions.entry(requirement.to_string()).or_insert_with(|| match &requirement.file {
-            Some(file) => version_of_file(&root.join(file)),
-            None => version_of_program(requirement, root, guard),
-        });
+        versions.entry(requirement.to_string()).or_insert_with(|| version_of(requirement, root, guard));
     }
     versions
+}
+
+fn version_of(requirement: &Requirement, root: &Path, guard: &[OsString]) -> Option<String> {
+    match &requirement.file {
+        Some(file) => version_of_file(&root.join(file)),
+        None => version_of_program(requirement, root, guard),
+    }
 }
 
 /// What must be said of the versions that `rows` require and that were `found`: those that begin otherwise.
@@ -112,19 +148,24 @@ fn version_of_program(requirement: &Requirement, root: &Path, guard: &[OsString]
     let program = located(root, requirement.program.as_deref()?)?;
     let default = [String::from("--version")];
     let arguments = requirement.version_args.as_deref().unwrap_or(&default);
-    let mut process = Launch::new(program).args(arguments).guarded_by(guard).spawn().ok()?;
+    let launch = Launch::new(program).args(arguments);
+    let launch = if guard.is_empty() { launch } else { launch.guarded_by(guard) };
+    let mut process = launch.spawn().ok()?;
     let deadline = Instant::now() + VERSION_WITHIN;
     let mut printed = Vec::new();
     loop {
-        match process.next_line(deadline).ok()? {
-            Heard::Line(line) => printed.push(line),
-            Heard::End(exit) => {
-                printed.extend(exit.stderr);
-                return printed.iter().find_map(|line| version_in(line));
+        match process.next_line(deadline) {
+            Ok(Heard::Line(line)) => {
+                printed.push(line);
+                continue;
             }
+            Ok(Heard::End(exit)) => printed.extend(exit.stderr),
             // Dropping it ends it.
-            Heard::Nothing => return None,
+            Ok(Heard::Nothing) => return None,
+            // The end of what no guard is above, with its last words.
+            Err(ended) => printed.push(ended.to_string()),
         }
+        return printed.iter().find_map(|line| version_in(line));
     }
 }
 
@@ -178,6 +219,19 @@ mod tests {
             row("file", "file = 'node_modules/x/package.json'"),
             row("other", "file = 'package.json'\nversion = '5.2'"),
             row("right", "file = 'package.json'\nversion = '5.1'"),
+            row("exact", "file = 'package.json'\nversion = '5.2'\nexactly = true"),
+            row(
+                "exact program",
+                "program = 'sh'\nversion = '1.19'\nversion_args = ['-c', 'echo go1.20.3 x/y']\nexactly = true",
+            ),
+            row(
+                "mute program",
+                "program = 'sh'\nversion = '1.19'\nversion_args = ['-c', 'exit 3']\nexactly = true",
+            ),
+            row(
+                "right program",
+                "program = 'sh'\nversion = '1.19'\nversion_args = ['-c', 'echo go1.19.8 x/y']\nexactly = true",
+            ),
         ];
         let skipped = skip(&mut rows, folder.path(), &["file".to_owned()]);
         let shown: Vec<(String, bool)> =
@@ -186,9 +240,14 @@ mod tests {
             shown,
             [
                 ("program: no no-such-program-anywhere; install it with `get it`".to_owned(), false),
-                ("file: no node_modules/x/package.json; install it with `get it`".to_owned(), true)
+                ("file: no node_modules/x/package.json; install it with `get it`".to_owned(), true),
+                ("exact: no package.json 5.2 (the one here is 5.1.0); install it with `get it`".to_owned(), false),
+                ("exact program: no sh 1.19 (the one here is 1.20.3); install it with `get it`".to_owned(), false),
+                ("mute program: no sh 1.19 (the one here is of an unknown version); install it with `get it`".to_owned(), false),
             ]
         );
+        let left: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(left, ["other", "right", "right program"]);
         let found = versions(&rows, folder.path(), &[]);
         assert_eq!(unexpected(&rows, &found), ["other: package.json is 5.1.0, and 5.2 was expected"]);
         assert!(unexpected(&rows, &BTreeMap::new()).is_empty());

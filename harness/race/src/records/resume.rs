@@ -231,8 +231,13 @@ impl Resumed {
     /// The rows of the command line are in the plan, and in no registry.
     fn same_rows(&self, today: &[Row]) -> Result<(), ResumeRefused> {
         for row in self.run.plan.rows.iter().filter(|row| !row.is_given) {
-            let now = today.iter().find(|now| now.name == row.name);
-            unchanged("row", &row.name, row, now, &[])?;
+            let now = today.iter().find(|now| now.name == row.origin());
+            // A variant follows from its row.
+            let now = match &row.variant {
+                Some(variant) => now.and_then(|now| now.with_workers(variant.workers).ok()),
+                None => now.cloned(),
+            };
+            unchanged("row", &row.name, row, now.as_ref(), &[])?;
         }
         Ok(())
     }
@@ -241,7 +246,13 @@ impl Resumed {
     fn same_scenarios(&self, today: &[Scenario]) -> Result<(), ResumeRefused> {
         for scenario in &self.run.plan.scenarios {
             let now = today.iter().find(|now| now.name == scenario.name);
-            unchanged("scenario", &scenario.name, scenario, now, &["window", "rounds", "experiment"])?;
+            unchanged(
+                "scenario",
+                &scenario.name,
+                scenario,
+                now,
+                &["window", "rounds", "experiment", "worker_counts"],
+            )?;
         }
         Ok(())
     }

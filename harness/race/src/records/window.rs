@@ -85,6 +85,40 @@ pub struct Measured {
     pub generator: GeneratorRecord,
     /// Both sides of N = X (R + Z); absent for an open loop.
     pub closed_loop: Option<ClosedLoop>,
+    /// The local ports when the load began; absent where connections are opened only once, or the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<PortsRecord>,
+    /// Connections on which nothing happened; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<IdleRecord>,
+}
+
+/// The local ports from which connections to the server may be opened, when the load began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PortsRecord {
+    /// How many there are.
+    pub range: u64,
+    /// How many of them were taken: by connections, and by those in TIME_WAIT that could not be used again.
+    pub taken: u64,
+}
+
+/// Connections on which nothing happened while others were loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IdleRecord {
+    /// How many.
+    pub connections: usize,
+    /// Memory of the row's processes before any were opened in the server's life, KiB.
+    pub before_kib: u64,
+    /// The same once one request was answered on each of them, and before the load.
+    pub after_kib: u64,
+}
+
+impl IdleRecord {
+    /// What each of them takes, bytes; none where they took nothing that can be told.
+    pub fn bytes_each(&self) -> Option<f64> {
+        let more = self.after_kib.checked_sub(self.before_kib).filter(|more| *more > 0)?;
+        Some(1024.0 * more as f64 / self.connections.max(1) as f64)
+    }
 }
 
 /// The figures of one endpoint of a mix.
@@ -94,7 +128,7 @@ pub struct StreamRecord {
     pub name: String,
     /// Its connections.
     pub connections: usize,
-    /// Requests per second that were meant to be due; absent for a closed loop.
+    /// Requests per second that were meant to be due, in the mean; absent for a closed loop.
     pub offered_per_second: Option<f64>,
     /// Right answers that arrived within the window, whenever their requests were due.
     pub answered_in_window: u64,
@@ -144,6 +178,10 @@ pub struct StreamRecord {
     /// Right answers by who gave them (the answer's `worker`), over the whole stretch; empty where answers do not say.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub answers_by_worker: BTreeMap<String, u64>,
+    /// Connections by the worker that gave most of the answers on each, over the whole stretch; empty where that is not known: of streams whose
+    /// connections carry a number of requests, or have a schedule each, it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub connections_by_worker: BTreeMap<String, u64>,
     /// The window in slices of 10 ms.
     pub slices: SlicesRecord,
     /// What the generator found of its own schedule and of the window.

@@ -69,8 +69,12 @@ pub enum Io {
 pub enum OperationPlacement {
     /// Where the connection lives.
     Inline,
-    /// On a pool of as many threads or processes as there are CPUs, which computes only.
+    /// On a pool of as many threads as there are CPUs, which computes only.
     ComputePool,
+    /// On a pool of processes, which compute only.
+    ProcessPool,
+    /// In a process that is started for it.
+    ProcessPerRequest,
     /// On a pool of threads that are meant to block.
     BlockingPool,
     /// On the connection's thread, whose other work moves to another thread meanwhile.
@@ -83,7 +87,7 @@ impl Factors {
     workers    "process", "thread" or "single"
     accept     "single-acceptor", "listener-per-worker" or "shared-listener"
     io         "epoll", "io_uring" or "poll"
-    placement  "inline", "compute-pool", "blocking-pool" or "block-in-place"
+    placement  "inline", "compute-pool", "process-pool", "process-per-request", "blocking-pool" or "block-in-place"
     pinned and stealing are true or false"#;
 
     /// The names of all factors, as tables head their columns.
@@ -138,6 +142,8 @@ impl fmt::Display for OperationPlacement {
         f.pad(match self {
             Self::Inline => "inline",
             Self::ComputePool => "compute-pool",
+            Self::ProcessPool => "process-pool",
+            Self::ProcessPerRequest => "process-per-request",
             Self::BlockingPool => "blocking-pool",
             Self::BlockInPlace => "block-in-place",
         })
@@ -169,7 +175,11 @@ mod tests {
             .into_iter()
             .for_each(is_shown_as_written);
         [Io::Epoll, Io::IoUring, Io::Poll].into_iter().for_each(is_shown_as_written);
-        use OperationPlacement::{BlockInPlace, BlockingPool, ComputePool, Inline};
-        [Inline, ComputePool, BlockingPool, BlockInPlace].into_iter().for_each(is_shown_as_written);
+        use OperationPlacement::{
+            BlockInPlace, BlockingPool, ComputePool, Inline, ProcessPerRequest, ProcessPool,
+        };
+        [Inline, ComputePool, ProcessPool, ProcessPerRequest, BlockingPool, BlockInPlace]
+            .into_iter()
+            .for_each(is_shown_as_written);
     }
 }

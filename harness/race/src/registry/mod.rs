@@ -10,10 +10,12 @@ mod given;
 pub(crate) mod placeholders;
 mod requirement;
 mod row;
+mod sizing;
 mod supervision;
 mod table;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 use std::path::Path;
 
@@ -25,6 +27,7 @@ pub use self::{
     factors::{Accept, Factors, Io, OperationPlacement, Workers},
     requirement::Requirement,
     row::{OperationName, Program, Readiness, Row, Tier},
+    sizing::{Sizing, Variant},
     supervision::{Reload, WorkerProcesses},
 };
 
@@ -184,9 +187,17 @@ fn check(row: &Row) -> Result<(), String> {
     row.requires.iter().try_for_each(Requirement::check)?;
     row.workers.iter().try_for_each(WorkerProcesses::check)?;
     row.reload.iter().try_for_each(Reload::check)?;
+    row.sized.iter().try_for_each(Sizing::check)?;
+    if row.variant.is_some() {
+        return Err("it is a variant, which scenarios make of rows: leave the key out".to_owned());
+    }
+    if row.connections == Some(0) {
+        return Err("it serves no connection at once: leave the key out where it serves many".to_owned());
+    }
     if let Some(path) = row.pid_at.as_ref().filter(|path| !path.starts_with('/')) {
         return Err(format!("its pid_at = \"{path}\" is no path of a request, as in pid_at = \"/info\""));
     }
+    check_build(row)?;
     placeholders::check(row)?;
     if matches!(row.tier, Tier::Controlled | Tier::Native) && row.ready == Readiness::Http {
         return Err(format!(
@@ -196,6 +207,21 @@ fn check(row: &Row) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Whether what makes the row's program can be told when to.
+fn check_build(row: &Row) -> Result<(), String> {
+    const EXAMPLE: &str =
+        r#"build = ["go", "build", "-o", "target/foreign/app", "app/main.go"] with made_of = ["app"]"#;
+    let wrong = match &row.program {
+        _ if row.build.is_empty() => return Ok(()),
+        Program::Package(_) => "cargo builds its package: `build` is for a command",
+        Program::Command(_) if row.made_of.is_empty() => {
+            "it does not say of what (made_of), so that nobody could tell when to build it again"
+        }
+        Program::Command(_) => return Ok(()),
+    };
+    Err(format!("how it is built is wrong: {wrong}, as in {EXAMPLE}"))
 }
 
 /// What the TOML reader says, which has line and column, with the row that it is about.

@@ -15,9 +15,12 @@ pub struct Requirement {
     /// A file, by its path within the checkout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// How the version is expected to begin, such as `1.22`. Another one is warned about.
+    /// How the version is expected to begin, such as `1.22`. Another one is warned about, unless it is `exactly` this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Whether another version is as good as none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exactly: bool,
     /// What makes the program print its version; `--version` where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_args: Option<Vec<String>>,
@@ -40,6 +43,9 @@ impl Requirement {
             }
             (None, Some(file)) if self.version.is_some() && !is_versioned => {
                 format!("{} has no version: only a program and a {VERSIONED_FILE} have one", file.display())
+            }
+            _ if self.exactly && self.version.is_none() => {
+                "`exactly` is about a `version`, and there is none".to_owned()
             }
             _ if self.install.trim().is_empty() => "it lacks the command that installs it".to_owned(),
             _ => return Ok(()),
@@ -76,6 +82,7 @@ mod tests {
             program: Some("nginx".to_owned()),
             file: None,
             version: version.map(str::to_owned),
+            exactly: false,
             version_args: None,
             install: "x".to_owned(),
         };

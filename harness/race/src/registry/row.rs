@@ -9,6 +9,7 @@ use super::{
     deviation::Deviation,
     factors::Factors,
     requirement::Requirement,
+    sizing::{Sizing, Variant},
     supervision::{Reload, WorkerProcesses},
 };
 
@@ -43,11 +44,18 @@ pub enum OperationName {
     Complex,
     /// The expensive draws.
     Randoms,
+    /// A wait without a CPU, as for a slow backend.
+    Delay,
 }
 
 impl OperationName {
     /// Every operation that a scenario can ask for.
-    pub const ALL: [Self; 3] = [Self::Simple, Self::Complex, Self::Randoms];
+    pub const ALL: [Self; 4] = [Self::Simple, Self::Complex, Self::Randoms, Self::Delay];
+
+    /// Whether its size is calibrated, so that it takes as long as a scenario says.
+    pub fn is_calibrated(self) -> bool {
+        matches!(self, Self::Complex | Self::Randoms)
+    }
 }
 
 /// How a server says that it accepts connections.
@@ -82,6 +90,12 @@ pub struct Row {
     pub uses: Vec<String>,
     /// The operations that it serves.
     pub operations: Vec<OperationName>,
+    /// How many connections it serves at once, where that is few: more would measure who waits for whom.
+    pub connections: Option<usize>,
+    /// How it is told how many workers it has, or why it cannot be; absent where nobody said.
+    pub sized: Option<Sizing>,
+    /// Of which row it is a variant, with how many workers; absent where it is none.
+    pub variant: Option<Variant>,
     /// How it says that it accepts connections.
     pub ready: Readiness,
     /// How long it may take until it accepts.
@@ -95,6 +109,9 @@ pub struct Row {
     pub factors: Option<Factors>,
     /// Variables of its environment, beside those that every row has.
     pub env: BTreeMap<String, String>,
+    /// The command that makes its program where that is no package of this workspace: it runs in the root of the checkout, before the
+    /// program is needed, and again when a file of `made_of` has changed. Empty where there is nothing to be made.
+    pub build: Vec<String>,
     /// What it is made of beside the programs: files by their path within the checkout, and folders for the files in them.
     /// Whether it keeps the contract is looked at again when one of them changes.
     pub made_of: Vec<PathBuf>,
@@ -136,13 +153,18 @@ impl Row {
             program: Program::Command(command),
             args: Vec::new(),
             uses: Vec::new(),
-            operations: OperationName::ALL.to_vec(),
+            // Who has a slow backend says so: a server that was raced before there was a scenario for it is still raced.
+            operations: vec![OperationName::Simple, OperationName::Complex, OperationName::Randoms],
+            connections: None,
+            sized: None,
+            variant: None,
             ready: Readiness::Line,
             ready_within: DEFAULT_READY_WITHIN,
             warm_up: Duration::ZERO,
             on_request: false,
             factors: None,
             env: BTreeMap::new(),
+            build: Vec::new(),
             made_of: Vec::new(),
             requires: Vec::new(),
             deviations: Vec::new(),
@@ -177,6 +199,17 @@ impl Row {
             Program::Command(_) => None,
         };
         own.into_iter().chain(&self.uses)
+    }
+}
+
+impl fmt::Display for OperationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Simple => "simple",
+            Self::Complex => "complex",
+            Self::Randoms => "randoms",
+            Self::Delay => "delay",
+        })
     }
 }
 

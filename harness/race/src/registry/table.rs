@@ -14,6 +14,7 @@ use super::{
     factors::Factors,
     requirement::Requirement,
     row::{DEFAULT_READY_WITHIN, OperationName, Program, Readiness, Row, Tier},
+    sizing::{Sizing, Variant},
     supervision::{Reload, WorkerProcesses},
 };
 
@@ -34,6 +35,13 @@ pub(super) struct Table {
     uses: Vec<String>,
     #[serde(default = "every_operation")]
     operations: Vec<OperationName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sized: Option<Sizing>,
+    /// Of a record alone: a registry has no variants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    variant: Option<Variant>,
     #[serde(default, skip_serializing_if = "is_line")]
     ready: Readiness,
     #[serde(with = "duration", default = "default_ready_within")]
@@ -48,6 +56,8 @@ pub(super) struct Table {
     factors: Option<Factors>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    build: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     made_of: Vec<PathBuf>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -85,7 +95,7 @@ impl TryFrom<Table> for Row {
 
     fn try_from(table: Table) -> Result<Self, String> {
         let Table { name, about, tier, package, command, args, uses, operations, .. } = table;
-        let Table { workers, reload, fault_args, pid_at, .. } = table;
+        let Table { connections, sized, variant, workers, reload, fault_args, pid_at, .. } = table;
         let Table {
             ready,
             ready_within,
@@ -93,6 +103,7 @@ impl TryFrom<Table> for Row {
             on_request,
             factors,
             env,
+            build,
             made_of,
             requires,
             deviations,
@@ -124,12 +135,16 @@ impl TryFrom<Table> for Row {
             args,
             uses,
             operations,
+            connections,
+            sized,
+            variant,
             ready,
             ready_within,
             warm_up,
             on_request,
             factors,
             env,
+            build,
             made_of,
             requires,
             deviations,
@@ -147,8 +162,8 @@ impl From<Row> for Table {
         let Row {
             name, about, tier, program, args, uses, operations, ready, ready_within, on_request, ..
         } = row;
-        let Row { factors, env, made_of, requires, deviations, warm_up, .. } = row;
-        let Row { workers, reload, fault_args, pid_at, .. } = row;
+        let Row { factors, env, build, made_of, requires, deviations, warm_up, .. } = row;
+        let Row { connections, sized, variant, workers, reload, fault_args, pid_at, .. } = row;
         let (package, command) = match program {
             Program::Package(package) => (Some(package), None),
             Program::Command(command) => (None, Some(command)),
@@ -162,12 +177,16 @@ impl From<Row> for Table {
             args,
             uses,
             operations,
+            connections,
+            sized,
+            variant,
             ready,
             ready_within,
             warm_up,
             on_request,
             factors,
             env,
+            build,
             made_of,
             requires,
             deviations,

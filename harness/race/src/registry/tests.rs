@@ -50,6 +50,18 @@ fn what_is_wrong_is_said_with_its_line_its_row_and_what_is_allowed() {
             ["line 4", "row `a`", "`fast`", "`controlled`, `native`, `reference`, `calibration`"],
         ),
         (
+            row_with("package = 'a'\nsized = { args = ['-w'] }").unwrap_err(),
+            ["row `a`", "number of workers", "in none of its arguments", "\"{workers}\""],
+        ),
+        (
+            row_with("package = 'a'\nvariant = { of = 'b', workers = 2 }").unwrap_err(),
+            ["row `a`", "variant", "which scenarios make", "leave the key out"],
+        ),
+        (
+            row_with("package = 'a'\nconnections = 0").unwrap_err(),
+            ["row `a`", "no connection at once", "leave the key out", "many"],
+        ),
+        (
             row_with("package = 'a'\nready = 'soon'").unwrap_err(),
             ["line 14", "row `a`", "`soon`", "`line` or `http`"],
         ),
@@ -104,6 +116,19 @@ fn what_is_wrong_is_said_with_its_line_its_row_and_what_is_allowed() {
             ["line 14", "row `a`", "`instal`", "`install`"],
         ),
         (
+            row_with("package = 'a'\nrequires = [{ program = 'x', exactly = true, install = 'z' }]")
+                .unwrap_err(),
+            ["line 8", "row `a`", "`exactly` is about a `version`", "apt-get install nginx"],
+        ),
+        (
+            row_with("package = 'a'\nbuild = ['make']").unwrap_err(),
+            ["line 8", "row `a`", "cargo builds its package", "build = ["],
+        ),
+        (
+            row_with("command = ['a/b']\nbuild = ['make']").unwrap_err(),
+            ["line 8", "row `a`", "of what (made_of)", "build = ["],
+        ),
+        (
             row_with("package = 'a'\ndeviations_file = 'none.toml'").unwrap_err(),
             ["line 8", "row `a`", "/nowhere/none.toml", "cannot read"],
         ),
@@ -151,7 +176,7 @@ fn a_whole_table_reads_back_from_a_record_as_it_was() {
     let registry = parse(&format!(
         "{row}command = ['x']\n{FACTORS}\
          args = ['--to', '{{single-thread}}', '{{port}}']\nuses = ['single-thread']\nready = 'http'\non_request = true\n\
-         made_of = ['app', 'app/lock.json']\nrequires = [{{ program = 'nginx', version = '1.22', version_args = ['-v'], install = 'get nginx' }}]\n",
+         build = ['make', 'x']\nmade_of = ['app', 'app/lock.json']\nrequires = [{{ program = 'nginx', version = '1.22', exactly = true, version_args = ['-v'], install = 'get nginx' }}]\n",
     ))
     .unwrap();
     let row = &registry.rows()[0];

@@ -109,5 +109,6 @@ impl<'a> Group<'a> {
 fn warming(load: &Resolved, warm_up: Duration) -> Resolved {
     let whole = warm_up.max(FIRST_WARM_UP);
     let window = whole.min(FIRST_WARM_UP);
-    Resolved { warm_up: whole - window, window, ..load.clone() }
+    // Weighed before it has held any, a server shows what they take.
+    Resolved { warm_up: whole - window, window, ..load.clone() }.without_idle_connections()
 }

@@ -110,6 +110,6 @@ impl Analysis {
 pub(crate) fn direction(scenario: &Scenario) -> Direction {
     match scenario.rank.by {
         Metric::Throughput => Direction::HigherIsBetter,
-        Metric::P95 | Metric::P99 => Direction::LowerIsBetter,
+        Metric::P95 | Metric::P99 | Metric::IdleMemory => Direction::LowerIsBetter,
     }
 }

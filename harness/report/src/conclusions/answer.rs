@@ -65,7 +65,8 @@ fn figure_and_interval(field: &Field<'_>, row: usize) -> (String, String) {
     let unit = field.ranked_unit();
     let what = match field.scenario.rank.by.percentile() {
         Some(q) => name_of(q),
-        None => "requests/s".to_owned(),
+        None if field.scenario.rank.by == Metric::Throughput => "requests/s".to_owned(),
+        None => ranked_figure(field.scenario),
     };
     let is_supported = match ranked(field.scenario) {
         Figure::Percentile(q) => entered.ranked_times().support(q) == Support::Enough,
@@ -77,7 +78,7 @@ fn figure_and_interval(field: &Field<'_>, row: usize) -> (String, String) {
             let cell = unit.cell(&value);
             let interval = cell.interval.map(|interval| format!(" {interval}")).unwrap_or_default();
             let figure = match field.scenario.rank.by {
-                Metric::Throughput => format!("{} {what}", cell.text),
+                Metric::Throughput | Metric::IdleMemory => format!("{} {what}", cell.text),
                 Metric::P95 | Metric::P99 => format!("{what} {} {}", cell.text, unit.name()),
             };
             (figure, interval)
@@ -106,6 +107,9 @@ fn best(field: &Field<'_>, rows: &[usize]) -> String {
         Some(best) => best.clone(),
         None => match direction(field.scenario) {
             Direction::HigherIsBetter => format!("Most {}", ranked_figure(field.scenario)),
+            Direction::LowerIsBetter if field.scenario.rank.by == Metric::IdleMemory => {
+                format!("Fewest {}", ranked_figure(field.scenario))
+            }
             Direction::LowerIsBetter => format!("Shortest {}", ranked_figure(field.scenario)),
         },
     };
@@ -165,6 +169,9 @@ fn next_takes(field: &Field<'_>, family: &Family, first: usize, next: usize) -> 
     let (times, next) = (times_as(turned(ratio)), name(field, next));
     Some(match direction(field.scenario) {
         Direction::HigherIsBetter => format!("{times} times as many as the next, {next} {interval}"),
+        Direction::LowerIsBetter if field.scenario.rank.by == Metric::IdleMemory => {
+            format!("the next, {next}, takes {times} times as much {interval}")
+        }
         Direction::LowerIsBetter => format!("the next, {next}, takes {times} times as long {interval}"),
     })
 }

@@ -97,7 +97,7 @@ pub(crate) fn of_row(
         Mark::Failed => line.failed.is_some(),
         Mark::Skipped => false,
         // That the null server is not held to the contract is what its tier says.
-        Mark::NotVerified => line.row.tier != Tier::Calibration && is_unverified(contents, &line.row.name),
+        Mark::NotVerified => line.row.tier != Tier::Calibration && is_unverified(contents, line.row.origin()),
     };
     const ALL: [Mark; 8] = [
         Mark::Overloaded,

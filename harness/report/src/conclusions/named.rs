@@ -7,6 +7,7 @@ pub(crate) fn ranked_figure(scenario: &Scenario) -> String {
     let of = if scenario.streams.len() > 1 { format!("{} ", scenario.rank.stream) } else { String::new() };
     match scenario.rank.by {
         Metric::Throughput => format!("{of}requests/s"),
+        Metric::IdleMemory => "bytes an idle connection".to_owned(),
         Metric::P95 => format!("{of}p95"),
         Metric::P99 => format!("{of}p99"),
     }

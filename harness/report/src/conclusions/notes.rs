@@ -56,6 +56,7 @@ pub(crate) fn notes(
     };
     say(lower_bounds(line), "lower bound (generator busy) in");
     say(instrument_visible(scenario, row), "instrument visible in");
+    notes.extend(ports(line));
     notes.extend(timed_when_read(line));
     notes.extend(invalid(line));
     notes.extend(unclean(line));
@@ -131,6 +132,15 @@ pub(crate) fn instrument_visible(scenario: &Scenario, row: &Entered<'_>) -> usiz
         window.is_some_and(|window| is_visible(*start, *round, window.measured))
     });
     visible.count()
+}
+
+/// In how many windows over half of the local ports were taken when it began: then each attempt to connect looks for a free one for long.
+fn ports(line: &Line<'_>) -> Option<String> {
+    let is_short = |measured: &&Measured| measured.ports.is_some_and(|ports| 2 * ports.taken > ports.range);
+    let short = line.measured().filter(is_short).count();
+    (short > 0).then(|| {
+        format!("over half of the local ports were taken in {short} of {} windows", line.measured().count())
+    })
 }
 
 fn timed_when_read(line: &Line<'_>) -> Option<String> {
@@ -221,6 +231,14 @@ mod tests {
         assert_eq!(said(late), "work-stealing: instrument visible in 12 of 12 windows");
         let read = |measured: &mut Measured| measured.streams[0].timed_by_stamp_and_by_read = [375, 125];
         assert_eq!(said(read), "work-stealing: 25.0% of answers timed when they were read");
+    }
+
+    #[test]
+    fn windows_that_began_with_few_ports_left_are_told_of() {
+        let short = |measured: &mut Measured| {
+            measured.ports = Some(race::records::window::PortsRecord { range: 1_000, taken: 501 });
+        };
+        assert_eq!(said(short), "work-stealing: over half of the local ports were taken in 12 of 12 windows");
     }
 
     #[test]

@@ -51,6 +51,7 @@ fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) 
     let calibration = &contents.run.calibration;
     let (ns, unit) = match stream.operation {
         OperationName::Randoms => (calibration.randoms_ns_per_draw, "draws"),
+        OperationName::Delay => (None, ""),
         OperationName::Simple | OperationName::Complex => {
             (calibration.complex_ns_per_iteration, "iterations")
         }
@@ -59,7 +60,9 @@ fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) 
         (Some(time), Some(ns)) => {
             format!(" of {} {unit}, about {time:?}", thousands(time.as_nanos() as f64 / ns))
         }
+        (Some(time), None) if stream.operation == OperationName::Delay => format!(" of {time:?}"),
         _ => String::new(),
     };
-    format!("{}{operation}: {pacing}{why}, {} connections", stream.name, stream.connections)
+    let particulars = stream.particulars();
+    format!("{}{operation}: {pacing}{why}, {} connections{particulars}", stream.name, stream.connections)
 }

@@ -1,5 +1,7 @@
 //! Who answered: how unevenly a row's workers shared the requests.
 
+use std::collections::BTreeMap;
+
 use race::records::window::StreamRecord;
 use stats::summary::median_interval;
 
@@ -30,11 +32,19 @@ fn busiest(line: &Line<'_>, stream: &str) -> Option<f64> {
 
 /// Fair is the same for each of `workers`, those that answered nothing among them; for each connection's where there are fewer
 /// connections than workers.
-fn times_fair_share(stream: &StreamRecord, workers: usize) -> Option<f64> {
-    let answers = &stream.answers_by_worker;
-    let most = *answers.values().max()?;
-    let all: u64 = answers.values().sum();
-    let sharing = answers.len().max(workers).min(stream.connections);
+pub(crate) fn times_fair_share(stream: &StreamRecord, workers: usize) -> Option<f64> {
+    fair(&stream.answers_by_worker, workers, stream.connections)
+}
+
+/// The same of connections; `None` where nobody knows whose they were.
+pub(crate) fn times_fair_connections(stream: &StreamRecord, workers: usize) -> Option<f64> {
+    fair(&stream.connections_by_worker, workers, stream.connections)
+}
+
+fn fair(counts: &BTreeMap<String, u64>, workers: usize, connections: usize) -> Option<f64> {
+    let most = *counts.values().max()?;
+    let all: u64 = counts.values().sum();
+    let sharing = counts.len().max(workers).min(connections);
     (all > 0).then(|| most as f64 * sharing as f64 / all as f64)
 }
 

@@ -23,6 +23,8 @@ pub enum Figure {
     CpuPerRequest,
     /// What the row's tree held in memory, of all streams.
     Memory,
+    /// What the row's tree takes of memory for each open connection on which nothing happens.
+    IdleMemory,
     /// A percentile of a stream's response time.
     Percentile(f64),
 }
@@ -34,6 +36,7 @@ impl Figure {
             Self::Throughput => "throughput".to_owned(),
             Self::CpuPerRequest => "CPU a request".to_owned(),
             Self::Memory => "memory".to_owned(),
+            Self::IdleMemory => "memory of an idle connection".to_owned(),
             Self::Percentile(q) => name_of(q),
         }
     }
@@ -52,6 +55,7 @@ pub(crate) enum Compared {
 pub(crate) fn ranked(scenario: &Scenario) -> Figure {
     match scenario.rank.by {
         Metric::Throughput => Figure::Throughput,
+        Metric::IdleMemory => Figure::IdleMemory,
         by @ (Metric::P95 | Metric::P99) => Figure::Percentile(by.percentile().unwrap_or(0.5)),
     }
 }
@@ -72,6 +76,19 @@ pub(crate) fn by_window(
 /// Right answers per second of each window, of the stream called `stream`.
 pub(crate) fn throughput(line: &Line<'_>, stream: &str, which: Which) -> Vec<Windows> {
     by_window(line, which, |measured| Some(measured.answered_per_second(measured.stream(stream)?)))
+}
+
+/// Memory of the row's tree for each open connection on which nothing happens, in each window, bytes.
+pub(crate) fn idle_bytes(line: &Line<'_>, which: Which) -> Vec<Windows> {
+    by_window(line, which, |measured| measured.idle?.bytes_each())
+}
+
+/// The figure that rows are compared by in each window, where it is no percentile.
+pub(crate) fn ranked_windows(scenario: &Scenario, line: &Line<'_>, which: Which) -> Vec<Windows> {
+    match ranked(scenario) {
+        Figure::IdleMemory => idle_bytes(line, which),
+        _ => throughput(line, &scenario.rank.stream, which),
+    }
 }
 
 /// CPU time of the row's tree per right answer in each window, microseconds.
@@ -104,6 +121,9 @@ impl Compared {
             }
             Figure::CpuPerRequest => Self::Windows(rows.map(|(line, _)| cpu_per_request(line)).collect()),
             Figure::Memory => Self::Windows(rows.map(|(line, _)| resident_mib(line)).collect()),
+            Figure::IdleMemory => {
+                Self::Windows(rows.map(|(line, _)| idle_bytes(line, Which::Gated)).collect())
+            }
             Figure::Percentile(q) => {
                 let tails = rows.filter_map(|(_, times)| times.tail(q).cloned());
                 match q < MERGED_FROM {

@@ -4,7 +4,7 @@ use race::plan::scenario::{Scenario, Stream};
 use stats::{Quantile, tail::RowTail};
 
 use crate::counts::{
-    compared::{Figure, ranked, throughput},
+    compared::{Figure, ranked, ranked_windows},
     kept::{Line, Which},
     middle::{Middle, of_quantiles, of_starts},
     side_by_side::on_all_cpus,
@@ -64,7 +64,7 @@ impl<'a> Entered<'a> {
                 let middle = if all_count { gated() } else { merged(&times::ungated(&line, stream, q)) };
                 middle.map(|middle| Quantity::Time(middle.median))
             }
-            _ => of_starts(&throughput(&line, stream, Which::Ungated)).map(Quantity::Plain),
+            _ => of_starts(&ranked_windows(scenario, &line, Which::Ungated)).map(Quantity::Plain),
         };
         Self { line, streams, ranked_stream: ranked_stream(scenario), observed, ungated }
     }
@@ -80,7 +80,7 @@ impl<'a> Entered<'a> {
 pub(crate) fn ranked_value(scenario: &Scenario, row: &Entered<'_>) -> Option<Value> {
     match ranked(scenario) {
         Figure::Percentile(q) => percentile_value(row.ranked_times(), q),
-        _ => Value::of_windows(&throughput(&row.line, &scenario.rank.stream, Which::Gated)),
+        _ => Value::of_windows(&ranked_windows(scenario, &row.line, Which::Gated)),
     }
 }
 

@@ -58,6 +58,8 @@ pub enum Measure {
     Microseconds,
     /// Events a second.
     PerSecond,
+    /// Memory, in bytes.
+    Bytes,
 }
 
 /// A stretch of an axis.

@@ -23,6 +23,7 @@ pub(super) fn of(all: &All<'_>, itself: Option<&Itself>) -> Option<Sketch> {
     let scenario = all.field.scenario;
     let measure = match scenario.rank.by {
         Metric::Throughput => Measure::PerSecond,
+        Metric::IdleMemory => Measure::Bytes,
         Metric::P95 | Metric::P99 => Measure::Microseconds,
     };
     let axis = ranked_figure(scenario);
@@ -114,6 +115,7 @@ fn in_unit(value: f64, measure: Measure) -> String {
     match measure {
         Measure::Microseconds => time(value),
         Measure::PerSecond => format!("{}/s", short(value)),
+        Measure::Bytes => format!("{} B", short(value)),
     }
 }
 

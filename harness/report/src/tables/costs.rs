@@ -99,6 +99,7 @@ fn kept(line: &Line<'_>) -> Cell {
 fn ungated_name(field: &Field<'_>, unit: Unit) -> String {
     match field.scenario.rank.by {
         Metric::Throughput => "req/s".to_owned(),
+        Metric::IdleMemory => "bytes each".to_owned(),
         Metric::P95 | Metric::P99 => format!("{}, {}", ranked_figure(field.scenario), unit.name()),
     }
 }
@@ -106,6 +107,7 @@ fn ungated_name(field: &Field<'_>, unit: Unit) -> String {
 fn ungated_key(field: &Field<'_>) -> &'static str {
     match field.scenario.rank.by {
         Metric::Throughput => "ungated_requests_per_s",
+        Metric::IdleMemory => "ungated_bytes_an_idle_connection",
         Metric::P95 => "ungated_p95_us",
         Metric::P99 => "ungated_p99_us",
     }

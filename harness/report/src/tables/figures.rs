@@ -1,6 +1,9 @@
 //! The table that people read: each row's figure, its place, and how far it is from the best.
 
-use race::{plan::scenario::Metric, registry::Tier};
+use race::{
+    plan::scenario::Metric,
+    registry::{Row, Tier},
+};
 use stats::places::Place;
 
 use crate::{
@@ -47,6 +50,18 @@ pub(crate) fn of(field: &Field<'_>) -> Table {
         cells.push(Cell::text(letters.join(" ")));
         cells
     });
+    // Who cannot do what is asked has the reason where its figure would be.
+    let left_out = field.contents.run.plan.left_out(field.scenario);
+    if !left_out.is_empty() {
+        let line = |(row, reason): &(&Row, String)| {
+            let mut cells = vec![Cell::none(); columns.len()];
+            cells[0] = Cell::text(&row.name);
+            cells[1] = Cell::text(reason);
+            cells
+        };
+        groups
+            .push(Group { heading: Some("left out".to_owned()), rows: left_out.iter().map(line).collect() });
+    }
     let skipped = &field.contents.run.skipped;
     if !skipped.is_empty() {
         let lines = skipped.iter().map(|skipped| skipped_line(&skipped.row, columns.len()));
@@ -64,6 +79,10 @@ pub(crate) fn of(field: &Field<'_>) -> Table {
 
 fn caption(field: &Field<'_>, yardstick: Option<&Yardstick>) -> String {
     let what = match field.scenario.rank.by.percentile() {
+        None if field.scenario.rank.by == Metric::IdleMemory => {
+            "Memory of all processes that each open connection takes on which nothing happens, bytes"
+                .to_owned()
+        }
         None => "Right answers a second".to_owned(),
         Some(q) => format!("The {} of response times of {}", name_of(q), field.scenario.rank.stream),
     };
@@ -78,6 +97,9 @@ fn caption(field: &Field<'_>, yardstick: Option<&Yardstick>) -> String {
 
 fn figure_column(field: &Field<'_>, unit: Unit) -> Column {
     match field.scenario.rank.by.percentile() {
+        None if field.scenario.rank.by == Metric::IdleMemory => {
+            Column::number("bytes an idle connection", "bytes_an_idle_connection")
+        }
         None => Column::number("requests/s", "requests_per_s"),
         Some(q) => Column::number(format!("{}, {}", ranked_figure(field.scenario), unit.name()), key_of(q)),
     }

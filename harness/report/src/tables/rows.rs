@@ -6,6 +6,8 @@ use crate::model::{Cell, Column, Group, Table};
 
 /// The table; without factors for records of before rows said what they are.
 pub(crate) fn of(rows: &[Row]) -> Table {
+    // A variant is what its row is, with another number of workers.
+    let own = || rows.iter().filter(|row| row.variant.is_none());
     let has_factors = rows.iter().any(|row| row.factors.is_some());
     let mut columns = vec![Column::text("row", "row"), Column::text("tier", "tier")];
     if has_factors {
@@ -27,7 +29,7 @@ pub(crate) fn of(rows: &[Row]) -> Table {
         id: "rows".to_owned(),
         caption: "What the rows are, and what each does otherwise than the others.".to_owned(),
         columns,
-        groups: vec![Group { heading: None, rows: rows.iter().map(line).collect() }],
+        groups: vec![Group { heading: None, rows: own().map(line).collect() }],
         legend: Vec::new(),
         is_detail: true,
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_macros, reason = "what a test prints is what it is for")]
 
 mod common;
+mod go;
 
 mod nginx;
 mod node;

@@ -6,10 +6,17 @@ mod attacks;
 mod commands;
 mod conformance;
 mod faults;
+mod handoff;
 mod places;
 mod played;
 mod reloads;
+mod shared;
 mod supervision;
 mod surrounded;
 mod surroundings;
 mod systemd;
+
+/// How the rows run it whose connections do not come from a listener each.
+const SHARED: &[&str] = &["--accept", "shared"];
+const ROUND_ROBIN: &[&str] = &["--accept", "handoff"];
+const LEAST_CONNECTIONS: &[&str] = &["--accept", "handoff", "--handoff", "least-connections"];

@@ -197,7 +197,17 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// Each client keeps its connection for as long as the server does.
     pub(crate) fn on(address: SocketAddr, clients: usize) -> Self {
+        Self::of(address, clients, false)
+    }
+
+    /// Each request has a connection of its own.
+    pub(crate) fn churning(address: SocketAddr, clients: usize) -> Self {
+        Self::of(address, clients, true)
+    }
+
+    fn of(address: SocketAddr, clients: usize, churns: bool) -> Self {
         let (over, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let clients = (0..clients).map(|_| {
             let (over, made) = (Arc::clone(&over), Arc::clone(&made));
@@ -209,7 +219,7 @@ impl Load {
                         failed.push(error.to_string());
                         client.is_over = true;
                     }
-                    if client.is_over {
+                    if client.is_over || churns {
                         client = Client::connect(address);
                     }
                     made.fetch_add(1, Relaxed);

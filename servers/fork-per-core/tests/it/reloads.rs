@@ -44,10 +44,32 @@ fn inode(path: impl AsRef<Path>) -> u64 {
     fs::metadata(path).unwrap().ino()
 }
 
+/// For clients that keep their connections, and such as open one for each request.
+type LoadOn = fn(std::net::SocketAddr, usize) -> Load;
+
 #[test]
 fn no_request_is_lost_to_reloads_and_no_old_worker_is_left() {
-    let mut server = Server::start(&[]);
-    let load = Load::on(server.address, 8);
+    loses_nothing_to_reloads(&[], Load::on);
+}
+
+#[test]
+fn no_request_is_lost_to_reloads_on_a_shared_listener() {
+    loses_nothing_to_reloads(crate::SHARED, Load::churning);
+}
+
+#[test]
+fn no_request_is_lost_to_reloads_where_the_primary_hands_over_in_turn() {
+    loses_nothing_to_reloads(crate::ROUND_ROBIN, Load::churning);
+}
+
+#[test]
+fn no_request_is_lost_to_reloads_where_the_fewest_connections_decide() {
+    loses_nothing_to_reloads(crate::LEAST_CONNECTIONS, Load::churning);
+}
+
+fn loses_nothing_to_reloads(arguments: &[&str], load: LoadOn) {
+    let mut server = Server::start(arguments);
+    let load = load(server.address, 8);
     for _ in 0..10 {
         let old = server.workers();
         server.signal(Signal::HUP);

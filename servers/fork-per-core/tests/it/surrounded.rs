@@ -83,6 +83,31 @@ fn sockets_that_were_handed_over_are_the_ones_that_are_served() {
     assert_eq!(socket.local_addr().unwrap(), address);
 }
 
+/// Starts the program, with these further arguments, by a shell that hands it so many sockets.
+fn with_sockets(count: usize, arguments: &[&str]) -> std::process::Command {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let all: String = (3..3 + count).map(|number| format!(" {number}<&0")).collect();
+    let script = format!("export LISTEN_PID=$$ LISTEN_FDS={count}; exec \"$0\" \"$@\"{all}");
+    let mut command = tether::command("sh");
+    command.args(["-c", &script, PROGRAM, "--workers", "2", "--control", "off"]).args(arguments);
+    command.stdin(OwnedFd::from(socket));
+    command
+}
+
+#[test]
+fn one_socket_that_was_handed_over_is_what_a_primary_that_hands_over_accepts_from() {
+    for arguments in [crate::SHARED, crate::ROUND_ROBIN] {
+        let server = Server::spawn(with_sockets(1, arguments), tempfile::tempdir().unwrap());
+        for _ in 0..8 {
+            assert!(server.connect().get("/simple").is_ok());
+        }
+        assert_eq!(server.stop().0, Some(0));
+        let output = with_sockets(2, arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("2 sockets were handed over"), "{said}");
+    }
+}
+
 #[test]
 fn two_sockets_that_were_handed_over_are_both_served_and_more_than_workers_are_refused() {
     let sockets = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];

@@ -2,16 +2,36 @@
 
 use conformance::surroundings::{Limit, Program, assert_outlives_lost_output, assert_tells_its_limits};
 
-fn program() -> Program {
-    Program::of(env!("CARGO_BIN_EXE_fork-per-core"), &[])
+fn program(arguments: &[&str]) -> Program {
+    Program::of(env!("CARGO_BIN_EXE_fork-per-core"), arguments)
 }
 
 #[test]
 fn the_server_outlives_its_lost_output() {
-    assert_outlives_lost_output(&program());
+    assert_outlives_lost_output(&program(&[]));
 }
 
 #[test]
 fn the_server_says_which_limit_keeps_it_from_starting() {
-    assert_tells_its_limits(&program(), &Limit::ALL);
+    assert_tells_its_limits(&program(&[]), &Limit::ALL);
+}
+
+#[test]
+fn on_a_shared_listener_it_outlives_its_lost_output() {
+    assert_outlives_lost_output(&program(crate::SHARED));
+}
+
+#[test]
+fn on_a_shared_listener_it_says_which_limit_keeps_it_from_starting() {
+    assert_tells_its_limits(&program(crate::SHARED), &Limit::ALL);
+}
+
+#[test]
+fn where_the_primary_hands_over_it_outlives_its_lost_output() {
+    assert_outlives_lost_output(&program(crate::LEAST_CONNECTIONS));
+}
+
+#[test]
+fn where_the_primary_hands_over_it_says_which_limit_keeps_it_from_starting() {
+    assert_tells_its_limits(&program(crate::LEAST_CONNECTIONS), &Limit::ALL);
 }

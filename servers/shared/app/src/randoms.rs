@@ -40,6 +40,19 @@ pub struct Frequencies {
 }
 
 impl Frequencies {
+    /// How many values there are: 1 to this.
+    pub const VALUES: usize = VALUES;
+
+    /// What was counted elsewhere, of another process for one: how often each value came, from 1 on.
+    pub fn from_counts(counts: [u32; Self::VALUES]) -> Self {
+        Self { counts: Box::new(counts) }
+    }
+
+    /// How often each value came, from 1 on.
+    pub fn counts(&self) -> &[u32; Self::VALUES] {
+        &self.counts
+    }
+
     /// Counts of nothing.
     pub(crate) fn none() -> Self {
         Self { counts: Box::new([0; VALUES]) }
@@ -137,7 +150,9 @@ mod tests {
 
         #[test]
         fn every_draw_is_counted(seed in any::<u32>(), count in 0..20_000_u32) {
-            prop_assert_eq!(Frequencies::draw(seed, 0, count).total(), u64::from(count));
+            let drawn = Frequencies::draw(seed, 0, count);
+            prop_assert_eq!(drawn.total(), u64::from(count));
+            prop_assert_eq!(Frequencies::from_counts(*drawn.counts()), drawn);
         }
     }
 }

@@ -9,14 +9,14 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::processes::descendants;
 
-/// What all processes of a tree hold together. A process that ends while it is looked at counts for nothing.
+/// What all processes of a tree hold together. A process that is gone when it is looked at counts for nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
     /// Resident memory, bytes. Pages that several processes share are counted for each of them.
     pub rss_bytes: u64,
     /// Open file descriptors.
     pub open_files: usize,
-    /// User and system time of the living processes, to the kernel's tick (10 ms as a rule).
+    /// User and system time of the processes, and of those that they have waited for, to the kernel's tick (10 ms as a rule).
     pub cpu: Duration,
 }
 
@@ -35,12 +35,13 @@ impl Footprint {
     fn of_one(pid: u32) -> ProcResult<Self> {
         let process = Process::new(i32::try_from(pid).unwrap_or(i32::MAX))?;
         let stat = process.stat()?;
+        let waited_for = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
+        let ticks = stat.utime + stat.stime + waited_for;
         Ok(Self {
-            rss_bytes: process.statm()?.resident * procfs::page_size(),
-            open_files: process.fd_count()?,
-            cpu: Duration::from_secs_f64(
-                (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
-            ),
+            // One that has ended and was not waited for holds neither, and has used what it has.
+            rss_bytes: process.statm().map_or(0, |memory| memory.resident) * procfs::page_size(),
+            open_files: process.fd_count().unwrap_or(0),
+            cpu: Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64),
         })
     }
 }
@@ -71,6 +72,19 @@ mod tests {
         assert!(after.rss_bytes > before.rss_bytes + (memory.len() as u64) / 2, "{before:?} {after:?}");
         assert!(after.open_files >= before.open_files + files.len() / 2, "{before:?} {after:?}");
         assert!(after.cpu >= before.cpu);
+    }
+
+    #[test]
+    fn what_a_child_used_still_counts_when_it_was_waited_for() {
+        let mut child = crate::tether::command("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let of_child = || Footprint::of_tree(child.id()).cpu;
+        while of_child() < Duration::from_millis(50) {
+            std::thread::yield_now();
+        }
+        let before = Footprint::of_tree(std::process::id()).cpu;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(Footprint::of_tree(std::process::id()).cpu >= before);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use kit::{
 };
 use send_wrapper::SendWrapper;
 
-use crate::{available, io::Stream};
+use crate::{io::Stream, needs::GLOMMIO};
 
 /// Memory that each executor registers for storage I/O, of which this server does none: glommio's least. Its default of
 /// 10 MiB is more than the usual locked-memory limit of 8 MiB grants a whole process.
@@ -54,7 +54,7 @@ pub fn serve(
         .ring_depth(RING_DEPTH)
         .spin_before_park(Duration::ZERO)
         .make()
-        .map_err(|error| available::refused(error.into()))?;
+        .map_err(|error| GLOMMIO.refused(error.into()))?;
     executor.run(async move {
         let listener = Glommio.listener(listener).map_err(Error::system("take the listener"))?;
         let stopping = site.stopping.clone();

@@ -2,9 +2,9 @@
 //!
 //! How many executors there are is what a row decides. Where io_uring cannot be used, [`check`] says why, and what to do.
 
-mod available;
 mod executor;
 mod io;
+mod needs;
 
-pub use available::check;
 pub use executor::serve;
+pub use needs::check;

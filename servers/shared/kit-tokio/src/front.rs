@@ -20,7 +20,7 @@ use kit::{
     start::{self, Error},
 };
 use rustix::io::Errno;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::{Tokio, names};
 
@@ -60,6 +60,22 @@ pub fn multi_thread(
     execute: impl Execute,
     blocking: Blocking,
 ) -> Result<(), Error> {
+    multi_thread_with(server, config, listener, stopping, |_runtime| Ok(execute), blocking)
+}
+
+/// The same for operations that need the runtime themselves, to wait for other processes for one: `execute` is called once, on the
+/// calling thread, when the runtime's threads run and before anything is accepted.
+///
+/// # Errors
+/// As [`multi_thread`], or `execute` failed.
+pub fn multi_thread_with<E: Execute>(
+    server: &'static str,
+    config: &Config,
+    listener: TcpListener,
+    stopping: Shutdown,
+    execute: impl FnOnce(&Handle) -> Result<E, Error>,
+    blocking: Blocking,
+) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::system("read the listener's address"))?;
     // Left at tokio's defaults, which are part of what work stealing is here: a look at the I/O driver every 61 tasks, an
     // interval of the global queue that tunes itself, and the LIFO slot, which is not stolen from.
@@ -75,6 +91,7 @@ pub fn multi_thread(
         .map_err(Error::system("build the tokio runtime"))?;
     start_blocking(&runtime, blocking.at_start)
         .map_err(Error::system("start the threads of tokio's blocking pool"))?;
+    let execute = execute(runtime.handle())?;
 
     let accepting = {
         let _entered = runtime.enter();

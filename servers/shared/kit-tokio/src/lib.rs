@@ -1,9 +1,10 @@
 //! kit's runtime interface on tokio, for every row that runs there.
 //!
 //! The adaptors are hyper-util's, as anyone would use them. [`front`] has the two shapes in which the rows use them; how
-//! many there are, and what runs elsewhere, is what the rows differ in.
+//! many there are, and what runs elsewhere, is what the rows differ in. Where one accepts and another serves, they meet in [`handed`].
 
 pub mod front;
+pub mod handed;
 mod names;
 
 use std::{future::Future, io};

@@ -4,6 +4,9 @@
 //! survives what `accept` can report; and at the end takes what is queued, closes the listener, tells its connections and waits for them.
 //! Knows neither how connections are spawned nor what they serve. Any number of loops may run on one runtime, each a future of its own,
 //! with a limit each or one for all ([`Room`]).
+//!
+//! Where who accepts is not who serves, the loop is the same: what it takes comes from a [`Source`], and goes to whoever is to have it
+//! ([`admit_all`]).
 
 use std::{
     future::{Future, poll_fn},
@@ -16,9 +19,8 @@ use std::{
 
 use hyper::rt::{Executor, Timer};
 
-pub use crate::members::Room;
 use crate::{
-    connection::{Connection, Place},
+    connection::Connection,
     drain::Drain,
     execute::Execute,
     members::{Members, Membership},
@@ -26,6 +28,7 @@ use crate::{
     service::Service,
     shutdown::{Shutdown, Wait},
 };
+pub use crate::{connection::Place, members::Room};
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +68,29 @@ impl From<Shutdown> for Stops {
     }
 }
 
+/// Where an accept loop has its connections from: a listener, or somebody who accepts in its place.
+pub trait Source {
+    /// One connection.
+    type Accepted;
+
+    /// Waits for the next. Dropping the future must lose none.
+    fn next(&self) -> impl Future<Output = io::Result<Self::Accepted>>;
+}
+
+/// A listener of a runtime.
+struct Listening<R: Runtime> {
+    runtime: R,
+    listener: R::Listener,
+}
+
+impl<R: Runtime> Source for Listening<R> {
+    type Accepted = R::Stream;
+
+    fn next(&self) -> impl Future<Output = io::Result<R::Stream>> {
+        self.runtime.accept(&self.listener)
+    }
+}
+
 /// Serves `listener` until it is stopped and the drain is over, or until it is released and its last connection has ended. `room`
 /// is this loop's share of the connections, or what it shares with others.
 ///
@@ -81,19 +107,37 @@ where
     R: Runtime + Executor<Connection<R::Stream, E>>,
     E: Execute,
 {
+    let timer = runtime.timer();
+    let drain_timeout = service.site().limits.drain_timeout;
+    let source = Listening { runtime: runtime.clone(), listener };
+    let admit =
+        |stream, place| runtime.execute(Connection::new(stream, service.clone(), R::peer, Some(place)));
+    admit_all(source, timer, drain_timeout, room, stops, admit).await
+}
+
+/// Admits what comes from `source` in the same way, with the same end: what is admitted counts as open, and is waited for at the end,
+/// until its [`Place`] is dropped. Whoever serves it hands that on ([`crate::connection::serve_in`]).
+///
+/// `timer` is of the runtime that this runs on. The connections may live on others, whose clock is the same.
+pub async fn admit_all<S: Source>(
+    source: S,
+    timer: impl Timer,
+    drain_timeout: Duration,
+    room: impl Into<Room>,
+    stops: impl Into<Stops>,
+    admit: impl Fn(S::Accepted, Place),
+) -> Drained {
     let (room, stops): (Room, Stops) = (room.into(), stops.into());
     let members = Arc::new(Members::default());
     let drain = Drain::of_loop(stops.stopping.clone());
-    let timer = runtime.timer();
-    let admit = |stream| {
+    let admit = |accepted| {
         let memberships = [Some(Membership::of(&members)), Some(room.enter())];
-        let place = Place { drain: Arc::clone(&drain), memberships };
-        runtime.execute(Connection::new(stream, service.clone(), R::peer, Some(place)));
+        admit(accepted, Place { drain: Arc::clone(&drain), memberships });
     };
     let mut ends = Ends::of(&stops);
     let mut failures = Failures::default();
     let end = loop {
-        let mut accept = pin!(runtime.accept(&listener));
+        let mut accept = pin!(source.next());
         // Room is looked for each time: loops that share it may have taken it since.
         let next = poll_fn(|context| {
             ready!(room.poll_free(context));
@@ -117,11 +161,11 @@ where
     match end {
         End::Stopped => {
             let is_released = || stops.released.as_ref().is_some_and(Shutdown::is_raised);
-            take_what_is_queued(&runtime, &listener, is_released, admit).await;
-            drop(listener);
+            take_what_is_queued(&source, &timer, is_released, admit).await;
+            drop(source);
         }
         End::Released => {
-            drop(listener);
+            drop(source);
             let all_ended = poll_fn(|context| members.poll_below(1, context));
             if ends.unless_stopped(all_ended).await.is_ok() {
                 return Drained::default();
@@ -130,7 +174,7 @@ where
     }
     drain.tell(timer.now());
 
-    let mut deadline = timer.sleep(service.site().limits.drain_timeout);
+    let mut deadline = timer.sleep(drain_timeout);
     poll_fn(|context| match members.poll_below(1, context) {
         Poll::Pending => deadline.as_mut().poll(context),
         Poll::Ready(()) => Poll::Ready(()),
@@ -145,19 +189,18 @@ where
 
 /// Admits clients whose connection the kernel has completed already, and which must not be reset. Not more than the backlog
 /// holds, for a flood of new ones must not keep the server from stopping.
-async fn take_what_is_queued<R: Runtime>(
-    runtime: &R,
-    listener: &R::Listener,
+async fn take_what_is_queued<S: Source>(
+    source: &S,
+    timer: &impl Timer,
     is_released: impl Fn() -> bool,
-    admit: impl Fn(R::Stream),
+    admit: impl Fn(S::Accepted),
 ) {
-    let timer = runtime.timer();
     let mut patience = DRAIN_RETRIES;
     for _ in 0..crate::listen::BACKLOG {
         if is_released() {
             return;
         }
-        let mut accept = pin!(runtime.accept(listener));
+        let mut accept = pin!(source.next());
         let mut quiet = timer.sleep(QUIET);
         let next = poll_fn(|context| match accept.as_mut().poll(context) {
             Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
@@ -218,16 +261,16 @@ impl Ends {
     }
 }
 
-/// Accepts that failed in a row, and when the last of them was spoken of.
-#[derive(Default)]
-struct Failures {
+/// Accepts that failed in a row, and when the last of them was spoken of: for whoever accepts without this loop.
+#[derive(Debug, Default)]
+pub struct Failures {
     pause: Option<Duration>,
     said: Option<Instant>,
 }
 
 impl Failures {
-    /// How long to wait before the next try; `None` for not at all.
-    fn pause_after(&mut self, error: &io::Error, now: Instant) -> Option<Duration> {
+    /// An accept failed, and not for want of a connection. How long to wait before the next try; `None` for not at all.
+    pub fn pause_after(&mut self, error: &io::Error, now: Instant) -> Option<Duration> {
         if concerns_one_connection(error) {
             return None;
         }
@@ -242,7 +285,8 @@ impl Failures {
         Some(pause)
     }
 
-    fn over(&mut self) {
+    /// An accept succeeded.
+    pub fn over(&mut self) {
         self.pause = None;
     }
 }

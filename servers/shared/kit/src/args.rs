@@ -118,6 +118,9 @@ pub enum UsageError {
     /// `--faults` for a program that runs no operations of its own.
     #[error("--faults (SERVER_FAULTS): {0} runs no operation that could go wrong: leave it out")]
     Faults(&'static str),
+    /// Two arguments of one server that contradict each other, and what to do.
+    #[error("{0}")]
+    Contradiction(&'static str),
 }
 
 /// What a server runs with.

@@ -26,7 +26,7 @@ pub enum Refused {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The operation panicked (500).
+    /// The operation panicked, or whoever computed it is gone (500).
     #[error("the operation failed")]
     Panicked,
 }

@@ -93,6 +93,15 @@ impl Metrics {
         self.own().operations.end();
     }
 
+    /// Operations that this worker, a thread which runs its own, has begun and not ended. Where workers are processes, of this one.
+    pub fn operations_in_flight_on(&self, worker: usize) -> u64 {
+        let block = match &self.workers {
+            Workers::Threads(threads) => &threads[worker % threads.len()].block,
+            Workers::Processes { cluster, member } => cluster.block(*member),
+        };
+        Passages::now([&block.operations].into_iter())
+    }
+
     /// The text of `/metrics`.
     pub fn text(&self, server: &str) -> String {
         let mut text = String::with_capacity(4096);
@@ -158,6 +167,9 @@ impl Metrics {
     }
 }
 
+/// What is counted of a place.
+type OfPlace = fn(&Cluster, usize) -> u64;
+
 /// What the primary of a cluster says of its places.
 fn places(text: &mut String, server: &str, cluster: &Cluster) {
     header(text, "server_workers", "gauge", "Workers by what their primary makes of them.");
@@ -165,14 +177,24 @@ fn places(text: &mut String, server: &str, cluster: &Cluster) {
         let (name, count) = (state.name(), cluster.count(state));
         line(text, format_args!("server_workers{{server=\"{server}\",state=\"{name}\"}} {count}"));
     }
-    let help = "Processes started in the place of one that had ended by itself.";
-    header(text, "server_worker_restarts_total", "counter", help);
-    for place in 0..cluster.places_ever() {
-        let (worker, count) = (name(place), cluster.restarts(place));
-        line(
-            text,
-            format_args!("server_worker_restarts_total{{server=\"{server}\",worker=\"{worker}\"}} {count}"),
-        );
+    let counters: [(&str, &str, OfPlace); 2] = [
+        (
+            "server_worker_restarts_total",
+            "Processes started in the place of one that had ended by itself.",
+            Cluster::restarts,
+        ),
+        (
+            "server_connections_lost_total",
+            "Connections given to a process that ended before it had taken them.",
+            Cluster::lost,
+        ),
+    ];
+    for (counter, help, of) in counters {
+        header(text, counter, "counter", help);
+        for place in 0..cluster.places_ever() {
+            let (worker, count) = (name(place), of(cluster, place));
+            line(text, format_args!("{counter}{{server=\"{server}\",worker=\"{worker}\"}} {count}"));
+        }
     }
 }
 
@@ -216,6 +238,19 @@ mod tests {
             assert!(text.contains(&simple), "{text}");
         }
         assert!(text.contains("endpoint=\"none\",status=\"404\"} 1\n"), "{text}");
+    }
+
+    #[test]
+    fn each_worker_has_its_own_operations_in_flight() {
+        let metrics = Metrics::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                Worker::new(Kind::Thread, 1).make_current();
+                (0..3).for_each(|_| metrics.operation_started());
+                metrics.operation_ended();
+            });
+        });
+        assert_eq!([0, 1].map(|worker| metrics.operations_in_flight_on(worker)), [0, 2]);
     }
 
     #[test]

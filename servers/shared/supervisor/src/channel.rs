@@ -21,15 +21,21 @@ use rustix::{
 /// The longest packet, bytes: a worker's reason for not starting, which is written as a line.
 const LONGEST: usize = PIPE_BUF;
 
+/// How many descriptors go with one packet. The kernel's own bound is 253 (SCM_MAX_FD).
+pub(crate) const MOST_DESCRIPTORS: usize = 64;
+
 /// What a primary tells a worker.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Which side of its place the worker is on, how many places there are, its descriptor and the cluster's memory, if there is any.
-    Begin { side: usize, places: usize, handed: OwnedFd, memory: Option<OwnedFd> },
+    /// Which side of its place the worker is on, how many places there are, its descriptor and the cluster's memory, if there are any.
+    Begin { side: usize, places: usize, handed: Option<OwnedFd>, memory: Option<OwnedFd> },
     /// To accept from the listener of another place as well.
     Serve { place: usize, handed: OwnedFd },
     /// To accept from it no more.
     Release { place: usize },
+    /// To take these, at most [`MOST_DESCRIPTORS`]: one that it has asked for, or, before it drains, as many as are left. Fewer arrive
+    /// where the worker has no descriptors for them.
+    Take { handed: Vec<OwnedFd> },
     /// To say whether its event loop turns.
     Ping,
     /// To answer what is under way, and to end.
@@ -43,6 +49,10 @@ pub(crate) enum Word {
     Ready,
     /// Its event loop turns.
     Pong,
+    /// It would take one more.
+    Asks,
+    /// It was told to end, and not by its primary, which is to give it nothing more and to say so.
+    Leaves,
     /// Why it cannot start.
     Error(String),
     /// Something that a library has printed.
@@ -60,9 +70,11 @@ impl Order {
     pub(crate) fn send(&self, to: BorrowedFd<'_>) -> io::Result<()> {
         match self {
             Self::Begin { side, places, handed, memory } => {
-                let beside = [Some(handed.as_fd()), memory.as_ref().map(AsFd::as_fd)];
-                send(to, &format!("begin {side} {places}"), &beside.into_iter().flatten().collect::<Vec<_>>())
+                let beside = [handed, memory].into_iter().flatten().map(AsFd::as_fd);
+                let nothing = if handed.is_none() { " nothing" } else { "" };
+                send(to, &format!("begin {side} {places}{nothing}"), &beside.collect::<Vec<_>>())
             }
+            Self::Take { handed } => send(to, "take", &handed.iter().map(AsFd::as_fd).collect::<Vec<_>>()),
             Self::Serve { place, handed } => send(to, &format!("serve {place}"), &[handed.as_fd()]),
             Self::Release { place } => send(to, &format!("release {place}"), &[]),
             Self::Ping => send(to, "ping", &[]),
@@ -91,12 +103,15 @@ impl Order {
         let order = words.next()?;
         let mut number = || words.next()?.parse().ok();
         match order {
-            "begin" => Some(Self::Begin {
-                side: number()?,
-                places: number()?,
-                handed: descriptors.next()?,
-                memory: descriptors.next(),
-            }),
+            "begin" => {
+                let (side, places) = (number()?, number()?);
+                let handed = match words.next() {
+                    Some("nothing") => None,
+                    _ => Some(descriptors.next()?),
+                };
+                Some(Self::Begin { side, places, handed, memory: descriptors.next() })
+            }
+            "take" => Some(Self::Take { handed: descriptors.collect() }),
             "serve" => Some(Self::Serve { place: number()?, handed: descriptors.next()? }),
             "release" => Some(Self::Release { place: number()? }),
             "ping" => Some(Self::Ping),
@@ -112,6 +127,8 @@ impl Word {
         match self {
             Self::Ready => send(to, "ready", &[]),
             Self::Pong => send(to, "pong", &[]),
+            Self::Asks => send(to, "asks", &[]),
+            Self::Leaves => send(to, "leaves", &[]),
             Self::Error(why) => send(to, &format!("error: {why}"), &[]),
             Self::Noise => Ok(()),
         }
@@ -127,6 +144,8 @@ impl Word {
         Ok(Some(match said.trim() {
             "ready" => Self::Ready,
             "pong" => Self::Pong,
+            "asks" => Self::Asks,
+            "leaves" => Self::Leaves,
             other => match other.strip_prefix("error: ") {
                 Some(why) => Self::Error(why.to_owned()),
                 None => Self::Noise,
@@ -136,7 +155,7 @@ impl Word {
 }
 
 fn send(to: BorrowedFd<'_>, said: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() {
         beside.push(SendAncillaryMessage::ScmRights(descriptors));
@@ -153,7 +172,7 @@ fn send(to: BorrowedFd<'_>, said: &str, descriptors: &[BorrowedFd<'_>]) -> io::R
 
 fn receive(from: BorrowedFd<'_>) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
     let mut bytes = vec![0; LONGEST];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut beside = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
     let count = loop {
@@ -189,12 +208,12 @@ mod tests {
         let begin = Order::Begin {
             side: 1,
             places: 3,
-            handed: writer.into(),
+            handed: Some(writer.into()),
             memory: Some(File::open("/dev/null").unwrap().into()),
         };
         begin.send(primary.as_fd()).unwrap();
         drop(begin);
-        let Some(Order::Begin { side: 1, places: 3, handed, memory: Some(_) }) =
+        let Some(Order::Begin { side: 1, places: 3, handed: Some(handed), memory: Some(_) }) =
             Order::receive(worker.as_fd()).unwrap()
         else {
             panic!("another order arrived");
@@ -202,6 +221,32 @@ mod tests {
         File::from(handed).write_all(b"through").unwrap();
         assert_eq!(io::read_to_string(reader).unwrap(), "through");
         assert!(Order::receive(worker.as_fd()).unwrap().is_none());
+    }
+
+    #[test]
+    fn who_is_handed_nothing_has_the_memory_all_the_same() {
+        let (primary, worker) = pair().unwrap();
+        for has_memory in [true, false] {
+            let memory = has_memory.then(|| File::open("/dev/null").unwrap().into());
+            Order::Begin { side: 0, places: 2, handed: None, memory }.send(primary.as_fd()).unwrap();
+            let Some(Order::Begin { side: 0, places: 2, handed: None, memory }) =
+                Order::receive(worker.as_fd()).unwrap()
+            else {
+                panic!("another order arrived");
+            };
+            assert_eq!(memory.is_some(), has_memory);
+        }
+    }
+
+    #[test]
+    fn as_many_descriptors_as_are_allowed_go_with_one_order() {
+        let (primary, worker) = pair().unwrap();
+        let handed = (0..MOST_DESCRIPTORS).map(|_| File::open("/dev/null").unwrap().into()).collect();
+        Order::Take { handed }.send(primary.as_fd()).unwrap();
+        let Some(Order::Take { handed }) = Order::receive(worker.as_fd()).unwrap() else {
+            panic!("another order arrived")
+        };
+        assert_eq!(handed.len(), MOST_DESCRIPTORS);
     }
 
     #[test]

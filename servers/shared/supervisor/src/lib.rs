@@ -10,7 +10,10 @@
 //! What is decided is apart from how it is done: `machine` takes events and gives actions, and calls nothing; `primary` waits, asks and
 //! acts, on one thread.
 //!
-//! Refuses to know what the descriptor is, what a worker does with it, HTTP, and runtimes. Of kit it knows
+//! Besides the one descriptor that each worker begins with, a primary may be offered others while it runs, each for any of the workers
+//! ([`Offers`]). A worker asks for the next one when it has taken the last.
+//!
+//! Refuses to know what the descriptors are, what a worker does with them, HTTP, and runtimes. Of kit it knows
 //! [`Shutdown`](kit::shutdown::Shutdown), errors, signals, counters and workers' names, so that a server has one kind of each.
 
 mod channel;
@@ -18,6 +21,7 @@ mod clock;
 mod control;
 mod logs;
 mod machine;
+mod offers;
 mod primary;
 mod process;
 mod program;
@@ -27,7 +31,8 @@ mod watch;
 mod worker;
 
 pub use control::client::{ClientCommand, run as run_client};
+pub use offers::{Offer, Offers, Taker};
 pub use primary::{Crew, supervise};
-pub use rules::{Mode, Rules};
+pub use rules::{Mode, Patience, Rules};
 pub use systemd::{HandedError, listeners as handed_listeners};
 pub use worker::{Assignment, Begun, Channel, Role, Task};

@@ -37,22 +37,8 @@ pub struct Rules {
     #[arg(long, env = "SERVER_MODE", value_enum, default_value = "cluster")]
     pub mode: Mode,
 
-    /// How long a worker may take to be ready, at the start and later
-    #[arg(long, env = "SERVER_READY_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = within::time(SHORTEST..=LONGEST))]
-    ready_timeout: Duration,
-
-    /// For how long a worker's event loop may stand still before it is killed and replaced, or off. Operations compute on
-    /// the event loop: to be longer than the longest of them, many times over
-    #[arg(long, env = "SERVER_HANG_TIMEOUT", default_value = "60s", value_name = "TIME|off", value_parser = time_or_off)]
-    hang_timeout: Limit<Duration>,
-
-    /// How many crashes within --crash-window make a place fail, which is then served by the other workers
-    #[arg(long, env = "SERVER_MAX_CRASHES", default_value = "10", value_name = "N", value_parser = within::whole(NonZeroUsize::MIN..=MOST_CRASHES))]
-    max_crashes: NonZeroUsize,
-
-    /// The time over which crashes are counted
-    #[arg(long, env = "SERVER_CRASH_WINDOW", default_value = "60s", value_name = "TIME", value_parser = within::time(SHORTEST..=LONGEST))]
-    crash_window: Duration,
+    #[command(flatten)]
+    patience: Patience,
 
     /// Replace a worker that has answered so many requests (up to a tenth more, at random)
     #[arg(long, env = "SERVER_MAX_REQUESTS", value_name = "N", value_parser = within::whole(1..=MOST_REQUESTS))]
@@ -72,6 +58,29 @@ pub struct Rules {
     pub control: Option<PathBuf>,
 }
 
+/// For how long a worker may do nothing, and how often it may end: those of the rules that hold as well for processes that only compute
+/// for a server. Made [`Rules`], there is no control socket, and nothing is watched.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Supervision")]
+pub struct Patience {
+    /// How long a worker may take to be ready, at the start and later
+    #[arg(long, env = "SERVER_READY_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = within::time(SHORTEST..=LONGEST))]
+    ready_timeout: Duration,
+
+    /// For how long a worker's event loop may stand still before it is killed and replaced, or off. Operations compute on
+    /// the event loop: to be longer than the longest of them, many times over
+    #[arg(long, env = "SERVER_HANG_TIMEOUT", default_value = "60s", value_name = "TIME|off", value_parser = time_or_off)]
+    hang_timeout: Limit<Duration>,
+
+    /// How many crashes within --crash-window make a place fail, which is then served by the other workers
+    #[arg(long, env = "SERVER_MAX_CRASHES", default_value = "10", value_name = "N", value_parser = within::whole(NonZeroUsize::MIN..=MOST_CRASHES))]
+    max_crashes: NonZeroUsize,
+
+    /// The time over which crashes are counted
+    #[arg(long, env = "SERVER_CRASH_WINDOW", default_value = "60s", value_name = "TIME", value_parser = within::time(SHORTEST..=LONGEST))]
+    crash_window: Duration,
+}
+
 /// A limit that can be off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Limit<T> {
@@ -86,17 +95,32 @@ fn time_or_off(typed: &str) -> Result<Limit<Duration>, String> {
     within::time(SHORTEST_HANG..=LONGEST)(typed).map(Limit::At).map_err(|error| format!("{error}, or off"))
 }
 
+impl Patience {
+    /// For how long one may stand still; for ever, if nothing is said.
+    pub fn hang_timeout(&self) -> Option<Duration> {
+        match self.hang_timeout {
+            Limit::Off => None,
+            Limit::At(patience) => Some(patience),
+        }
+    }
+}
+
+impl From<Patience> for Rules {
+    fn from(patience: Patience) -> Self {
+        let control = Some(PathBuf::from("off"));
+        Self { mode: Mode::Cluster, patience, max_requests: None, max_rss: None, watch: None, control }
+    }
+}
+
 impl Rules {
     pub(crate) fn policy(&self, drain_timeout: Duration, lends: bool) -> Policy {
+        let patience = &self.patience;
         Policy {
-            ready_timeout: self.ready_timeout,
+            ready_timeout: patience.ready_timeout,
             drain_timeout: drain_timeout + DRAIN_SLACK,
-            hang_timeout: match self.hang_timeout {
-                Limit::Off => None,
-                Limit::At(patience) => Some(patience),
-            },
-            max_crashes: self.max_crashes.get(),
-            crash_window: self.crash_window,
+            hang_timeout: patience.hang_timeout(),
+            max_crashes: patience.max_crashes.get(),
+            crash_window: patience.crash_window,
             lends,
         }
     }

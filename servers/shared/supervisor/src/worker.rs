@@ -68,8 +68,8 @@ pub struct Assignment {
 /// What a worker begins with.
 #[derive(Debug)]
 pub struct Begun {
-    /// What the primary handed over: of its own place.
-    pub handed: OwnedFd,
+    /// What the primary handed over: of its own place. Nothing where workers take what the primary is offered ([`Task::Take`]).
+    pub handed: Option<OwnedFd>,
     /// The counters of all workers; none where the system has no memory to share.
     pub cluster: Option<Arc<Cluster>>,
     /// Which of them are its own.
@@ -125,7 +125,12 @@ pub enum Task {
         /// Whose it is.
         place: usize,
     },
-    /// Answer what is under way, and end.
+    /// Take these: the one that was asked for ([`Channel::ask`]), or, before a [`Self::Drain`], what else there is.
+    Take {
+        /// Fewer than the primary has sent where this process has no descriptors for them: what is missing is closed.
+        handed: Vec<OwnedFd>,
+    },
+    /// Answer what is under way, and end. Nothing comes to be taken after this.
     Drain {
         /// Whether others accept from all its listeners.
         handed_over: bool,
@@ -156,6 +161,24 @@ impl Channel {
         self.0.try_clone().map(UnixStream::from)
     }
 
+    /// Tells the primary that this worker would take one more of what it is offered. To be said once for each, when there is room and a
+    /// descriptor for it.
+    ///
+    /// # Errors
+    /// The primary is gone, or has taken nothing for hundreds of words.
+    pub fn ask(&self) -> io::Result<()> {
+        Word::Asks.send(self.as_fd())
+    }
+
+    /// Tells the primary that this worker was told to end by somebody else. Its answer is a [`Task::Drain`], behind all that it had given
+    /// before.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn leave(&self) -> io::Result<()> {
+        Word::Leaves.send(self.as_fd())
+    }
+
     /// The next task, if there is one at present. Pings are answered in between.
     ///
     /// # Errors
@@ -173,6 +196,7 @@ impl Channel {
                 Some(Order::Begin { .. }) => continue,
                 Some(Order::Serve { place, handed }) => Task::Serve { place, handed },
                 Some(Order::Release { place }) => Task::Release { place },
+                Some(Order::Take { handed }) => Task::Take { handed },
                 Some(Order::Drain { handed_over }) => Task::Drain { handed_over },
             }));
         }
@@ -185,7 +209,7 @@ impl AsFd for Channel {
     }
 }
 
-fn first_order(channel: BorrowedFd<'_>) -> io::Result<(usize, usize, OwnedFd, Option<OwnedFd>)> {
+fn first_order(channel: BorrowedFd<'_>) -> io::Result<(usize, usize, Option<OwnedFd>, Option<OwnedFd>)> {
     let patience = Timespec::try_from(BEGIN_TIMEOUT).map_err(io::Error::other)?;
     poll(&mut [PollFd::from_borrowed_fd(channel, PollFlags::IN)], Some(&patience))?;
     match Order::receive(channel)? {

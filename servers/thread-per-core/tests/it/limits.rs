@@ -38,7 +38,7 @@ fn complaint(launch: Launch) -> String {
 #[test]
 fn a_server_starts_as_many_workers_as_its_cpu_mask_has_cpus() {
     let one = CpuSet::from_iter([CpuSet::allowed().unwrap().iter().last().unwrap()]);
-    for io in ["glommio", "epoll"] {
+    for io in ["glommio", "compio", "epoll"] {
         let launch = || Launch::new(SERVER).args(ANY_PORT).args(["--io", io]).cpus(one.clone());
         let narrow = ready(launch()).unwrap();
         assert_eq!((narrow.workers, &narrow.cpus), (1, &one));
@@ -101,6 +101,8 @@ fn too_little_locked_memory_is_told_with_what_to_do() {
         assert!(error.contains(word), "{word}: {error}");
     }
     ready(after("ulimit -l 100", &["--io", "epoll"])).unwrap();
+    // compio locks none.
+    ready(after("ulimit -l 100", &["--io", "compio"])).unwrap();
     // A soft limit below the hard one is the server's own to raise.
     ready(after("ulimit -l 1024 && ulimit -S -l 100", &["--io", "glommio"])).unwrap();
 }
@@ -125,14 +127,16 @@ fn forbidden_io_uring_is_told_with_what_to_do() {
     let calls = [libc::SYS_io_uring_setup, libc::SYS_io_uring_register, libc::SYS_io_uring_enter];
     for (call, errno) in calls.into_iter().flat_map(|call| [(call, libc::EPERM), (call, libc::ENOSYS)]) {
         let launch = |io| Launch::new(SERVER).args(ANY_PORT).args(["--io", io]);
-        let error = without(call, errno, move || complaint(launch("glommio")));
         // Where an administrator has disabled it altogether, the filter does not even matter.
         let words = match fs::read_to_string("/proc/sys/kernel/io_uring_disabled").as_deref().map(str::trim) {
             Err(_) | Ok("0") => ["seccomp=containers/seccomp.json", "the kernel refuses it"],
             Ok(_) => ["kernel.io_uring_disabled", "set it to 0"],
         };
-        for word in words.into_iter().chain(["--io epoll"]) {
-            assert!(error.contains(word), "{word}: {error}");
+        for io in ["glommio", "compio"] {
+            let error = without(call, errno, move || complaint(launch(io)));
+            for word in words.into_iter().chain(["--io epoll"]) {
+                assert!(error.contains(word), "{io}, {word}: {error}");
+            }
         }
         without(call, errno, move || ready(launch("epoll"))).unwrap();
     }

@@ -15,6 +15,16 @@ fn io_uring_says_which_limit_keeps_it_from_starting() {
 }
 
 #[test]
+fn io_uring_by_compio_outlives_its_lost_output() {
+    assert_outlives_lost_output(&Program::of(SERVER, &["--io", "compio"]));
+}
+
+#[test]
+fn io_uring_by_compio_says_which_limit_keeps_it_from_starting() {
+    assert_tells_its_limits(&Program::of(SERVER, &["--io", "compio"]), &Limit::ALL);
+}
+
+#[test]
 fn epoll_outlives_its_lost_output() {
     assert_outlives_lost_output(&Program::of(SERVER, &["--io", "epoll"]));
 }

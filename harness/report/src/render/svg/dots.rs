@@ -27,7 +27,7 @@ pub(super) fn draw(dots: &Dots) -> Body {
     let scale = scale(dots);
     let show = |value: f64| match dots.measure {
         Measure::Microseconds => time(value),
-        Measure::PerSecond => short(value),
+        Measure::PerSecond | Measure::Bytes => short(value),
     };
     let mark = |dot: &Dot, y: f64| mark(dot, &scale, y);
     let (rows, bottom) = groups::draw(&dots.groups, TOP, |dot| [&dot.label, &dot.said], mark);

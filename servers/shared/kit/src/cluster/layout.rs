@@ -17,7 +17,7 @@ pub const PLACES: usize = 1024;
 pub(super) const SIDES: usize = 2;
 
 /// Counted up where the meaning of the memory changes and its form does not.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A page, as most machines have them, so that what is reserved for one place is its alone.
 const PAGE: usize = 4096;
@@ -45,9 +45,10 @@ pub(super) struct Header {
 /// One place's page.
 #[repr(C, align(4096))]
 pub(super) struct Place {
-    /// Written by the primary, as are `restarts` and `occupants`.
+    /// Written by the primary, as are `restarts`, `lost` and `occupants`.
     pub(super) state: AtomicU32,
     pub(super) restarts: AtomicU64,
+    pub(super) lost: AtomicU64,
     pub(super) occupants: [Occupant; SIDES],
     /// Each written by the process on that side.
     pub(super) blocks: [Block; SIDES],

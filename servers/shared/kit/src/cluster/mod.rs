@@ -100,6 +100,15 @@ pub struct PlaceNow {
     pub operations_in_flight: u64,
 }
 
+/// Connections of one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Those that are open.
+    pub open: u64,
+    /// All that were ever accepted on its side of its place, by it and by those before it.
+    pub accepted: u64,
+}
+
 impl PlaceNow {
     /// Its processes, the one that was started first before its successor.
     pub fn processes(&self) -> impl Iterator<Item = u32> {
@@ -206,6 +215,21 @@ impl Cluster {
         }
     }
 
+    /// For the primary: so many connections were given to a process of this place and closed with it, before it had taken them.
+    pub fn add_lost(&self, place: usize, count: u64) {
+        if let Some(place) = self.memory.places.get(place) {
+            place.lost.fetch_add(count, Relaxed);
+        }
+    }
+
+    /// What the process on that side has of connections, with those that were there before it.
+    pub fn connections(&self, member: Member) -> Connections {
+        let passages = &self.block(member).connections;
+        // Read first: what ends in between counts as open still.
+        let open = Passages::now([passages].into_iter());
+        Connections { open, accepted: passages.begun() }
+    }
+
     /// How many places there are.
     pub fn places(&self) -> usize {
         bounded(self.memory.header.places.load(Relaxed))
@@ -237,6 +261,11 @@ impl Cluster {
     /// How often a process was started in the place of one that had ended by itself.
     pub(crate) fn restarts(&self, index: usize) -> u64 {
         self.memory.places.get(index).map_or(0, |place| place.restarts.load(Relaxed))
+    }
+
+    /// How many connections were closed that a process of this place had been given and not taken.
+    pub(crate) fn lost(&self, index: usize) -> u64 {
+        self.memory.places.get(index).map_or(0, |place| place.lost.load(Relaxed))
     }
 
     fn state(&self, index: usize) -> PlaceState {

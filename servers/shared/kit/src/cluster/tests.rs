@@ -62,6 +62,7 @@ fn what_one_worker_counts_every_other_one_tells() {
     second.answered(None, 404);
     second.operation_started();
     primary.add_restart(1);
+    primary.add_lost(0, 3);
     primary.set_state(0, PlaceState::Ready);
     let text = second.text("s");
     assert_eq!(first.text("s"), text);
@@ -76,6 +77,8 @@ fn what_one_worker_counts_every_other_one_tells() {
         ("server_workers{server=\"s\",state=\"failed\"}", 0),
         ("server_worker_restarts_total{server=\"s\",worker=\"p0\"}", 0),
         ("server_worker_restarts_total{server=\"s\",worker=\"p1\"}", 1),
+        ("server_connections_lost_total{server=\"s\",worker=\"p0\"}", 3),
+        ("server_connections_lost_total{server=\"s\",worker=\"p1\"}", 0),
     ] {
         assert_eq!(sample(&text, name), count, "{name}");
     }

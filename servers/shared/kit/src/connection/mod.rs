@@ -109,8 +109,19 @@ where
     Connection::new(io, service, peer, Some(place))
 }
 
-/// What a connection has of its accept loop.
-pub(crate) struct Place {
+/// Serves one connection that an accept loop has admitted elsewhere ([`crate::accept::admit_all`]), until it ends or that loop's drain
+/// is over. To be called by the worker that it is to count for.
+pub fn serve_in<Io, E>(io: Io, service: Service<E>, peer: fn(&Io) -> Peer, place: Place) -> Connection<Io, E>
+where
+    Io: Read + Write + Unpin,
+    E: Execute,
+{
+    Connection::new(io, service, peer, Some(place))
+}
+
+/// What a connection has of its accept loop, for which it is open until this is dropped.
+#[derive(Debug)]
+pub struct Place {
     /// By which it learns that the loop stops.
     pub(crate) drain: Arc<Drain>,
     /// By which it is counted.

@@ -1,5 +1,5 @@
-//! CPU-bound operations on a pool of threads, whichever pool that is: the bounded queue before it, and the way of an
-//! operation there and back.
+//! CPU-bound operations on a pool of threads or processes, whichever pool that is: the bounded queue before it, and the way
+//! of an operation there and back.
 //!
 //! What waits for a thread stands in the queue here, not in the pool's own, where nothing could be taken back: the pool
 //! is only told ([`Pool::call`]), once for each operation that waits, to come and take the next one. So a client that
@@ -27,9 +27,10 @@ use reply::{Receiver, Sender};
 /// When a client that was refused for want of room should come back.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Threads that compute.
+/// Threads or processes that compute.
 pub trait Pool: Send + Sync + 'static {
-    /// Sees to it that one of the threads calls [`Call::answer`], as soon as one is free. Must not wait for that.
+    /// Sees to it that one of the threads calls [`Call::answer`], as soon as one is free, or [`Call::take`] for a process that is.
+    /// Must not wait for that.
     fn call(&self, call: Call);
 }
 
@@ -40,11 +41,24 @@ pub struct Offload<P> {
     queue: Arc<Queue<Job>>,
 }
 
-/// An operation, and where its outcome goes.
+/// An operation, and where its outcome goes. Dropped without one, the operation has failed ([`Refused::Panicked`]).
 #[derive(Debug)]
-struct Job {
+#[must_use = "somebody waits for the answer"]
+pub struct Job {
     operation: Operation,
     reply: Sender,
+}
+
+impl Job {
+    /// What is to be computed.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// Tells whoever waits what became of it.
+    pub fn answer(self, outcome: Outcome) {
+        self.reply.send(outcome);
+    }
 }
 
 impl<P: Pool> Offload<P> {
@@ -93,10 +107,16 @@ pub struct Call {
 impl Call {
     /// Runs that operation on the calling thread, by `run`, which must not panic (see [`run_here`]). Does nothing if all
     /// those have left for whom it was called.
-    pub fn answer(mut self, run: impl FnOnce(&Operation) -> Outcome) {
-        if let Some(Job { operation, reply }) = self.queue.take().and_then(|queue| queue.take()) {
-            reply.send(run(&operation));
+    pub fn answer(self, run: impl FnOnce(&Operation) -> Outcome) {
+        if let Some(job) = self.take() {
+            let outcome = run(job.operation());
+            job.answer(outcome);
         }
+    }
+
+    /// Takes that operation along, for whoever does not wait for its end; `None` if all those have left for whom it was called.
+    pub fn take(mut self) -> Option<Job> {
+        self.queue.take().and_then(|queue| queue.take())
     }
 }
 
@@ -197,6 +217,22 @@ mod tests {
         assert!(offload.pool().comes(), "called once for all of them");
         assert!(outcome(&mut last).unwrap().is_ok());
         assert!(!offload.pool().comes());
+    }
+
+    #[test]
+    fn what_was_taken_along_is_answered_later_or_has_failed() {
+        let offload = Offload::new(Called::default(), 2);
+        let (mut one, mut other) = (offload.execute(WORK), offload.execute(WORK));
+        let mut jobs = Vec::new();
+        jobs.extend(offload.pool().0.lock().unwrap().drain(..).filter_map(Call::take));
+        assert_eq!((offload.queue.waiting(), jobs.len()), (0, 2));
+        assert!(outcome(&mut one).is_none());
+        let first = jobs.remove(0);
+        let computed = run_here(first.operation());
+        first.answer(computed);
+        assert!(outcome(&mut one).unwrap().is_ok());
+        drop(jobs);
+        assert_eq!(outcome(&mut other).unwrap().unwrap_err(), Refused::Panicked);
     }
 
     #[test]

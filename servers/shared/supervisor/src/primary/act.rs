@@ -10,17 +10,19 @@ use super::{shown::state, state::Primary};
 use crate::{
     channel::{Order, Word},
     machine::words::{Action, Command, Event, Level, Life, Outcome},
+    offers::Handed,
     process::{Process, Start},
 };
 
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
     AllReady: FnOnce() -> Result<(), Error>,
 {
     pub(super) fn act(&mut self, action: Action) {
         // The first thing that a stop does, before anybody hears of it.
         if self.machine.is_stopping() && self.hand.take().is_some() {
+            self.give_out_the_rest();
             self.desk.notify.stopping("draining");
         }
         match action {
@@ -30,7 +32,10 @@ where
                 }
             }
             Action::Drain { life, handed_over } => self.drain(life, handed_over),
-            Action::Kill(life) => self.signal(life, Signal::KILL),
+            Action::Kill(life) => {
+                self.giving.leaves(life);
+                self.signal(life, Signal::KILL);
+            }
             Action::Ping(life) => drop(self.tell(life, &Order::Ping)),
             Action::Serve(life, place) => self.lend(life, place),
             Action::Release(life, place) => drop(self.tell(life, &Order::Release { place })),
@@ -85,34 +90,42 @@ where
         let memory = self.memory.as_ref().map(OwnedFd::try_clone).transpose()?;
         let begin = Order::Begin { side, places, handed: self.handed(place)?, memory };
         let process = Process::start(Start { name: self.name, place, image, begin })?;
-        self.cluster.occupy(Member { place, side }, process.pid());
+        let member = Member { place, side };
+        self.giving.begins(life, member, self.cluster.connections(member));
+        self.cluster.occupy(member, process.pid());
         self.processes.insert(life, process);
         Ok(())
     }
 
-    fn handed(&mut self, place: usize) -> io::Result<OwnedFd> {
+    fn handed(&mut self, place: usize) -> Handed {
         match &mut self.hand {
             Some(hand) => hand(place),
             None => Err(io::Error::other("the server is stopping")),
         }
     }
 
-    /// By a word where others accept in its place, so that it takes nothing more; by a signal where it is to take what is queued.
+    /// By a word where others accept in its place, so that it takes nothing more; by a signal where it is to take what is queued. By both
+    /// where it is given what it serves: the word comes behind the last of that.
     fn drain(&mut self, life: Life, handed_over: bool) {
-        if !handed_over || self.tell(life, &Order::Drain { handed_over }).is_err() {
+        let gives = self.giving.leaves(life);
+        let told = (handed_over || gives) && self.tell(life, &Order::Drain { handed_over }).is_ok();
+        if !handed_over || !told {
             self.signal(life, Signal::TERM);
         }
     }
 
     fn lend(&mut self, life: Life, place: usize) {
-        let lent = self.handed(place).and_then(|handed| self.tell(life, &Order::Serve { place, handed }));
+        let lent = self.handed(place).and_then(|handed| match handed {
+            Some(handed) => self.tell(life, &Order::Serve { place, handed }),
+            None => Ok(()),
+        });
         if let (Err(error), Some(process)) = (lent, self.processes.get(&life)) {
             let text = format!("worker p{} cannot serve p{place} meanwhile: {error}", process.place);
             self.desk.say(Level::Warn, &text);
         }
     }
 
-    fn tell(&self, life: Life, order: &Order) -> io::Result<()> {
+    pub(super) fn tell(&self, life: Life, order: &Order) -> io::Result<()> {
         self.processes.get(&life).map_or(Ok(()), |process| process.tell(order))
     }
 
@@ -137,6 +150,13 @@ where
                     self.upkeep.begins(life, &self.cluster.place(place));
                     self.events.push_back(Event::Ready(life));
                 }
+                Word::Asks => self.giving.asks(life),
+                Word::Leaves => {
+                    // Where it was told to drain already, that is on its way.
+                    if self.giving.leaves(life) {
+                        drop(self.tell(life, &Order::Drain { handed_over: true }));
+                    }
+                }
                 Word::Pong => self.events.push_back(Event::Pong(life)),
                 Word::Error(_) | Word::Noise => {}
             }
@@ -157,6 +177,7 @@ where
             let (end, log) = process.end();
             let lines = self.desk.logs.finish(member.place, log, Instant::now());
             self.desk.pass_on(&lines);
+            self.count_lost(life);
             self.cluster.vacate(member);
             self.upkeep.ends(life);
             self.events.push_back(Event::Ended(life, end));

@@ -1,7 +1,5 @@
 //! What clients ask for, and how it is done.
 
-use std::{io, os::fd::OwnedFd};
-
 use host::usage::Usage;
 use kit::{cluster::PlaceState, start::Error};
 
@@ -12,12 +10,13 @@ use crate::{
         server::Asked,
     },
     machine::words::{Command, Event, Level},
+    offers::Handed,
     rules::Mode,
 };
 
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
     AllReady: FnOnce() -> Result<(), Error>,
 {
     /// Does what a client asks for, or sees to it that it will be answered.

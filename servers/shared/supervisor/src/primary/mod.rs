@@ -4,6 +4,8 @@ mod act;
 mod bell;
 mod commands;
 mod desk;
+mod give;
+mod giving;
 mod shown;
 mod sources;
 mod state;
@@ -26,11 +28,13 @@ use crate::{
         Machine,
         words::{Command, Event, Level},
     },
+    offers::{Handed, Offers},
     program::Program,
     rules::Rules,
 };
 use bell::Bell;
 use desk::Desk;
+use giving::Giving;
 use sources::Source;
 use state::Primary;
 use upkeep::Upkeep;
@@ -50,9 +54,11 @@ pub struct Crew<Hand> {
     pub rules: Rules,
     /// Whether what one worker was handed another can serve as well.
     pub lends: bool,
-    /// What to hand the worker of a place; asked again for each replacement, and for others that serve the place meanwhile. Dropped
+    /// What to hand the worker of a place, if anything; asked again for each replacement, and for others that serve the place meanwhile. Dropped
     /// when the stop begins, before the workers are told: what it alone keeps open is then open in the workers only.
     pub hand: Hand,
+    /// What is given to workers later, if anything. When the stop begins what is left of it is given, and this is dropped as well.
+    pub offers: Option<Box<dyn Offers>>,
 }
 
 /// Runs the crew until `stopping` is raised and all workers have ended. Calls `all_ready` when every worker is ready for
@@ -69,7 +75,7 @@ pub fn supervise<Hand>(
     all_ready: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(), Error>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
 {
     let bell = Bell::new(stopping).map_err(Error::system("wait for a stop"))?;
     let hangups = Hangups::install().map_err(Error::system("wait for SIGHUP"))?;
@@ -84,7 +90,7 @@ where
         }
     };
     let program = Program::of_this_process().map_err(Error::system("find this program's own file"))?;
-    let Crew { name, workers, address, drain_timeout, rules, lends, hand } = crew;
+    let Crew { name, workers, address, drain_timeout, rules, lends, hand, offers } = crew;
     let desk = Desk::new(&rules, address)?;
     let policy = rules.policy(drain_timeout, lends);
     let shortest = policy.hang_timeout.unwrap_or(policy.ready_timeout).min(policy.ready_timeout);
@@ -98,6 +104,7 @@ where
         hand: Some(hand),
         upkeep: Upkeep::new(&rules),
         desk,
+        giving: Giving::new(offers),
         program,
         images: Vec::new(),
         processes: HashMap::new(),
@@ -115,7 +122,7 @@ where
 
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
     AllReady: FnOnce() -> Result<(), Error>,
 {
     fn run(mut self) -> Result<(), Error> {
@@ -139,7 +146,7 @@ where
         let now = self.clock.now();
         let deadline =
             self.machine.deadline().map(|deadline| deadline.saturating_sub(now).min(self.heartbeat));
-        let others = [self.upkeep.next(), self.desk.next_deadline()];
+        let others = [self.upkeep.next(), self.desk.next_deadline(), self.giving.next_deadline()];
         let others = others.into_iter().flatten().map(|at| at.saturating_duration_since(Instant::now()));
         let wait = deadline.into_iter().chain(others).min();
         self.clock.plan(wait);
@@ -147,6 +154,7 @@ where
         for source in sources {
             self.take_in(source);
         }
+        self.give_what_was_not_taken();
         if self.desk.pass(Instant::now()) {
             self.reload("what is watched has changed");
         }
@@ -179,6 +187,7 @@ where
             Source::Says(life) => self.listen(life),
             Source::Logs(life) => self.read_log(life),
             Source::Ends(life) => self.bury(life),
+            Source::Offers => self.give(),
             Source::Control(source) => {
                 let asked =
                     self.desk.control.as_mut().and_then(|control| control.ready(source, Instant::now()));

@@ -1,7 +1,7 @@
 //! What a primary waits for: one poll(2) on everything that can become readable. No threads: what happens is seen in turn, and every
 //! decision is one thread's own.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::{io, time::Duration};
 
 use kit::start::Error;
 use rustix::{
@@ -13,6 +13,7 @@ use super::state::Primary;
 use crate::{
     control::server::{self, Control},
     machine::words::Life,
+    offers::Handed,
 };
 
 /// What has become readable.
@@ -28,6 +29,8 @@ pub(super) enum Source {
     Logs(Life),
     /// A worker process has ended.
     Ends(Life),
+    /// Something may be there to be given.
+    Offers,
     /// Of the control socket.
     Control(server::Source),
     /// What is watched has changed, or may have.
@@ -36,7 +39,7 @@ pub(super) enum Source {
 
 impl<Hand, AllReady> Primary<Hand, AllReady>
 where
-    Hand: FnMut(usize) -> io::Result<OwnedFd>,
+    Hand: FnMut(usize) -> Handed,
     AllReady: FnOnce() -> Result<(), Error>,
 {
     /// What is readable, after a wait of at most `patience`: what workers say before their ends.
@@ -57,6 +60,10 @@ where
         for (life, process) in &self.processes {
             sources.push(Source::Ends(*life));
             descriptors.push(PollFd::from_borrowed_fd(process.ends(), PollFlags::IN));
+        }
+        if let Some(offers) = self.giving.watched() {
+            sources.push(Source::Offers);
+            descriptors.push(PollFd::from_borrowed_fd(offers, PollFlags::IN));
         }
         for (source, descriptor, flags) in self.desk.control.iter().flat_map(Control::sources) {
             sources.push(Source::Control(source));

@@ -8,7 +8,7 @@ use std::{
 
 use kit::{cluster::Cluster, signals::Hangups, start::Error};
 
-use super::{bell::Bell, desk::Desk, upkeep::Upkeep};
+use super::{bell::Bell, desk::Desk, giving::Giving, upkeep::Upkeep};
 use crate::{
     clock::Clock,
     machine::{
@@ -29,6 +29,7 @@ pub(super) struct Primary<Hand, AllReady> {
     pub(super) hand: Option<Hand>,
     pub(super) upkeep: Upkeep,
     pub(super) desk: Desk,
+    pub(super) giving: Giving,
     pub(super) program: Program,
     /// What each place's last worker that was ready ran.
     pub(super) images: Vec<Option<Image>>,

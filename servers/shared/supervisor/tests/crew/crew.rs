@@ -71,16 +71,17 @@ fn lead(arguments: Arguments) -> Result<(), Error> {
         lends: false,
         hand: {
             let (ends, started, stopping) = (Rc::clone(&ends), &started, stopping.clone());
-            move |_place: usize| -> io::Result<OwnedFd> {
+            move |_place: usize| -> io::Result<Option<OwnedFd>> {
                 started.set(started.get() + 1);
                 if Some(started.get()) == starts {
                     stopping.raise();
                 }
                 let (own, handed) = UnixStream::pair()?;
                 ends.borrow_mut().push(own);
-                Ok(handed.into())
+                Ok(Some(handed.into()))
             }
         },
+        offers: None,
     };
     supervise(crew, &stopping, || {
         for end in ends.take() {
@@ -107,11 +108,11 @@ fn work(assignment: Assignment, arguments: &Arguments) -> Result<(), Error> {
                 eprintln!("the same line once more");
             }
             script => {
-                let greet = writeln!(
-                    UnixStream::from(dup(&begun.handed)?),
-                    "I am {}",
-                    kit::worker::Worker::current()
-                );
+                let Some(handed) = &begun.handed else {
+                    return Err(Error::Failed("nothing was handed over".to_owned()));
+                };
+                let greet =
+                    writeln!(UnixStream::from(dup(handed)?), "I am {}", kit::worker::Worker::current());
                 greet.map_err(Error::system("greet"))?;
                 begun.channel.ready()?;
                 return serve(script, &begun, &stopping);
