@@ -53,7 +53,7 @@ Exit codes:
 pub(crate) enum Command {
     /// Race the rows and leave a results folder with tables.
     #[command(after_help = bench::EXAMPLES)]
-    Bench(BenchArgs),
+    Bench(Box<BenchArgs>),
     /// Play the conformance suite against the rows, and say which keep the contract.
     #[command(after_help = verify::EXAMPLES)]
     Verify(VerifyArgs),
@@ -129,6 +129,9 @@ mod tests {
         (&["bench"], "--starts", "from 1 to 1000", "0"),
         (&["bench"], "--rounds", "from 1 to 1000", "1001"),
         (&["bench"], "--duration", "from 50ms to 1h", "1us"),
+        (&["bench"], "--connections", "from 1 to 1000000", "0"),
+        (&["bench"], "--churn", "from 1 to 1000000", "0"),
+        (&["bench"], "--burst", "from 1us to 24h", "1s,25h"),
         (&["bench"], "--seed", "from 0 to 18446744073709551615", "18446744073709551616"),
         (&["load", "u"], "--rate", "from 0.000001 to 10000000", "1e9"),
         (&["load", "u"], "--ramp", "from 0.000001 to 10000000", "0..1e9"),
@@ -179,10 +182,12 @@ mod tests {
         "headers",
         "hold",
         "listen",
+        "load",
         "log",
         "logs",
         "markdown",
         "method",
+        "objective",
         "only",
         "out",
         "output",
@@ -230,7 +235,7 @@ mod tests {
                     continue;
                 };
                 let is_mix = argument == "--mix" && value != beyond;
-                let is_bursts = argument == "--bursts" && !value.contains(',');
+                let is_bursts = argument.starts_with("--burst") && !value.contains(',');
                 let message = error.to_string();
                 assert!(is_mix || is_bursts || message.contains(range), "{typed:?}: {message}");
                 assert!(message.contains(argument), "{typed:?}: {message}");

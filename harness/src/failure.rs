@@ -3,10 +3,13 @@
 use load::RunError;
 use report::publish::Refused;
 
-use crate::cli::{bench::TrialsAreGone, show::Cannot};
+use crate::cli::{
+    bench::{ObjectiveRefused, TrialsAreGone},
+    show::Cannot,
+};
 use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
 use race::{
-    plan::{budget::TooShort, scenario::ScenarioError},
+    plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenario::ScenarioError},
     records::{folder::FolderError, resume::ResumeRefused},
     registry::RegistryError,
 };
@@ -38,6 +41,9 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<OptionError>()
         || error.is::<Refused>()
         || error.is::<TrialsAreGone>()
+        || error.is::<ObjectiveRefused>()
+        || error.is::<OwnLoadError>()
+        || error.is::<NoRoom>()
         || error.is::<Cannot>()
         || error.is::<TooShort>()
         || error.is::<ResumeRefused>()

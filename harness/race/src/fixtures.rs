@@ -299,6 +299,8 @@ pub fn scenario(name: &str) -> Scenario {
         window: Duration::from_millis(250),
         rounds: 2,
         timeout: Duration::from_secs(5),
+        ladder: None,
+        objective: None,
         rank: RankBy { stream: "simple".to_owned(), by: Metric::Throughput },
         streams: vec![Stream::plain("simple", OperationName::Simple, 64, Pacing::Closed)],
     }

@@ -10,8 +10,8 @@ use crate::{
     measure::calibrate::{ROUNDS, calibrate},
     plan::{
         cpu_plan::CpuPlan,
-        reach,
-        resolve::{Resolved, resolve},
+        host_limits::HostLimits,
+        resolve::{Resolved, resolve_steps},
         run_plan::{Entry, Pass, RunPlan},
         scenario::{Placement, Scenario},
     },
@@ -60,9 +60,9 @@ impl Run {
     /// Scenarios that this host is too small for are left out, and reported.
     pub fn new(mut plan: RunPlan, skipped: Vec<Skipped>, context: &Context) -> anyhow::Result<Self> {
         let mut failures = Vec::new();
+        let limits = HostLimits::of_this_host();
         let fits = |scenario: &Scenario| -> anyhow::Result<()> {
-            context.topology.plan(scenario, 0)?;
-            Ok(reach::check(scenario)?)
+            Ok(limits.check(scenario, &context.topology.plan(scenario, 0)?)?)
         };
         plan.scenarios.retain(|scenario| match fits(scenario) {
             Ok(()) => true,
@@ -342,16 +342,16 @@ impl Run {
     ) -> anyhow::Result<()> {
         let Of { context, plan, start } = of;
         let cpus = context.topology.plan(scenarios[0], start)?;
-        let mut loads: Vec<(&Scenario, Resolved)> = Vec::new();
+        let mut loads: Vec<(&Scenario, Vec<Resolved>)> = Vec::new();
         for scenario in
             scenarios.iter().filter(|scenario| !self.has_failed(&scenario.name)).copied().collect::<Vec<_>>()
         {
-            match resolve(scenario, &self.record.calibration, cpus.server.len()) {
+            match resolve_steps(scenario, &self.record.calibration, cpus.server.len()) {
                 Ok(load) => loads.push((scenario, load)),
                 Err(error) => self.fail(progress, &scenario.name, error.to_string(), None),
             }
         }
-        let Some((_, first_load)) = loads.first() else { return Ok(()) };
+        let Some(first_load) = loads.iter().find_map(|(_, steps)| steps.first()) else { return Ok(()) };
         let asked: Vec<&Scenario> = loads.iter().map(|(scenario, _)| *scenario).collect();
         let mut group = Group::new(&asked, start, cpus);
         for entry in plan.servers(&asked, start) {
@@ -367,7 +367,7 @@ impl Run {
             doing("starting");
             // The null server answers one operation only, whatever is first.
             let suited = loads.iter().find(|(scenario, _)| plan.entries(scenario).contains(&entry));
-            let load = suited.map_or(first_load, |(_, load)| load);
+            let load = suited.and_then(|(_, steps)| steps.first()).unwrap_or(first_load);
             if let Some(fault) = group.add(context, edges, entry, load, || doing("warming up"))
                 && !context.interrupt.asked()
             {
@@ -375,8 +375,9 @@ impl Run {
             }
         }
         let gate = self.record.gate.unwrap_or_else(first_gate);
-        for (scenario, load) in &loads {
-            for round in 0..scenario.rounds {
+        for (scenario, steps) in &loads {
+            for round in plan.rounds(scenario, start) {
+                let Some(load) = steps.get(scenario.step_of(round)) else { continue };
                 let entries: Vec<Entry<'_>> = plan
                     .order(scenario, start, round)
                     .into_iter()

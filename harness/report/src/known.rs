@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use race::{
-    plan::{run_plan::STARTS_FOR_PLACES, scenario::Scenario},
+    plan::{ladder::Ladder, run_plan::STARTS_FOR_PLACES, scenario::Scenario},
     records::{folder::RunRecord, log::StartRecord},
     registry::Tier,
 };
@@ -75,11 +75,15 @@ fn time_left(run: &RunRecord, done: usize) -> Option<String> {
 
 impl Known {
     fn of(scenario: &Scenario, run: &RunRecord, complete: &[StartRecord]) -> Self {
-        let lines = lines_so_far(scenario, run, complete);
+        let mut lines = lines_so_far(scenario, run, complete);
         let kept = lines.iter().map(Line::kept).sum();
+        if let Some(step) = scenario.ladder.as_ref().and_then(Ladder::own_step) {
+            lines = lines.iter().map(|line| line.at_step(scenario, step)).collect();
+        }
         let has_enough_cpus =
             server_cpus(scenario, complete).is_some_and(|cpus| cpus >= scenario.min_server_cpus);
-        let has_places = complete.len() >= STARTS_FOR_PLACES as usize && has_enough_cpus;
+        let has_places =
+            complete.len() >= STARTS_FOR_PLACES as usize && has_enough_cpus && scenario.has_own_step();
         let pairs = has_places.then(|| Pairs::of(scenario, &lines));
         Self { scenario: scenario.name.clone(), pairs, kept }
     }

@@ -9,6 +9,7 @@
 mod conclusions;
 mod counts;
 mod experiments;
+mod ladders;
 mod numbers;
 
 // The same as plain values, and how they are made.

@@ -36,6 +36,37 @@ pub(crate) fn around(us: u64) -> Measured {
     of_streams(1.0, vec![stream("simple", 1.0, &spread(us, 500))])
 }
 
+/// What a window is of a row that is an M/M/1 queue with the service rate `mu`, to which `rate` requests a second are offered: so many
+/// quantiles of its exponential response times, in an order that is nearly that of chance. Beyond `mu` it is overloaded.
+pub(crate) fn queue(mu: f64, rate: f64) -> Measured {
+    const WINDOW_S: f64 = 4.0;
+    let count = (rate * WINDOW_S).round();
+    let left = |at: u64| 1.0 - (at as f64 * 0.618_033_988_75).fract();
+    let mean_us = 1e6 / (mu - rate).max(1.0);
+    let times: Vec<u64> =
+        (1..=count as u64).map(|at| (-left(at).max(1e-9).ln() * mean_us).ceil().min(3e6) as u64).collect();
+    let mut stream = stream("simple", WINDOW_S, &times);
+    stream.offered_per_second = Some(rate);
+    if rate >= mu {
+        stream.answered_in_window = (mu * WINDOW_S) as u64;
+    }
+    of_streams(WINDOW_S, vec![stream])
+}
+
+/// A run of these rows, each a queue with its service rate, under a scenario that offers `rate` of its step.
+pub(crate) fn climbed(scenario: Scenario, queues: &[(&str, f64)], rate: impl Fn(usize) -> f64) -> Contents {
+    let names: Vec<&str> = queues.iter().map(|(name, _)| *name).collect();
+    run(rows(&names), vec![scenario], 6, |wanted| {
+        let mu = queues.iter().find(|(name, _)| *name == wanted.entry.row.name).map_or(1.0, |(_, mu)| *mu);
+        queue(mu, rate(wanted.scenario.step_of(wanted.round)))
+    })
+}
+
+/// From 100 to 1,000 a second in seven equal ratios: a step of `curve`.
+pub(crate) fn of_curve(step: usize) -> f64 {
+    100.0 * 10_f64.powf(step as f64 / 7.0)
+}
+
 /// A window in which others took 5% of the server's CPUs.
 pub(crate) fn disturbed(us: u64) -> Measured {
     let mut measured = around(us);

@@ -1,7 +1,7 @@
 //! One scenario's part of a report, put together from its tables, its plots and what may be concluded from them.
 
 use race::{
-    plan::{run_plan::STARTS_FOR_PLACES, scenario::Scenario},
+    plan::{ladder::Ladder, run_plan::STARTS_FOR_PLACES, scenario::Scenario},
     records::folder::Contents,
 };
 
@@ -22,6 +22,7 @@ use crate::{
         entered::Entered,
         kept::{lines, server_cpus},
     },
+    ladders::Climbed,
     model::{Said, Section},
     plots,
     tables::{choices, costs, figures, pairs, scaling, times, workers},
@@ -35,6 +36,20 @@ pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices:
     let unranked = without_places(scenario, contents);
     let is_ranked = unranked.is_empty();
     let was_measured = lines.iter().any(|line| line.starts.iter().any(|start| !start.measured.is_empty()));
+    let climbed = Climbed::of(scenario, contents, &lines);
+    let (caveat, line) = match gate {
+        Some(gate) if gate.is_raised => (Some(gate.text), None),
+        gate => (None, gate.map(|gate| gate.text)),
+    };
+    let windows: Vec<_> =
+        lines.iter().map(|line| (line.label(), line.measured().collect::<Vec<_>>())).collect();
+    let instrument = instrument::findings(&windows);
+    // Rows are compared under the scenario's own load; along a ladder that does not offer it, under none.
+    let lines = match scenario.ladder.as_ref().map(Ladder::own_step) {
+        None => lines,
+        Some(Some(step)) => lines.iter().map(|line| line.at_step(scenario, step)).collect(),
+        Some(None) => Vec::new(),
+    };
 
     // The distributions of one row after another on each CPU, of which only percentiles are kept.
     let rows = Entered::all(scenario, lines);
@@ -52,22 +67,35 @@ pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices:
         let said = notes(scenario, entered, contents, known, unit);
         (!said.is_empty()).then(|| format!("{}: {said}", entered.line.label()))
     };
-    let (caveat, line) = match gate {
-        Some(gate) if gate.is_raised => (Some(gate.text), None),
-        gate => (None, gate.map(|gate| gate.text)),
-    };
     let itself = Itself::among(scenario, &rows);
-    let concluded = concluded(&field, itself.as_ref()).into_iter();
+    let concluded = concluded(&field, itself.as_ref()).into_iter().chain(instrument);
+    let is_compared = was_measured && scenario.has_own_step();
+    let of_ladder = climbed.as_ref();
     let section = Section {
         name: scenario.name.clone(),
         question: scenario.question.clone(),
-        answer: answer::of(&field),
+        answer: match of_ladder.and_then(Climbed::answer) {
+            Some(answer) => answer,
+            None if is_compared || !was_measured => answer::of(&field),
+            None => "Nothing was wanted of the times: the tables say what they were at each rate.".to_owned(),
+        },
         load: offered::describe(scenario, contents).into_iter().chain(line).collect(),
         caveats: unranked.into_iter().chain(caveat).collect(),
-        figures: was_measured.then(|| figures::of(&field)),
-        beside: Vec::new(),
-        beneath: if was_measured { beneath(&field) } else { Vec::new() },
-        plots: plots::of(&field, itself.as_ref()),
+        figures: is_compared.then(|| figures::of(&field)),
+        beside: of_ladder
+            .into_iter()
+            .flat_map(|it| [it.objective_table(), it.times_table()])
+            .flatten()
+            .collect(),
+        beneath: (if is_compared { beneath(&field) } else { Vec::new() })
+            .into_iter()
+            .chain(of_ladder.and_then(Climbed::curve_table))
+            .collect(),
+        plots: of_ladder
+            .map_or_else(Vec::new, Climbed::plots)
+            .into_iter()
+            .chain(if scenario.has_own_step() { plots::of(&field, itself.as_ref()) } else { Vec::new() })
+            .collect(),
         notes: rows.iter().enumerate().filter_map(of_row).collect(),
         findings: choices::sentences(&chosen)
             .into_iter()
@@ -92,8 +120,6 @@ fn concluded(field: &Field<'_>, itself: Option<&Itself>) -> Vec<Said> {
     let twins = both(rows).filter(|&(row, _)| !analysis.loads[row].is_overloaded());
     let more = more::finding(analysis, twins, scenario.rounds).filter(|_| is_ranked);
     concluded.extend(more.map(Said::from));
-    let windows = rows.iter().map(|row| (row.line.label(), row.line.measured().collect()));
-    concluded.extend(instrument::findings(&windows.collect::<Vec<_>>()));
     concluded
 }
 

@@ -39,7 +39,8 @@ pub fn of(contents: &Contents) -> Report {
             None => {
                 let (section, choices) = section::of(scenario, contents);
                 sections.push(section);
-                chosen.push(choices);
+                // Without its own rates, a ladder compares no rows.
+                chosen.extend(scenario.has_own_step().then_some(choices));
             }
         }
     }

@@ -2,12 +2,14 @@
 
 use std::{
     path::{Path, PathBuf},
+    str::FromStr as _,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use host::ready::Profile;
+use client::load_command::values;
+use host::{cpus::CpuSet, ready::Profile};
 
 use super::{list, show};
 use race::{
@@ -16,8 +18,13 @@ use race::{
         budget::starts_within,
         cpu_plan::Topology,
         describe::describe,
-        run_plan::RunPlan,
+        host_limits::HostLimits,
+        load_line::LoadLine,
+        objective::Objective,
+        own_load::{self, OwnLoad, OwnLoadError},
+        run_plan::{RunPlan, STARTS_FOR_PLACES},
         scenario::{Placement, Scenario, ScenarioError, Scenarios, Unsuited},
+        stream,
         variants::with_variants,
     },
     programs::{
@@ -58,6 +65,10 @@ Examples:
   cargo bench-all --only ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
   cargo bench-all --budget 2m --out /tmp/lap          a quick look: two starts or more, without places
   cargo bench-all --profile publish                   ten starts of six rounds and more, about half an hour
+  cargo bench-all --load \"simple=900/s, complex(5ms)=240/s\" --objective \"simple p99<5ms\"
+                                                      your own load: who holds it, and how much more
+  cargo bench-all --scenario curve --objective \"p99<10ms\"
+                                                      latency against throughput, and up to which rate
   cargo bench-all --scenario crash,reload --profile quick
                                                       experiments: each row alone, six events of a kind
   cargo bench-all --resume results/2026-11-21-host    goes on where that run was ended
@@ -65,6 +76,11 @@ Examples:
 
 A start is one life of all servers; in it, every row is measured once a round, in random order, for a fraction of a second, while
 all others stand still. Starts are what is compared: six are the least for places. How many there are is fixed beforehand.
+
+A load is operations with their rates, separated by commas: simple=900/s, or complex(5ms)=240/s of requests that take 5 ms each
+(complex, randoms, delay). It is raced as it is said and, for how much room there is, at 0.5, 1.4 and 2 times that, in six starts where
+nothing else is said; --print-scenario writes it as a file for harness/scenarios/, which --scenario races again. An objective is a
+percentile (p50, p90, p95, p99, p99.9) of a stream and what it is to be below: simple p99<5ms.
 
 Experiments (crash, reload) come last and take their own time, whatever the budget: one row at a time is alive, alone, and things happen to
 it under load.";
@@ -85,9 +101,28 @@ pub(crate) struct BenchArgs {
     /// Also the rows and scenarios that are for request alone
     #[arg(long, conflicts_with = "only")]
     pub all: bool,
-    /// How long measuring may take (such as 12m): as many starts of all servers as fit
-    #[arg(long, value_name = "TIME", default_value = "12m", value_parser = within::time(SHORTEST_BUDGET..=LONGEST_BUDGET))]
-    pub budget: Duration,
+    /// A load of your own instead of scenarios, such as "simple=900/s, complex(5ms)=240/s"
+    #[arg(long, value_name = "LOAD", value_parser = LoadLine::from_str, conflicts_with = "scenario", help_heading = "Your own load")]
+    pub load: Option<LoadLine>,
+    /// What is wanted, such as "simple p99<5ms": which rows hold it is said, and up to which rate where a scenario has several
+    #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::from_str, help_heading = "Your own load")]
+    pub objective: Option<Objective>,
+    /// Connections in all, in equal shares of the load's parts; 64 a part where nothing is said
+    #[arg(long, value_name = "N", requires = "load", value_parser = within::whole(1..=1_000_000_u32), help_heading = "Your own load")]
+    pub connections: Option<u32>,
+    /// Close each connection after so many requests, and open another
+    #[arg(long, value_name = "N", requires = "load", value_parser = within::whole(1..=1_000_000_u32), help_heading = "Your own load")]
+    pub churn: Option<u32>,
+    /// Requests for so long, then none for so long, and again, such as 100ms,400ms; the load's rates stay the mean over both (of
+    /// `harness load --bursts` they are those within a burst)
+    #[arg(long, alias = "bursts", value_name = "ON,OFF", requires = "load", value_parser = values::bursts, help_heading = "Your own load")]
+    pub burst: Option<values::Bursts>,
+    /// Print the load as a scenario in TOML, and measure nothing
+    #[arg(long, requires = "load", help_heading = "Your own load")]
+    pub print_scenario: bool,
+    /// How long measuring may take: as many starts of all servers as fit [default: 12m; with --load six starts]
+    #[arg(long, value_name = "TIME", value_parser = within::time(SHORTEST_BUDGET..=LONGEST_BUDGET))]
+    pub budget: Option<Duration>,
     /// How thorough: `publish` has ten starts of at least six rounds, however long that takes; `quick` two starts, and six events of a kind
     /// in experiments
     #[arg(long, value_enum, conflicts_with = "budget")]
@@ -114,7 +149,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, requires = "out")]
     pub replace: bool,
     /// Go on with the run in this folder, which was ended early: its plan, its programs and its host must be the same
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["only", "scenario", "with", "all", "budget", "profile", "starts", "rounds", "duration", "seed", "out", "unverified", "rehearsal"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["only", "scenario", "load", "objective", "with", "all", "budget", "profile", "starts", "rounds", "duration", "seed", "out", "unverified", "rehearsal"])]
     pub resume: Option<PathBuf>,
     /// Registry of rows, instead of harness/servers.toml
     #[arg(long, value_name = "FILE")]
@@ -155,6 +190,11 @@ pub(crate) enum Thoroughness {
 )]
 pub(crate) struct TrialsAreGone(String);
 
+/// An objective that no scenario of the run can answer.
+#[derive(Debug, thiserror::Error)]
+#[error("no scenario of this run can answer that: {0}; try --scenario curve, or --load")]
+pub(crate) struct ObjectiveRefused(String);
+
 /// Runs `harness bench`. `command` is what the person typed.
 ///
 /// # Errors
@@ -171,6 +211,9 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
         list::print(&registry, &scenarios, workspace.root())?;
         return Ok(Outcome::Done);
     }
+    if args.print_scenario {
+        return print_scenario(args);
+    }
     let interrupt = Interrupt::listen("finished starts are kept, and --resume goes on from there")?;
     let mut context = Context::new(interrupt)?;
     let field = Field { registry, scenarios, workspace, command };
@@ -182,6 +225,27 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
         Prepared::Told(outcome) => Ok(outcome),
         Prepared::Race(race) => run_race(*race, args, &field.workspace, &mut context),
     }
+}
+
+/// Prints the scenario of a load of one's own.
+fn print_scenario(args: &BenchArgs) -> anyhow::Result<Outcome> {
+    let Some(scenario) = scenario_of_load(args, CpuSet::allowed()?.len())? else { return Ok(Outcome::Done) };
+    outln!("# harness/scenarios/{}.toml: cargo bench-all --scenario {}", scenario.name, scenario.name);
+    out!("{}", own_load::to_toml(&scenario)?);
+    Ok(Outcome::Done)
+}
+
+/// The scenario of a load of one's own, on a host of which `cpus` may be used; none where no load is given.
+fn scenario_of_load(args: &BenchArgs, cpus: usize) -> Result<Option<Scenario>, OwnLoadError> {
+    let Some(line) = args.load.clone() else { return Ok(None) };
+    let own = OwnLoad {
+        line,
+        objective: args.objective.clone(),
+        connections: args.connections.map(|connections| connections as usize),
+        requests_per_connection: args.churn,
+        bursts: args.burst.map(|values::Bursts { on, off }| stream::Bursts { on, off }),
+    };
+    own.scenario(cpus).map(Some)
 }
 
 /// What there is to be raced.
@@ -365,7 +429,16 @@ fn plan(
     scenarios: &Scenarios,
     topology: &Topology,
 ) -> anyhow::Result<RunPlan> {
-    let mut scenarios = scenarios.select(Asked::of(&args.scenario, args.all))?;
+    let mut scenarios = match scenario_of_load(args, CpuSet::allowed()?.len())? {
+        Some(own) => {
+            HostLimits::of_this_host().check(&own, &topology.plan(&own, 0)?)?;
+            vec![own]
+        }
+        None => scenarios.select(Asked::of(&args.scenario, args.all))?,
+    };
+    if let (Some(objective), None) = (&args.objective, &args.load) {
+        want(objective, &mut scenarios)?;
+    }
     if let Some(window) = args.duration {
         for scenario in &mut scenarios {
             scenario.window = window;
@@ -378,7 +451,10 @@ fn plan(
     for scenario in &mut scenarios {
         match args.rounds {
             Some(rounds) => scenario.rounds = rounds as usize,
-            None if publish => scenario.rounds = scenario.rounds.max(PUBLISHED_ROUNDS),
+            // A ladder has as many rounds as it has steps.
+            None if publish && scenario.ladder.is_none() => {
+                scenario.rounds = scenario.rounds.max(PUBLISHED_ROUNDS);
+            }
             None => {}
         }
     }
@@ -412,7 +488,9 @@ fn plan(
         (Some(starts), _) => starts,
         (None, Some(Thoroughness::Publish)) => PUBLISHED_STARTS,
         (None, Some(Thoroughness::Quick)) => QUICK_STARTS,
-        (None, None) => starts_within(&plan, args.budget)?,
+        // What one asks for oneself is to be there soon, and a budget that is given divides as ever.
+        (None, None) if args.load.is_some() && args.budget.is_none() => STARTS_FOR_PLACES,
+        (None, None) => starts_within(&plan, args.budget.unwrap_or(USUAL_BUDGET))?,
     };
     let plan = RunPlan { starts, ..plan };
     if starts == 0 && plan.passes().is_empty() {
@@ -427,6 +505,19 @@ fn plan(
         bail!("none of these rows has an event in these experiments ({})", why.join("; "));
     }
     Ok(plan)
+}
+
+/// Has `objective` asked of every scenario that can answer it.
+fn want(objective: &Objective, scenarios: &mut [Scenario]) -> Result<(), ObjectiveRefused> {
+    let mut refused = Vec::new();
+    let mut is_asked = false;
+    for scenario in scenarios {
+        match scenario.want(objective) {
+            Ok(()) => is_asked = true,
+            Err(reason) => refused.push(format!("{}: {reason}", scenario.name)),
+        }
+    }
+    if is_asked { Ok(()) } else { Err(ObjectiveRefused(refused.join("; "))) }
 }
 
 fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Folder> {
@@ -451,6 +542,8 @@ const PUBLISHED_ROUNDS: usize = 6;
 const SHORTEST_WINDOW: Duration = Duration::from_millis(50);
 /// A window longer than this is a typing error.
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
+/// What a run takes where nothing is said.
+const USUAL_BUDGET: Duration = Duration::from_secs(12 * 60);
 /// A budget shorter than this cannot be meant.
 const SHORTEST_BUDGET: Duration = Duration::from_secs(1);
 /// Nor one longer than this: a week.

@@ -60,7 +60,7 @@ pub(crate) struct LoadArgs {
     /// Open loop whose rate changes evenly over the window, from its start to its end
     #[arg(long, value_name = "FROM..TO", value_parser = values::ramp, conflicts_with = "warm_up", help_heading = "Load")]
     pub ramp: Option<Ramp>,
-    /// Requests at --rate for so long, then none for so long, and again
+    /// Requests at --rate for so long, then none for so long, and again: --rate is that within a burst, and the mean is lower
     #[arg(long, value_name = "ON,OFF", value_parser = values::bursts, requires = "rate", help_heading = "Load")]
     pub bursts: Option<Bursts>,
     /// Several targets relative to the URL, each with its weight after the last `=`; in an open loop each has its own

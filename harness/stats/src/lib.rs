@@ -35,6 +35,7 @@ pub mod stationarity;
 pub mod summary;
 
 // What counts, and what carries its load.
+pub mod capacity;
 pub mod exceedances;
 pub mod fisher;
 pub mod gate;

@@ -24,6 +24,7 @@ mod merge;
 mod not_text;
 mod output_files;
 mod output_streams;
+mod own_load;
 mod printed;
 mod printing;
 mod publish;

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     thread,
     time::{Duration, Instant},
 };
@@ -81,6 +81,12 @@ fn needed(load: &Resolved, threads: usize) -> u64 {
         stream.connections as f64 + opened * seconds
     };
     load.streams.iter().map(of_stream).sum::<f64>().ceil() as u64
+}
+
+/// How long a closed connection to a server of this host keeps its port.
+pub(crate) fn kept() -> Duration {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Duration::from_secs_f64(if is_reused(any) { REUSED_AFTER_S } else { TIME_WAIT_S })
 }
 
 /// Whether a port in TIME_WAIT may be used again after a second: 1 is always, and 2, the default, on loopback.

@@ -110,7 +110,7 @@ fn start_time(plan: &RunPlan) -> Duration {
     let windows: Duration = plan
         .compared()
         .map(|scenario| {
-            let count = (plan.entries(scenario).len() * scenario.rounds) as u32;
+            let count = (plan.entries(scenario).len() * scenario.all_rounds()) as u32;
             (scenario.stretch() + AROUND_A_WINDOW + opening(scenario)) * count
         })
         .sum();
@@ -122,7 +122,7 @@ fn start_time(plan: &RunPlan) -> Duration {
 /// The spread between starts that this supposes is what was found where the method was worked out (METHODOLOGY.md, "Starts, rounds
 /// and windows"); the report prints what was found.
 pub(super) fn resolves(plan: &RunPlan, scenario: &Scenario) -> Option<String> {
-    if plan.starts < STARTS_FOR_PLACES {
+    if plan.starts < STARTS_FOR_PLACES || !scenario.has_own_step() {
         return None;
     }
     let (figure, spread) = match scenario.rank.by {

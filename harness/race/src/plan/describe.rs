@@ -6,6 +6,7 @@ use crate::plan::{
     budget::{expected_duration, expected_of_passes, resolves},
     cpu_plan::{CpuPlan, TooFewCpus, Topology},
     experiment::Experiment,
+    ladder::Ladder,
     run_plan::{RunPlan, STARTS_FOR_PLACES},
     scenario::Scenario,
 };
@@ -38,7 +39,7 @@ pub fn describe(plan: &RunPlan, topology: &Topology) -> Result<String, TooFewCpu
         line(format_args!(
             "  {:widest$}  {cpus}; in each start {} rounds of {} windows of {:?}, each after {:?} of the same load",
             "",
-            scenario.rounds,
+            scenario.all_rounds(),
             plan.entries(scenario).len(),
             scenario.window,
             scenario.warm_up,
@@ -54,6 +55,12 @@ pub fn describe(plan: &RunPlan, topology: &Topology) -> Result<String, TooFewCpu
         }
         for (row, reason) in plan.left_out(scenario) {
             line(format_args!("  {:widest$}  {}: left out: {reason}", "", row.name));
+        }
+        if let Some(said) = ladder(scenario) {
+            line(format_args!("  {:widest$}  {said}", ""));
+        }
+        if let Some(objective) = &scenario.objective {
+            line(format_args!("  {:widest$}  objective: {objective}", ""));
         }
         if let Some(resolves) = resolves(plan, scenario) {
             line(format_args!("  {:widest$}  {resolves}", ""));
@@ -80,6 +87,20 @@ pub fn describe(plan: &RunPlan, topology: &Topology) -> Result<String, TooFewCpu
         about(expected_duration(plan))
     ));
     Ok(text)
+}
+
+/// The steps of its ladder; nothing where it has none.
+fn ladder(scenario: &Scenario) -> Option<String> {
+    match scenario.ladder.as_ref()? {
+        Ladder::Times(times) => {
+            let mut steps: Vec<String> = times.iter().map(f64::to_string).collect();
+            steps.dedup();
+            Some(format!("at {} times this load, in random order", steps.join(", ")))
+        }
+        Ladder::ToFastestCapacity { part, steps } => Some(format!(
+            "at {steps} rates, the same for all rows, up to {part} of what the fastest of them serves, in random order"
+        )),
+    }
 }
 
 /// What each row goes through, and which rows have nothing to go through.

@@ -1,11 +1,17 @@
 //! What is to be measured: scenarios, on which CPUs, in which order, under which load.
 
 pub mod experiment;
+pub mod ladder;
+pub mod objective;
+pub mod pointed;
 pub mod scenario;
 pub mod stream;
 
+pub mod load_line;
+pub mod own_load;
+
 pub mod cpu_plan;
-pub mod reach;
+pub mod host_limits;
 pub mod resolve;
 pub mod run_plan;
 pub mod variants;

@@ -57,7 +57,7 @@ pub struct RowCalibration {
 }
 
 /// A scenario in absolute numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
     /// Its streams.
     pub streams: Vec<ResolvedStream>,
@@ -83,7 +83,7 @@ impl Resolved {
 }
 
 /// A stream in absolute numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedStream {
     /// Its name.
     pub name: String,
@@ -118,6 +118,31 @@ pub enum ResolveError {
         /// The load that was asked for.
         wanted: f64,
     },
+    /// Its lowest step is above the highest.
+    #[error(
+        "scenario {scenario}: its ladder begins at {lowest:.0} requests per second, and the fastest row served {fastest:.0}: it leads nowhere"
+    )]
+    NoLadder {
+        /// The scenario.
+        scenario: String,
+        /// Where it begins.
+        lowest: f64,
+        /// What the fastest row served.
+        fastest: f64,
+    },
+    /// A rate that comes of the calibration is beyond what is scheduled.
+    #[error(
+        "scenario {scenario}: {per_second:.0} requests per second of `{stream}` are more than can be scheduled ({})",
+        load::Rate::MOST_PER_SECOND
+    )]
+    TooFast {
+        /// The scenario.
+        scenario: String,
+        /// The stream.
+        stream: String,
+        /// Its rate at the highest step.
+        per_second: f64,
+    },
 }
 
 /// The seed of all draws: what they cost does not depend on it.
@@ -148,9 +173,7 @@ pub fn resolve(
             _ => Operation::Simple,
         };
         costs_us.push(calibration.cpu_us(operation));
-        let (name, connections) = (stream.name.clone(), stream.connections);
-        let shape = stream.shape();
-        streams.push(ResolvedStream { name, operation, connections, pacing: Arrivals::Closed, shape });
+        streams.push(ResolvedStream::of(stream, operation, Arrivals::Closed));
     }
     // First the rates that stand by themselves, then the one that gets what is left of the load.
     let mut others = 0.0;
@@ -185,10 +208,57 @@ pub fn own_streams(scenario: &Scenario, capacity: Option<f64>) -> Vec<ResolvedSt
             (Some(Rate::OfOwnCapacity(part)), Some(capacity)) => arrivals(stream, part * capacity),
             _ => Arrivals::Closed,
         };
-        let (name, connections) = (stream.name.clone(), stream.connections);
-        ResolvedStream { name, operation: Operation::Simple, connections, pacing, shape: stream.shape() }
+        ResolvedStream::of(stream, Operation::Simple, pacing)
     };
     scenario.streams.iter().map(resolved).collect()
+}
+
+/// The same at every step of the scenario's ladder, in their order; one where it has none.
+///
+/// # Errors
+/// See [`ResolveError`].
+pub fn resolve_steps(
+    scenario: &Scenario,
+    calibration: &Calibration,
+    server_cpus: usize,
+) -> Result<Vec<Resolved>, ResolveError> {
+    let own = resolve(scenario, calibration, server_cpus)?;
+    let Some(ladder) = &scenario.ladder else { return Ok(vec![own]) };
+    let rate = |stream: &ResolvedStream, of: fn(load::Rate) -> f64| stream.pacing.rate().map_or(0.0, of);
+    let peak = |stream: &ResolvedStream| rate(stream, load::Rate::peak_per_second);
+    let ranked = own.streams.iter().find(|stream| stream.name == scenario.rank.stream);
+    let (lowest, fastest) =
+        (ranked.map_or(0.0, |stream| rate(stream, load::Rate::mean_per_second)), calibration.fastest());
+    let factors = ladder.factors(lowest, fastest.unwrap_or(0.0)).ok_or_else(|| match fastest {
+        Some(fastest) => ResolveError::NoLadder { scenario: scenario.name.clone(), lowest, fastest },
+        None => ResolveError::NoCalibration(scenario.name.clone()),
+    })?;
+    let steps: Vec<Resolved> = factors.iter().map(|&factor| own.times(factor)).collect();
+    let too_fast = |stream: &&ResolvedStream| peak(stream) > load::Rate::MOST_PER_SECOND;
+    match steps.iter().flat_map(|step| &step.streams).find(too_fast) {
+        Some(stream) => Err(ResolveError::TooFast {
+            scenario: scenario.name.clone(),
+            stream: stream.name.clone(),
+            per_second: peak(stream),
+        }),
+        None => Ok(steps),
+    }
+}
+
+impl Resolved {
+    /// The same with so many times the rates.
+    fn times(&self, factor: f64) -> Self {
+        let mut load = self.clone();
+        load.streams.iter_mut().for_each(|stream| stream.pacing = stream.pacing.times(factor));
+        load
+    }
+}
+
+impl ResolvedStream {
+    fn of(stream: &Stream, operation: Operation, pacing: Arrivals) -> Self {
+        let (name, connections) = (stream.name.clone(), stream.connections);
+        Self { name, operation, connections, pacing, shape: stream.shape() }
+    }
 }
 
 /// `per_second` is the mean rate, which a stream of bursts has within its bursts alone.
@@ -250,6 +320,14 @@ impl Calibration {
         capacities.min_by(f64::total_cmp).ok_or_else(|| ResolveError::NoCalibration(scenario.name.clone()))
     }
 
+    /// What the fastest of all rows but the null server served; of it too where it is alone.
+    fn fastest(&self) -> Option<f64> {
+        let is_null = |row: &&RowCalibration| row.tier == Some(Tier::Calibration);
+        let others = self.rows.iter().filter(|row| !is_null(row)).map(|row| row.simple_per_second);
+        let all = self.rows.iter().map(|row| row.simple_per_second);
+        others.max_by(f64::total_cmp).or_else(|| all.max_by(f64::total_cmp))
+    }
+
     /// What an operation costs the median of the deciding rows, microseconds of CPU time.
     fn cpu_us(&self, operation: Operation) -> Option<f64> {
         let costs = self.deciding().filter_map(|row| match operation {
@@ -286,7 +364,11 @@ const OPERATION_TOLERANCE: f64 = 0.03;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures::calibration, plan::scenario::Scenarios, registry::Asked};
+    use crate::{
+        fixtures::calibration,
+        plan::{scenario::Scenarios, stream::Bursts},
+        registry::Asked,
+    };
 
     fn shipped(name: &str) -> Scenario {
         let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"));
@@ -297,6 +379,53 @@ mod tests {
     fn a_part_of_the_slowest_capacity_is_the_same_absolute_rate_for_all() {
         let resolved = resolve(&shipped("simple-latency"), &calibration(), 1).unwrap();
         assert_eq!(resolved.streams[0].pacing, Arrivals::Poisson { per_second: 20_000.0.into() });
+    }
+
+    #[test]
+    fn a_ladder_goes_from_its_own_rate_to_what_the_fastest_row_served_and_the_null_server_is_no_row() {
+        let mut calibration = calibration();
+        let null = RowCalibration {
+            row: "ceiling".to_owned(),
+            tier: Some(Tier::Calibration),
+            simple_per_second: 1e6,
+            ..calibration.rows[0].clone()
+        };
+        calibration.rows.push(null);
+        let steps = resolve_steps(&shipped("curve"), &calibration, 1).unwrap();
+        let rates: Vec<f64> =
+            steps.iter().map(|step| step.streams[0].pacing.rate().unwrap().peak_per_second()).collect();
+        assert_eq!(rates.len(), 8);
+        // A tenth of 40,000, and 60,000: seven equal ratios.
+        assert!((rates[0] - 4_000.0).abs() < 1e-6 && (rates[7] - 60_000.0).abs() < 1e-6, "{rates:?}");
+        assert!(
+            rates.windows(2).all(|two| (two[1] / two[0] - 15_f64.powf(1.0 / 7.0)).abs() < 1e-9),
+            "{rates:?}"
+        );
+        calibration.rows.retain(|row| row.tier == Some(Tier::Calibration));
+        assert_eq!(resolve_steps(&shipped("curve"), &calibration, 1).map(|steps| steps.len()), Ok(8));
+        let none = resolve_steps(&shipped("curve"), &Calibration::default(), 1);
+        assert!(matches!(none, Err(ResolveError::NoCalibration(_))));
+        assert_eq!(
+            resolve_steps(&shipped("simple-throughput"), &calibration, 1).map(|steps| steps.len()),
+            Ok(1)
+        );
+    }
+
+    #[test]
+    fn bursts_leave_the_load_what_it_is_without_them_at_every_step_of_a_ladder() {
+        let bursts = Some(Bursts { on: Duration::from_millis(50), off: Duration::from_millis(75) });
+        let mean =
+            |resolved: &Resolved, at: usize| resolved.streams[at].pacing.rate().unwrap().mean_per_second();
+        let (plain, mut mixed) = (shipped("mixed"), shipped("mixed"));
+        mixed.streams.iter_mut().for_each(|stream| stream.bursts = bursts);
+        let resolved = |scenario: &Scenario| resolve(scenario, &calibration(), 2).unwrap();
+        let (plain, mixed) = (resolved(&plain), resolved(&mixed));
+        assert!((0..2).all(|at| (mean(&plain, at) - mean(&mixed, at)).abs() < 1e-6), "{mixed:?}");
+        let mut curve = shipped("curve");
+        curve.streams[0].bursts = bursts;
+        let steps = resolve_steps(&curve, &calibration(), 1).unwrap();
+        // As without bursts: what is carried in the mean is compared with what is carried in a closed loop.
+        assert!((mean(&steps[0], 0) - 4_000.0).abs() < 1e-6 && (mean(&steps[7], 0) - 60_000.0).abs() < 1e-6);
     }
 
     #[test]

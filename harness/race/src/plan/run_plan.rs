@@ -163,6 +163,16 @@ impl RunPlan {
         entries
     }
 
+    /// The rounds of a start in the order in which they are measured: one after the other, and of a ladder at random, so that what drifts
+    /// meets every step alike.
+    pub fn rounds(&self, scenario: &Scenario, start: usize) -> Vec<usize> {
+        let mut rounds: Vec<usize> = (0..scenario.all_rounds()).collect();
+        if scenario.ladder.is_some() {
+            rounds.shuffle(&mut self.random(&scenario.name, start, 0, Purpose::Rounds));
+        }
+        rounds
+    }
+
     /// The seed of the arrivals of one round: the same for all its rows, so that they are compared under the very same load.
     pub fn arrivals_seed(&self, scenario: &Scenario, start: usize, round: usize) -> u64 {
         self.random(&scenario.name, start, round, Purpose::Arrivals).next_u64()
@@ -178,7 +188,7 @@ impl RunPlan {
 
     /// How many windows there will be, if none has to be repeated.
     pub fn window_count(&self) -> usize {
-        let of = |scenario: &Scenario| self.entries(scenario).len() * scenario.rounds;
+        let of = |scenario: &Scenario| self.entries(scenario).len() * scenario.all_rounds();
         self.compared().map(of).sum::<usize>() * self.starts as usize
     }
 }
@@ -197,6 +207,7 @@ enum Purpose {
     Servers,
     Order,
     Arrivals,
+    Rounds,
 }
 
 #[cfg(test)]
@@ -277,6 +288,21 @@ mod tests {
         seeds.sort_unstable();
         seeds.dedup();
         assert_eq!(seeds.len(), rounds.len(), "two rounds share their arrivals");
+    }
+
+    #[test]
+    fn the_steps_of_a_ladder_are_climbed_in_another_order_each_start_and_rounds_of_others_in_their_own() {
+        let here = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let shipped = Scenarios::read(&here.join("scenarios")).unwrap();
+        let named = |name: &str| shipped.all().iter().find(|scenario| scenario.name == name).unwrap();
+        let plan = plan(1, 6);
+        let orders: Vec<Vec<usize>> = (0..6).map(|start| plan.rounds(named("curve"), start)).collect();
+        assert!(orders.windows(2).all(|two| two[0] != two[1]), "{orders:?}");
+        for mut order in orders {
+            order.sort_unstable();
+            assert_eq!(order, (0..named("curve").all_rounds()).collect::<Vec<_>>());
+        }
+        assert_eq!(plan.rounds(named("mixed"), 0), (0..named("mixed").rounds).collect::<Vec<_>>());
     }
 
     #[test]

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     plan::{
         experiment::Experiment,
-        stream::{LONGEST, MOST_CONNECTIONS, SHORTEST},
+        ladder::Ladder,
+        objective::Objective,
+        stream::{LONGEST, MOST_CONNECTIONS, RATES, SHORTEST},
     },
     registry::{Asked, OperationName, Row},
     schema,
@@ -22,7 +24,7 @@ pub use crate::plan::stream::{Pacing, Rate, Stream};
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// How it is called: the name of its file without `.toml`, whatever the file says.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// What a reader wants to know.
     pub question: String,
@@ -67,6 +69,13 @@ pub struct Scenario {
     #[serde(with = "duration", default = "default_timeout")]
     #[schemars(with = "schema::Time")]
     pub timeout: Duration,
+    /// The rates that are offered beside the streams' own, or instead of them; absent where the load is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Ladder>,
+    /// What is wanted of a stream: which rows hold it is said, and of a ladder up to which rate, as in `simple p99<5ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub objective: Option<Objective>,
     /// What rows are compared by.
     pub rank: RankBy,
     /// The requests.
@@ -269,7 +278,7 @@ impl WorkerNumbers {
 }
 
 impl Scenario {
-    fn parse(name: &str, text: &str) -> Result<Self, String> {
+    pub(super) fn parse(name: &str, text: &str) -> Result<Self, String> {
         let mut scenario: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         name.clone_into(&mut scenario.name);
         scenario.check()?;
@@ -329,6 +338,8 @@ impl Scenario {
             return Err("an [experiment] takes rows with the workers that they have".to_owned());
         }
         self.check_experiment()?;
+        self.check_ladder()?;
+        self.check_objective()?;
         let derived = |stream: &&Stream| matches!(stream.pacing.rate(), Some(Rate::ToReachLoad(_)));
         if self.streams.iter().filter(derived).count() > 1 {
             return Err("only one stream can have what is left of a load".to_owned());
@@ -370,6 +381,86 @@ impl Scenario {
         self.streams.iter().map(|stream| stream.idle_connections).fold(0, usize::saturating_add)
     }
 
+    /// A ladder has rates to multiply, and nothing that would make them differ from row to row.
+    fn check_ladder(&self) -> Result<(), String> {
+        let Some(ladder) = &self.ladder else { return Ok(()) };
+        ladder.check()?;
+        if self.experiment.is_some() {
+            return Err("an [experiment] has no `ladder`: it offers one rate to one row".to_owned());
+        }
+        if let Some(stream) = self.streams.iter().find(|stream| stream.pacing == Pacing::Closed) {
+            let name = &stream.name;
+            return Err(format!(
+                "a `ladder` multiplies rates, and stream `{name}` is a closed loop, which has none"
+            ));
+        }
+        let highest = |stream: &Stream| match stream.pacing.rate() {
+            Some(Rate::PerSecond(rate)) => stream.peak(rate) * ladder.highest(),
+            _ => 0.0,
+        };
+        match self.streams.iter().find(|stream| highest(stream) > *RATES.end()) {
+            Some(stream) => Err(format!(
+                "stream `{}`: the highest step offers {} requests per second, more than {}",
+                stream.name,
+                highest(stream),
+                RATES.end()
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn check_objective(&self) -> Result<(), String> {
+        let Some(objective) = &self.objective else { return Ok(()) };
+        let name = objective.stream.as_ref().unwrap_or(&self.rank.stream);
+        let Some(stream) = self.streams.iter().find(|stream| stream.name == *name) else {
+            let names: Vec<&str> = self.streams.iter().map(|stream| stream.name.as_str()).collect();
+            return Err(format!(
+                "the objective `{objective}`: no stream is called `{name}`; there are {}",
+                names.join(", ")
+            ));
+        };
+        match (stream.pacing, &self.experiment) {
+            (Pacing::Closed, _) => Err(format!(
+                "the objective `{objective}`: `{name}` is a closed loop, which asks less while answers are slow, so that its times say \
+                 nothing of what users would meet"
+            )),
+            (_, Some(_)) => {
+                Err("an [experiment] has no objective: its rows have loads of their own".to_owned())
+            }
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Has `objective` asked of it.
+    ///
+    /// # Errors
+    /// It cannot answer that; it stays what it was then.
+    pub fn want(&mut self, objective: &Objective) -> Result<(), String> {
+        let before = self.objective.replace(objective.clone());
+        self.check_objective().inspect_err(|_| self.objective = before)
+    }
+
+    /// The stream that its objective is of; none without one.
+    pub fn objective_stream(&self) -> Option<&str> {
+        let objective = self.objective.as_ref()?;
+        Some(objective.stream.as_ref().unwrap_or(&self.rank.stream))
+    }
+
+    /// How many rounds each start has, those of all steps of a ladder together.
+    pub fn all_rounds(&self) -> usize {
+        self.rounds * self.ladder.as_ref().map_or(1, Ladder::rounds)
+    }
+
+    /// The step of its ladder that a round is of; the first without one.
+    pub fn step_of(&self, round: usize) -> usize {
+        self.ladder.as_ref().map_or(0, |ladder| ladder.step_of(round))
+    }
+
+    /// Whether rows are compared under it: under its own rates, where it offers them.
+    pub fn has_own_step(&self) -> bool {
+        self.ladder.as_ref().is_none_or(|ladder| ladder.own_step().is_some())
+    }
+
     /// Whether any stream's requests are due at times that do not wait for the server.
     pub fn is_open_loop(&self) -> bool {
         self.streams.iter().any(|stream| stream.pacing != Pacing::Closed)
@@ -407,7 +498,11 @@ impl Scenario {
     /// Whether a rate or an operation of it is derived from what the rows can do.
     pub fn needs_calibration(&self) -> bool {
         let derived = |rate| matches!(rate, Some(Rate::OfSlowestCapacity(_) | Rate::ToReachLoad(_)));
-        self.streams.iter().any(|stream| stream.operation.is_calibrated() || derived(stream.pacing.rate()))
+        matches!(self.ladder, Some(Ladder::ToFastestCapacity { .. }))
+            || self
+                .streams
+                .iter()
+                .any(|stream| stream.operation.is_calibrated() || derived(stream.pacing.rate()))
     }
 
     /// How long a row is loaded for one window of it.
@@ -446,7 +541,10 @@ mod tests {
         assert_eq!(by_default, ["simple-throughput", "churn-1", "simple-latency", "mixed"]);
         let on_request =
             |name: &str| shipped().all().iter().any(|scenario| scenario.name == name && scenario.on_request);
-        assert!(on_request("crash") && on_request("reload"), "the default race does not get longer");
+        assert!(
+            on_request("crash") && on_request("reload") && on_request("curve"),
+            "the default race does not get longer"
+        );
     }
 
     #[test]
@@ -534,6 +632,44 @@ mod tests {
         assert_eq!(one_to(10), [1, 2, 3, 4, 6, 8, 10]);
         assert_eq!(one_to(32), [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]);
         assert_eq!(WorkerNumbers::TimesCpus(vec![4, 1, 2]).on(2), [2, 4, 8]);
+    }
+
+    #[test]
+    fn a_ladder_and_an_objective_that_contradict_the_load_are_refused_with_the_reason() {
+        let text = |top: &str, stream: &str, pacing: &str| {
+            format!(
+                "question = ''\nplacement = 'split'\nrank = {{ stream = 's', by = 'p99' }}\n{top}\n\
+                 [[stream]]\nname = 's'\noperation = 'simple'\nconnections = 1\n{stream}\npacing = {pacing}\n"
+            )
+        };
+        let open = "{ kind = 'poisson', rate = { per_second = 5e6 } }";
+        let closed = "{ kind = 'closed' }";
+        let ladder = "ladder = { times = [0.5, 1.0, 2.0] }";
+        let capacity = "ladder = { to_fastest_capacity = { part = 1.0, steps = 8 } }";
+        let bursts = "bursts = { on = '25ms', off = '100ms' }";
+        let read = |top: &str, stream: &str, pacing: &str| Scenario::parse("x", &text(top, stream, pacing));
+        let whole = read(&format!("{ladder}\nobjective = 'p99<5ms'"), "", open);
+        let whole = whole.unwrap();
+        assert_eq!((whole.all_rounds(), whole.step_of(4), whole.objective_stream()), (12, 1, Some("s")));
+        assert!(whole.has_own_step() && !read(capacity, "", open).unwrap().has_own_step());
+        let refused = [
+            (read(ladder, "", closed), "stream `s` is a closed loop, which has none"),
+            (read("ladder = { times = [1.0, 3.0] }", "", open), "offers 15000000 requests"),
+            (read("ladder = { times = [2.0, 1.0] }", "", open), "ascend"),
+            (read("ladder = { up = 3 }", "", open), "unknown variant `up`"),
+            (read("objective = 'p99<5ms'", "", closed), "its times say nothing"),
+            (read("objective = 't p99<5ms'", "", open), "no stream is called `t`; there are s"),
+            (read("objective = 't p98<5ms'", "", open), "`p98` is no percentile"),
+            (read("", bursts, open), "25000000 per second within a burst"),
+            (
+                read("ladder = { times = [1.0, 1.5] }", "bursts = { on = '125ms', off = '125ms' }", open),
+                "offers 15000000 requests",
+            ),
+        ];
+        for (read, expected) in refused {
+            let error = read.unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(3600);
 /// As many as the generator has room for.
 pub(super) const MOST_CONNECTIONS: usize = load::MOST_IN_FLIGHT as usize;
 /// What the generator can schedule, in requests per second.
-const RATES: RangeInclusive<f64> = load::Rate::LEAST_PER_SECOND..=load::Rate::MOST_PER_SECOND;
+pub(super) const RATES: RangeInclusive<f64> = load::Rate::LEAST_PER_SECOND..=load::Rate::MOST_PER_SECOND;
 /// Each connection with a schedule of its own has its own histograms.
 const MOST_WEIGHTED: usize = 256;
 /// One beyond this leaves nothing to the others.
@@ -188,6 +188,11 @@ impl Stream {
         }
     }
 
+    /// The highest rate that it ever has, where `mean` is that over all time, both in requests per second.
+    pub fn peak(&self, mean: f64) -> f64 {
+        self.bursts.map_or(mean, |bursts| bursts.rate_within(mean))
+    }
+
     /// What its connections are like.
     pub fn shape(&self) -> Shape {
         let Self { requests_per_connection, send_bytes_per_second, read_bytes_per_second, .. } = *self;
@@ -226,8 +231,8 @@ impl Stream {
                 ));
             }
         }
-        self.check_rate()?;
         self.bursts.map_or(Ok(()), |bursts| bursts.check(window))?;
+        self.check_rate()?;
         let open_only = [("bursts", self.bursts.is_some()), ("weights", !self.weights.is_empty())];
         if let (Pacing::Closed, Some((what, _))) =
             (self.pacing, open_only.iter().find(|(_, is_given)| *is_given))
@@ -251,6 +256,12 @@ impl Stream {
             Some(Rate::PerSecond(rate)) if !RATES.contains(&rate) => {
                 let (least, most) = (RATES.start(), RATES.end());
                 Err(format!(": a rate of {rate} per second is no rate from {least} to {most}"))
+            }
+            Some(Rate::PerSecond(rate)) if self.peak(rate) > *RATES.end() => {
+                let (peak, most) = (self.peak(rate), RATES.end());
+                Err(format!(
+                    ": a rate of {rate} is one of {peak} per second within a burst, more than {most}"
+                ))
             }
             Some(Rate::OfSlowestCapacity(part) | Rate::ToReachLoad(part) | Rate::OfOwnCapacity(part))
                 if !(part > 0.0 && part <= 1.5) =>

@@ -11,6 +11,7 @@ use terminal::shell;
 
 use crate::{
     plan::{
+        own_load,
         run_plan::{Pass, RunPlan},
         scenario::Scenario,
     },
@@ -246,13 +247,12 @@ impl Resumed {
     fn same_scenarios(&self, today: &[Scenario]) -> Result<(), ResumeRefused> {
         for scenario in &self.run.plan.scenarios {
             let now = today.iter().find(|now| now.name == scenario.name);
-            unchanged(
-                "scenario",
-                &scenario.name,
-                scenario,
-                now,
-                &["window", "rounds", "experiment", "worker_counts"],
-            )?;
+            // That of the command line is in the plan, and in no file.
+            if now.is_none() && scenario.name == own_load::NAME {
+                continue;
+            }
+            let chosen = ["window", "rounds", "experiment", "objective", "worker_counts"];
+            unchanged("scenario", &scenario.name, scenario, now, &chosen)?;
         }
         Ok(())
     }

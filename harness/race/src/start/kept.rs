@@ -79,5 +79,7 @@ pub fn is_overloaded(complete: &[StartRecord], scenario: &Scenario, row: &str, t
 
 /// How many rounds of the next start a row is measured in.
 pub fn rounds_of(complete: &[StartRecord], scenario: &Scenario, row: &str, twin: bool) -> usize {
-    if is_overloaded(complete, scenario, row, twin) { 1 } else { scenario.rounds }
+    // Who is overloaded at the highest step of a ladder may not be at the next.
+    let tells_as_much = scenario.ladder.is_none() && is_overloaded(complete, scenario, row, twin);
+    if tells_as_much { 1 } else { scenario.all_rounds() }
 }

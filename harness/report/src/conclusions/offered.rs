@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use race::{
-    plan::scenario::{Pacing, Rate, Scenario, Stream},
+    plan::{
+        ladder::Ladder,
+        scenario::{Pacing, Rate, Scenario, Stream},
+    },
     records::{folder::Contents, window::StreamRecord},
     registry::{OperationName, Row},
 };
@@ -14,7 +17,10 @@ use crate::numbers::three_digits;
 /// In lines; none where nothing was measured.
 pub(crate) fn describe(scenario: &Scenario, contents: &Contents) -> Vec<String> {
     let windows = contents.measurements.complete.iter().flat_map(|start| &start.windows);
-    let mut own = windows.filter(|window| window.scenario == scenario.name);
+    // Of a ladder the load itself, or where it has none the lowest step.
+    let step = scenario.ladder.as_ref().and_then(Ladder::own_step).unwrap_or(0);
+    let is_own = |round: usize| scenario.step_of(round) == step;
+    let mut own = windows.filter(|window| window.scenario == scenario.name && is_own(window.round));
     let Some((window, measured)) = own.find_map(|window| Some((window, window.measured.as_ref()?))) else {
         return Vec::new();
     };
@@ -23,13 +29,32 @@ pub(crate) fn describe(scenario: &Scenario, contents: &Contents) -> Vec<String> 
         streams.map(|(stream, record)| describe_stream(stream, record, contents)).collect();
     lines.push(format!(
         "{}; {} rounds a start, windows of {:?} after {:?} of the same load",
-        window.cpus, scenario.rounds, scenario.window, scenario.warm_up
+        window.cpus,
+        scenario.all_rounds(),
+        scenario.window,
+        scenario.warm_up
     ));
+    lines.extend(ladder(scenario));
     let longer = |row: &&Row| scenario.suits(row) && row.warm_up > Duration::ZERO;
     for row in contents.run.plan.rows.iter().filter(longer) {
         lines.push(format!("{} is warmed up for {:?} once a start", row.name, row.warm_up));
     }
     lines
+}
+
+/// What else is offered; nothing without a ladder.
+fn ladder(scenario: &Scenario) -> Option<String> {
+    match scenario.ladder.as_ref()? {
+        Ladder::Times(times) => {
+            let mut steps: Vec<String> = times.iter().map(f64::to_string).collect();
+            steps.dedup();
+            Some(format!("a ladder of {} times this load, its rounds in random order", steps.join(", ")))
+        }
+        Ladder::ToFastestCapacity { part, steps } => Some(format!(
+            "a ladder of {steps} rates in equal ratios, from this load up to {part} of what the fastest row carried in a closed loop, its \
+             rounds in random order"
+        )),
+    }
 }
 
 fn describe_stream(stream: &Stream, record: &StreamRecord, contents: &Contents) -> String {

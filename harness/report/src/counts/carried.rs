@@ -88,7 +88,8 @@ fn rank(load: Load) -> usize {
     }
 }
 
-fn offered_in(start: &Start<'_>, stream: &str) -> Vec<Offered> {
+/// What was offered of a stream in the windows of a start that count.
+pub(crate) fn offered_in(start: &Start<'_>, stream: &str) -> Vec<Offered> {
     let windows = start.windows(Which::Gated).iter().flatten();
     windows.filter_map(|window| offered(window.measured, stream)).collect()
 }

@@ -133,6 +133,27 @@ impl<'a> Start<'a> {
         }
     }
 
+    /// As if only some of its rounds had been.
+    fn of_rounds(&self, is_one: impl Fn(usize) -> bool) -> Self {
+        let some = |windows: &[Option<Window<'a>>]| -> Vec<Option<Window<'a>>> {
+            windows
+                .iter()
+                .enumerate()
+                .filter(|(round, _)| is_one(*round))
+                .map(|(_, window)| *window)
+                .collect()
+        };
+        let (gated, ungated) = (some(&self.gated), some(&self.ungated));
+        Self {
+            number: self.number,
+            server: self.server,
+            planned: if self.planned > 0 { gated.len() } else { 0 },
+            gated,
+            ungated,
+            measured: self.measured.iter().filter(|window| is_one(window.round)).copied().collect(),
+        }
+    }
+
     /// As if nothing of it counted.
     fn without_score(self) -> Self {
         let none = vec![None; self.gated.len()];
@@ -154,7 +175,7 @@ impl<'a> Line<'a> {
                 (server.row == row.name && server.twin == twin) && server.scenarios.contains(&scenario.name)
             });
             let owed = rounds_of(&complete[..at], scenario, &row.name, twin);
-            Start::of(record, server, measured.collect(), gate, (owed, scenario.rounds))
+            Start::of(record, server, measured.collect(), gate, (owed, scenario.all_rounds()))
         });
         let starts: Vec<Start<'_>> = starts.collect();
         // Both servers are the same program: what one of them answered, the other would have.
@@ -166,6 +187,12 @@ impl<'a> Line<'a> {
             }
             None => Self { row, twin, starts, failed },
         }
+    }
+
+    /// The same with the rounds of one step of the scenario's ladder alone, as if there had been no others.
+    pub(crate) fn at_step(&self, scenario: &Scenario, step: usize) -> Self {
+        let starts = self.starts.iter().map(|start| start.of_rounds(|round| scenario.step_of(round) == step));
+        Self { starts: starts.collect(), ..*self }
     }
 
     /// How tables call it.

@@ -33,6 +33,8 @@ pub enum Drawn {
     Along(Along),
     /// Rates, latencies and failures around the events of an experiment.
     Around(Around),
+    /// Latency against throughput.
+    Curve(Curve),
 }
 
 /// A figure of each row with its interval.
@@ -139,6 +141,41 @@ pub struct Point {
     pub nines: f64,
     /// The time, microseconds.
     pub us: f64,
+}
+
+/// Latency against throughput over the steps of a ladder of rates: a line each row.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Curve {
+    /// What is shown of the latency: `p99`.
+    pub percentile: String,
+    /// What it is to be below, microseconds; absent where nothing is wanted of it.
+    pub objective_us: Option<f64>,
+    /// The rows.
+    pub lines: Vec<CurveOf>,
+}
+
+/// A row over the steps that it carried.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CurveOf {
+    /// The row.
+    pub label: String,
+    /// Its number in the scenario, by which its colour and dashes are chosen.
+    pub style: usize,
+    /// What it comes to, in words.
+    pub said: String,
+    /// By ascending rate.
+    pub points: Vec<CurvePoint>,
+    /// Whether it was overloaded at the step that comes next.
+    pub is_open: bool,
+}
+
+/// A step of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct CurvePoint {
+    /// Right answers a second.
+    pub per_second: f64,
+    /// The time, microseconds.
+    pub us: Estimate,
 }
 
 /// Windows by latency: which part of its requests took how long, window by window.

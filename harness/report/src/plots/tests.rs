@@ -46,7 +46,7 @@ fn drawn(contents: &Contents) -> All {
             Drawn::Windows(windows) => all.windows = Some(windows),
             Drawn::Cpu(cpu) => all.cpu = Some(cpu),
             Drawn::Along(along) => all.along = Some(along),
-            Drawn::Around(_) => panic!("no scenario but an experiment has it"),
+            Drawn::Around(_) | Drawn::Curve(_) => panic!("no scenario but an experiment or a ladder has it"),
         }
     }
     all

@@ -21,7 +21,7 @@ pub(super) fn asked_for(of: &[Plot], section: &str, scenario: &str) -> Markup {
 }
 
 fn is_of_figures(plot: &&Plot) -> bool {
-    matches!(plot.drawn, Drawn::Dots(_) | Drawn::Percentiles(_) | Drawn::Around(_))
+    matches!(plot.drawn, Drawn::Dots(_) | Drawn::Percentiles(_) | Drawn::Around(_) | Drawn::Curve(_))
 }
 
 fn figure(of: &Plot, section: &str, scenario: &str) -> Markup {

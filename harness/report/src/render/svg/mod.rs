@@ -10,6 +10,7 @@
 mod along;
 mod around;
 mod cpu;
+mod curve;
 mod dots;
 mod frame;
 mod groups;
@@ -49,6 +50,7 @@ fn body(plot: &Plot) -> Body {
         Drawn::Cpu(cpu) => cpu::draw(cpu),
         Drawn::Along(along) => along::draw(along),
         Drawn::Around(around) => around::draw(around),
+        Drawn::Curve(curve) => curve::draw(curve),
     }
 }
 

@@ -28,11 +28,11 @@ const ROW: f64 = 14.0;
 const LEAST: f64 = 250.0;
 
 /// As many colours as are told apart with any eyes.
-const COLOURS: usize = 6;
+pub(super) const COLOURS: usize = 6;
 /// As many ways to dash a line.
-const DASHES: usize = 5;
+pub(super) const DASHES: usize = 5;
 /// As many shapes.
-const SHAPES: usize = 6;
+pub(super) const SHAPES: usize = 6;
 
 pub(super) fn draw(percentiles: &Percentiles) -> Body {
     let lines = &percentiles.lines;
@@ -95,7 +95,7 @@ fn line(line: &Line, [x, y]: [&Scale; 2], end: [f64; 2], name_y: f64) -> Markup 
 }
 
 /// A shape around a place, by its number.
-fn marker(path: Path, [x, y]: [f64; 2], shape: usize) -> Path {
+pub(super) fn marker(path: Path, [x, y]: [f64; 2], shape: usize) -> Path {
     match shape {
         0 => path.at(x - 3.0, y - 3.0).right(6.0).down(6.0).right(-6.0).closed(),
         1 => path.at(x, y - 4.0).by(&[[4.0, 7.0], [-8.0, 0.0]]).closed(),
@@ -107,7 +107,7 @@ fn marker(path: Path, [x, y]: [f64; 2], shape: usize) -> Path {
 }
 
 /// Where names stand so that none covers another, each as near to its line's end as the others let it.
-fn apart(wanted: &[f64], [top, bottom]: [f64; 2]) -> Vec<f64> {
+pub(super) fn apart(wanted: &[f64], [top, bottom]: [f64; 2]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]).then(a.cmp(&b)));
     let mut places = vec![0.0; wanted.len()];

@@ -13,7 +13,7 @@ use race::{
 use roxmltree::{Document, Node};
 
 use crate::{
-    made_up::{disturbed, experimented, section, supervised, window},
+    made_up::{climbed, disturbed, experimented, of_curve, section, supervised, window},
     model::{Plot, plot::Around},
 };
 
@@ -101,9 +101,15 @@ fn around(rows: Vec<Row>) -> Vec<Plot> {
 }
 
 /// One of each kind.
+/// A row that carries the whole ladder, and one that does not.
+fn curve() -> Contents {
+    climbed(scenario("curve", 1), &[("work-stealing", 2_000.0), ("rayon-offload", 800.0)], of_curve)
+}
+
 fn each_kind() -> Vec<Plot> {
     let mut all = plots(&contents());
     all.extend(around(supervised()));
+    all.extend(plots(&curve()));
     all
 }
 
@@ -260,6 +266,13 @@ fn what_is_edited_to_be_absurd_is_drawn_within_the_picture() {
             Drawn::Cpu(cpu) => cpu.groups[0].rows[0].us = f64::MAX,
             Drawn::Along(along) => along.rows[0].starts[0].windows[0].us = Some(f64::NAN),
             Drawn::Around(around) => absurd(around),
+            Drawn::Curve(curve) => {
+                curve.objective_us = Some(f64::NAN);
+                curve.lines[0].points[0].us.value = f64::MAX;
+                curve.lines[0].points[0].per_second = f64::INFINITY;
+                curve.lines[0].points[0].us.interval = Some([f64::NAN, -1.0]);
+                curve.lines[1].points.clear();
+            }
         }
         let text = standalone(plot);
         Document::parse(&text).unwrap();
