@@ -102,12 +102,10 @@ fn solve(equations: &[[f64; 3]], used: [bool; 3]) -> Option<[f64; 3]> {
         if rows[pivot][pivot].abs() < f64::MIN_POSITIVE {
             return None;
         }
-        for row in (0..size).filter(|&row| row != pivot) {
-            let factor = rows[row][pivot] / rows[pivot][pivot];
-            for column in pivot..=size {
-                let taken = factor * rows[pivot][column];
-                rows[row][column] -= taken;
-            }
+        let by = rows[pivot].clone();
+        for (_, row) in rows.iter_mut().enumerate().filter(|&(row, _)| row != pivot) {
+            let factor = row[pivot] / by[pivot];
+            row.iter_mut().zip(&by).skip(pivot).for_each(|(own, taken)| *own -= factor * taken);
         }
     }
     let mut values = [0.0; 3];
