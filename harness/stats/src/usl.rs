@@ -102,11 +102,11 @@ fn solve(equations: &[[f64; 3]], used: [bool; 3]) -> Option<[f64; 3]> {
         if rows[pivot][pivot].abs() < f64::MIN_POSITIVE {
             return None;
         }
-        for row in (0..size).filter(|&row| row != pivot) {
-            let factor = rows[row][pivot] / rows[pivot][pivot];
-            for column in pivot..=size {
-                let taken = factor * rows[pivot][column];
-                rows[row][column] -= taken;
+        let taken = rows[pivot].clone();
+        for (_, row) in rows.iter_mut().enumerate().filter(|(row, _)| *row != pivot) {
+            let factor = row[pivot] / taken[pivot];
+            for (value, taken) in row.iter_mut().zip(&taken).skip(pivot) {
+                *value -= factor * taken;
             }
         }
     }
