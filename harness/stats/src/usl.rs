@@ -102,10 +102,12 @@ fn solve(equations: &[[f64; 3]], used: [bool; 3]) -> Option<[f64; 3]> {
         if rows[pivot][pivot].abs() < f64::MIN_POSITIVE {
             return None;
         }
-        let by = rows[pivot].clone();
-        for (_, row) in rows.iter_mut().enumerate().filter(|&(row, _)| row != pivot) {
-            let factor = row[pivot] / by[pivot];
-            row.iter_mut().zip(&by).skip(pivot).for_each(|(own, taken)| *own -= factor * taken);
+        let taken = rows[pivot].clone();
+        for (_, row) in rows.iter_mut().enumerate().filter(|(row, _)| *row != pivot) {
+            let factor = row[pivot] / taken[pivot];
+            for (value, taken) in row.iter_mut().zip(&taken).skip(pivot) {
+                *value -= factor * taken;
+            }
         }
     }
     let mut values = [0.0; 3];

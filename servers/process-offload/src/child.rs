@@ -58,7 +58,8 @@ pub fn serve(assignment: Assignment) -> Result<(), Error> {
     let begun = assignment.begin()?;
     let (stop, told) = UnixStream::pair().map_err(Error::system("make a pipe for a signal"))?;
     pipe::register(SIGTERM, told).map_err(Error::system("handle the stop signal"))?;
-    let link = begun.handed;
+    let link =
+        begun.handed.ok_or_else(|| Error::Failed("the front has handed this child no link".to_owned()))?;
     end_with(&link)?;
     link::send(&link, protocol::READY).map_err(Error::system("tell the front that this child is ready"))?;
     begun.channel.ready()?;
@@ -150,8 +151,8 @@ fn obey(channel: &Channel) -> bool {
     loop {
         match channel.next() {
             Ok(None) => return true,
-            // There is no listener that could be served for others.
-            Ok(Some(Task::Serve { .. } | Task::Release { .. })) => {}
+            // There is no listener that could be served for others, and nothing that was asked for.
+            Ok(Some(Task::Serve { .. } | Task::Release { .. } | Task::Take { .. })) => {}
             Ok(Some(Task::Drain { .. })) | Err(_) => return false,
         }
     }

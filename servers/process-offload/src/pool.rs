@@ -105,8 +105,9 @@ pub fn start(
         lends: false,
         hand: {
             let mut hand = hand;
-            move |place: usize| hand.link(place)
+            move |place: usize| hand.link(place).map(Some)
         },
+        offers: None,
     };
     let (stop, over, all_ready) = (Shutdown::new(), Shutdown::new(), Shutdown::new());
     let supervise = {

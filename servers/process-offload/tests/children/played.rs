@@ -101,12 +101,13 @@ pub(crate) fn main() -> ExitCode {
             }
             thread::spawn(give_up);
             let begun = assignment.begin()?;
-            link::send(&begun.handed, protocol::READY).unwrap();
+            let link = begun.handed.unwrap();
+            link::send(&link, protocol::READY).unwrap();
             begun.channel.ready()?;
             if play == Play::Talks {
-                link::send(&begun.handed, b"hello").unwrap();
+                link::send(&link, b"hello").unwrap();
             }
-            return script.compute(&begun.handed, Some(&begun.channel));
+            return script.compute(&link, Some(&begun.channel));
         }
         if let Some(server) = errand.server() {
             if play == Play::Computes {

@@ -11,7 +11,7 @@ use std::{
 ///
 /// A worker gets one when it has asked for it ([`Channel::ask`](crate::Channel::ask)), so that one that takes nothing holds up nobody
 /// else: it is left out. While no worker asks, nothing is taken from here, and what waits, waits where it comes from.
-pub trait Offers: fmt::Debug {
+pub trait Offers: fmt::Debug + Send {
     /// What is readable when there may be something.
     fn watched(&self) -> BorrowedFd<'_>;
 

@@ -48,7 +48,7 @@ pub(super) struct Standing {
     pub(super) member: Member,
     pub(super) asks: bool,
     /// It was told to end, or is to be.
-    leaves: bool,
+    pub(super) leaves: bool,
     pub(super) not_before: Option<Instant>,
     pub(super) given: u64,
     /// What its side of its place had accepted before it.

@@ -14,9 +14,7 @@ mod upkeep;
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasher, RandomState},
-    io,
     net::SocketAddr,
-    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
