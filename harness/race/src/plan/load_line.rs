@@ -120,6 +120,9 @@ fn read_operation(text: &str, asked: &str, at: usize) -> Result<(OperationName, 
     };
     let inner_at = time_at + 1 + inner.len() - inner.trim_start().len();
     match duration::parse(inner) {
+        Ok(time) if operation == OperationName::Delay && !time.subsec_nanos().is_multiple_of(1_000_000) => {
+            Err(refused(text, inner_at, "a delay is of whole milliseconds"))
+        }
         Ok(time) if TIMES.contains(&time) && !inner.trim().is_empty() => Ok((operation, Some(time))),
         Ok(_) => Err(refused(text, inner_at, "a request takes from 1us to 1m")),
         Err(reason) => Err(refused(text, inner_at, reason)),
@@ -194,6 +197,7 @@ mod tests {
             ("complex(soon)=1/s", 8, "`soon` is no duration"),
             ("complex()=1/s", 8, "no duration"),
             ("complex(0)=1/s", 8, "from 1us to 1m"),
+            ("delay(1.5ms)=1/s", 6, "a delay is of whole milliseconds"),
             ("simple=1/s, simple=2/s", 12, "said twice"),
             ("simple=1/s; complex(5ms)=1/s", 7, "is no number"),
             ("é=1/s", 0, "`é` is no operation"),

@@ -220,8 +220,8 @@ impl<'a> Line<'a> {
     /// The windows of rounds in which none counts, as they were measured first.
     pub(crate) fn dropped(&self) -> impl Iterator<Item = &'a WindowRecord> {
         self.starts.iter().filter(|start| start.planned > 0).flat_map(|start| {
-            let is_dropped =
-                |window: &&&WindowRecord| window.attempt == 0 && start.gated.get(window.round) == Some(&None);
+            let counts = |round| start.gated.iter().flatten().any(|window| window.record.round == round);
+            let is_dropped = move |window: &&&WindowRecord| window.attempt == 0 && !counts(window.round);
             start.measured.iter().filter(is_dropped).copied()
         })
     }

@@ -7,7 +7,7 @@ use race::{
 };
 
 use crate::{
-    made_up::{cell, climbed, of_curve, section, windows},
+    made_up::{cell, climbed, disturbed, of_curve, section, window, windows},
     model::{
         Section,
         plot::{Curve, Drawn},
@@ -93,6 +93,16 @@ fn latency_against_throughput_has_a_table_and_pictures_and_an_overloaded_step_ha
     assert!(offload.points.is_sorted_by(|a, b| a.per_second < b.per_second && a.us.value < b.us.value));
     let curve = section.tables().find(|table| table.id == "curve").unwrap();
     assert_eq!(curve.lines().count(), 3 * 8);
+}
+
+#[test]
+fn windows_of_every_round_of_a_step_are_told_what_they_were_dropped_for() {
+    let mut contents = climbed(own("simple p99<20ms"), &THREE, of_own);
+    // The three rounds at the load as it was said, of one start; and one round at another step, which is not asked about.
+    for round in [1, 2, 3, 5] {
+        window(&mut contents, "work-stealing", 1, round).measured = Some(disturbed(8_000));
+    }
+    assert_eq!(cell(&section(&contents), "work-stealing", "dropped for"), "foreign 3");
 }
 
 #[test]
