@@ -62,7 +62,7 @@ fn each_weakness_is_found() {
 fn a_row_that_declares_what_is_not_so_is_caught() {
     all_caught(vec![
         (row("none").replaces_workers(), "an abort ends what it must, and no more: "),
-        (row("none").replaces_executors(), "POST /fault?kind=abort: no whole answer"),
+        (row("none").replaces_executors(), "POST /fault?kind=abort: closed without an answer"),
         (row("replaces-nobody").replaces_executors(), "GET /complex?iterations=1000 is answered with 500"),
         (row("none").abandons_coroutines(), "a stack overflow ends what it must, and no more: "),
         (row("only-closes").abandons_coroutines(), "POST /fault?kind=overflow has an answer or an end"),
