@@ -257,7 +257,7 @@ mod tests {
     fn a_start_has_each_server_that_any_scenario_of_its_cpus_asks_for_once() {
         let plan = plan(1, 6);
         let groups = plan.groups();
-        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [4, 1]);
         for group in &groups {
             let servers = plan.servers(group, 0);
             for entry in group.iter().flat_map(|scenario| plan.entries(scenario)) {

@@ -538,7 +538,7 @@ mod tests {
         assert_eq!(names[names.len() - 2..], ["reload", "crash"], "experiments are last");
         let by_default: Vec<_> = shipped().select(Asked::Default).unwrap();
         let by_default: Vec<&str> = by_default.iter().map(|scenario| scenario.name.as_str()).collect();
-        assert_eq!(by_default, ["simple-throughput", "churn-1", "simple-latency", "mixed"]);
+        assert_eq!(by_default, ["simple-throughput", "churn-10", "churn-1", "simple-latency", "mixed"]);
         let on_request =
             |name: &str| shipped().all().iter().any(|scenario| scenario.name == name && scenario.on_request);
         assert!(
