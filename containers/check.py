@@ -32,9 +32,14 @@ CONFINED = [sys.executable, str(HERE / "confined.py")]
 PATIENCE = 20.0
 
 # How a server is started; without arguments where nothing is said.
-RUNS = {"thread-per-core": [["--io", "glommio"], ["--io", "compio"]]}
+RUNS = {
+    "thread-per-core": [["--io", "glommio"], ["--io", "compio"], ["--io", "epoll"]],
+    "fork-per-core": [[], ["--accept", "shared"], ["--accept", "handoff"]],
+    "process-offload": [[], ["--per-request"]],
+    "no-steal": [[], ["--balance", "least-loaded", "--pin"]],
+}
 # Those of them that cannot do without io_uring.
-ON_RINGS = RUNS["thread-per-core"]
+ON_RINGS = RUNS["thread-per-core"][:2]
 
 # Tried in a process of its own: each must fail under the profile, and those marked must work without it.
 REFUSED = """

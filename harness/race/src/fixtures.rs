@@ -288,6 +288,7 @@ pub fn scenario(name: &str) -> Scenario {
         name: name.to_owned(),
         question: "how many?".to_owned(),
         best: None,
+        expected: None,
         on_request: false,
         experiment: None,
         workers: None,

@@ -15,7 +15,7 @@ use super::{list, show};
 use race::{
     machine::alone::Alone,
     plan::{
-        budget::starts_within,
+        budget::fitted,
         cpu_plan::Topology,
         describe::describe,
         host_limits::HostLimits,
@@ -57,13 +57,13 @@ use terminal::{
 pub(super) const EXAMPLES: &str = "\
 Examples:
   cargo bench-all                                     the usual rows, about a quarter of an hour
-  cargo bench-all --all                               every row and every scenario
+  cargo bench-all --all                               every row and every scenario, in an hour
   cargo bench-all --list                              the rows and scenarios that there are
   cargo bench-all --dry-run                           the plan, and how long it would take
   cargo bench-all --scenario mixed --only work-stealing,rayon-offload
   cargo bench-all --scenario churn,skew               further loads: `churn` is churn-1 and churn-10
   cargo bench-all --only ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
-  cargo bench-all --budget 2m --out /tmp/lap          a quick look: two starts or more, without places
+  cargo bench-all --budget 2m --out /tmp/lap          a quick look, without places
   cargo bench-all --profile publish                   ten starts of six rounds and more, about half an hour
   cargo bench-all --load \"simple=900/s, complex(5ms)=240/s\" --objective \"simple p99<5ms\"
                                                       your own load: who holds it, and how much more
@@ -98,7 +98,7 @@ pub(crate) struct BenchArgs {
     /// given --listen and --cpus and prints a ready line; operations=simple+complex where it has not all
     #[arg(long, value_name = "ROW", value_parser = Row::from_command_line)]
     pub with: Vec<Row>,
-    /// Also the rows and scenarios that are for request alone
+    /// Also the rows and scenarios that are for request alone, but for experiments, which are asked for by name
     #[arg(long, conflicts_with = "only")]
     pub all: bool,
     /// A load of your own instead of scenarios, such as "simple=900/s, complex(5ms)=240/s"
@@ -120,7 +120,8 @@ pub(crate) struct BenchArgs {
     /// Print the load as a scenario in TOML, and measure nothing
     #[arg(long, requires = "load", help_heading = "Your own load")]
     pub print_scenario: bool,
-    /// How long measuring may take: as many starts of all servers as fit [default: 12m; with --load six starts]
+    /// How long measuring may take: as many starts of all servers as fit, with fewer rounds where these would be fewer than places need
+    /// [default: 12m; an hour with --all alone; with --load six starts]
     #[arg(long, value_name = "TIME", value_parser = within::time(SHORTEST_BUDGET..=LONGEST_BUDGET))]
     pub budget: Option<Duration>,
     /// How thorough: `publish` has ten starts of at least six rounds, however long that takes; `quick` two starts, and six events of a kind
@@ -436,6 +437,11 @@ fn plan(
         }
         None => scenarios.select(Asked::of(&args.scenario, args.all))?,
     };
+    let is_everything = args.all && args.scenario.is_empty() && args.load.is_none();
+    if is_everything {
+        // They take their own time, more than all others together, and are of another kind: asked for by name.
+        scenarios.retain(|scenario| scenario.experiment.is_none());
+    }
     if let (Some(objective), None) = (&args.objective, &args.load) {
         want(objective, &mut scenarios)?;
     }
@@ -483,17 +489,21 @@ fn plan(
     let seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
     let with = rows.iter().filter(|row| row.is_given).map(|row| row.name.clone()).collect();
     let plan = RunPlan { rows, with, scenarios, starts: 0, seed };
+    let usual = if is_everything { WHOLE_BUDGET } else { USUAL_BUDGET };
     let starts = match (args.starts, args.profile) {
-        _ if plan.compared().next().is_none() => 0,
-        (Some(starts), _) => starts,
-        (None, Some(Thoroughness::Publish)) => PUBLISHED_STARTS,
-        (None, Some(Thoroughness::Quick)) => QUICK_STARTS,
+        _ if plan.compared().next().is_none() => Some(0),
+        (Some(starts), _) => Some(starts),
+        (None, Some(Thoroughness::Publish)) => Some(PUBLISHED_STARTS),
+        (None, Some(Thoroughness::Quick)) => Some(QUICK_STARTS),
         // What one asks for oneself is to be there soon, and a budget that is given divides as ever.
-        (None, None) if args.load.is_some() && args.budget.is_none() => STARTS_FOR_PLACES,
-        (None, None) => starts_within(&plan, args.budget.unwrap_or(USUAL_BUDGET))?,
+        (None, None) if args.load.is_some() && args.budget.is_none() => Some(STARTS_FOR_PLACES),
+        (None, None) => None,
     };
-    let plan = RunPlan { starts, ..plan };
-    if starts == 0 && plan.passes().is_empty() {
+    let plan = match starts {
+        Some(starts) => RunPlan { starts, ..plan },
+        None => fitted(&plan, args.budget.unwrap_or(usual), args.rounds.is_some())?,
+    };
+    if plan.starts == 0 && plan.passes().is_empty() {
         let why: Vec<String> = plan
             .scenarios
             .iter()
@@ -544,6 +554,8 @@ const SHORTEST_WINDOW: Duration = Duration::from_millis(50);
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
 /// What a run takes where nothing is said.
 const USUAL_BUDGET: Duration = Duration::from_secs(12 * 60);
+/// What is to be had of every row and every scenario in less has hardly two starts.
+const WHOLE_BUDGET: Duration = Duration::from_secs(60 * 60);
 /// A budget shorter than this cannot be meant.
 const SHORTEST_BUDGET: Duration = Duration::from_secs(1);
 /// Nor one longer than this: a week.

@@ -106,9 +106,15 @@ fn compute(link: impl AsFd, packet: &[u8]) -> Result<(), Error> {
     let (number, operation) = protocol::started(packet)
         .map_err(|garbage| Error::Failed(format!("the front has sent this child {garbage}")))?;
     let answer = run_here(&operation).ok().map(|done| done.answer);
-    // Whoever has asked may be gone, which is this process's end.
-    let _ = link::send(link, &protocol::result(number, answer.as_ref()));
-    Ok(())
+    match link::send(link, &protocol::result(number, answer.as_ref())) {
+        Ok(()) => Ok(()),
+        // Whoever has asked is gone, which is this process's end, and no failure.
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            Ok(())
+        }
+        // Who waits for a result that never comes would wait for ever: by this child's end it learns of it.
+        Err(source) => Err(Error::System { what: "give the front a result", source }),
+    }
 }
 
 /// What there is to do next.

@@ -47,21 +47,45 @@ impl Held {
                 connections.extend(answered(instance.address(), batch)?);
             }
             let after_kib = held_by(instance)?;
-            Ok(Self { connections, before_kib, after_kib })
+            let held = Self { connections, before_kib, after_kib };
+            match held.closed()? {
+                0 => Ok(held),
+                closed => {
+                    Err(io::Error::other(format!("{closed} of them were closed before the last was open")))
+                }
+            }
         };
         held().map(Some).map_err(|error| {
             InstanceError::WrongAnswer(format!("it does not hold {count} idle connections: {error}"))
         })
     }
 
-    /// Closes them, and says what they took. By a reset, since ten thousand ports that wait for a minute would be missed.
+    /// How many of them are open no more, by what has come on them: nothing should have.
+    fn closed(&self) -> io::Result<usize> {
+        let mut closed = 0;
+        for connection in &self.connections {
+            connection.set_nonblocking(true)?;
+            let is_open =
+                matches!(connection.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+            closed += usize::from(!is_open);
+        }
+        Ok(closed)
+    }
+
+    /// Closes them, and says what they took.
     pub(crate) fn close(self) -> IdleRecord {
-        let Self { connections, before_kib, after_kib } = self;
+        let Self { ref connections, before_kib, after_kib } = self;
+        IdleRecord { connections: connections.len(), before_kib, after_kib }
+    }
+}
+
+/// By a reset, since ten thousand ports that wait for a minute would be missed.
+impl Drop for Held {
+    fn drop(&mut self) {
         // Where it is refused, the ports wait.
-        for connection in &connections {
+        for connection in &self.connections {
             let _ = set_socket_linger(connection, Some(Duration::ZERO));
         }
-        IdleRecord { connections: connections.len(), before_kib, after_kib }
     }
 }
 
@@ -153,6 +177,22 @@ mod tests {
         let (address, serving) = serve(3, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nright");
         assert_eq!(answered(address, 3).unwrap().len(), 3);
         serving.join().unwrap();
+    }
+
+    #[test]
+    fn a_connection_that_its_server_has_closed_is_not_held() {
+        let (address, serving) = serve(2, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nright");
+        let (other, holding) = {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener)
+        };
+        let mut connections = answered(address, 2).unwrap();
+        // Its end closes both, and waits for nothing: what it has sent is there when it is gone.
+        serving.join().unwrap();
+        connections.push(other);
+        let held = Held { connections, before_kib: 0, after_kib: 0 };
+        assert_eq!(held.closed().unwrap(), 2);
+        drop(holding);
     }
 
     #[test]

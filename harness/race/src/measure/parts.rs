@@ -48,14 +48,21 @@ pub(crate) fn whole(outcome: Outcome, load: &Resolved) -> Outcome {
     Outcome { streams, ..outcome }
 }
 
+/// A connection of at most so many requests is over long before a window is.
+const FEW_REQUESTS: u32 = 10;
+
 /// How many connections each worker had, as far as answers say it: a connection is the worker's that gave most of its answers. Known where
-/// each connection is counted by itself, or carries so few requests that it is over before the window; else empty.
+/// each connection is counted by itself, or carries at most [`FEW_REQUESTS`], so that it is over long before the window is and answers tell how
+/// many there were; else empty.
 pub(crate) fn connections_by_worker(
     stream: &ResolvedStream,
     tallies: &[Arc<Tally>],
 ) -> BTreeMap<String, u64> {
     let mut connections: BTreeMap<String, u64> = BTreeMap::new();
     if let Some(each) = stream.shape.requests_per_connection {
+        if each > FEW_REQUESTS {
+            return connections;
+        }
         for (worker, answers) in tallies.iter().flat_map(|tally| tally.answers()) {
             *connections.entry(worker).or_default() += answers.div_ceil(u64::from(each.max(1)));
         }

@@ -39,11 +39,31 @@ pub struct TooShort {
     start: Duration,
 }
 
+/// `plan` with as many starts as come nearest to `budget`. Where these are fewer than places need, scenarios have fewer rounds, down to one, unless
+/// rounds are fixed: a further start says more than a further round of one.
+///
+/// # Errors
+/// Fewer than two starts come near it.
+pub fn fitted(plan: &RunPlan, budget: Duration, rounds_are_fixed: bool) -> Result<RunPlan, TooShort> {
+    let most = plan.compared().map(|scenario| scenario.rounds).max().unwrap_or(1);
+    let least = if rounds_are_fixed { most } else { 1 };
+    let with_at_most = |rounds: usize| {
+        let mut plan = plan.clone();
+        plan.scenarios.iter_mut().for_each(|scenario| scenario.rounds = scenario.rounds.min(rounds));
+        starts_within(&plan, budget).map(|starts| RunPlan { starts, ..plan })
+    };
+    let enough = (least + 1..=most)
+        .rev()
+        .filter_map(|rounds| with_at_most(rounds).ok())
+        .find(|plan| plan.starts >= STARTS_FOR_PLACES);
+    enough.map_or_else(|| with_at_most(least), Ok)
+}
+
 /// How many starts of `plan`, whose own number of them is not looked at, come nearest to `budget`.
 ///
 /// # Errors
 /// Fewer than two do.
-pub fn starts_within(plan: &RunPlan, budget: Duration) -> Result<u32, TooShort> {
+fn starts_within(plan: &RunPlan, budget: Duration) -> Result<u32, TooShort> {
     if plan.compared().next().is_none() {
         return Ok(0);
     }
@@ -183,6 +203,22 @@ mod tests {
         let enough = enough.split("--budget ").nth(1).unwrap().split('s').next().unwrap();
         let enough = Duration::from_secs(enough.parse().unwrap());
         assert_eq!(starts_within(&plan, enough), Ok(2));
+    }
+
+    #[test]
+    fn a_budget_that_is_short_takes_rounds_before_it_takes_places_and_none_that_are_fixed() {
+        let plan = default_field();
+        let rounds = |plan: &RunPlan| plan.scenarios.iter().map(|one| one.rounds).max().unwrap();
+        let minutes =
+            |minutes: u64, are_fixed| fitted(&plan, Duration::from_secs(60 * minutes), are_fixed).unwrap();
+        let usual = minutes(12, false);
+        assert_eq!((usual.starts, rounds(&usual)), (7, rounds(&plan)));
+        let short = minutes(8, false);
+        assert!(short.starts >= STARTS_FOR_PLACES && rounds(&short) < rounds(&plan), "{}", short.starts);
+        let fixed = minutes(8, true);
+        assert!(fixed.starts < STARTS_FOR_PLACES && rounds(&fixed) == rounds(&plan), "{}", fixed.starts);
+        let quick = minutes(3, false);
+        assert!(quick.starts < STARTS_FOR_PLACES && rounds(&quick) == 1, "{}", quick.starts);
     }
 
     #[test]

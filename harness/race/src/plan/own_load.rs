@@ -5,12 +5,15 @@
 
 use std::time::Duration;
 
-use crate::plan::{
-    ladder::Ladder,
-    load_line::{LoadLine, Part, written},
-    objective::Objective,
-    scenario::{Metric, Pacing, Placement, RankBy, Rate, Scenario, Stream},
-    stream::Bursts,
+use crate::{
+    plan::{
+        ladder::Ladder,
+        load_line::{LoadLine, Part, written},
+        objective::Objective,
+        scenario::{Metric, Pacing, Placement, RankBy, Rate, Scenario, Stream},
+        stream::Bursts,
+    },
+    registry::OperationName,
 };
 
 /// How the scenario is called.
@@ -36,10 +39,12 @@ pub const EACH: usize = 64;
 /// Parts and multiples of the load. As it was said it has half of all windows, since that is what was asked; four rows, six
 /// starts and these are two minutes of measuring (METHODOLOGY.md, "A curve, and a load of one's own").
 const TIMES: [f64; 6] = [0.5, 1.0, 1.0, 1.0, 1.4, 2.0];
-/// Six of these windows a start.
+/// Six of these windows a start; longer ones where a request takes half of one or more.
 const WINDOW: Duration = Duration::from_millis(500);
-/// As long as 64 requests of 5 ms, which an overloaded step may leave in a server's sockets, take on two CPUs.
+/// At least; see [`OwnLoad::settling`].
 const WARM_UP: Duration = Duration::from_millis(200);
+/// At least; longer where a request takes a third of it or more.
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// From so many CPUs on, the generator has its own: with fewer, a server would have one and no two workers.
 const CPUS_TO_SPLIT: usize = 4;
 
@@ -85,6 +90,7 @@ impl OwnLoad {
             Some(q) if q < 0.99 => Metric::P95,
             _ => Metric::P99,
         };
+        let longest = streams.iter().filter_map(|stream| stream.service_time).max().unwrap_or_default();
         let hold = match &self.objective {
             Some(objective) => format!("hold {objective} under"),
             None => "answer soonest under".to_owned(),
@@ -96,6 +102,7 @@ impl OwnLoad {
                 self.line.text
             ),
             best: Some("Fastest under this load".to_owned()),
+            expected: None,
             on_request: true,
             experiment: None,
             workers: None,
@@ -103,10 +110,10 @@ impl OwnLoad {
             placement: if cpus < CPUS_TO_SPLIT { Placement::Shared } else { Placement::Split },
             server_cpus: None,
             min_server_cpus: 2,
-            warm_up: self.whole_bursts(WARM_UP),
-            window: self.whole_bursts(WINDOW),
+            warm_up: self.whole_bursts(WARM_UP.max(settling(&streams, cpus))),
+            window: self.whole_bursts(WINDOW.max(longest.saturating_mul(2))),
             rounds: 1,
-            timeout: Duration::from_secs(5),
+            timeout: TIMEOUT.max(longest.saturating_mul(3)),
             ladder: Some(Ladder::Times(TIMES.to_vec())),
             objective: self.objective.clone(),
             rank: RankBy { stream, by },
@@ -140,6 +147,22 @@ impl OwnLoad {
             None => time,
         }
     }
+}
+
+/// How long it takes until as many requests are under way as will be, and until those are done that an overloaded step left in the server's
+/// sockets: one on each connection. What waits, waits beside all others; what computes has `cpus` at most, and half of them
+/// where the generator has its own.
+fn settling(streams: &[Stream], cpus: usize) -> Duration {
+    let servers = if cpus < CPUS_TO_SPLIT { cpus } else { cpus / 2 }.max(1) as u32;
+    let of = |stream: &Stream| {
+        let time = stream.service_time.unwrap_or_default();
+        match stream.operation {
+            // A little more, so that those are answered that were due first.
+            OperationName::Delay => time.saturating_mul(4) / 3,
+            _ => time.saturating_mul(stream.connections as u32) / servers,
+        }
+    };
+    streams.iter().map(of).fold(Duration::ZERO, Duration::saturating_add)
 }
 
 /// A scenario as a file of scenarios has it. Its name is that of the file.
@@ -189,6 +212,21 @@ mod tests {
             scenario.streams.iter().map(|stream| (stream.name.as_str(), stream.connections)).collect();
         assert_eq!(streams, [("simple", 3), ("complex-5ms", 3), ("complex-50us", 2)]);
         assert_eq!((scenario.rank.stream.as_str(), scenario.rank.by), ("simple", Metric::P99));
+    }
+
+    #[test]
+    fn what_takes_long_is_waited_for_before_a_window_and_within_it() {
+        let stretch = |line: &str, cpus: usize| {
+            let scenario = own(line).scenario(cpus).unwrap();
+            [scenario.warm_up, scenario.window, scenario.timeout].map(|time| time.as_millis())
+        };
+        assert_eq!(stretch("simple=900/s, complex(5ms)=240/s", 2), [200, 500, 5_000]);
+        // As many wait after 400 ms as ever will.
+        assert_eq!(stretch("simple=9/s, delay(300ms)=100/s", 2), [400, 600, 5_000]);
+        assert_eq!(stretch("simple=9/s, delay(6s)=1/s", 2), [8_000, 12_000, 18_000]);
+        // 64 connections, each with a request that was left behind, on two CPUs and on four of eight.
+        assert_eq!(stretch("simple=9/s, complex(50ms)=10/s", 2), [1_600, 500, 5_000]);
+        assert_eq!(stretch("simple=9/s, complex(50ms)=10/s", 8), [800, 500, 5_000]);
     }
 
     #[test]

@@ -16,6 +16,9 @@ use crate::{
 /// Fewer starts than this give values and intervals, but no places.
 pub const STARTS_FOR_PLACES: u32 = stats::decide::FEWEST_STARTS as u32;
 
+/// More connections than this leave memory behind in a server that shows in what is measured after them.
+const MANY_CONNECTIONS: usize = 1_000;
+
 /// A run before it begins. How often is fixed with it: nothing that is measured ends a run sooner or later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunPlan {
@@ -130,9 +133,13 @@ impl RunPlan {
 
     /// The scenarios by the CPUs that they give their servers, in the scenarios' order: what one life of these serves.
     pub fn groups(&self) -> Vec<Vec<&Scenario>> {
-        // Memory that a server once used it need not give back: idle connections are weighed in a life of its own.
+        // Memory that a server once used it need not give back: idle connections are weighed in a life of its own, and what holds thousands
+        // of connections is kept apart from what does not.
         let weighs = |scenario: &Scenario| scenario.rank.by == Metric::IdleMemory;
-        let place = |scenario: &Scenario| (scenario.placement, scenario.server_cpus, weighs(scenario));
+        let is_wide = |scenario: &Scenario| scenario.open_connections() > MANY_CONNECTIONS;
+        let place = |scenario: &Scenario| {
+            (scenario.placement, scenario.server_cpus, weighs(scenario), is_wide(scenario))
+        };
         let mut groups: Vec<Vec<&Scenario>> = Vec::new();
         for scenario in self.compared() {
             match groups.iter_mut().find(|group| place(group[0]) == place(scenario)) {
@@ -265,6 +272,21 @@ mod tests {
             }
             assert_ne!(names(&servers), names(&plan.servers(group, 1)));
         }
+    }
+
+    #[test]
+    fn what_opens_thousands_of_connections_shares_no_servers_with_what_does_not() {
+        let here = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let scenarios = Scenarios::read(&here.join("scenarios")).unwrap().select(Asked::All).unwrap();
+        let plan = RunPlan { scenarios, ..plan(1, 6) };
+        let names = |group: &[&Scenario]| group.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        let groups: Vec<Vec<String>> = plan.groups().iter().map(|group| names(group)).collect();
+        let of = |wanted: &str| groups.iter().find(|group| group.iter().any(|name| name == wanted)).unwrap();
+        assert_eq!(*of("idle-memory"), ["idle-memory"]);
+        for (wide, narrow) in [("many-connections", "simple-latency"), ("slow-backend", "simple-latency")] {
+            assert!(!of(wide).contains(&narrow.to_owned()), "{groups:?}");
+        }
+        assert!(of("mixed").contains(&"skew".to_owned()), "{groups:?}");
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct Scenario {
     /// general where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<String>,
+    /// What to expect, from queueing theory, the libraries' sources or others' measurements on other machines: where to look, and no result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
     /// Whether the scenario is left out unless it is named.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_request: bool,

@@ -1,6 +1,6 @@
 //! What is kept of a window: one stretch of recorded load on one row.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use load::{ClosedLoop, Slices};
 use schemars::JsonSchema;
@@ -203,6 +203,16 @@ pub struct SlicesRecord {
     pub mean_us: Vec<u64>,
     /// The longest, microseconds, rounded down.
     pub max_us: Vec<u64>,
+}
+
+impl SlicesRecord {
+    /// The mean response time of right answers to what was due in the window; zero where nothing was answered.
+    pub fn mean(&self) -> Duration {
+        let answered = || self.due.iter().zip(&self.mean_us).filter(|(_, mean_us)| **mean_us > 0);
+        let due: u64 = answered().map(|(due, _)| u64::from(*due)).sum();
+        let sum_us: u64 = answered().map(|(due, mean_us)| u64::from(*due) * mean_us).sum();
+        Duration::from_micros(sum_us.checked_div(due).unwrap_or_default())
+    }
 }
 
 /// What the generator found of its own schedule and of the window, beside its accounts and its lag.

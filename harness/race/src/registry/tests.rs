@@ -267,9 +267,11 @@ fn many_cases_are_counted_and_few_are_named() {
     let of = |count: usize| Deviation {
         why: "x".to_owned(),
         cases: (1..=count).map(|number| format!("case {number}")).collect(),
+        by_chance: count == 5,
     };
     assert_eq!(of(3).cases_in_short(), "case 1; case 2; case 3");
     assert_eq!(of(4).cases_in_short(), "4 cases, such as case 1");
+    assert_eq!(of(5).cases_in_short(), "by chance 5 cases, such as case 1");
 }
 
 #[test]

@@ -51,13 +51,12 @@ pub fn causes(gate: &GateRecord, measured: &Measured) -> Vec<Cause> {
 /// and not answered.
 pub fn offered(measured: &Measured, stream: &str) -> Option<Offered> {
     let stream = measured.stream(stream)?;
-    stream.offered_per_second?;
+    let per_second = stream.offered_per_second?;
     Some(Offered {
         due: stream.due,
         answered: stream.answered_in_window,
         window: Duration::from_secs_f64(measured.window_s),
-        backlog_before: 0,
-        backlog_after: stream.due.saturating_sub(stream.answered_in_window),
+        under_way: per_second * stream.slices.mean().as_secs_f64(),
     })
 }
 

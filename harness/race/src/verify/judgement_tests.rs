@@ -17,6 +17,7 @@ fn row(name: &str, tier: Tier, deviations: &[(&str, &[&str])]) -> Row {
     let listed = |(why, cases): &(&str, &[&str])| Deviation {
         why: (*why).to_owned(),
         cases: cases.iter().map(|&case| case.to_owned()).collect(),
+        by_chance: false,
     };
     let deviations = deviations.iter().map(listed).collect();
     Row { tier, deviations, is_given: false, ..Row::given(name.to_owned(), vec!["x".to_owned()]) }
@@ -134,6 +135,18 @@ fn a_listed_deviation_that_no_longer_happens_fails() {
     let judgement = judge(&listed, &right());
     assert_eq!(kinds(&judgement), [("m1", Kind::NoLonger, true)]);
     assert!(!judgement.holds());
+}
+
+#[test]
+fn a_deviation_by_chance_may_happen_or_not_and_covers_nothing_else() {
+    let mut listed = row("a", Tier::Native, &[("whoever is first", &["m1", "s3"])]);
+    listed.deviations[0].by_chance = true;
+    for failing in [&[][..], &[("m1", Verdict::Fail)], &[("m1", Verdict::Fail), ("s3", Verdict::Warn)]] {
+        assert!(judge(&listed, &with(failing)).holds(), "{failing:?}");
+    }
+    assert_eq!(kinds(&judge(&listed, &with(&[("m2", Verdict::Fail)]))), [("m2", Kind::Fail, true)]);
+    let skipped = judge(&listed, &with(&[("m1", Verdict::Skip)]));
+    assert_eq!(kinds(&skipped), [("m1", Kind::NotJudged, true)]);
 }
 
 #[test]

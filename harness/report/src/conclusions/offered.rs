@@ -35,6 +35,7 @@ pub(crate) fn describe(scenario: &Scenario, contents: &Contents) -> Vec<String> 
         scenario.warm_up
     ));
     lines.extend(ladder(scenario));
+    lines.extend(scenario.expected.as_ref().map(|expected| format!("expected, and no result: {expected}")));
     let longer = |row: &&Row| scenario.suits(row) && row.warm_up > Duration::ZERO;
     for row in contents.run.plan.rows.iter().filter(longer) {
         lines.push(format!("{} is warmed up for {:?} once a start", row.name, row.warm_up));

@@ -1,6 +1,10 @@
 //! Who answered, and whose the connections were: where these explain a tail, since connections come and go, or are unlike each other.
 
-use race::{plan::scenario::Stream, records::window::StreamRecord};
+use race::{
+    plan::scenario::Stream,
+    records::window::StreamRecord,
+    registry::{OperationPlacement, Row},
+};
 use stats::rounds::Windows;
 
 use crate::{
@@ -42,15 +46,24 @@ pub(crate) fn of(field: &Field<'_>) -> Option<Table> {
                 (answered > 0).then_some(answered as f64)
             }),
             value(line, stream, Unit::Ratio, times_fair_share),
-            value(line, stream, Unit::Ratio, times_fair_connections),
+            match are_owners_named(line.row) {
+                true => value(line, stream, Unit::Ratio, times_fair_connections),
+                false => Cell::none(),
+            },
         ]
     });
     let caption = format!(
-        "Who answered {}: workers that the server says it has, and those that answered in a window; what the busiest of them answered, and \
-         how many connections it had, beside a fair share (1 is even).",
+        "Who answered {}: workers that the server says it has, and those that answered in a window or the load before it; what the busiest of \
+         them answered, and how many connections it had, beside a fair share (1 is even). Where operations run elsewhere, or connections are \
+         stolen, no answer tells whose a connection is.",
         stream.name
     );
     Some(Table { id: "workers".to_owned(), caption, columns, groups, legend: Vec::new(), is_detail: false })
+}
+
+/// Whether whoever answers is whose the connection is.
+fn are_owners_named(row: &Row) -> bool {
+    row.factors.is_none_or(|factors| factors.placement == OperationPlacement::Inline && !factors.stealing)
 }
 
 /// How many workers the row's servers say that they have.

@@ -108,10 +108,19 @@ where
     /// where it is given what it serves: the word comes behind the last of that.
     fn drain(&mut self, life: Life, handed_over: bool) {
         let gives = self.giving.leaves(life);
-        let told = (handed_over || gives) && self.tell(life, &Order::Drain { handed_over }).is_ok();
+        let told = (handed_over || gives) && self.tell_to_drain(life, handed_over);
         if !handed_over || !told {
             self.signal(life, Signal::TERM);
         }
+    }
+
+    /// Whether it could be told: its channel may be full. One that leaves by a signal asks for the word again.
+    fn tell_to_drain(&mut self, life: Life, handed_over: bool) -> bool {
+        let told = self.tell(life, &Order::Drain { handed_over }).is_ok();
+        if told {
+            self.giving.is_told(life);
+        }
+        told
     }
 
     fn lend(&mut self, life: Life, place: usize) {
@@ -153,8 +162,9 @@ where
                 Word::Asks => self.giving.asks(life),
                 Word::Leaves => {
                     // Where it was told to drain already, that is on its way.
-                    if self.giving.leaves(life) {
-                        drop(self.tell(life, &Order::Drain { handed_over: true }));
+                    if self.giving.leaves(life) && !self.tell_to_drain(life, true) {
+                        let text = format!("worker p{place} leaves and cannot be told that it may");
+                        self.desk.say(Level::Warn, &text);
                     }
                 }
                 Word::Pong => self.events.push_back(Event::Pong(life)),

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    mem,
     os::fd::{BorrowedFd, OwnedFd},
     time::{Duration, Instant},
 };
@@ -49,6 +48,8 @@ pub(super) struct Standing {
     pub(super) asks: bool,
     /// It was told to end, or is to be.
     pub(super) leaves: bool,
+    /// The word for it has gone out.
+    pub(super) is_told: bool,
     pub(super) not_before: Option<Instant>,
     pub(super) given: u64,
     /// What its side of its place had accepted before it.
@@ -71,8 +72,15 @@ impl Giving {
     pub(super) fn begins(&mut self, life: Life, member: Member, before: Connections) {
         if self.gives {
             let accepted_before = before.accepted;
-            let standing =
-                Standing { member, asks: false, leaves: false, not_before: None, given: 0, accepted_before };
+            let standing = Standing {
+                member,
+                asks: false,
+                leaves: false,
+                is_told: false,
+                not_before: None,
+                given: 0,
+                accepted_before,
+            };
             self.workers.insert(life, standing);
         }
     }
@@ -84,9 +92,19 @@ impl Giving {
         }
     }
 
-    /// It is to be given nothing more. Whether it could have been.
+    /// It is to be given nothing more. Whether it waits for the word that says so.
     pub(super) fn leaves(&mut self, life: Life) -> bool {
-        self.workers.get_mut(&life).is_some_and(|worker| !mem::replace(&mut worker.leaves, true))
+        self.workers.get_mut(&life).is_some_and(|worker| {
+            worker.leaves = true;
+            !worker.is_told
+        })
+    }
+
+    /// The word has gone out to it.
+    pub(super) fn is_told(&mut self, life: Life) {
+        if let Some(worker) = self.workers.get_mut(&life) {
+            worker.is_told = true;
+        }
     }
 
     /// What to watch, as long as somebody asks.
