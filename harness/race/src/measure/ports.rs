@@ -49,8 +49,7 @@ pub(crate) fn wait(
     }
     let range = range()?;
     let deadline = Instant::now() + PATIENCE;
-    // A guess, which is not to keep a load from beginning that would have enough.
-    let needed = needed(load, threads).min(range / 2);
+    let needed = needed(load, threads, range);
     let mut has_said = false;
     loop {
         let taken = taken(&fs::read_to_string("/proc/net/tcp").ok()?, server.port(), is_reused(server));
@@ -69,16 +68,20 @@ pub(crate) fn wait(
     }
 }
 
-/// How many ports a load may take.
-fn needed(load: &Resolved, threads: usize) -> u64 {
+/// How many of `range` ports a load may take.
+fn needed(load: &Resolved, threads: usize, range: u64) -> u64 {
     let seconds = (load.warm_up + load.window).as_secs_f64();
     let of_stream = |stream: &ResolvedStream| {
         let Some(each) = stream.shape.requests_per_connection else { return stream.connections as f64 };
         let opened = match stream.pacing.rate() {
-            Some(rate) => rate.mean_per_second() / f64::from(each),
-            None => MOST_OPENED_PER_SECOND * threads.max(1) as f64 / f64::from(each),
+            Some(rate) => rate.mean_per_second() / f64::from(each) * seconds,
+            // A guess, which is not to keep a load from beginning that would have enough.
+            None => {
+                let most = MOST_OPENED_PER_SECOND * threads.max(1) as f64 / f64::from(each) * seconds;
+                most.min(range as f64 / 2.0 - stream.connections as f64).max(0.0)
+            }
         };
-        stream.connections as f64 + opened * seconds
+        stream.connections as f64 + opened
     };
     load.streams.iter().map(of_stream).sum::<f64>().ceil() as u64
 }
@@ -160,9 +163,12 @@ mod tests {
             timeout: Duration::from_secs(5),
         };
         let open = Pacing::Poisson { per_second: 1000.0.into() };
-        assert_eq!(needed(&load(stream(open, None)), 1), 64);
-        assert_eq!(needed(&load(stream(open, Some(10))), 1), 64 + 200);
-        assert_eq!(needed(&load(stream(Pacing::Closed, Some(1))), 2), 64 + 120_000);
+        assert_eq!(needed(&load(stream(open, None)), 1, 28_000), 64);
+        assert_eq!(needed(&load(stream(open, Some(10))), 1, 28_000), 64 + 200);
+        // What a load is known to take is waited for, and of what it might half at most.
+        assert_eq!(needed(&load(stream(open, Some(1))), 1, 1_000), 64 + 2_000);
+        assert_eq!(needed(&load(stream(Pacing::Closed, Some(1))), 2, 400_000), 64 + 120_000);
+        assert_eq!(needed(&load(stream(Pacing::Closed, Some(1))), 2, 28_000), 14_000);
     }
 
     #[test]
