@@ -9,7 +9,7 @@ use crate::cli::{
 };
 use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
 use race::{
-    plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenario::ScenarioError},
+    plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenarios::ScenarioError},
     records::{folder::FolderError, resume::ResumeRefused},
     registry::RegistryError,
 };
