@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::{
     plan::{
-        ladder::Ladder,
         objective::Objective,
         scenario::{Metric, Pacing, Rate, Scenario, Stream},
         stream::{LONGEST, MOST_CONNECTIONS, RATES, SHORTEST},
