@@ -86,7 +86,7 @@ pub use os_error::{Cause, Causes, OsError, OsErrors};
 pub use outcome::{
     CLOCK_STEP_ALLOWED_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome, UnreadableAnswer, WrongAnswer,
 };
-pub use pacing::Pacing;
+pub use pacing::{Pacing, Share};
 pub use plan::{
     LINGER_NS, LONGEST, LONGEST_PAUSE, MOST_IN_FLIGHT, Plan, PlanError, Stream, ThreadHook, Wait,
 };
