@@ -9,6 +9,8 @@
 mod connecting;
 pub mod target;
 
+pub mod clock;
+
 pub mod load_command;
 pub mod merge;
 pub mod quick;
