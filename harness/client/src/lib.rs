@@ -11,6 +11,7 @@ pub mod target;
 
 pub mod clock;
 
+pub mod gather;
 pub mod load_command;
 pub mod merge;
 pub mod quick;

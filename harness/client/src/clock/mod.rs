@@ -9,6 +9,8 @@ mod host;
 mod lines;
 mod link;
 mod now;
+mod record;
+mod wanted;
 mod words;
 
 use std::path::PathBuf;
@@ -20,10 +22,9 @@ pub use asked::{Answered, ask};
 pub use error::ClockError;
 pub use host::HostId;
 pub use link::Reach;
+pub use record::ClockRecord;
+pub use wanted::{Clock, EXCHANGES};
 pub use words::{ahead, ms};
-
-/// How often a clock is asked where nothing else is said: a round trip that meets no queue is among so many.
-pub const EXCHANGES: u32 = 50;
 
 /// What a person wants of `clock`.
 #[derive(Clone, Debug)]
