@@ -91,30 +91,29 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
             return Err(error);
         }
     };
-    let Found { report, log, opened_at } = &found;
+    let Found { report, log, opened_at, clock } = found;
     // First what a person sees, which no file can keep from it.
-    out!("{}", summary::render(report));
-    let json = json.map(|json| json.finish_json(report));
+    out!("{}", summary::render(&report));
+    let json = json.map(|json| json.finish_json(&report));
     let hdr = hdr.map(|hdr| hdr.finish(|out| log.write(out)));
     let written = all_of(json.into_iter().chain(hdr)).map_err(anyhow::Error::from);
-    let mut ended = match (report.interrupted, report.is_good()) {
+    let kept = after(written, clock);
+    let ended = match (report.interrupted, report.is_good()) {
         (true, _) => Outcome::Interrupted,
         (false, true) => Outcome::Done,
         (false, false) => Outcome::Partly,
     };
-    let Some(meeting) = &meeting else { return written.map(|()| ended) };
-    let delivered = gathering::deliver(meeting, report, log, *opened_at);
-    if let Err(error) = &delivered {
-        meeting.fail(&format!("{error:#}"));
-    }
+    let Some(meeting) = &meeting else { return kept.map(|()| ended) };
     if report.interrupted {
-        return written.map(|()| ended);
+        meeting.fail("it was interrupted before its window was over");
+        return kept.map(|()| ended);
     }
-    let together = delivered.and_then(|()| Ok(meeting.all_delivered(gathering::patience(&prepared.plan))?));
-    if !after(written, together)? {
-        ended = Outcome::Interrupted;
+    if let Err(error) = kept.and_then(|()| gathering::deliver(meeting, &report, &log, opened_at)) {
+        meeting.fail(&format!("{error:#}"));
+        return Err(error);
     }
-    Ok(ended)
+    let are_all_there = meeting.all_delivered(gathering::patience(&prepared.plan))?;
+    Ok(if are_all_there { ended } else { Outcome::Interrupted })
 }
 
 fn not_started() -> Outcome {
@@ -127,6 +126,8 @@ struct Found {
     report: Report,
     log: HdrLog,
     opened_at: Option<SystemTime>,
+    /// Whether the clock that all parts go by is still known.
+    clock: anyhow::Result<()>,
 }
 
 /// Makes the load, with the other parts where there are some. `None` when interrupted before its start.
@@ -149,7 +150,8 @@ fn measure(
     if prepared.plan.start_at.is_some_and(|start| wait_until(start, interrupt, args.quiet)) {
         return Ok(None);
     }
-    let watch = Watch::new(args.quiet, args.requests);
+    let requests = args.requests.map(|all| prepared.plan.part.part_of(all));
+    let watch = Watch::new(args.quiet, requests);
     prepared.plan.progress_every = watch.progress_every();
     prepared.plan.live = watch.is_seen();
     let started = jiff::Timestamp::now().to_string();
@@ -159,16 +161,15 @@ fn measure(
     let window_opened = opened_at.and_then(|at| jiff::Timestamp::try_from(at).ok());
     let steal = watch.steal();
     drop(watch);
-    let circumstances = Circumstances {
-        command,
-        started,
-        window_opened: window_opened.map(|at| at.to_string()),
-        clock: clock.map(|before| args.clock.and_now(before)).transpose()?,
-        steal,
+    let (clock, is_known) = match clock.map(|before| args.clock.and_now(before)).transpose() {
+        Ok(clock) => (clock, Ok(())),
+        Err(error) => (None, Err(error)),
     };
+    let window_opened = window_opened.map(|at| at.to_string());
+    let circumstances = Circumstances { command, started, window_opened, clock, steal };
     let report = Report::new(prepared, &outcome, circumstances);
     let log = export::log_of(&report, &outcome, window);
-    Ok(Some(Found { report, log, opened_at }))
+    Ok(Some(Found { report, log, opened_at, clock: is_known }))
 }
 
 /// How long before its start a run is handed to the generator, which then opens its connections and is told of an
