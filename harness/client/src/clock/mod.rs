@@ -24,6 +24,7 @@ pub use host::HostId;
 pub use link::Reach;
 pub use record::ClockRecord;
 pub use wanted::{Clock, EXCHANGES};
+pub use stats::clock_offset::Offset;
 pub use words::{ahead, ms};
 
 /// What a person wants of `clock`.

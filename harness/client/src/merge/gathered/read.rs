@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use race::records::environment::sha256_of_bytes;
 use stats::hdr_log::HdrLog;
 
-use super::{super::error::MergeError, error::GatheredError};
+use super::error::GatheredError;
 use crate::gather::{
     agreed,
     error::GatherError,
@@ -13,6 +13,7 @@ use crate::gather::{
     names,
     records::{Arrival, Failure, PartRecord, PlanRecord},
 };
+use crate::merge::error::MergeError;
 
 /// A whole load: what was to be done, and what each part found, in the order of their numbers.
 pub(super) struct Gathered {

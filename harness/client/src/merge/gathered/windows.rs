@@ -70,7 +70,7 @@ pub(super) fn by_one_clock(all: &[Written<'_>]) -> Result<Vec<Window>, GatheredE
 }
 
 fn seconds(ns: i64) -> f64 {
-    ns as f64 * 1e-9
+    ns as f64 / 1e9
 }
 
 /// How long all were at work at once; `None` of no windows.
@@ -78,12 +78,13 @@ pub(super) fn overlap(windows: &[Window]) -> Option<Overlap> {
     let early = windows.iter().min_by(|a, b| a.range.end_s.total_cmp(&b.range.end_s))?;
     let late = windows.iter().max_by(|a, b| a.range.start_s.total_cmp(&b.range.start_s))?;
     let longest_s = windows.iter().map(|window| window.range.length_s()).fold(0.0, f64::max);
-    let bounds: Option<Vec<f64>> = windows.iter().map(|window| window.bound_s).collect();
-    let surely_s = bounds.map(|bounds| {
-        let ends = windows.iter().zip(&bounds).map(|(window, bound_s)| window.range.end_s - bound_s);
-        let starts = windows.iter().zip(&bounds).map(|(window, bound_s)| window.range.start_s + bound_s);
-        ends.fold(f64::INFINITY, f64::min) - starts.fold(f64::NEG_INFINITY, f64::max)
-    });
+    // Each clock may be off for itself, but for all of its own window alike.
+    let surely = |one: &Window, other: &Window| {
+        let apart_s = one.range.end_s - other.range.start_s;
+        if one.part == other.part { Some(apart_s) } else { Some(apart_s - one.bound_s? - other.bound_s?) }
+    };
+    let pairs = windows.iter().flat_map(|one| windows.iter().map(move |other| surely(one, other)));
+    let surely_s = pairs.collect::<Option<Vec<f64>>>().map(|all| all.into_iter().fold(f64::INFINITY, f64::min));
     Some(Overlap {
         together_s: early.range.end_s - late.range.start_s,
         longest_s,
