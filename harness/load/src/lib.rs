@@ -77,6 +77,7 @@ mod stop;
 
 pub use accounting::{Accounting, LITTLES_LAW_TOLERANCE};
 pub use check::{AnySuccess, Check, Content, Exactly, Mismatch};
+pub use clock::wall_clock;
 pub use clocked::{Clocked, ReadBecause, ReceivedBy};
 pub use control::{Observer, Phase, Progress, run};
 pub use counts::{ConnectionCounts, Counts, LATE_AFTER_NS};

@@ -151,7 +151,7 @@ fn measure(
         return Ok(None);
     }
     let requests = args.requests.map(|all| prepared.plan.part.part_of(all));
-    let watch = Watch::new(args.quiet, requests);
+    let watch = Watch::new(args.quiet, requests, prepared.plan.warm_up);
     prepared.plan.progress_every = watch.progress_every();
     prepared.plan.live = watch.is_seen();
     let started = jiff::Timestamp::now().to_string();
