@@ -173,6 +173,9 @@ pub(crate) struct LoadArgs {
     /// How long the other parts are waited for, before the start and after the end
     #[arg(long, value_name = "TIME", default_value = "1m", requires = "gather", value_parser = values::time, help_heading = "Parts of a load")]
     pub gather_within: Duration,
+    /// Several parts may be on one host, where they compete for its CPUs and ports
+    #[arg(long, requires = "gather", help_heading = "Parts of a load")]
+    pub share_host: bool,
     /// Ask this host, through ssh, how far its clock is from this one, before and after the load: the host of part 0, or one for all
     #[arg(long, value_name = "HOST", conflicts_with = "clock_offset", help_heading = "Parts of a load")]
     pub clock_against: Option<String>,
@@ -226,6 +229,7 @@ impl From<LoadArgs> for LoadOptions {
             parts,
             gather,
             gather_within,
+            share_host,
             clock_against,
             clock_offset,
             way,
@@ -266,6 +270,7 @@ impl From<LoadArgs> for LoadOptions {
             parts,
             gather,
             gather_within,
+            share_host,
             clock: way.clock(clock_against, clock_offset),
         }
     }

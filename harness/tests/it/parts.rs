@@ -30,7 +30,7 @@ fn harness(arguments: &[&str]) -> Command {
 /// A part that gathers in a folder: 300 requests a second of all parts on 6 connections, for so long after a tenth of a second.
 fn part_for(window: &str, url: &str, folder: &Path, which: &str, more: &[&str]) -> Child {
     let mut command = harness(&["load", url, "-q", "300", "-c", "6", "-z", window, "-w", "100ms", "--quiet"]);
-    command.args(["--part", which, "--gather"]).arg(folder).args(more).spawn().unwrap()
+    command.args(["--share-host", "--part", which, "--gather"]).arg(folder).args(more).spawn().unwrap()
 }
 
 fn part(url: &str, folder: &Path, which: &str, more: &[&str]) -> Child {
@@ -191,6 +191,21 @@ fn who_does_not_come_or_comes_with_another_plan_is_named_in_one_line() {
     assert!(code == 1 && stderr.starts_with("error: part 1 failed on ") && stderr.contains(differs), "{code}: {stderr}");
     let (code, stdout, stderr) = merged(&[gathered.to_str().unwrap()]);
     assert!(code == 1 && stdout.is_empty() && stderr.contains(differs), "{code}: {stdout}{stderr}");
+}
+
+#[test]
+fn parts_on_one_host_are_refused_unless_they_are_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url();
+    let start = |which| {
+        let mut command = harness(&["load", &url, "-q", "300", "-c", "6", "--quiet", "--part", which, "--gather"]);
+        command.arg(folder.path()).spawn().unwrap()
+    };
+    let host = race::records::environment::host_name();
+    let [first, second] = ["0/2", "1/2"].map(start).map(ended);
+    assert_eq!((first.0, first.1.as_str()), (2, ""));
+    assert!(first.2.starts_with(&format!("error: parts 0 and 1 are both on {host}, ")), "{}", first.2);
+    assert!(second.0 == 1 && second.2.contains("or say --share-host"), "{}", second.2);
 }
 
 /// A folder in which two parts gathered, one of which goes by the clock of the other.

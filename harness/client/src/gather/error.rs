@@ -69,6 +69,19 @@ pub enum GatherError {
         /// The folder.
         path: PathBuf,
     },
+    /// Parts that would compete.
+    #[error(
+        "parts {first} and {second} are both on {host}, where they would compete for its CPUs and ports: start one on each host, or say \
+         --share-host"
+    )]
+    OneHost {
+        /// A part.
+        first: u32,
+        /// Another.
+        second: u32,
+        /// Where both are.
+        host: String,
+    },
     /// Somebody was this part before.
     #[error(
         "part {part} came to {} already, on {host}: a part that is started again is not waited for; start all parts with an empty folder",
@@ -121,7 +134,7 @@ pub enum GatherError {
 impl GatherError {
     /// Whether another command line would help.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Used { .. } | Self::OtherPlan { .. } | Self::Again { .. })
+        matches!(self, Self::Used { .. } | Self::OtherPlan { .. } | Self::OneHost { .. } | Self::Again { .. })
     }
 }
 

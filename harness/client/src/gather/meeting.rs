@@ -50,6 +50,8 @@ pub struct Wanted<'a> {
     pub seed: Option<u64>,
     /// How long it waits for others.
     pub within: Duration,
+    /// Whether several parts may be on one host.
+    pub share_host: bool,
 }
 
 /// A part that has arrived.
@@ -57,6 +59,7 @@ pub struct Meeting<'a> {
     folder: Folder,
     part: Share,
     within: Duration,
+    share_host: bool,
     host: HostId,
     plan: PlanRecord,
     /// Whether a person wants it to end.
@@ -75,7 +78,8 @@ impl<'a> Meeting<'a> {
             _ => follow(&folder, wanted, given_up)?,
         };
         let Some(plan) = plan else { return Ok(None) };
-        let meeting = Self { folder, part: wanted.part, within: wanted.within, host: HostId::own(), plan, given_up };
+        let Wanted { part, within, share_host, .. } = *wanted;
+        let meeting = Self { folder, part, within, share_host, host: HostId::own(), plan, given_up };
         meeting.arrive()?;
         if let Some(differs) = meeting.difference(wanted) {
             let error = GatherError::OtherPlan { part: wanted.part.index, differs };
@@ -201,12 +205,7 @@ impl<'a> Meeting<'a> {
                 return Err(GatherError::Absent { parts: parts(&absent), path, within });
             }
         }
-        for part in 0..self.part.of {
-            let arrival = self.folder.read::<Arrival>(&names::arrived(part))?;
-            if arrival.is_none_or(|arrival| arrival.token != self.plan.token) {
-                return Err(GatherError::OtherLoad { part, path: self.folder.path().to_owned() });
-            }
-        }
+        self.all_are_of_this_load()?;
         let start = wanted.unwrap_or_else(|| now() + LEAD);
         if let Ok(late) = now().duration_since(start) {
             // Nobody is sent off to a start that is over.
@@ -216,6 +215,24 @@ impl<'a> Meeting<'a> {
         let start_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
         self.folder.put(names::START, &json(&Start { start_ns }))?;
         Ok(Some(start))
+    }
+
+    /// Those that arrived read this plan, each on a host of its own unless they may share one.
+    fn all_are_of_this_load(&self) -> Result<(), GatherError> {
+        let mut seen: Vec<Arrival> = Vec::new();
+        for part in 0..self.part.of {
+            let arrival = self.folder.read::<Arrival>(&names::arrived(part))?;
+            let Some(arrival) = arrival.filter(|arrival| arrival.token == self.plan.token) else {
+                return Err(GatherError::OtherLoad { part, path: self.folder.path().to_owned() });
+            };
+            let beside = seen.iter().find(|other| other.host.is(&arrival.host));
+            if let Some(first) = beside.filter(|_| !self.share_host) {
+                let host = arrival.host.name;
+                return Err(GatherError::OneHost { first: first.part, second: part, host });
+            }
+            seen.push(arrival);
+        }
+        Ok(())
     }
 
     fn hear_start(&self) -> Result<Option<SystemTime>, GatherError> {

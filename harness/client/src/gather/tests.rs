@@ -29,7 +29,7 @@ fn plan(rate: u32) -> Value {
 }
 
 fn wanted<'a>(folder: &'a Path, index: u32, plan: &'a Value, within: Duration) -> Wanted<'a> {
-    Wanted { folder, part: Share { index, of: 3 }, plan, seed: None, within }
+    Wanted { folder, part: Share { index, of: 3 }, plan, seed: None, within, share_host: true }
 }
 
 fn joined<'a>(wanted: &Wanted<'_>) -> Result<Meeting<'a>, GatherError> {
@@ -166,6 +166,20 @@ fn a_part_with_another_plan_or_seed_is_refused_by_both_sides() {
         let heard = first.start(None, SystemTime::now).unwrap_err().to_string();
         assert!(heard.starts_with("part 1 failed on ") && heard.contains(expected), "{heard}");
     }
+}
+
+#[test]
+fn parts_on_one_host_must_be_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(9);
+    let part = |index| {
+        let wanted = wanted(folder.path(), index, &plan, PATIENCE);
+        joined(&Wanted { share_host: false, ..wanted }).unwrap()
+    };
+    let [first, _second, _third] = [0, 1, 2].map(part);
+    let error = first.start(None, SystemTime::now).unwrap_err();
+    let host = race::records::environment::host_name();
+    assert!(error.is_usage() && error.to_string().starts_with(&format!("parts 0 and 1 are both on {host}, ")), "{error}");
 }
 
 #[test]

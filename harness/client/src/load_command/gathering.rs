@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Comes to the folder, where one is given, and takes the seed that all draw from. `None` when interrupted.
+/// Comes to the folder, where one is given, and takes the seed that all draw from.
 ///
 /// # Errors
 /// See [`Meeting::join`].
@@ -33,10 +33,11 @@ pub(super) fn join<'a>(
         plan: &plan,
         seed: args.seed,
         within: args.gather_within,
+        share_host: args.share_host,
     };
     let Some(meeting) = Meeting::join(&wanted, prepared.plan.seed, given_up)? else { return Ok(Joined::GivenUp) };
     prepared.plan.seed = meeting.seed();
-    Ok(Joined::With(meeting))
+    Ok(Joined::With(Box::new(meeting)))
 }
 
 /// With whom a load is made.
@@ -44,7 +45,7 @@ pub(super) enum Joined<'a> {
     /// Nobody.
     Alone,
     /// The other parts.
-    With(Meeting<'a>),
+    With(Box<Meeting<'a>>),
     /// A person does not want it any more.
     GivenUp,
 }

@@ -76,7 +76,7 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
         Joined::With(meeting) => Some(meeting),
         Joined::GivenUp => return Ok(not_started()),
     };
-    let found = match (measure(args, command, &mut prepared, meeting.as_ref(), &interrupt), &meeting) {
+    let found = match (measure(args, command, &mut prepared, meeting.as_deref(), &interrupt), &meeting) {
         (Ok(Some(found)), _) => found,
         (Ok(None), meeting) => {
             if let Some(meeting) = meeting {

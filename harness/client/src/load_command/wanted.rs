@@ -49,6 +49,8 @@ pub struct LoadOptions {
     pub gather: Option<PathBuf>,
     /// How long the others are waited for
     pub gather_within: Duration,
+    /// Whether several parts may be on one host
+    pub share_host: bool,
     /// By which clock the window is written down, and the start is meant
     pub clock: Clock,
     /// Seed of arrivals and choices; printed with the results, a new one each time where nothing is said
