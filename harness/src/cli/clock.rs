@@ -15,9 +15,9 @@ Examples:
   harness clock node1                         how far the clock of node1 is from this one
   harness clock me@node1 --exchanges 500      asked more often: the least round trip is the bound
 
-The host is asked through ssh, without a question, and runs a harness of the same revision there. Each exchange has four
-timestamps: asked, received, answered, heard. Half of the least round trip bounds the offset, whichever way took
-longer. Clocks are never set.";
+The host is asked through ssh, without a question, and runs a harness of the same revision there.
+Each exchange has four timestamps: asked, received, answered, heard. Half of the least round trip
+bounds the offset, whichever way took longer. Clocks are never set.";
 
 /// How long each answer may take.
 const WITHIN: Duration = Duration::from_secs(10);

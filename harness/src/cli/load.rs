@@ -30,7 +30,7 @@ Examples:
   harness load 127.0.0.1:8080 -q 500 --mix 'simple=0.8,complex?iterations=1e6=0.2'
   harness load 127.0.0.1:8080/echo -d @body.json -H 'content-type: application/json' -z 30s
   harness load 127.0.0.1:8080/simple -q 1000 --cpus 1 --spin --export-json result.json
-  srun -n 3 harness load server:8080/simple -q 3000 --poisson --gather /shared/new    three parts of one load
+  srun -n 3 harness load server:8080/simple -q 3000 --poisson --gather /shared/new
 
 In a closed loop each connection waits for its answer before it asks again, so that a stalled
 server is asked less: its response times say nothing of what users would have met. With --rate,

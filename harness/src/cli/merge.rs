@@ -12,7 +12,7 @@ Examples:
   harness merge a.hlog b.hlog                 one result from two generators that ran together
   harness merge host-*.hlog -o all.hlog       and keep it, for merging further or for plotting
   harness merge a.hlog                        the percentiles of one log
-  harness merge /shared/run                   the parts of one load, from the folder of their --gather
+  harness merge /shared/run                   the parts of one load, where they gathered
 
 Logs are HdrHistogram's, in nanoseconds, whoever wrote them (V0 to V2, decimal commas, UTF-16). Counts are added and percentiles taken from the sum; percentiles \
 themselves cannot be added or averaged. The tag `NAME.unanswered` holds the ages at which requests were given up: they \
