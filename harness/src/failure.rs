@@ -8,7 +8,10 @@ use crate::cli::{
     show::Cannot,
 };
 use client::{
-    clock::ClockError, gather::error::GatherError, load_command::options::OptionError, merge::MergeError,
+    clock::ClockError,
+    gather::error::GatherError,
+    load_command::options::OptionError,
+    merge::{GatheredError, MergeError},
     target::TargetError,
 };
 use race::{
@@ -43,6 +46,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         || error.downcast_ref().is_some_and(MergeError::is_usage)
         || error.downcast_ref().is_some_and(ClockError::is_usage)
         || error.downcast_ref().is_some_and(GatherError::is_usage)
+        || error.downcast_ref().is_some_and(GatheredError::is_usage)
         || error.is::<OptionError>()
         || error.is::<Refused>()
         || error.is::<TrialsAreGone>()

@@ -89,3 +89,10 @@ pub enum GatheredError {
         bound: String,
     },
 }
+
+impl GatheredError {
+    /// Whether another command line would help.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::None(_))
+    }
+}
