@@ -139,9 +139,10 @@ pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Ou
         drop((ready, running));
         let all_ready = readiness.iter().collect::<Result<Vec<()>, RunError>>()?.len() == threads.len();
         let soon = Instant::now() + LEAD;
-        let start = start_at.unwrap_or(soon);
+        let start = start_at.map_or(soon, |start| start.max(soon));
         // Whoever starts with others starts with them or not at all.
-        if let Some(late) = soon.checked_duration_since(start).filter(|late| !late.is_zero() && !stop.is_stopped()) {
+        let late = start_at.map_or(Duration::ZERO, |asked| start.saturating_duration_since(asked));
+        if !late.is_zero() && !stop.is_stopped() {
             return Err(PlanError::TooSoon(late).into());
         }
         if all_ready {
