@@ -1,6 +1,7 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
 pub(crate) mod bench;
+mod clock;
 mod generators;
 pub(crate) mod list;
 mod load;
@@ -18,6 +19,7 @@ use host::cpus::CpuSet;
 
 use self::{
     bench::BenchArgs,
+    clock::ClockArgs,
     generators::GeneratorsArgs,
     list::ListArgs,
     load::LoadArgs,
@@ -66,6 +68,12 @@ pub(crate) enum Command {
     /// Add up what several generators recorded, and take percentiles from the sum.
     #[command(after_help = merge::MERGE_EXAMPLES)]
     Merge(MergeArgs),
+    /// Say how far another host's clock is from this one's, and how surely; both stay as they are.
+    #[command(after_help = clock::CLOCK_EXAMPLES)]
+    Clock(ClockArgs),
+    /// Say what time it is, line by line as asked on stdin: the other side of `clock`.
+    #[command(hide = true)]
+    ClockAnswers,
     /// Show what a run found: the answers, and tables that fit the terminal; or as Markdown, CSV or JSON.
     #[command(after_help = show::EXAMPLES)]
     Show(ShowArgs),
@@ -153,6 +161,12 @@ mod tests {
         (&["load", "u"], "--expect-status", "from 200 to 599", "99"),
         (&["load", "u"], "--max-head", "from 64 to 16777216", "0"),
         (&["load", "u"], "--max-body", "from 0 to 1152921504606846976", "18446744073709551615"),
+        (&["load", "u"], "--part", "N from 1 to 1000", "3/2"),
+        (&["load", "u"], "--parts", "from 1 to 1000", "1001"),
+        (&["load", "u", "--gather=g"], "--gather-within", "from 1ms to 24h", "0"),
+        (&["load", "u"], "--clock-offset", "each up to 24 h", "25h,1s"),
+        (&["clock", "h"], "--exchanges", "from 1 to 100000", "0"),
+        (&["clock", "h"], "--within", "from 1ms to 24h", "0"),
         (&["quick", "u"], "--count", "from 1 to 1000000", "0"),
         (&["quick", "u"], "--num", "from 1 to 1000000000", "0"),
         (&["quick", "u"], "--max-head", "from 64 to 16777216", "0"),
@@ -172,6 +186,7 @@ mod tests {
         "body",
         "cache",
         "case",
+        "clock_against",
         "cpus",
         "despite",
         "expect_body",
@@ -179,8 +194,10 @@ mod tests {
         "export_json",
         "folder",
         "format",
+        "gather",
         "headers",
         "hold",
+        "host",
         "listen",
         "load",
         "log",
@@ -201,8 +218,10 @@ mod tests {
         "scenario",
         "scenarios",
         "script",
+        "ssh",
         "stall",
         "table",
+        "there",
         "trials",
         "url",
         "what",

@@ -7,7 +7,13 @@ use crate::cli::{
     bench::{ObjectiveRefused, TrialsAreGone},
     show::Cannot,
 };
-use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
+use client::{
+    clock::ClockError,
+    gather::error::GatherError,
+    load_command::options::OptionError,
+    merge::{GatheredError, MergeError},
+    target::TargetError,
+};
 use race::{
     plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenario::ScenarioError},
     records::{folder::FolderError, resume::ResumeRefused},
@@ -38,6 +44,9 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<RegistryError>()
         || error.is::<ScenarioError>()
         || error.downcast_ref().is_some_and(MergeError::is_usage)
+        || error.downcast_ref().is_some_and(ClockError::is_usage)
+        || error.downcast_ref().is_some_and(GatherError::is_usage)
+        || error.downcast_ref().is_some_and(GatheredError::is_usage)
         || error.is::<OptionError>()
         || error.is::<Refused>()
         || error.is::<TrialsAreGone>()
