@@ -55,7 +55,7 @@ pub struct Machine {
 pub struct Process {
     /// As it is called outside of the host.
     pub pid: u32,
-    /// Its program and arguments.
+    /// Its program, without folders, and its arguments.
     pub command: String,
 }
 
@@ -158,22 +158,25 @@ impl Machine {
         pids.filter(|&pid| pid != self.pid && own.is_some() && namespace(pid) == own)
             .filter_map(|pid| {
                 let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-                let command = String::from_utf8_lossy(&arguments).trim_end_matches('\0').replace('\0', " ");
                 // The kernel has no arguments any more of what is dead.
-                (!command.is_empty()).then_some(Process { pid, command })
+                let text = String::from_utf8_lossy(&arguments);
+                let (program, arguments) = text.trim_end_matches('\0').split_once('\0').unwrap_or((&text, ""));
+                let name = program.trim_end_matches('\0').rsplit('/').next().filter(|name| !name.is_empty())?;
+                let command = format!("{name} {}", arguments.replace('\0', " "));
+                Some(Process { pid, command: command.trim_end().to_owned() })
             })
             .collect()
     }
 
-    /// Those of them whose command has this in it.
-    pub fn running(&self, word: &str) -> Vec<Process> {
+    /// Those of them whose command begins like this: not the shells that have it to run.
+    pub fn running(&self, beginning: &str) -> Vec<Process> {
         let all = self.processes();
-        all.into_iter().filter(|process| process.command.contains(word)).collect()
+        all.into_iter().filter(|process| process.command.starts_with(beginning)).collect()
     }
 
-    /// Sends SIGKILL to all whose command has this in it, and returns how many these were.
-    pub fn kill(&self, word: &str) -> usize {
-        let killed = self.running(word).into_iter().filter(|process| {
+    /// Sends SIGKILL to all whose command begins like this, and returns how many these were.
+    pub fn kill(&self, beginning: &str) -> usize {
+        let killed = self.running(beginning).into_iter().filter(|process| {
             let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
             pid.is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
         });
