@@ -102,7 +102,8 @@ impl Slurm {
     /// # Errors
     /// sbatch cannot be started.
     pub fn submit(&self, site: &Site, variables: &[(&str, &str)], arguments: &[&str]) -> Result<Running> {
-        let mut sbatch = Self::command(site, "sbatch", &["--wait", "--chdir=/srv/jobs", "--output=/srv/jobs/said"]);
+        // A job's folder is that from which it was submitted.
+        let mut sbatch = Self::command(site, "bash", &["-c", "cd /srv/jobs && exec sbatch --wait --output=said \"$@\"", "bash"]);
         sbatch.args(arguments).envs(variables.iter().copied());
         Running::start(sbatch)
     }

@@ -62,8 +62,8 @@ fn nothing_is_left(site: &Site, ran: &Ran) {
     let hosts = [&site.server, &site.generators[0], &site.generators[1], &site.control];
     assert_eq!(scene::left(&hosts, &["harness", "work-stealing", "timeout"]), [], "{}", ran.out);
     for host in &hosts[..3] {
-        let names: Vec<_> = fs::read_dir(host.path("/run/load")).unwrap().flatten().map(|e| e.file_name()).collect();
-        let mut names: Vec<String> = names.into_iter().map(|name| name.into_string().unwrap()).collect();
+        let entries = fs::read_dir(host.path("/run/load")).unwrap().flatten();
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
         names.sort_unstable();
         let programs = if host.name() == "server" { vec!["harness", "work-stealing"] } else { vec!["harness"] };
         assert_eq!(names, programs, "on {}", host.name());
@@ -118,11 +118,7 @@ fn a_host_that_is_lost_fails_the_playbook_with_its_name() {
 #[test]
 fn a_server_that_does_not_start_fails_the_playbook_with_its_words() {
     let Some(site) = site() else { return };
-    let mut nobody = site.server.command("work-stealing");
-    nobody.arg("--version");
-    assert!(Running::start(nobody).unwrap().finish(PATIENCE).is_ok_and(|ran| !ran.is_well()), "it is installed already");
-    let other = site.server.command(Site::programs().unwrap().join("work-stealing"));
-    let mut other = other;
+    let mut other = site.server.command(Site::programs().unwrap().join("work-stealing"));
     other.args(["--listen", "0.0.0.0:8080"]);
     let _other = site.server.daemon("other", other).unwrap();
     let listens = until(PATIENCE, || site.server.log("other").contains("listens on").then_some(()));
