@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::{BufRead, BufReader, PipeWriter, Read as _},
+    io::{BufRead as _, BufReader, PipeWriter, Read as _},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -81,7 +81,7 @@ impl Machine {
         let mut machine = Self { name: name.to_owned(), holder, lifeline: Some(lifeline), pid: 0 };
         let (sender, receiver) = channel();
         thread::spawn(move || {
-            let first = out.and_then(|out| BufReader::new(out).lines().next()).and_then(Result::ok);
+            let first = out.and_then(|out| BufReader::new(out).lines().next()).and_then(|line| line.ok());
             let mut said = String::new();
             if first.as_deref() != Some("ready") {
                 let _cut = err.map(|mut err| err.read_to_string(&mut said));
@@ -154,13 +154,13 @@ impl Machine {
         let namespace = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
         let own = namespace(self.pid);
         let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         pids.filter(|&pid| pid != self.pid && own.is_some() && namespace(pid) == own)
             .filter_map(|pid| {
                 let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
                 // The kernel has no arguments any more of what is dead.
                 let text = String::from_utf8_lossy(&arguments);
-                let (program, arguments) = text.trim_end_matches('\0').split_once('\0').unwrap_or((&text, ""));
+                let (program, arguments) = text.trim_end_matches('\0').split_once('\0').unwrap_or((&*text, ""));
                 let name = program.trim_end_matches('\0').rsplit('/').next().filter(|name| !name.is_empty())?;
                 let command = format!("{name} {}", arguments.replace('\0', " "));
                 Some(Process { pid, command: command.trim_end().to_owned() })

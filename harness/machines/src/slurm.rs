@@ -62,7 +62,7 @@ impl Slurm {
         fs::write(site.control.path(CONFIGURATION), WRITTEN)?;
         let key = site.control.path("/srv/keys/munge");
         // Any 1,024 bytes do (munged(8)); nobody else ever sees this cluster.
-        fs::write(&key, [7; 1024])?;
+        fs::write(&key, [7_u8; 1024])?;
         fs::set_permissions(&key, fs::Permissions::from_mode(0o400))?;
         let mut daemons = Vec::new();
         for machine in site.all() {

@@ -60,7 +60,7 @@ fn merged(site: &Site) -> PathBuf {
 
 fn nothing_is_left(site: &Site, ran: &Ran) {
     let hosts = [&site.server, &site.generators[0], &site.generators[1], &site.control];
-    assert_eq!(scene::left(&hosts, &["harness", "work-stealing", "timeout"]), [], "{}", ran.out);
+    scene::nothing_is_left(&hosts, &["harness", "work-stealing", "timeout"], &ran.out);
     for host in &hosts[..3] {
         let entries = fs::read_dir(host.path("/run/load")).unwrap().flatten();
         let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
@@ -112,7 +112,7 @@ fn a_host_that_is_lost_fails_the_playbook_with_its_name() {
     assert!(ran.out.contains("no result, since parts did not end well: generator-0"), "{}", ran.out);
     assert!(!merged(&site).exists(), "{}", ran.out);
     // What was started there ends by itself, without anybody who could reach it.
-    assert_eq!(scene::left(&[&site.generators[0]], &["harness"]), []);
+    scene::nothing_is_left(&[&site.generators[0]], &["harness"], &ran.out);
 }
 
 #[test]
@@ -127,5 +127,5 @@ fn a_server_that_does_not_start_fails_the_playbook_with_its_words() {
     assert!(!ran.is_well(), "{}", ran.out);
     assert!(ran.out.contains("was not ready on server"), "{}", ran.out);
     assert!(!merged(&site).exists());
-    assert_eq!(scene::left(&[&site.generators[0], &site.generators[1]], &["harness"]), []);
+    scene::nothing_is_left(&[&site.generators[0], &site.generators[1]], &["harness"], &ran.out);
 }

@@ -21,7 +21,7 @@ fn hosts_end_with_their_site() {
     assert!(!sshd.is_empty());
     drop(site);
     let all: Vec<u32> = pids.into_iter().chain(sshd.into_iter().map(|process| process.pid)).collect();
-    assert_eq!(survivors(&all), []);
+    assert_eq!(survivors(&all), [0_u32; 0]);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn hosts_end_with_a_process_that_is_killed() {
     assert!(pids.iter().all(|pid| is_there(*pid)), "{line}");
     holder.kill().unwrap();
     holder.wait().unwrap();
-    assert_eq!(survivors(&pids), []);
+    assert_eq!(survivors(&pids), [0_u32; 0]);
 }
 
 /// Those of them that do not end in time.

@@ -18,7 +18,7 @@ const LOAD: &str = "http://server:8080/simple --rate 400 --connections 8 --durat
 pub(crate) struct Parts<'a> {
     site: &'a Site,
     /// The folder in which they meet.
-    pub(crate) gather: String,
+    gather: String,
     running: [Running; 2],
 }
 

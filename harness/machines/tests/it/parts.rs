@@ -20,7 +20,7 @@ fn two_parts_over_ssh_are_gathered_and_merged_as_one_load() {
     let again = merge(&site.server, "/srv/parts/both");
     assert!(again.is_well() && requests(&again.out).abs_diff(REQUESTS) <= 1, "{}{}", again.out, again.err);
     let machines = [&site.generators[0], &site.generators[1], &site.control];
-    assert_eq!(scene::left(&machines, &["harness"]), []);
+    scene::nothing_is_left(&machines, &["harness"], &ended.said());
 }
 
 #[test]

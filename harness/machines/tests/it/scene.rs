@@ -72,14 +72,17 @@ impl Drop for Server<'_> {
     }
 }
 
-/// Waits until nothing runs on these hosts that has this in its command, and returns what is left all the same.
-pub(crate) fn left(machines: &[&Machine], words: &[&str]) -> Vec<Process> {
-    let look =
-        || machines.iter().flat_map(|m| words.iter().flat_map(|word| m.running(word))).collect::<Vec<_>>();
-    match until(PATIENCE, || look().is_empty().then_some(())) {
-        Some(()) => Vec::new(),
-        None => look(),
-    }
+/// Waits until nothing runs on these hosts whose command begins like one of these; `said` is what is printed where something is left.
+pub(crate) fn nothing_is_left(machines: &[&Machine], beginnings: &[&str], said: &str) {
+    let look = || -> Vec<(String, Process)> {
+        let all = machines.iter().flat_map(|machine| {
+            let running = beginnings.iter().flat_map(|beginning| machine.running(beginning));
+            running.map(|process| (machine.name().to_owned(), process)).collect::<Vec<_>>()
+        });
+        all.collect()
+    };
+    let gone = until(PATIENCE, || look().is_empty().then_some(()));
+    assert!(gone.is_some(), "left: {:?}\n{said}", look());
 }
 
 /// How often a case of chance is tried: five times, or as often as was asked for.
