@@ -70,16 +70,9 @@ fn nothing_is_left(site: &Site, ran: &Ran) {
     }
 }
 
-/// A site whose hosts have the harness on the `PATH` for clocks alone.
-fn site() -> Option<Site> {
-    let site = scene::site(&[ANSIBLE])?;
-    site.install(&["harness"]).unwrap();
-    Some(site)
-}
-
 #[test]
 fn the_playbook_installs_runs_fetches_and_merges() {
-    let Some(site) = site() else { return };
+    let Some(site) = scene::site(&[ANSIBLE]) else { return };
     let ran = finished(started(&site, "2s"));
     assert!(ran.is_well(), "{}{}", ran.out, ran.err);
     let text = fs::read_to_string(merged(&site)).unwrap();
@@ -89,7 +82,7 @@ fn the_playbook_installs_runs_fetches_and_merges() {
 
 #[test]
 fn a_part_that_is_killed_fails_the_playbook_with_the_name_of_its_host() {
-    let Some(site) = site() else { return };
+    let Some(site) = scene::site(&[ANSIBLE]) else { return };
     let playbook = started(&site, "20s");
     let killed = until(LENGTH, || (site.generators[1].kill("harness load") > 0).then_some(()));
     assert!(killed.is_some(), "no part ever ran");
@@ -102,7 +95,7 @@ fn a_part_that_is_killed_fails_the_playbook_with_the_name_of_its_host() {
 
 #[test]
 fn a_host_that_is_lost_fails_the_playbook_with_its_name() {
-    let Some(site) = site() else { return };
+    let Some(site) = scene::site(&[ANSIBLE]) else { return };
     let playbook = started(&site, "5s");
     let running = until(LENGTH, || (!site.generators[0].running("harness load").is_empty()).then_some(()));
     assert!(running.is_some(), "no part ever ran");
@@ -117,7 +110,7 @@ fn a_host_that_is_lost_fails_the_playbook_with_its_name() {
 
 #[test]
 fn a_server_that_does_not_start_fails_the_playbook_with_its_words() {
-    let Some(site) = site() else { return };
+    let Some(site) = scene::site(&[ANSIBLE]) else { return };
     let mut other = site.server.command(Site::programs().unwrap().join("work-stealing"));
     other.args(["--listen", "0.0.0.0:8080"]);
     let _other = site.server.daemon("other", other).unwrap();
