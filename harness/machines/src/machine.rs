@@ -186,7 +186,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        self.lifeline = None;
+        drop(self.lifeline.take());
         let ended = until(PATIENCE, || self.holder.try_wait().ok().flatten());
         if ended.is_none() {
             let _gone = self.holder.kill();

@@ -20,7 +20,7 @@ all:
   children:
     server:
       hosts:
-        server:
+        server-0: {ansible_host: server}
     generators:
       hosts:
         generator-0:
@@ -118,7 +118,7 @@ fn a_server_that_does_not_start_fails_the_playbook_with_its_words() {
     assert!(listens.is_some(), "{}", site.server.log("other"));
     let ran = finished(started(&site, "2s"));
     assert!(!ran.is_well(), "{}", ran.out);
-    assert!(ran.out.contains("was not ready on server"), "{}", ran.out);
+    assert!(ran.out.contains("was not ready on server-0"), "{}", ran.out);
     assert!(!merged(&site).exists());
     scene::nothing_is_left(&[&site.generators[0], &site.generators[1]], &["harness"], &ran.out);
 }
