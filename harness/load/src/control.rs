@@ -140,12 +140,12 @@ pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Ou
         let all_ready = readiness.iter().collect::<Result<Vec<()>, RunError>>()?.len() == threads.len();
         let soon = Instant::now() + LEAD;
         let start = start_at.map_or(soon, |start| start.max(soon));
-        // Whoever starts with others starts with them or not at all.
-        let late = start_at.map_or(Duration::ZERO, |asked| start.saturating_duration_since(asked));
-        if !late.is_zero() && !stop.is_stopped() {
-            return Err(PlanError::TooSoon(late).into());
-        }
         if all_ready {
+            // Whoever starts with others starts with them or not at all.
+            let late = start_at.map_or(Duration::ZERO, |asked| start.saturating_duration_since(asked));
+            if !late.is_zero() && !stop.is_stopped() {
+                return Err(PlanError::TooSoon(late).into());
+            }
             if let Some(witness) = &plan.witness {
                 witness.run_starts(wall_clock(start));
             }

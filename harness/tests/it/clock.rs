@@ -2,14 +2,13 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
 use serde_json::Value;
 
-use crate::load_command::{PATIENCE, ended, json, right, serve};
+use crate::load_command::{ended, json, right, serve};
 
 /// Takes ssh's place: what follows its options, `--` and the host is a command for the shell there.
 const HERE: &str = r#"while [ "$1" != -- ]; do shift; done; shift 2; exec sh -c "$*""#;
@@ -24,11 +23,13 @@ while read -r n; do
 done
 "#;
 
-/// An executable script in the folder.
-pub(crate) fn script(folder: &Path, name: &str, text: &str) -> PathBuf {
-    let path = folder.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+/// An executable script in the folder. Another process writes it: what this one has open for writing, a child of another test may have
+/// inherited and not yet closed, and then it is not executed.
+fn script(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let (draft, path) = (folder.join(format!("{name}.draft")), folder.join(name));
+    fs::write(&draft, format!("#!/bin/sh\n{text}\n")).unwrap();
+    let installed = host::tether::command("install").args(["-m", "755"]).args([&draft, &path]).status().unwrap();
+    assert!(installed.success());
     path
 }
 
@@ -125,7 +126,7 @@ fn a_part_records_the_clock_that_it_was_compared_with_before_and_after() {
     command.arg("--gather").arg(&gathered).args(["--clock-against", "node1", "--ssh"]).arg(&ssh);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (code, stdout, stderr) = ended(command.spawn().unwrap());
-    assert_eq!(code, 0, "within {PATIENCE:?}: {stdout}{stderr}");
+    assert_eq!(code, 0, "{stdout}{stderr}");
     let part = json(&gathered.join("part-0.json"));
     let (offset_ns, bound_ns) = offset(&part["clock"]);
     assert!((offset_ns - 3_000_000_000).abs() <= bound_ns, "{part}");

@@ -54,7 +54,7 @@ fn answer(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-pub(crate) const RIGHT: &str = r#"{"origin":"scripted","worker":"t0","payload":499500}"#;
+const RIGHT: &str = r#"{"origin":"scripted","worker":"t0","payload":499500}"#;
 
 /// Answers `/simple` rightly, and knows nothing else.
 pub(crate) fn right(line: &str) -> String {

@@ -93,6 +93,8 @@ fn compare(name: &str, own: &Value, other: &Value, all: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -115,5 +117,15 @@ mod tests {
         assert_eq!(sha256_of(&one, 7), sha256_of(&again, 7));
         assert_ne!(sha256_of(&one, 7), sha256_of(&one, 8));
         assert_eq!(sha256_of(&one, 7).len(), 64);
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_that_was_written_is_read_as_the_same(rate in 1e-6..1e7) {
+            let plan = json!({ "rate": rate });
+            let read = serde_json::from_str::<Value>(&plan.to_string()).unwrap();
+            prop_assert_eq!(difference(&plan, &read), None);
+            prop_assert_eq!(sha256_of(&plan, 7), sha256_of(&read, 7));
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::clock::{ClockRecord, HostId};
 /// Version of these records: raised when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
 
-/// `plan.json`: what all parts do together.
+/// What all parts do together, under the name [`PLAN`](super::names::PLAN).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlanRecord {
     /// [`SCHEMA`].
@@ -25,7 +25,7 @@ pub struct PlanRecord {
     pub plan: Value,
 }
 
-/// `part-I.arrived.json`: a part is there.
+/// A part is there: [`arrived`](super::names::arrived).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Arrival {
     /// The token that it read.
@@ -38,14 +38,14 @@ pub struct Arrival {
     pub pid: u32,
 }
 
-/// `start.json`: all are there.
+/// All are there: [`START`](super::names::START).
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Start {
     /// When the load begins, nanoseconds since 1970, by the clock that all go by.
     pub start_ns: i64,
 }
 
-/// `part-I.failed.json`: a part gave up.
+/// A part gave up: [`failed`](super::names::failed).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// The token that it read.
@@ -58,7 +58,7 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// `part-I.json`: what a part found.
+/// What a part found: [`result`](super::names::result).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PartRecord {
     /// [`SCHEMA`].

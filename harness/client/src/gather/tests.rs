@@ -32,7 +32,7 @@ fn wanted<'a>(folder: &'a Path, index: u32, plan: &'a Value, within: Duration) -
     Wanted { folder, part: Share { index, of: 3 }, plan, seed: None, within, share_host: true }
 }
 
-fn joined<'a>(wanted: &Wanted<'_>) -> Result<Meeting<'a>, GatherError> {
+fn joined(wanted: &Wanted<'_>) -> Result<Meeting<'static>, GatherError> {
     Meeting::join(wanted, 7 + u64::from(wanted.part.index), NOBODY).map(|meeting| meeting.expect("nobody gives up"))
 }
 

@@ -115,8 +115,8 @@ fn unsaid(variable: &str, index: u32) -> String {
     )
 }
 
-/// The file of this part, where all parts are started with one name: `a.json` of part 1 of 3 is `a.part-1-of-3.json`. What is no
-/// file stays what it is.
+/// The file of this part, where all parts are started with one name: of part 1 of 3 it has `.part-1-of-3` before its ending. What is
+/// no file stays what it is.
 pub(super) fn own_name(path: &Path, share: Share) -> PathBuf {
     let is_other = fs::metadata(path).is_ok_and(|there| !there.is_file());
     let is_open = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
