@@ -1,6 +1,8 @@
 //! The command line: raw arguments in, validated values out. Only this module knows clap.
 
 pub(crate) mod bench;
+pub(crate) mod bench_args;
+pub(crate) mod bench_plan;
 mod clock;
 mod generators;
 pub(crate) mod list;
@@ -18,7 +20,7 @@ use clap::{Parser, Subcommand};
 use host::cpus::CpuSet;
 
 use self::{
-    bench::BenchArgs,
+    bench_args::BenchArgs,
     clock::ClockArgs,
     generators::GeneratorsArgs,
     list::ListArgs,
@@ -54,7 +56,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Race the rows and leave a results folder with tables.
-    #[command(after_help = bench::EXAMPLES)]
+    #[command(after_help = bench_args::EXAMPLES)]
     Bench(Box<BenchArgs>),
     /// Play the conformance suite against the rows, and say which keep the contract.
     #[command(after_help = verify::EXAMPLES)]

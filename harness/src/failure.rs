@@ -3,10 +3,7 @@
 use load::RunError;
 use report::publish::Refused;
 
-use crate::cli::{
-    bench::{ObjectiveRefused, TrialsAreGone},
-    show::Cannot,
-};
+use crate::cli::{bench::TrialsAreGone, bench_plan::ObjectiveRefused, show::Cannot};
 use client::{
     clock::ClockError,
     gather::error::GatherError,
@@ -15,7 +12,7 @@ use client::{
     target::TargetError,
 };
 use race::{
-    plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenario::ScenarioError},
+    plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenarios::ScenarioError},
     records::{folder::FolderError, resume::ResumeRefused},
     registry::RegistryError,
 };

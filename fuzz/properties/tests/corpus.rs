@@ -1,6 +1,6 @@
 //! Every input that was ever worth keeping, as ordinary tests.
 
-use std::{fs, path::Path};
+use std::{fs, num::NonZero, path::Path, thread};
 
 use properties::{Violation, delivery::Delivery};
 
@@ -19,15 +19,27 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 fn assert_all_hold(target: &str, check: fn(&[u8]) -> Result<(), Violation>, vary: fn(&[u8]) -> Vec<Vec<u8>>) {
-    let mut violations = Vec::new();
-    for (name, input) in corpus(target) {
-        for input in std::iter::once(input.clone()).chain(vary(&input)) {
-            if let Err(violation) = check(&input) {
-                let Delivery { flags, cuts, .. } = Delivery::parse(&input);
-                violations.push(format!("{name} (flags {flags}, {} cuts): {violation}", cuts.len()));
+    let inputs = corpus(target);
+    let violations_of = |inputs: &[(String, Vec<u8>)]| {
+        let mut violations = Vec::new();
+        for (name, input) in inputs {
+            for input in std::iter::once(input.clone()).chain(vary(input)) {
+                if let Err(violation) = check(&input) {
+                    let Delivery { flags, cuts, .. } = Delivery::parse(&input);
+                    violations.push(format!("{name} (flags {flags}, {} cuts): {violation}", cuts.len()));
+                }
             }
         }
-    }
+        violations
+    };
+    let parts = thread::available_parallelism().map_or(1, NonZero::get);
+    let violations: Vec<String> = thread::scope(|scope| {
+        let parts: Vec<_> = inputs
+            .chunks(inputs.len().div_ceil(parts))
+            .map(|inputs| scope.spawn(|| violations_of(inputs)))
+            .collect();
+        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
+    });
     assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
 }
 

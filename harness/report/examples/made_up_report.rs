@@ -18,7 +18,8 @@ use race::{
     machine::{shares::Taker, tasks::Modes},
     plan::{
         experiment::EventKind,
-        scenario::{Pacing, Scenario, Scenarios},
+        scenario::{Pacing, Scenario},
+        scenarios::Scenarios,
     },
     records::{
         conformance::Conformance,

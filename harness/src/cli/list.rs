@@ -4,11 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use race::{
-    plan::{
-        budget::cost,
-        cpu_plan::Topology,
-        scenario::{Scenario, Scenarios},
-    },
+    plan::{budget::cost, cpu_plan::Topology, scenario::Scenario, scenarios::Scenarios},
     programs::{prerequisites, workspace::Workspace},
     registry::{Factors, Registry, Row, Tier},
 };

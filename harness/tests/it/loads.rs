@@ -26,8 +26,9 @@ fn connections_are_short_uneven_slow_or_idle_as_the_scenario_says_and_the_books_
     scenario(&lap, "skew", ["p99", OPEN], "weights = [10, 1]", "");
     scenario(&lap, "burst", ["p99", OPEN], "bursts = { on = '20ms', off = '30ms' }", "");
     scenario(&lap, "slow", ["p99", OPEN], "send_bytes_per_second = 20000", "");
+    scenario(&lap, "slow-readers", ["p99", OPEN], "read_bytes_per_second = 40000", "");
     scenario(&lap, "idle", ["p99", OPEN], "idle_connections = 20", "");
-    let names = ["churn", "skew", "burst", "slow", "idle"];
+    let names = ["churn", "skew", "burst", "slow", "slow-readers", "idle"];
     let output = lap.run(&["--starts", "1", "--scenario", &names.join(",")]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let windows = lap.windows();
@@ -72,13 +73,16 @@ fn connections_are_short_uneven_slow_or_idle_as_the_scenario_says_and_the_books_
         let record = idle.measured.as_ref().unwrap().idle.expect("it is recorded");
         assert_eq!(record.connections, 20);
     }
-    assert!(of("slow").iter().all(|window| window.measured.as_ref().unwrap().idle.is_none()));
+    for window in of("slow").into_iter().chain(of("slow-readers")) {
+        assert!(window.measured.as_ref().unwrap().idle.is_none(), "{window:?}");
+    }
     let report = lap.report();
     for expected in [
         "2 requests a connection",
         "busy as 10 to 1 in turn",
         "in bursts of 20ms with pauses of 30ms",
         "sent at 20000 bytes a second",
+        "read at 40000 bytes a second",
         "beside 20 on which nothing happens",
     ] {
         assert!(report.contains(expected), "no `{expected}` in\n{report}");

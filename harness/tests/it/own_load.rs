@@ -1,8 +1,11 @@
 //! A load of one's own in one line, from the command to the records, and what is refused before anything is started.
 
-use std::fs;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
-use crate::lap::{Lap, stderr};
+use crate::lap::{Lap, scripted_server, stderr};
 
 const LOAD: &str = "simple=100/s";
 
@@ -28,7 +31,7 @@ fn a_load_in_one_line_is_raced_at_all_of_its_steps_and_ends_with_who_holds_it() 
     let output = lap.run(&[&own[..], &QUICK[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let windows = lap.windows();
-    let rates: std::collections::BTreeMap<usize, u64> = windows
+    let rates: BTreeMap<usize, u64> = windows
         .iter()
         .map(|window| {
             (window.round, window.measured.as_ref().unwrap().streams[0].offered_per_second.unwrap() as u64)
@@ -50,6 +53,26 @@ fn a_load_in_one_line_is_raced_at_all_of_its_steps_and_ends_with_who_holds_it() 
     }
     let out = lap.out();
     assert_eq!(crate::lap::harness(&["check", out.to_str().unwrap()]).status.code(), Some(0));
+}
+
+#[test]
+fn ones_own_server_is_raced_beside_the_field_under_ones_own_load_in_bursts() {
+    let lap = Lap::with_rows(&[("a", "right")]);
+    let mine = format!("name=mine,cmd={} right", scripted_server().display());
+    let own = ["--load", LOAD, "--burst", "10ms,20ms", "--with", &mine];
+    let output = lap.run(&[&own[..], &QUICK[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let windows = lap.windows();
+    let rows: BTreeSet<&str> = windows.iter().map(|window| window.row.as_str()).collect();
+    assert_eq!(rows, ["a", "mine"].into());
+    for window in &windows {
+        let measured = window.measured.as_ref().unwrap();
+        // The mean is as it was said, though there is nothing for two thirds of the time.
+        let said = [50.0, 100.0, 140.0, 200.0];
+        let rate = measured.streams[0].offered_per_second.unwrap();
+        assert!(said.iter().any(|said| (rate - said).abs() < 1e-6), "{rate}");
+    }
+    assert!(lap.report().contains("in bursts of 10ms with pauses of 20ms"));
 }
 
 #[test]

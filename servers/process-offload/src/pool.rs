@@ -44,21 +44,21 @@ use crate::{
 
 /// The front's side of the pool.
 #[derive(Debug)]
-pub struct Pool(UnboundedSender<Work>);
+pub struct Pool(UnboundedSender<Call>);
 
-/// What a child that is free can do. Bounded by kit's queue, and by the number of children.
+/// What a child that is free can do. Bounded by the number of children, and by kit's queue.
 #[derive(Debug)]
-enum Work {
-    /// Whatever has waited longest.
-    Next(Call),
-    /// An operation that its child never read.
-    Again(Job),
+struct Waiting {
+    /// Operations that their children never read: they have waited longer than all others.
+    again: UnboundedReceiver<Job>,
+    /// For whatever has waited longest of the rest.
+    calls: UnboundedReceiver<Call>,
 }
 
 impl offload::Pool for Pool {
     fn call(&self, call: Call) {
         // Where nobody is left to come, the call is dropped, and so it is not counted on.
-        let _ = self.0.send(Work::Next(call));
+        let _ = self.0.send(call);
     }
 }
 
@@ -93,8 +93,10 @@ pub fn start(
     address: SocketAddr,
     stopping: &Shutdown,
 ) -> Result<(Pool, Option<Crew>), Error> {
-    let (calls, work) = unbounded_channel();
-    let bench = Bench { calls: calls.clone(), work: Arc::new(Mutex::new(work)) };
+    let (calls, called) = unbounded_channel();
+    let (given_back, again) = unbounded_channel();
+    let waiting = Waiting { again, calls: called };
+    let bench = Bench { given_back, waiting: Arc::new(Mutex::new(waiting)) };
     let hand = Hand { runtime: runtime.clone(), bench, links: Vec::new() };
     let crew = supervisor::Crew {
         name: SERVER,
@@ -177,24 +179,26 @@ impl Drop for Hand {
 /// Where work is taken from.
 #[derive(Clone, Debug)]
 struct Bench {
-    calls: UnboundedSender<Work>,
-    work: Arc<Mutex<UnboundedReceiver<Work>>>,
+    given_back: UnboundedSender<Job>,
+    waiting: Arc<Mutex<Waiting>>,
 }
 
 impl Bench {
     /// The next operation, and whether it was given to another child before. Nothing is lost where this is dropped.
     async fn next(&self) -> (Job, bool) {
         loop {
-            let work = self.work.lock().await.recv().await;
-            match work {
-                Some(Work::Next(call)) => {
+            let mut waiting = self.waiting.lock().await;
+            let Waiting { again, calls } = &mut *waiting;
+            tokio::select! {
+                biased;
+                Some(job) = again.recv() => return (job, true),
+                Some(call) = calls.recv() => {
                     if let Some(job) = call.take() {
                         return (job, false);
                     }
                 }
-                Some(Work::Again(job)) => return (job, true),
-                // Never, since this has a sender itself.
-                None => std::future::pending().await,
+                // Never, since this can give back itself.
+                else => std::future::pending().await,
             }
         }
     }
@@ -242,7 +246,7 @@ async fn compute(bench: &Bench, worker: Worker, link: &mut Link) -> Lost {
             }
             Err(Lost::NeverRead) if !again => {
                 // Fails only where nobody is left to come: then it has failed.
-                let _ = bench.calls.send(Work::Again(job));
+                let _ = bench.given_back.send(job);
                 return Lost::NeverRead;
             }
             Err(lost) => {

@@ -5,7 +5,11 @@ pub mod ladder;
 pub mod objective;
 pub mod pointed;
 pub mod scenario;
+pub mod scenarios;
 pub mod stream;
+pub mod worker_numbers;
+
+mod contradictions;
 
 pub mod load_line;
 pub mod own_load;

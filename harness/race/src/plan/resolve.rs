@@ -366,7 +366,7 @@ mod tests {
     use super::*;
     use crate::{
         fixtures::calibration,
-        plan::{scenario::Scenarios, stream::Bursts},
+        plan::{scenarios::Scenarios, stream::Bursts},
         registry::Asked,
     };
 

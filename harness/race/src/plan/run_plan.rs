@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        plan::scenario::Scenarios,
+        plan::scenarios::Scenarios,
         registry::{Asked, Registry},
     };
 

@@ -11,7 +11,8 @@ use race::{
     plan::{
         cpu_plan::CpuPlan,
         run_plan::RunPlan,
-        scenario::{Metric, Pacing, RankBy, Rate, Scenario, Scenarios},
+        scenario::{Metric, Pacing, RankBy, Rate, Scenario},
+        scenarios::Scenarios,
     },
     programs::{builder::Built, context::Context, start_environment, workspace::Workspace},
     records::{

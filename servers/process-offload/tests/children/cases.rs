@@ -32,6 +32,7 @@ pub(crate) const ALL: &[(&str, fn())] = all![
     an_operation_that_ends_all_who_are_to_read_it_is_answered_in_the_end,
     a_child_that_is_killed_while_it_waits_is_replaced_and_costs_nothing,
     a_reload_replaces_the_children_and_fails_no_request,
+    no_descriptor_stays_behind_of_children_that_are_gone,
     children_that_all_crash_too_often_end_the_server_which_says_of_what,
     children_that_cannot_start_are_a_failure_to_start,
     a_tree_that_is_stopped_and_continued_loses_nothing,
@@ -227,6 +228,30 @@ fn a_reload_replaces_the_children_and_fails_no_request() {
         (now.len() == 2 && now.is_disjoint(&before)).then_some(())
     });
     server.stops_cleanly();
+}
+
+fn no_descriptor_stays_behind_of_children_that_are_gone() {
+    for mode in BOTH {
+        let server = Server::start(Play::Computes, mode);
+        let pid = server.pid();
+        let open = || std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        server.is_well();
+        let least = open();
+        for _ in 0..8 {
+            let before = server.children();
+            if mode.is_empty() {
+                assert!(send(pid, Signal::HUP));
+                eventually("another", || {
+                    let now = server.children();
+                    (now.len() == 1 && now.is_disjoint(&before)).then_some(())
+                });
+            }
+            server.is_well();
+        }
+        // A connection that was just closed may still have its own.
+        eventually("as many as before", || (open() <= least).then_some(()));
+        server.stops_cleanly();
+    }
 }
 
 fn children_that_all_crash_too_often_end_the_server_which_says_of_what() {
