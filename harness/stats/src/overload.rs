@@ -82,13 +82,15 @@ impl Carried {
         carried
     }
 
-    /// Whether less than [`CARRIED`] of what was due was answered, *and* less than by chance, *and* the backlog grew in most windows.
+    /// Whether less than [`CARRIED`] of what was due was answered *and* the backlog grew in most windows: by chance, maybe.
+    pub fn is_behind(&self) -> bool {
+        (self.answered as f64) < CARRIED * self.due as f64 && 2 * self.growing > self.windows
+    }
+
+    /// Whether it [is behind](Self::is_behind), and by more than chance.
     pub fn is_overloaded(&self) -> bool {
         let missing = self.due as f64 - self.answered as f64;
-        let by_chance = CHANCE * (2.0 * self.under_way).sqrt();
-        missing > by_chance
-            && (self.answered as f64) < CARRIED * self.due as f64
-            && 2 * self.growing > self.windows
+        self.is_behind() && missing > CHANCE * (2.0 * self.under_way).sqrt()
     }
 
     /// Answers a second within the windows: the one meaning of "achieved". `None` without any time.

@@ -60,8 +60,9 @@ pub fn offered(measured: &Measured, stream: &str) -> Option<Offered> {
     })
 }
 
-/// Whether a row was overloaded in each of the starts that were finished: then one round of each later start tells as much.
-pub fn is_overloaded(complete: &[StartRecord], scenario: &Scenario, row: &str, twin: bool) -> bool {
+/// Whether a row was behind in each of the starts that were finished: then one round of each later start tells as much. Whether by chance is
+/// not asked, which is for all starts together to say; nothing of what is measured is lost by it but time to measure.
+fn is_behind(complete: &[StartRecord], scenario: &Scenario, row: &str, twin: bool) -> bool {
     let in_start = |start: &StartRecord| {
         let windows = start.windows.iter().filter(|window| {
             (&window.scenario, window.row.as_str(), window.twin) == (&scenario.name, row, twin)
@@ -70,7 +71,7 @@ pub fn is_overloaded(complete: &[StartRecord], scenario: &Scenario, row: &str, t
         scenario.streams.iter().any(|stream| {
             let offered: Vec<Offered> =
                 measured.iter().filter_map(|measured| offered(measured, &stream.name)).collect();
-            Carried::of(&offered).is_overloaded()
+            Carried::of(&offered).is_behind()
         })
     };
     !complete.is_empty() && complete.iter().all(in_start)
@@ -79,6 +80,6 @@ pub fn is_overloaded(complete: &[StartRecord], scenario: &Scenario, row: &str, t
 /// How many rounds of the next start a row is measured in.
 pub fn rounds_of(complete: &[StartRecord], scenario: &Scenario, row: &str, twin: bool) -> usize {
     // Who is overloaded at the highest step of a ladder may not be at the next.
-    let tells_as_much = scenario.ladder.is_none() && is_overloaded(complete, scenario, row, twin);
+    let tells_as_much = scenario.ladder.is_none() && is_behind(complete, scenario, row, twin);
     if tells_as_much { 1 } else { scenario.all_rounds() }
 }

@@ -3,6 +3,8 @@
 //! Nothing that was measured of a row has a part in it but whether its server kept to the contract: a window counts by its own
 //! accounts and by what others did to the machine meanwhile.
 
+use std::collections::BTreeSet;
+
 use race::{
     plan::{
         run_plan::{Entry, label},
@@ -14,7 +16,7 @@ use race::{
         window::{Measured, Verdict, WindowRecord},
     },
     registry::Row,
-    start::kept::{choose_gate, passes, rounds_of},
+    start::kept::{choose_gate, passes},
 };
 use stats::fisher::Kept;
 
@@ -97,15 +99,17 @@ pub(crate) fn lines_so_far<'a>(
 }
 
 impl<'a> Start<'a> {
-    /// What `record` has of a server, of `measured`; `owed` rounds of it were planned.
+    /// What `record` has of a server, of `measured`, in up to so many rounds. Planned were those of which there is a window, whatever became of
+    /// it: a row that was overloaded in all earlier starts is measured in one.
     fn of(
         record: &'a StartRecord,
         server: Option<&'a ServerRecord>,
         measured: Vec<&'a WindowRecord>,
         gate: Option<&GateRecord>,
-        (owed, rounds): (usize, usize),
+        rounds: usize,
     ) -> Self {
         let counts = server.is_none_or(|server| server.fault.is_none());
+        let planned: BTreeSet<usize> = measured.iter().map(|window| window.round).collect();
         let first = |passes: &dyn Fn(&WindowRecord) -> bool| {
             let of_round = |round: usize| {
                 let attempts =
@@ -118,7 +122,7 @@ impl<'a> Start<'a> {
         Self {
             number: record.start,
             server,
-            planned: if counts && !measured.is_empty() { owed } else { 0 },
+            planned: if counts { planned.len() } else { 0 },
             gated: first(&|window| gate.is_some_and(|gate| passes(gate, window))),
             ungated: first(&|_| true),
             measured,
@@ -169,13 +173,12 @@ impl<'a> Line<'a> {
         gate: Option<&GateRecord>,
     ) -> Self {
         let is_of = |window: &WindowRecord| window.scenario == scenario.name && window.row == row.name;
-        let starts = complete.iter().enumerate().map(|(at, record)| {
+        let starts = complete.iter().map(|record| {
             let measured = record.windows.iter().filter(|window| is_of(window) && window.twin == twin);
             let server = record.servers.iter().find(|server| {
                 (server.row == row.name && server.twin == twin) && server.scenarios.contains(&scenario.name)
             });
-            let owed = rounds_of(&complete[..at], scenario, &row.name, twin);
-            Start::of(record, server, measured.collect(), gate, (owed, scenario.all_rounds()))
+            Start::of(record, server, measured.collect(), gate, scenario.all_rounds())
         });
         let starts: Vec<Start<'_>> = starts.collect();
         // Both servers are the same program: what one of them answered, the other would have.

@@ -80,8 +80,7 @@ fn index(summaries: &[String], published: &Published) -> String {
         "Made from the records by `cargo harness report --publish`; not written by hand. Runs that `cargo bench-all` leaves \
          here are nobody's but yours until they are published.",
     ));
-    for (heading, summary) in
-        ["The newest published run", "The newest run of experiments"].iter().zip(summaries)
+    for (heading, summary) in ["The newest whole run", "The newest run of experiments"].iter().zip(summaries)
     {
         text.push_str(&format!("\n## {heading}\n\n{summary}"));
     }

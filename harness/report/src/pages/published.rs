@@ -101,10 +101,12 @@ impl Published {
         write_page(&path, &format!("{HEAD}\n{text}")).map_err(failed)
     }
 
-    /// The runs that pages show: the newest that compares rows, and the newest of experiments where that is another.
+    /// The runs that pages show: the newest that compares rows, of those that nobody narrowed where there is one, and the newest of
+    /// experiments where that is another.
     pub fn shown(&self) -> Vec<&PublishedRun> {
         let newest = |is_it: fn(&PublishedRun) -> bool| self.runs.iter().rfind(|run| is_it(run));
-        let compares = newest(|run| run.scenarios.len() > run.experiments.len());
+        let is_whole = |run: &PublishedRun| compares_rows(run) && !run.despite.contains(&Reservation::Only);
+        let compares = newest(is_whole).or_else(|| newest(compares_rows));
         let experiments = newest(|run| !run.experiments.is_empty());
         let other = experiments.filter(|run| compares != Some(run));
         compares.into_iter().chain(other).collect()
@@ -128,6 +130,11 @@ impl Published {
             .iter()
             .find(|run| self.results.join(&run.folder).canonicalize().is_ok_and(|own| own == path))
     }
+}
+
+/// Whether any of its scenarios compares rows.
+fn compares_rows(run: &PublishedRun) -> bool {
+    run.scenarios.len() > run.experiments.len()
 }
 
 impl PublishedRun {
