@@ -6,7 +6,6 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     experiment,
-    machine::edge::Edges,
     measure::calibrate::{ROUNDS, calibrate},
     plan::{
         cpu_plan::CpuPlan,
@@ -24,6 +23,7 @@ use crate::{
         window::Verdict,
     },
     registry::{OperationName, Row, Tier},
+    server_host::this_host::ThisHost,
     start::{
         failed::{FAILURES_ALLOWED, FailedStarts, fell_silent},
         group::Group,
@@ -227,7 +227,6 @@ impl Run {
         let plan = self.record.plan.clone();
         let of_one = plan.window_count() / plan.starts.max(1) as usize;
         let mut progress = Progress::new("measuring", of_one * self.left().len());
-        let mut edges = Edges::default();
         self.each_start(folder, log, &context.interrupt, |run, under_way| {
             if let Some(so_far) = so_far.filter(|_| !run.complete.is_empty()) {
                 progress.doing("comparing what is known so far");
@@ -235,7 +234,7 @@ impl Run {
             }
             for group in plan.groups() {
                 let of = Of { context, plan: &plan, start: under_way.record.start };
-                run.group(of, &group, &mut edges, under_way, &mut progress)?;
+                run.group(of, &group, under_way, &mut progress)?;
             }
             Ok(())
         })
@@ -258,7 +257,7 @@ impl Run {
             return Ok(());
         }
         let mut progress = Progress::new("experiments", left.iter().map(|pass| pass.events.len()).sum());
-        let mut edges = Edges::default();
+        let host = ThisHost::default();
         for pass in left {
             let (began, before) = (Instant::now(), self.record.time.starts_s);
             if self.is_out(pass.row) {
@@ -266,7 +265,7 @@ impl Run {
                 continue;
             }
             let cpus = context.topology.plan(pass.scenario, pass.start)?;
-            let measured = experiment::record(context, &mut edges, log, (&plan, pass, &cpus), &progress)
+            let measured = experiment::record(context, &host, log, (&plan, pass, &cpus), &progress)
                 .context(CANNOT_KEEP)?;
             let Some(measured) = measured else { break };
             let failed = match &measured.verdict {
@@ -336,7 +335,6 @@ impl Run {
         &mut self,
         of: Of<'_>,
         scenarios: &[&Scenario],
-        edges: &mut Edges,
         under_way: &mut UnderWay<'_>,
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
@@ -368,7 +366,7 @@ impl Run {
             // The null server answers one operation only, whatever is first.
             let suited = loads.iter().find(|(scenario, _)| plan.entries(scenario).contains(&entry));
             let load = suited.and_then(|(_, steps)| steps.first()).unwrap_or(first_load);
-            if let Some(fault) = group.add(context, edges, entry, load, || doing("warming up"))
+            if let Some(fault) = group.add(context, entry, load, || doing("warming up"))
                 && !context.interrupt.asked()
             {
                 self.count_failure(progress, entry, start, &fault);
@@ -392,7 +390,7 @@ impl Run {
                 let failed = |progress: &Progress, entry: Entry<'_>, fault: &str| {
                     self.count_failure(progress, entry, start, fault);
                 };
-                round.run(&entries, &mut group, edges, under_way, progress, failed).context(CANNOT_KEEP)?;
+                round.run(&entries, &mut group, under_way, progress, failed).context(CANNOT_KEEP)?;
                 let measured = under_way.record.windows.len() - before;
                 self.record.time.windows_s += measured as f64 * load.window.as_secs_f64();
                 if context.interrupt.asked() {

@@ -6,7 +6,6 @@
 use std::{
     ffi::OsString,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -42,8 +41,6 @@ pub struct Instance {
     process: Process,
     said: Announced,
     is_foreign: bool,
-    /// Memory of its tree before it held idle connections for the first time, KiB: what it used once it need not give back.
-    without_idle_kib: OnceLock<u64>,
 }
 
 /// Why a row cannot be measured.
@@ -169,11 +166,6 @@ impl Instance {
         self.process.launched()
     }
 
-    /// The memory of its tree before it held idle connections for the first time, where it is `now_kib` now.
-    pub(crate) fn without_idle_kib(&self, now_kib: u64) -> u64 {
-        *self.without_idle_kib.get_or_init(|| now_kib)
-    }
-
     /// Ends it with SIGTERM.
     ///
     /// # Errors
@@ -249,7 +241,7 @@ impl Start<'_> {
             }
             _ => {
                 process.stop_listening();
-                Ok(Instance { process, said, is_foreign, without_idle_kib: OnceLock::new() })
+                Ok(Instance { process, said, is_foreign })
             }
         }
     }
@@ -274,7 +266,7 @@ impl Start<'_> {
                 process.stop_listening();
                 let said = Announced { server: None, address, workers: None, cpus: None, profile: None };
                 let is_foreign = self.row.tier == Tier::Reference;
-                return Ok(Instance { process, said, is_foreign, without_idle_kib: OnceLock::new() });
+                return Ok(Instance { process, said, is_foreign });
             }
         }
         Err(given.map_or(InstanceError::NoPort, InstanceError::Taken))

@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::{
-    machine::edge::Edges,
     measure::validity::judge,
     plan::{
         resolve::Resolved,
@@ -86,7 +85,6 @@ impl<'a> Round<'a> {
         &self,
         entries: &[Entry<'a>],
         group: &mut Group<'a>,
-        edges: &mut Edges,
         under_way: &mut UnderWay<'_>,
         progress: &mut Progress,
         mut failed: impl FnMut(&Progress, Entry<'a>, &str),
@@ -115,7 +113,7 @@ impl<'a> Round<'a> {
                     self.start + 1,
                     self.round + 1
                 ));
-                let Some(window) = self.window(position, entry, attempt, group, edges) else {
+                let Some(window) = self.window(position, entry, attempt, group) else {
                     progress.done(&format!("{name} has no window"));
                     let fault = group.fault(entry).unwrap_or_default().to_owned();
                     if !self.context.interrupt.asked() {
@@ -146,11 +144,10 @@ impl<'a> Round<'a> {
         entry: Entry<'a>,
         attempt: u32,
         group: &mut Group<'a>,
-        edges: &mut Edges,
     ) -> Option<WindowRecord> {
         let seed = self.plan.arrivals_seed(self.scenario, self.start, self.round);
         let began = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
-        let measured = group.window(self.context, edges, entry, self.load, seed)?;
+        let measured = group.window(self.context, entry, self.load, seed)?;
         Some(WindowRecord {
             scenario: self.scenario.name.clone(),
             row: entry.row.name.clone(),

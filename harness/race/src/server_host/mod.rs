@@ -1,0 +1,6 @@
+//! The host that servers run on, and all that is done to a server there: it is started, weighed, accounted for, frozen, let go on and
+//! ended. What is asked of it, and the load on it, goes over the network, wherever it is.
+
+pub mod running;
+
+pub mod this_host;
