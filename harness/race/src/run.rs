@@ -202,6 +202,7 @@ impl Run {
         let _pinned = self.calibration_cpus.generator.pin_current_thread().ok();
         let (calibration, unfit) = calibrate(context, &rows, &self.calibration_cpus, &wanted, &progress);
         self.record.time.calibrating_s += began.elapsed().as_secs_f64();
+        context.reachable()?;
         if context.interrupt.asked() {
             return Ok(());
         }
@@ -216,7 +217,7 @@ impl Run {
     /// Between two of them, while no server runs, `so_far` says what those before came to.
     ///
     /// # Errors
-    /// The disk is full.
+    /// The disk is full, or the servers' host cannot be asked any more: the start under way counts for nothing then, either.
     pub fn starts(
         &mut self,
         context: &Context,
@@ -235,6 +236,7 @@ impl Run {
             for group in plan.groups() {
                 let of = Of { context, plan: &plan, start: under_way.record.start };
                 run.group(of, &group, under_way, &mut progress)?;
+                context.reachable()?;
             }
             Ok(())
         })
@@ -353,7 +355,7 @@ impl Run {
         let asked: Vec<&Scenario> = loads.iter().map(|(scenario, _)| *scenario).collect();
         let mut group = Group::new(&asked, start, cpus);
         for entry in plan.servers(&asked, start) {
-            if context.interrupt.asked() {
+            if context.is_over() {
                 break;
             }
             if self.is_out(entry.row) {
@@ -367,7 +369,7 @@ impl Run {
             let suited = loads.iter().find(|(scenario, _)| plan.entries(scenario).contains(&entry));
             let load = suited.and_then(|(_, steps)| steps.first()).unwrap_or(first_load);
             if let Some(fault) = group.add(context, entry, load, || doing("warming up"))
-                && !context.interrupt.asked()
+                && !context.is_over()
             {
                 self.count_failure(progress, entry, start, &fault);
             }
@@ -393,7 +395,7 @@ impl Run {
                 round.run(&entries, &mut group, under_way, progress, failed).context(CANNOT_KEEP)?;
                 let measured = under_way.record.windows.len() - before;
                 self.record.time.windows_s += measured as f64 * load.window.as_secs_f64();
-                if context.interrupt.asked() {
+                if context.is_over() {
                     return Ok(());
                 }
             }

@@ -52,7 +52,7 @@ pub fn calibrate(
     let mut unfit: Vec<Unfit> = Vec::new();
     for _ in 0..ROUNDS {
         for (row, rounds) in rows.iter().zip(&mut rounds) {
-            if context.interrupt.asked() {
+            if context.is_over() {
                 return (Calibration::default(), unfit);
             }
             if unfit.iter().any(|unfit| unfit.row == row.name) {

@@ -54,6 +54,19 @@ impl Context {
         })
     }
 
+    /// Whether nothing more is to be begun: a person wants to stop, or the host that servers run on cannot be asked any more.
+    pub fn is_over(&self) -> bool {
+        self.interrupt.asked() || self.server_host.lost().is_some()
+    }
+
+    /// Whether the host that servers run on can still be asked.
+    ///
+    /// # Errors
+    /// It cannot, and why.
+    pub fn reachable(&self) -> Result<(), InstanceError> {
+        self.server_host.lost().map_or(Ok(()), |lost| Err(InstanceError::There(lost)))
+    }
+
     /// Starts the program of `row` on `cpus` of the host that servers run on.
     ///
     /// # Errors

@@ -4,3 +4,13 @@
 pub mod running;
 
 pub mod this_host;
+
+pub mod error;
+
+mod brought;
+pub mod lines;
+
+pub mod agent;
+
+pub mod link;
+pub mod other_host;

@@ -33,6 +33,11 @@ pub trait ServerHost: fmt::Debug + Send + Sync {
         cpus: &CpuSet,
         guard: &[OsString],
     ) -> Result<Box<dyn Running>, InstanceError>;
+
+    /// Why it cannot be asked for anything any more, if it cannot: then no server of it has failed.
+    fn lost(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A server that accepts connections. Dropping it ends it and everything that it started.

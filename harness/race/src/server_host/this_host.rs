@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -24,15 +24,24 @@ use crate::{
     plan::cpu_plan::CpuPlan,
     programs::{
         builder::Built,
-        instance::{Instance, InstanceError, Stopped},
+        instance::{Instance, InstanceError, LOOPBACK, Stopped},
     },
     registry::Row,
 };
 
 /// This host. Its servers share one reader of accounts, and none of their guards is foreign.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ThisHost {
+    /// Where servers listen.
+    ip: IpAddr,
     books: Arc<Mutex<Books>>,
+}
+
+/// Servers listen on its loopback.
+impl Default for ThisHost {
+    fn default() -> Self {
+        Self::listening_on(LOOPBACK)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +73,11 @@ struct Entered {
 }
 
 impl ThisHost {
+    /// Servers listen on its address `ip`.
+    pub fn listening_on(ip: IpAddr) -> Self {
+        Self { ip, books: Arc::default() }
+    }
+
     /// Takes a server that was started here.
     pub fn take(&self, instance: Instance) -> RunningHere {
         let guard = instance.guard_pid();
@@ -101,7 +115,7 @@ impl ServerHost for ThisHost {
         cpus: &CpuSet,
         guard: &[OsString],
     ) -> Result<Box<dyn Running>, InstanceError> {
-        Ok(Box::new(self.take(Instance::start(row, built, cpus, guard)?)))
+        Ok(Box::new(self.take(Instance::start_on(self.ip, row, built, cpus, guard)?)))
     }
 }
 

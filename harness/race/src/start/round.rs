@@ -77,7 +77,7 @@ impl UnderWay<'_> {
 
 impl<'a> Round<'a> {
     /// Measures `entries`, which are those of the plan's order that are still in the race. Ends early, and has said nothing, when a
-    /// person asks for it. What a row could not do is told to `failed`.
+    /// person asks for it, or the servers' host cannot be asked any more. What a row could not do is told to `failed`.
     ///
     /// # Errors
     /// The disk is full.
@@ -96,7 +96,7 @@ impl<'a> Round<'a> {
                 _ => std::mem::take(&mut again),
             };
             for (position, entry) in places {
-                if self.context.interrupt.asked() {
+                if self.context.is_over() {
                     return Ok(());
                 }
                 let name = format!(
@@ -116,12 +116,12 @@ impl<'a> Round<'a> {
                 let Some(window) = self.window(position, entry, attempt, group) else {
                     progress.done(&format!("{name} has no window"));
                     let fault = group.fault(entry).unwrap_or_default().to_owned();
-                    if !self.context.interrupt.asked() {
+                    if !self.context.is_over() {
                         failed(progress, entry, &fault);
                     }
                     continue;
                 };
-                if self.context.interrupt.asked() {
+                if self.context.is_over() {
                     return Ok(());
                 }
                 progress.done(&one_line(&name, self.scenario, &window, self.gate));
