@@ -4,9 +4,11 @@
 //! What it reads from is its lifeline. When that ends, or says nothing for [`SILENCE`], all that was started is ended.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     ffi::OsString,
     io::{self, BufRead, Write},
+    net::IpAddr,
+    path::PathBuf,
     sync::mpsc::{Receiver, channel},
     thread,
     time::Duration,
@@ -16,31 +18,46 @@ use host::cpus::CpuSet;
 
 use super::{
     brought::Brought,
-    lines::{Answer, Asked, Greeting, OfServer, Question, Reply, Started, Wanted, say},
+    lines::{Answer, Asked, Described, Greeting, OfServer, Question, Reply, Started, Wanted, say},
+    probe,
     running::{Running, ServerHost},
 };
 use crate::{
     plan::{cpu_plan::CpuPlan, scenario::Placement},
-    programs::builder::Built,
+    programs::{
+        builder::Built,
+        start_environment::{self, StartRecord},
+    },
+    records::{host_record::HostRecord, interface::Interface},
+    registry::{Program, Row, placeholders::fill},
 };
 
 /// After so long without a word nobody is there any more: a cable that was cut ends no connection. Whoever is there says something four
 /// times as often.
 pub const SILENCE: Duration = Duration::from_secs(20);
 
+/// This side: the host that servers run on.
+#[derive(Debug)]
+pub struct Side<'a> {
+    /// The host.
+    pub host: &'a dyn ServerHost,
+    /// The command that guards a process here.
+    pub guard: Vec<OsString>,
+    /// Where servers listen.
+    pub ip: IpAddr,
+}
+
 /// Answers each line of `asked` on `answers` until the first ends or is silent for `silence`; then everything that was started has ended.
-/// `guard` is the command that guards a process here.
 ///
 /// # Errors
 /// Nobody reads the answers, what was asked is not understood, or there is no folder for programs.
 pub fn serve(
     asked: impl BufRead + Send + 'static,
     answers: &mut impl Write,
-    host: &dyn ServerHost,
-    guard: Vec<OsString>,
+    side: Side<'_>,
     silence: Duration,
 ) -> io::Result<()> {
-    let mut agent = Agent { servers: BTreeMap::new(), next: 1, programs: Brought::new()?, host, guard };
+    let mut agent = Agent { servers: BTreeMap::new(), next: 1, programs: Brought::new()?, side };
     say(answers, &Greeting::own()?)?;
     let lines = lines_of(asked)?;
     while let Ok(line) = lines.recv_timeout(silence) {
@@ -74,13 +91,16 @@ struct Agent<'a> {
     servers: BTreeMap<u32, Box<dyn Running>>,
     next: u32,
     programs: Brought,
-    host: &'a dyn ServerHost,
-    guard: Vec<OsString>,
+    side: Side<'a>,
 }
 
 impl Agent<'_> {
     fn answer(&mut self, asked: Asked) -> Result<Answer, String> {
         match asked {
+            Asked::Describe => self.described().map(|described| Answer::Described(Box::new(described))),
+            Asked::Listen => {
+                probe::listen(self.side.ip).map(Answer::Listens).map_err(|error| error.to_string())
+            }
             Asked::Has { sha256 } => Ok(Answer::Has(self.programs.path(&sha256).is_some())),
             Asked::Bring { sha256, name, part, is_last } => {
                 let taken = self.programs.take(&sha256, &name, &part, is_last);
@@ -91,17 +111,31 @@ impl Agent<'_> {
         }
     }
 
+    fn described(&self) -> Result<Described, String> {
+        let host = HostRecord::capture().map_err(|error| format!("it cannot say what it is: {error}"))?;
+        let address = self.side.ip;
+        let start = StartRecord::of(&[], &start_environment::own());
+        Ok(Described { host, address, interface: Interface::of(address), start })
+    }
+
     fn start(&mut self, wanted: Wanted) -> Result<Started, String> {
-        let Wanted { row, profile, programs, cpus } = wanted;
-        let path = |(package, sha256): (String, String)| {
-            let path = self.programs.path(&sha256).cloned();
-            path.map(|path| (package.clone(), path)).ok_or_else(|| format!("the program {package} is not here"))
+        let Wanted { row, is_given, profile, program, uses, cpus } = wanted;
+        let row = Row { is_given, ..row };
+        let path = |sha256: &String| {
+            let path = self.programs.path(sha256).cloned();
+            path.ok_or_else(|| format!("no program of {} has the SHA-256 {sha256} here", row.name))
         };
-        let binaries: HashMap<_, _> = programs.into_iter().map(path).collect::<Result<_, _>>()?;
-        let root = std::env::current_dir().map_err(|error| error.to_string())?;
-        let built = Built::of(&row, &root, &binaries, profile).map_err(|error| error.to_string())?;
-        let running =
-            self.host.start(&row, &built, &cpus, &self.guard).map_err(|error| error.to_string())?;
+        let uses = uses.iter().map(|(package, sha256)| Ok((package.clone(), path(sha256)?)));
+        let uses: BTreeMap<String, PathBuf> = uses.collect::<Result<_, String>>()?;
+        let filled = |text: &String| fill(text, |name| Some(uses.get(name)?.display().to_string()));
+        let leading_args = match &row.program {
+            Program::Package(_) => Vec::new(),
+            Program::Command(command) => command.iter().skip(1).map(filled).collect(),
+        };
+        let args = row.args.iter().map(filled).collect();
+        let built = Built { program: path(&program)?, leading_args, args, folder: None, uses, profile };
+        let Side { host, guard, .. } = &self.side;
+        let running = host.start(&row, &built, &cpus, guard).map_err(|error| error.to_string())?;
         let server = self.next;
         self.next += 1;
         let started = Started {

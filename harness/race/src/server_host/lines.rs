@@ -8,15 +8,19 @@
 //! here:                                               an empty line, now and then: somebody is still here
 //! ```
 
-use std::{collections::BTreeMap, fs, io::Write, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, fs, io::Write, net::{IpAddr, SocketAddr}, path::Path};
 
 use host::{cpus::CpuSet, ready::Profile};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     machine::edge::Accounts,
-    programs::instance::Stopped,
-    records::environment::{host_name, sha256_of},
+    programs::{instance::Stopped, start_environment::StartRecord},
+    records::{
+        environment::sha256_of,
+        host_record::{HostRecord, host_name},
+        interface::Interface,
+    },
     registry::Row,
 };
 
@@ -76,6 +80,10 @@ pub(super) struct Reply {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Asked {
+    /// Say what this host is.
+    Describe,
+    /// Listen for one connection, and give back what comes on it.
+    Listen,
     /// Whether the program of that SHA-256 is there.
     Has { sha256: String },
     /// Take the next part of a program: its bytes in base64.
@@ -86,13 +94,28 @@ pub(super) enum Asked {
     Of { server: u32, what: OfServer },
 }
 
+/// A host that runs servers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Described {
+    pub(super) host: HostRecord,
+    /// Where servers listen.
+    pub(super) address: IpAddr,
+    pub(super) interface: Option<Interface>,
+    /// What every server starts with.
+    pub(super) start: StartRecord,
+}
+
 /// The server that is to be started.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Wanted {
     pub(super) row: Row,
+    /// Which the row itself does not say in a line.
+    pub(super) is_given: bool,
     pub(super) profile: Profile,
-    /// Its programs, by their packages: their SHA-256.
-    pub(super) programs: BTreeMap<String, String>,
+    /// SHA-256 of its program.
+    pub(super) program: String,
+    /// The same of the packages that it uses.
+    pub(super) uses: BTreeMap<String, String>,
     pub(super) cpus: CpuSet,
 }
 
@@ -115,6 +138,8 @@ pub(super) enum OfServer {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
     Done,
+    Described(Box<Described>),
+    Listens(SocketAddr),
     Has(bool),
     Started(Started),
     MemoryKib(u64),

@@ -10,7 +10,13 @@ pub mod error;
 mod brought;
 pub mod lines;
 
+mod probe;
+
 pub mod agent;
+pub mod command;
 
 pub mod link;
 pub mod other_host;
+pub mod ssh;
+
+pub mod reached;

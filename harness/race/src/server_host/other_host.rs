@@ -17,7 +17,7 @@ use load::ThreadOutcome;
 
 use super::{
     link::Link,
-    lines::{Answer, Asked, OfServer, Started, Wanted},
+    lines::{Answer, Asked, Described, OfServer, Started, Wanted},
     running::{Running, ServerFault, ServerHost},
 };
 use crate::{
@@ -59,10 +59,36 @@ pub struct RunningThere {
     is_there: bool,
 }
 
+/// Whether all that `row` needs on its host is a program that can be copied there. What it requires, and a program that is found on the
+/// PATH, must be installed.
+pub fn can_be_copied(row: &Row) -> bool {
+    let is_file = match &row.program {
+        Program::Package(_) => true,
+        Program::Command(command) => command.first().is_some_and(|program| program.contains('/')),
+    };
+    is_file && row.requires.is_empty()
+}
+
 impl OtherHost {
     /// The host at the other end of `link`.
     pub fn new(link: Link) -> Self {
         Self { link: Arc::new(link), brought: Mutex::default(), edges: Arc::default() }
+    }
+
+    /// What that host is.
+    pub(super) fn described(&self) -> Result<Described, String> {
+        match self.link.ask(Asked::Describe, ANSWER_WITHIN)? {
+            Answer::Described(described) => Ok(*described),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Where it gives back what comes on one connection.
+    pub(super) fn listens(&self) -> Result<SocketAddr, String> {
+        match self.link.ask(Asked::Listen, ANSWER_WITHIN)? {
+            Answer::Listens(address) => Ok(address),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Has the program at `path` there as well. Its SHA-256.
@@ -117,15 +143,15 @@ impl ServerHost for OtherHost {
         cpus: &CpuSet,
         _guard: &[OsString],
     ) -> Result<Box<dyn Running>, InstanceError> {
-        let Program::Package(package) = &row.program else {
-            let reason = format!("{} is started by a command, which is not copied to another host", row.name);
-            return Err(InstanceError::There(reason));
+        let uses = built.uses.iter().map(|(package, path)| Ok((package.clone(), self.bring(path)?)));
+        let wanted = Wanted {
+            is_given: row.is_given,
+            row: row.clone(),
+            profile: built.profile,
+            program: self.bring(&built.program)?,
+            uses: uses.collect::<Result<BTreeMap<_, _>, InstanceError>>()?,
+            cpus: cpus.clone(),
         };
-        let all = [(package, &built.program)].into_iter().chain(&built.uses);
-        let programs = all
-            .map(|(package, path)| Ok((package.clone(), self.bring(path)?)))
-            .collect::<Result<BTreeMap<_, _>, InstanceError>>()?;
-        let wanted = Wanted { row: row.clone(), profile: built.profile, programs, cpus: cpus.clone() };
         let within = row.ready_within + ANSWER_WITHIN;
         match self.link.ask(Asked::Start(Box::new(wanted)), within).map_err(InstanceError::There)? {
             Answer::Started(said) => Ok(Box::new(RunningThere {

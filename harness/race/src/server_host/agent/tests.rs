@@ -1,10 +1,11 @@
 //! The agent and the link to it, over pipes in one process, with servers that write down what is done to them.
 
 use std::{
+    collections::HashMap,
     fs,
     io::{BufReader, PipeReader, PipeWriter, pipe},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, mpsc},
     thread::JoinHandle,
 };
@@ -16,12 +17,12 @@ use super::*;
 use crate::{
     fixtures::sound,
     machine::edge::Accounts,
-    programs::instance::{InstanceError, Stopped},
-    registry::{Program, Row},
+    programs::instance::{InstanceError, LOOPBACK, Stopped},
     server_host::{
         error::LinkError,
         link::{Carrier, Link, Way},
-        other_host::OtherHost,
+        other_host::{OtherHost, can_be_copied},
+        reached::{Reached, introduced},
         running::ServerFault,
     },
 };
@@ -64,7 +65,8 @@ impl ServerHost for Paper {
             return Err(InstanceError::Debug);
         }
         let program = fs::read_to_string(&built.program).unwrap();
-        self.0.write(format!("start {} on {cpus}: {program} {:?}", row.name, built.args));
+        let arguments = [&built.leading_args[..], &built.args[..]].concat();
+        self.0.write(format!("start {} on {cpus}: {program} {arguments:?}", row.name));
         Ok(Box::new(PaperServer { name: row.name.clone(), done: self.0.clone() }))
     }
 }
@@ -148,7 +150,8 @@ fn agent(silence: Duration, before: &'static str) -> (Way, There) {
     let host = Paper(done.clone());
     let agent = thread::spawn(move || {
         said.write_all(before.as_bytes())?;
-        serve(BufReader::new(asked), &mut said, &host, Vec::new(), silence)
+        let side = Side { host: &host, guard: Vec::new(), ip: LOOPBACK };
+        serve(BufReader::new(asked), &mut said, side, silence)
     });
     (way(ask, answers), There { done, agent })
 }
@@ -218,6 +221,20 @@ fn a_server_on_another_host_is_what_it_is_there() {
 }
 
 #[test]
+fn a_host_says_what_it_is_and_how_far_away() {
+    let (way, There { agent, .. }) = agent(PATIENCE, "");
+    let Reached { host, record, start } = introduced(open(way, PATIENCE), "node1").unwrap();
+    let own = HostRecord::capture().unwrap();
+    assert_eq!((&record.host.name, &record.host.cpu.allowed), (&own.name, &own.cpu.allowed));
+    assert_eq!((record.asked.as_str(), record.address.as_str()), ("node1", "127.0.0.1"));
+    assert!(record.round_trip.least_ns > 0);
+    assert_eq!(record.interface, record.generator_interface);
+    assert_eq!(start, StartRecord::of(&[], &start_environment::own()));
+    drop(host);
+    agent.join().unwrap().unwrap();
+}
+
+#[test]
 fn one_that_does_not_start_says_why_and_another_starts_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (row, built) = row(folder.path());
@@ -229,9 +246,31 @@ fn one_that_does_not_start_says_why_and_another_starts_all_the_same() {
     drop(host.start(&row, &built, &CpuSet::default(), &[]).unwrap());
     // It is asked for at once, and not at the end of all.
     assert_eq!(done.all().last().unwrap(), "gone: row");
-    let command = Row::given("mine".to_owned(), vec!["x".to_owned()]);
-    let error = host.start(&command, &built, &CpuSet::default(), &[]).unwrap_err().to_string();
-    assert!(error.contains("mine is started by a command"), "{error}");
+    drop(host);
+    agent.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_command_is_copied_where_it_is_a_file_and_keeps_its_arguments() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine");
+    fs::write(&path, "mine").unwrap();
+    let (way, There { done, agent }) = agent(PATIENCE, "");
+    let host = open(way, PATIENCE);
+    let command = [path.to_str().unwrap(), "--port", "{port}"].map(str::to_owned).to_vec();
+    let row = Row::given("mine".to_owned(), command);
+    assert!(can_be_copied(&row));
+    let built = Built {
+        program: path,
+        leading_args: vec!["--port".to_owned(), "{port}".to_owned()],
+        args: Vec::new(),
+        folder: None,
+        uses: BTreeMap::new(),
+        profile: Profile::Release,
+    };
+    drop(host.start(&row, &built, &CpuSet::default(), &[]).unwrap());
+    assert_eq!(done.all()[0], r#"start mine on : mine ["--port", "{port}"]"#);
+    assert!(!can_be_copied(&Row::given("node".to_owned(), vec!["node".to_owned(), "./app.js".to_owned()])));
     drop(host);
     agent.join().unwrap().unwrap();
 }
