@@ -5,6 +5,7 @@ use report::publish::Refused;
 
 use crate::cli::{
     bench::{ObjectiveRefused, TrialsAreGone},
+    server_host::NotThere,
     show::Cannot,
 };
 use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
@@ -12,6 +13,7 @@ use race::{
     plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenario::ScenarioError},
     records::{folder::FolderError, resume::ResumeRefused},
     registry::RegistryError,
+    server_host::error::LinkError,
 };
 use terminal::{names::Unknown, outcome::Outcome, output::OutputError};
 
@@ -43,6 +45,8 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<TrialsAreGone>()
         || error.is::<ObjectiveRefused>()
         || error.is::<OwnLoadError>()
+        || error.is::<NotThere>()
+        || error.downcast_ref().is_some_and(LinkError::is_usage)
         || error.is::<NoRoom>()
         || error.is::<Cannot>()
         || error.is::<TooShort>()

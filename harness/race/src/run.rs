@@ -37,6 +37,8 @@ use terminal::{errln, interrupt::Interrupt, outcome::Outcome, progress::Progress
 const CANNOT_KEEP: &str =
     "cannot keep what was measured; what was kept before is whole, and --resume goes on from there";
 
+const CANNOT_GO_ON: &str = "the run cannot go on; what was finished is kept, and --resume goes on from there";
+
 /// Says in a line what the starts that were finished tell. Nothing that is measured depends on it: it is for whoever waits.
 pub type SoFar<'a> = &'a dyn Fn(&RunRecord, &[StartRecord]) -> String;
 
@@ -202,7 +204,7 @@ impl Run {
         let _pinned = self.calibration_cpus.generator.pin_current_thread().ok();
         let (calibration, unfit) = calibrate(context, &rows, &self.calibration_cpus, &wanted, &progress);
         self.record.time.calibrating_s += began.elapsed().as_secs_f64();
-        context.reachable()?;
+        context.reachable().context(CANNOT_GO_ON)?;
         if context.interrupt.asked() {
             return Ok(());
         }
@@ -236,7 +238,7 @@ impl Run {
             for group in plan.groups() {
                 let of = Of { context, plan: &plan, start: under_way.record.start };
                 run.group(of, &group, under_way, &mut progress)?;
-                context.reachable()?;
+                context.reachable().context(CANNOT_GO_ON)?;
             }
             Ok(())
         })

@@ -11,7 +11,11 @@ use clap::Args;
 use client::load_command::values;
 use host::{cpus::CpuSet, ready::Profile};
 
-use super::{list, show};
+use super::{
+    list,
+    server_host::{ServerHostArgs, There},
+    show,
+};
 use race::{
     machine::alone::Alone,
     plan::{
@@ -71,6 +75,7 @@ Examples:
                                                       latency against throughput, and up to which rate
   cargo bench-all --scenario crash,reload --profile quick
                                                       experiments: each row alone, six events of a kind
+  cargo bench-all --server-host me@node1              the servers there, and the load from here
   cargo bench-all --resume results/2026-11-21-host    goes on where that run was ended
   cargo bench-all --seed 42                           the same order and the same arrivals again
 
@@ -173,6 +178,8 @@ pub(crate) struct BenchArgs {
     /// Print the rows and scenarios that there are
     #[arg(long)]
     pub list: bool,
+    #[command(flatten)]
+    pub servers: ServerHostArgs,
 }
 
 /// How thorough a run is.
@@ -217,7 +224,8 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     }
     let interrupt = Interrupt::listen("finished starts are kept, and --resume goes on from there")?;
     let mut context = Context::new(interrupt)?;
-    let field = Field { registry, scenarios, workspace, command };
+    let there = args.servers.take(&mut context, args.beside_others)?;
+    let field = Field { registry, scenarios, workspace, command, there };
     let race = match &args.resume {
         Some(path) => resume(path, &field, args, &mut context)?,
         None => begin(args, &field, &mut context)?,
@@ -255,6 +263,8 @@ struct Field {
     scenarios: Scenarios,
     workspace: Workspace,
     command: String,
+    /// Where the servers run, if not here.
+    there: Option<There>,
 }
 
 /// A race that is about to be measured: its programs are built, and what it is made with is written.
@@ -272,8 +282,11 @@ enum Prepared {
 
 /// A new run.
 fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Result<Prepared> {
-    let Field { registry, scenarios, workspace, command } = field;
+    let Field { registry, scenarios, workspace, command, there } = field;
     let mut rows = registry.select(Asked::of(&args.only, args.all))?;
+    if there.is_some() {
+        There::keep(&mut rows, &args.only)?;
+    }
     let skipped = prerequisites::skip(&mut rows, workspace.root(), &args.only);
     for skipped in &skipped {
         let kind = if skipped.named { "error" } else { "warning" };
@@ -285,7 +298,7 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
     if args.rehearsal {
         context.profile = Profile::Debug;
     }
-    let mut run = Run::new(plan(args, rows, scenarios, &context.topology)?, skipped, context)?;
+    let mut run = Run::new(plan(args, rows, field, &context.topology)?, skipped, context)?;
     out!("{}", describe(&run.record.plan, &context.topology)?);
     if args.dry_run {
         return Ok(Prepared::Told(run.outcome()));
@@ -299,7 +312,12 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
         errln!("warning: {said}");
     }
     environment.rehearsal = args.rehearsal;
-    environment.start = Some(StartRecord::of(&run.record.plan.rows, &start_environment::own()));
+    let start = StartRecord::of(&run.record.plan.rows, &start_environment::own());
+    environment.start = Some(match there {
+        Some(there) => there.start(start),
+        None => start,
+    });
+    environment.server_host = there.as_ref().map(|there| there.record.clone());
     run.build(context, workspace);
     environment.programs = sha256_of_rows(&run.record.plan.rows, context, workspace.root())?;
     folder.write_environment(&environment)?;
@@ -312,8 +330,9 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
 
 /// A run that was ended early, as it was begun.
 fn resume(path: &Path, field: &Field, args: &BenchArgs, context: &mut Context) -> anyhow::Result<Prepared> {
-    let Field { registry, scenarios, workspace, command } = field;
-    let environment = Environment::capture(workspace, command.clone())?;
+    let Field { registry, scenarios, workspace, command, there } = field;
+    let mut environment = Environment::capture(workspace, command.clone())?;
+    environment.server_host = there.as_ref().map(|there| there.record.clone());
     let today = Today { rows: registry.rows(), scenarios: scenarios.all(), environment: &environment };
     let resumed = Resumed::of(Folder::open(path), today)?;
     if resumed.environment().rehearsal {
@@ -427,20 +446,27 @@ fn warn_of_priority(plan: &RunPlan, context: &Context) {
 fn plan(
     args: &BenchArgs,
     rows: Vec<Row>,
-    scenarios: &Scenarios,
+    field: &Field,
     topology: &Topology,
 ) -> anyhow::Result<RunPlan> {
-    let mut scenarios = match scenario_of_load(args, CpuSet::allowed()?.len())? {
+    let cpus = match &field.there {
+        Some(there) => there.cpus_of_one_host(),
+        None => CpuSet::allowed()?.len(),
+    };
+    let mut scenarios = match scenario_of_load(args, cpus)? {
         Some(own) => {
             HostLimits::of_this_host().check(&own, &topology.plan(&own, 0)?)?;
             vec![own]
         }
-        None => scenarios.select(Asked::of(&args.scenario, args.all))?,
+        None => field.scenarios.select(Asked::of(&args.scenario, args.all))?,
     };
     let is_everything = args.all && args.scenario.is_empty() && args.load.is_none();
     if is_everything {
         // They take their own time, more than all others together, and are of another kind: asked for by name.
         scenarios.retain(|scenario| scenario.experiment.is_none());
+    }
+    if field.there.is_some() {
+        There::only_loads(&scenarios)?;
     }
     if let (Some(objective), None) = (&args.objective, &args.load) {
         want(objective, &mut scenarios)?;

@@ -9,7 +9,10 @@ use super::{
     agent::{SILENCE, Side, serve},
     this_host::ThisHost,
 };
-use crate::programs::context::guard_command;
+use crate::{
+    machine::alone::{Alone, NotAlone},
+    programs::context::guard_command,
+};
 
 /// Why this host cannot run servers.
 #[derive(Debug, thiserror::Error)]
@@ -25,23 +28,29 @@ pub enum CannotServe {
         /// Why not.
         error: io::Error,
     },
+    /// Somebody else measures on this host.
+    #[error(transparent)]
+    NotAlone(#[from] NotAlone),
     /// It could not go on.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Does what is `asked` until that ends, with servers that listen on `address`, or where ssh came in.
+/// Does what is `asked` until that ends, with servers that listen on `address`, or where ssh came in; `beside_others`, although another run
+/// may measure on this host.
 ///
 /// # Errors
 /// See [`CannotServe`].
 pub fn run(
     address: Option<IpAddr>,
+    beside_others: bool,
     asked: impl BufRead + Send + 'static,
     answers: &mut impl Write,
 ) -> Result<(), CannotServe> {
     let came_in = || came_in(&std::env::var("SSH_CONNECTION").unwrap_or_default());
     let ip = address.or_else(came_in).ok_or(CannotServe::NoAddress)?;
     TcpListener::bind((ip, 0)).map_err(|error| CannotServe::Address { ip, error })?;
+    let _alone = (!beside_others).then(Alone::on_this_host).transpose()?;
     let host = ThisHost::listening_on(ip);
     serve(asked, answers, Side { host: &host, guard: guard_command()?, ip }, SILENCE)?;
     Ok(())
@@ -69,7 +78,7 @@ mod tests {
     #[test]
     fn an_address_of_another_host_is_refused() {
         // TEST-NET-1 (RFC 5737) is nobody's.
-        let error = run(Some(IpAddr::from([192, 0, 2, 9])), &b""[..], &mut Vec::new()).unwrap_err();
+        let error = run(Some(IpAddr::from([192, 0, 2, 9])), true, &b""[..], &mut Vec::<u8>::new()).unwrap_err();
         assert!(error.to_string().starts_with("servers cannot listen on 192.0.2.9: "), "{error}");
     }
 }

@@ -114,6 +114,7 @@ impl Link {
             None => self.exchange(&mut state, asked, within),
         };
         answered.unwrap_or_else(|lost| {
+            self.close();
             let said = lost.to_string();
             state.lost = Some(lost);
             Err(said)
@@ -133,7 +134,7 @@ impl Link {
             None => false,
         };
         if !sent {
-            return Err(state.carrier.why_it_ended(true));
+            return Err(self.ended(state));
         }
         match state.heard.recv_timeout(within) {
             Ok(line) => match serde_json::from_str::<Reply>(&line) {
@@ -141,8 +142,19 @@ impl Link {
                 _ => Err(LinkError::OtherBuild { host: self.host.clone() }),
             },
             Err(RecvTimeoutError::Timeout) => Err(LinkError::Silent { host: self.host.clone(), within }),
-            Err(RecvTimeoutError::Disconnected) => Err(state.carrier.why_it_ended(true)),
+            Err(RecvTimeoutError::Disconnected) => Err(self.ended(state)),
         }
+    }
+
+    /// Why it ended. What runs there may not know of it yet: it is told.
+    fn ended(&self, state: &mut State) -> LinkError {
+        self.close();
+        state.carrier.why_it_ended(true)
+    }
+
+    /// Asks no more, which ends what runs there.
+    fn close(&self) {
+        drop(self.asking().take());
     }
 
     fn greeted(&self, until: Instant, within: Duration) -> Result<Greeting, LinkError> {
@@ -183,7 +195,7 @@ impl Link {
 /// Whatever runs there ends, before what carries the lines does.
 impl Drop for Link {
     fn drop(&mut self) {
-        drop(self.asking().take());
+        self.close();
     }
 }
 

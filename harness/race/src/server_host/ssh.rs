@@ -47,6 +47,8 @@ pub struct Reach {
     pub address: Option<IpAddr>,
     /// How long connecting may take.
     pub within: Duration,
+    /// Whether servers may run there although another run measures on that host.
+    pub beside_others: bool,
 }
 
 /// Connects to the harness of that host, which must be this very program, and says which host that is.
@@ -67,6 +69,7 @@ pub fn connect(reach: &Reach) -> Result<(Link, Greeting), LinkError> {
     let mut command = tether::command(&reach.ssh);
     command.args(OPTIONS).args(["--", host]).arg(quoted(&reach.there)).arg("server-host");
     command.args(reach.address.iter().flat_map(|address| ["--address".to_owned(), address.to_string()]));
+    command.args(reach.beside_others.then_some("--beside-others"));
     // A terminal's Ctrl-C is for this process alone: what is under way is ended in its order.
     command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -197,6 +200,7 @@ mod tests {
                 there: "harness".to_owned(),
                 address: None,
                 within: Duration::from_secs(1),
+                beside_others: true,
             };
             assert_eq!(connect(&reach).unwrap_err(), LinkError::NoHost(host.to_owned()));
         }
