@@ -224,7 +224,7 @@ pub(crate) fn bench(args: &BenchArgs, command: String) -> anyhow::Result<Outcome
     }
     let interrupt = Interrupt::listen("finished starts are kept, and --resume goes on from there")?;
     let mut context = Context::new(interrupt)?;
-    let there = args.servers.take(&mut context, args.beside_others)?;
+    let there = args.servers.take(&mut context, args.beside_others || args.rehearsal)?;
     let field = Field { registry, scenarios, workspace, command, there };
     let race = match &args.resume {
         Some(path) => resume(path, &field, args, &mut context)?,

@@ -90,11 +90,15 @@ impl There {
         let (copied, others): (Vec<Row>, Vec<Row>) = std::mem::take(rows).into_iter().partition(can_be_copied);
         *rows = copied;
         if let Some(row) = others.iter().find(|row| only.contains(&row.name)) {
-            return Err(NotThere(format!("`{}` needs more on its host than a program that can be copied", row.name)));
+            let reason = format!("`{}` needs more on its host than a program that can be copied", row.name);
+            return Err(NotThere(reason));
         }
         if !others.is_empty() {
             let names: Vec<&str> = others.iter().map(|row| row.name.as_str()).collect();
-            errln!("warning: left out, since they need more on their host than a program that can be copied: {}", names.join(", "));
+            errln!(
+                "warning: left out, since they need more on their host than a program that can be copied: {}",
+                names.join(", ")
+            );
         }
         Ok(())
     }
