@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
+
 use super::{
     error::LinkError,
     lines::{Answer, Asked, Greeting, Question, REVISION, Reply, say},
@@ -161,11 +163,13 @@ impl Link {
         let mut state = self.state();
         loop {
             match state.heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    if let Ok(greeting) = serde_json::from_str(&line) {
-                        return Ok(greeting);
+                Ok(line) => match serde_json::from_str(&line) {
+                    Ok(greeting) => return Ok(greeting),
+                    Err(_) if is_of_another_revision(&line) => {
+                        return Err(LinkError::OtherBuild { host: self.host.clone() });
                     }
-                }
+                    Err(_) => {}
+                },
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(LinkError::Silent { host: self.host.clone(), within });
                 }
@@ -216,6 +220,11 @@ fn give_signs(ask: &Ask, ended: &Receiver<()>, every: Duration) {
     }
 }
 
+/// Whether a line that is no greeting of this revision is one of another.
+fn is_of_another_revision(line: &str) -> bool {
+    serde_json::from_str::<Value>(line).is_ok_and(|value| value.get("server_host").is_some())
+}
+
 /// Why the other side is not the other half of this one, if it is not.
 fn other_than(own: &Greeting, there: &Greeting, host: &str) -> Option<LinkError> {
     let host = host.to_owned();
@@ -241,6 +250,8 @@ mod tests {
         assert_eq!(other_than(&own, &Greeting { server_host: REVISION + 1, ..own.clone() }, "node1"), build);
         let other = Greeting { harness_sha256: "0".to_owned(), ..own.clone() };
         assert_eq!(other_than(&own, &other, "node1"), build);
+        assert!(is_of_another_revision(r#"{"server_host":2,"and":"what follows"}"#));
+        assert!(!is_of_another_revision("Last login: yesterday") && !is_of_another_revision("7"));
         // Which is another build as well, and the first thing to be known.
         let other = Greeting { architecture: "aarch64-other".to_owned(), ..other };
         let refused = other_than(&own, &other, "node1").unwrap().to_string();
