@@ -11,8 +11,8 @@ use stats::{Digest, Histogram, Recorded, Stationarity};
 use crate::{
     machine::{edge::Accounts, generator::GeneratorUse, memory::Memory, row::RowUse, shares::Shares},
     plan::{
+        calibration::{Calibration, RowCalibration},
         cpu_plan::CpuPlan,
-        resolve::{Calibration, RowCalibration},
         run_plan::RunPlan,
         scenario::{Metric, Pacing, Placement, RankBy, Scenario, Stream},
     },

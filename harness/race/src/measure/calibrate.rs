@@ -9,8 +9,9 @@ use crate::{
     machine::edge::Edges,
     measure::drive::{self, Wanted},
     plan::{
+        calibration::{Calibration, RowCalibration},
         cpu_plan::CpuPlan,
-        resolve::{Calibration, DRAWS_SEED, Resolved, ResolvedStream, RowCalibration},
+        resolve::{DRAWS_SEED, Resolved, ResolvedStream},
         stream::Shape,
     },
     programs::{context::Context, instance::InstanceError},

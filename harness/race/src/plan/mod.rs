@@ -14,6 +14,7 @@ mod contradictions;
 pub mod load_line;
 pub mod own_load;
 
+pub mod calibration;
 pub mod cpu_plan;
 pub mod host_limits;
 pub mod resolve;

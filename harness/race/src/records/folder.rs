@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use stats::gate::Gate;
 
 use crate::{
-    plan::{resolve::Calibration, run_plan::RunPlan},
+    plan::{calibration::Calibration, run_plan::RunPlan},
     programs::prerequisites::Skipped,
     records::{
         conformance::Conformance,
