@@ -10,10 +10,15 @@ mod merge;
 mod quick;
 pub(crate) mod report;
 pub(crate) mod selftest;
+pub(crate) mod server_host;
 pub(crate) mod show;
 pub(crate) mod verify;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Parser, Subcommand};
 use host::cpus::CpuSet;
@@ -104,6 +109,16 @@ pub(crate) enum Command {
     /// Serve as the null server does, but for a planted difference: the other side of `selftest --comparison`.
     #[command(hide = true)]
     Planted(PlantedArgs),
+    /// Run servers as asked on stdin, until that ends: the other side of `bench --server-host`.
+    #[command(hide = true)]
+    ServerHost {
+        /// Where servers listen, instead of where ssh came in
+        #[arg(long, value_name = "IP")]
+        address: Option<IpAddr>,
+        /// Run them although another run measures on this host
+        #[arg(long)]
+        beside_others: bool,
+    },
     /// Run a program and end it, with all that it started, when stdin closes.
     #[command(hide = true)]
     Guard {
@@ -171,6 +186,7 @@ mod tests {
 
     /// Arguments that are no numbers, or are held to account elsewhere.
     const OTHERS: &[&str] = &[
+        "address",
         "body",
         "cache",
         "case",
@@ -203,8 +219,12 @@ mod tests {
         "scenario",
         "scenarios",
         "script",
+        "server_address",
+        "server_host",
+        "ssh",
         "stall",
         "table",
+        "there",
         "trials",
         "url",
         "what",

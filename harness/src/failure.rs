@@ -3,12 +3,21 @@
 use load::RunError;
 use report::publish::Refused;
 
+<<<<<<< main
 use crate::cli::{bench::TrialsAreGone, bench_plan::ObjectiveRefused, show::Cannot};
+=======
+use crate::cli::{
+    bench::{ObjectiveRefused, TrialsAreGone},
+    server_host::NotThere,
+    show::Cannot,
+};
+>>>>>>> d823d83
 use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
 use race::{
     plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenarios::ScenarioError},
     records::{folder::FolderError, resume::ResumeRefused},
     registry::RegistryError,
+    server_host::error::LinkError,
 };
 use terminal::{names::Unknown, outcome::Outcome, output::OutputError};
 
@@ -40,6 +49,8 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<TrialsAreGone>()
         || error.is::<ObjectiveRefused>()
         || error.is::<OwnLoadError>()
+        || error.is::<NotThere>()
+        || error.downcast_ref().is_some_and(LinkError::is_usage)
         || error.is::<NoRoom>()
         || error.is::<Cannot>()
         || error.is::<TooShort>()

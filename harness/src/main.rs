@@ -7,7 +7,11 @@ mod arguments;
 mod cli;
 mod failure;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, BufReader},
+    process::ExitCode,
+};
 
 use terminal::{errln, outcome::Outcome, streams};
 
@@ -47,6 +51,11 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Generators(arguments) => selftest::beside::generators(&arguments.into(), typed()),
         Command::ArrivalLog { listen, cpus, log } => {
             selftest::beside::arrival_log::serve(listen, &cpus, &log).map(|()| Outcome::Done)
+        }
+        Command::ServerHost { address, beside_others } => {
+            let asked = BufReader::new(io::stdin());
+            race::server_host::command::run(address, beside_others, asked, &mut io::stdout().lock())?;
+            Ok(Outcome::Done)
         }
         Command::Guard { .. } => Ok(Outcome::Done),
     }

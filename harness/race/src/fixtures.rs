@@ -272,6 +272,7 @@ pub fn environment() -> Environment {
         tools: [("rustc".to_owned(), Some("rustc 1.95.0".to_owned()))].into(),
         required: BTreeMap::new(),
         start: None,
+        server_host: None,
         programs: ["a", "b"].map(|row| (row.to_owned(), format!("of {row}"))).into(),
     }
 }

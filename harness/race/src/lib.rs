@@ -20,6 +20,8 @@ pub mod programs;
 
 pub mod machine;
 
+pub mod server_host;
+
 pub mod records;
 
 pub mod measure;

@@ -6,7 +6,6 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     experiment,
-    machine::edge::Edges,
     measure::calibrate::{ROUNDS, calibrate},
     plan::{
         cpu_plan::CpuPlan,
@@ -24,6 +23,7 @@ use crate::{
         window::Verdict,
     },
     registry::{OperationName, Row, Tier},
+    server_host::this_host::ThisHost,
     start::{
         failed::{FAILURES_ALLOWED, FailedStarts, fell_silent},
         group::Group,
@@ -36,6 +36,8 @@ use terminal::{errln, interrupt::Interrupt, outcome::Outcome, progress::Progress
 
 const CANNOT_KEEP: &str =
     "cannot keep what was measured; what was kept before is whole, and --resume goes on from there";
+
+const CANNOT_GO_ON: &str = "the run cannot go on; what was finished is kept, and --resume goes on from there";
 
 /// Says in a line what the starts that were finished tell. Nothing that is measured depends on it: it is for whoever waits.
 pub type SoFar<'a> = &'a dyn Fn(&RunRecord, &[StartRecord]) -> String;
@@ -202,6 +204,7 @@ impl Run {
         let _pinned = self.calibration_cpus.generator.pin_current_thread().ok();
         let (calibration, unfit) = calibrate(context, &rows, &self.calibration_cpus, &wanted, &progress);
         self.record.time.calibrating_s += began.elapsed().as_secs_f64();
+        context.reachable().context(CANNOT_GO_ON)?;
         if context.interrupt.asked() {
             return Ok(());
         }
@@ -216,7 +219,7 @@ impl Run {
     /// Between two of them, while no server runs, `so_far` says what those before came to.
     ///
     /// # Errors
-    /// The disk is full.
+    /// The disk is full, or the servers' host cannot be asked any more: the start under way counts for nothing then, either.
     pub fn starts(
         &mut self,
         context: &Context,
@@ -227,7 +230,6 @@ impl Run {
         let plan = self.record.plan.clone();
         let of_one = plan.window_count() / plan.starts.max(1) as usize;
         let mut progress = Progress::new("measuring", of_one * self.left().len());
-        let mut edges = Edges::default();
         self.each_start(folder, log, &context.interrupt, |run, under_way| {
             if let Some(so_far) = so_far.filter(|_| !run.complete.is_empty()) {
                 progress.doing("comparing what is known so far");
@@ -235,7 +237,8 @@ impl Run {
             }
             for group in plan.groups() {
                 let of = Of { context, plan: &plan, start: under_way.record.start };
-                run.group(of, &group, &mut edges, under_way, &mut progress)?;
+                run.group(of, &group, under_way, &mut progress)?;
+                context.reachable().context(CANNOT_GO_ON)?;
             }
             Ok(())
         })
@@ -258,7 +261,7 @@ impl Run {
             return Ok(());
         }
         let mut progress = Progress::new("experiments", left.iter().map(|pass| pass.events.len()).sum());
-        let mut edges = Edges::default();
+        let host = ThisHost::default();
         for pass in left {
             let (began, before) = (Instant::now(), self.record.time.starts_s);
             if self.is_out(pass.row) {
@@ -266,7 +269,7 @@ impl Run {
                 continue;
             }
             let cpus = context.topology.plan(pass.scenario, pass.start)?;
-            let measured = experiment::record(context, &mut edges, log, (&plan, pass, &cpus), &progress)
+            let measured = experiment::record(context, &host, log, (&plan, pass, &cpus), &progress)
                 .context(CANNOT_KEEP)?;
             let Some(measured) = measured else { break };
             let failed = match &measured.verdict {
@@ -336,7 +339,6 @@ impl Run {
         &mut self,
         of: Of<'_>,
         scenarios: &[&Scenario],
-        edges: &mut Edges,
         under_way: &mut UnderWay<'_>,
         progress: &mut Progress,
     ) -> anyhow::Result<()> {
@@ -355,7 +357,7 @@ impl Run {
         let asked: Vec<&Scenario> = loads.iter().map(|(scenario, _)| *scenario).collect();
         let mut group = Group::new(&asked, start, cpus);
         for entry in plan.servers(&asked, start) {
-            if context.interrupt.asked() {
+            if context.is_over() {
                 break;
             }
             if self.is_out(entry.row) {
@@ -368,8 +370,8 @@ impl Run {
             // The null server answers one operation only, whatever is first.
             let suited = loads.iter().find(|(scenario, _)| plan.entries(scenario).contains(&entry));
             let load = suited.and_then(|(_, steps)| steps.first()).unwrap_or(first_load);
-            if let Some(fault) = group.add(context, edges, entry, load, || doing("warming up"))
-                && !context.interrupt.asked()
+            if let Some(fault) = group.add(context, entry, load, || doing("warming up"))
+                && !context.is_over()
             {
                 self.count_failure(progress, entry, start, &fault);
             }
@@ -392,10 +394,10 @@ impl Run {
                 let failed = |progress: &Progress, entry: Entry<'_>, fault: &str| {
                     self.count_failure(progress, entry, start, fault);
                 };
-                round.run(&entries, &mut group, edges, under_way, progress, failed).context(CANNOT_KEEP)?;
+                round.run(&entries, &mut group, under_way, progress, failed).context(CANNOT_KEEP)?;
                 let measured = under_way.record.windows.len() - before;
                 self.record.time.windows_s += measured as f64 * load.window.as_secs_f64();
-                if context.interrupt.asked() {
+                if context.is_over() {
                     return Ok(());
                 }
             }

@@ -1,15 +1,21 @@
 //! The whole report, from the records of a run.
 
+use std::collections::BTreeMap;
+
 use race::{
     plan::scenario::Scenario,
     programs::prerequisites,
     records::{
         conformance::{Conformance as Recorded, RowConformance, Status},
-        environment::Environment,
+        environment::{Cpu, Environment},
         folder::Contents,
+        host_record::HostRecord,
+        interface::Interface,
         reading::Damage,
+        server_host::ServerHostRecord,
     },
 };
+use terminal::numbers;
 
 use crate::{
     counts::planned::Planned,
@@ -71,6 +77,12 @@ fn made(contents: &Contents) -> Made {
     let revision = environment.code.revision.as_deref().unwrap_or("unknown");
     let model = environment.cpu.model.as_deref().unwrap_or("an unknown processor");
     let virtual_machine = if environment.cpu.virtual_machine { ", a virtual machine" } else { "" };
+    let servers = environment.server_host.as_ref().map_or_else(String::new, |there| {
+        let HostRecord { name, cpu, kernel, .. } = &there.host;
+        let model = cpu.model.as_deref().unwrap_or("an unknown processor");
+        let away = numbers::time(there.round_trip.least_ns as f64 / 1e3);
+        format!("; the servers on {name}, {} CPUs of {model}, Linux {kernel}, {away} there and back", cpu.allowed.len())
+    });
     let compiler = environment.tools.get("rustc").cloned().flatten();
     Made {
         started: environment.started.clone(),
@@ -79,7 +91,7 @@ fn made(contents: &Contents) -> Made {
         revision: revision.get(..12).unwrap_or(revision).to_owned(),
         is_modified: environment.code.modified == Some(true),
         machine: format!(
-            "{} CPUs of {model}{virtual_machine}, Linux {}",
+            "{} CPUs of {model}{virtual_machine}, Linux {}{servers}",
             environment.cpu.allowed.len(),
             environment.kernel
         ),
@@ -177,16 +189,7 @@ fn machine(environment: &Environment) -> List {
     let mut line = |name: &str, value: Option<String>| {
         items.push(format!("{name}: {}", value.unwrap_or_else(|| "unknown".to_owned())));
     };
-    line("processor", cpu.model.clone());
-    line(
-        "CPUs online, and allowed to this run",
-        cpu.online.as_ref().map(|online| format!("{online}, {}", cpu.allowed)),
-    );
-    line("hardware threads by core", Some(cpu.cores.join(" and ")));
-    line("governor", cpu.governor.clone());
-    line("turbo", cpu.turbo.map(|on| if on { "on" } else { "off" }.to_owned()));
-    line("simultaneous multithreading", cpu.smt.clone());
-    line("clock source", cpu.clock_source.clone());
+    processor(cpu, &mut line);
     line("memory", memory_mib.map(|mib| format!("{mib} MiB")));
     line("kernel", Some(kernel.clone()));
     for (name, value) in sysctls {
@@ -198,5 +201,65 @@ fn machine(environment: &Environment) -> List {
     for (name, value) in limits {
         line(&format!("limit of {name}"), value.clone());
     }
+    items.extend(servers_machine(environment).into_iter().map(|item| format!("servers' host, {item}")));
     List { heading: "The host".to_owned(), items }
+}
+
+fn processor(cpu: &Cpu, mut line: impl FnMut(&str, Option<String>)) {
+    line("processor", cpu.model.clone());
+    line(
+        "CPUs online, and allowed to this run",
+        cpu.online.as_ref().map(|online| format!("{online}, {}", cpu.allowed)),
+    );
+    line("hardware threads by core", Some(cpu.cores.join(" and ")));
+    line("governor", cpu.governor.clone());
+    line("turbo", cpu.turbo.map(|on| if on { "on" } else { "off" }.to_owned()));
+    line("simultaneous multithreading", cpu.smt.clone());
+    line("clock source", cpu.clock_source.clone());
+}
+
+/// The host that servers ran on, where that was another; empty where it was not.
+fn servers_machine(environment: &Environment) -> Vec<String> {
+    let mut items = Vec::new();
+    let mut line = |name: &str, value: Option<String>| {
+        items.push(format!("{name}: {}", value.unwrap_or_else(|| "unknown".to_owned())));
+    };
+    if let Some(there) = &environment.server_host {
+        let ServerHostRecord { asked, host, address, interface, generator_interface, round_trip } = there;
+        let HostRecord { name, cpu, memory_mib, kernel, sysctls, limits } = host;
+        line("name", Some(format!("{name}, reached as {asked}")));
+        line("address of its servers", Some(address.clone()));
+        let time = |ns: u64| numbers::time(ns as f64 / 1e3);
+        let [least, median] = [round_trip.least_ns, round_trip.median_ns].map(time);
+        line("a byte there and back", Some(format!("{least} at the least, {median} in the middle")));
+        line("its interface", interface.as_ref().map(shown));
+        line("the generator's interface", generator_interface.as_ref().map(shown));
+        processor(cpu, &mut line);
+        line("memory", memory_mib.map(|mib| format!("{mib} MiB")));
+        line("kernel", Some(kernel.clone()));
+        for (name, value) in sysctls {
+            line(&name.replace('/', "."), value.clone());
+        }
+        for (name, value) in limits {
+            line(&format!("limit of {name}"), value.clone());
+        }
+    }
+    items
+}
+
+/// An interface, with what its device takes over from the kernel.
+fn shown(interface: &Interface) -> String {
+    let Interface { name, mtu, driver, speed_mbit, offloads } = interface;
+    let number = |value: Option<u64>| value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+    let on = |offloads: &BTreeMap<String, String>| {
+        let on = offloads.iter().filter(|(_, value)| *value == "on").map(|(name, _)| name.as_str());
+        format!("on: {}", on.collect::<Vec<_>>().join(", "))
+    };
+    format!(
+        "{name}, MTU {}, driver {}, Mbit/s {}, offloads {}",
+        number(mtu.map(u64::from)),
+        driver.as_deref().unwrap_or("unknown"),
+        number(*speed_mbit),
+        offloads.as_ref().map_or_else(|| "unknown".to_owned(), on)
+    )
 }

@@ -31,6 +31,7 @@ mod publish;
 mod quick;
 mod run_files;
 mod selftest;
+mod server_host;
 mod servers_page;
 mod show;
 mod start_environment;

@@ -25,7 +25,6 @@ use std::io;
 use terminal::progress::Progress;
 
 use crate::{
-    machine::edge::Edges,
     plan::{
         cpu_plan::CpuPlan,
         run_plan::{Pass, RunPlan},
@@ -35,6 +34,7 @@ use crate::{
         experiment::{ExperimentRecord, PassRecord},
         log::{Entry, Log},
     },
+    server_host::this_host::ThisHost,
 };
 
 /// Measures `pass`, and appends it to `log` with its events once it is over: an answer to what was due in one event's stretch may come in
@@ -44,7 +44,7 @@ use crate::{
 /// The disk is full.
 pub fn record(
     context: &Context,
-    edges: &mut Edges,
+    host: &ThisHost,
     log: &mut Log,
     (plan, pass, cpus): (&RunPlan, &Pass<'_>, &CpuPlan),
     progress: &Progress,
@@ -60,7 +60,7 @@ pub fn record(
         progress.done(&format!("{} {row_name}, event {number} of {all} ({kind}): {how}", scenario.name));
         progress.doing(format!("{} {row_name}, event {} of {all}", scenario.name, (number + 1).min(all)));
     };
-    let Some(ExperimentRecord { pass, events }) = pass::run(context, edges, wanted, &told) else {
+    let Some(ExperimentRecord { pass, events }) = pass::run(context, host, wanted, &told) else {
         return Ok(None);
     };
     for event in events {

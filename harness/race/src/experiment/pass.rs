@@ -15,7 +15,7 @@ use super::{
     subject::Subject,
 };
 use crate::{
-    machine::edge::{Accounts, Edges},
+    machine::edge::Accounts,
     measure::{
         drive::{self, Wanted as Driving, check_answers, generator_plan},
         figures::{Driven, measured},
@@ -38,6 +38,7 @@ use crate::{
         window::Verdict,
     },
     registry::Row,
+    server_host::{running::Running, this_host::ThisHost},
 };
 
 /// How long a lost connection waits at most before it is tried again: when a server is back is known to so much.
@@ -79,15 +80,15 @@ pub type Told<'a> = &'a (dyn Fn(usize, EventKind, &str) + Sync);
 /// Measures one pass; `None` where a person wants the run to end. A server that fails has a record all the same.
 pub fn run(
     context: &Context,
-    edges: &mut Edges,
+    host: &ThisHost,
     wanted: Wanted<'_>,
     told: Told<'_>,
 ) -> Option<ExperimentRecord> {
     // Nothing of the harness runs on the server's CPUs, unless they are the generator's as well.
     let _pinned = wanted.cpus.generator.pin_current_thread().ok();
     let began = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
-    let mut pass = Pass { context, wanted, told, record: blank(wanted, began) };
-    let events = match pass.measure(edges) {
+    let mut pass = Pass { context, host, wanted, told, record: blank(wanted, began) };
+    let events = match pass.measure() {
         Ok(events) => events,
         Err(error) => {
             pass.record.verdict = Verdict::Failed { reason: error.to_string() };
@@ -124,18 +125,19 @@ fn blank(wanted: Wanted<'_>, began: String) -> PassRecord {
 
 struct Pass<'a> {
     context: &'a Context,
+    host: &'a ThisHost,
     wanted: Wanted<'a>,
     told: Told<'a>,
     record: PassRecord,
 }
 
 impl Pass<'_> {
-    fn measure(&mut self, edges: &mut Edges) -> Result<Vec<EventRecord>, InstanceError> {
+    fn measure(&mut self) -> Result<Vec<EventRecord>, InstanceError> {
         let Wanted { row, cpus, events, .. } = self.wanted;
         let asks = events.iter().any(|kind| kind.asked().is_some());
         let more = row.fault_args.as_deref().filter(|_| asks).unwrap_or_default();
-        let mut subject = Subject::start(self.context, row, &cpus.server, more)?;
-        let recorded = self.load(edges, &mut subject);
+        let mut subject = Subject::start(self.context, self.host, row, &cpus.server, more)?;
+        let recorded = self.load(&mut subject);
         match subject.stop() {
             Ok(Some(Stopped { usage, unclean })) => {
                 (self.record.life, self.record.unclean_end) = (usage, unclean);
@@ -147,15 +149,12 @@ impl Pass<'_> {
         recorded
     }
 
-    fn load(
-        &mut self,
-        edges: &mut Edges,
-        subject: &mut Subject<'_>,
-    ) -> Result<Vec<EventRecord>, InstanceError> {
+    fn load(&mut self, subject: &mut Subject<'_>) -> Result<Vec<EventRecord>, InstanceError> {
         let Wanted { scenario, experiment, row, events, cpus, seed, .. } = self.wanted;
-        self.record.workers = subject.alive()?.instance.workers();
-        check_answers(&subject.alive()?.instance, row)?;
-        let capacity = self.capacity(edges, subject)?;
+        let running = &subject.alive()?.running;
+        self.record.workers = running.workers();
+        check_answers(running.address(), running.server(), row)?;
+        let capacity = self.capacity(subject)?;
         self.record.capacity_per_second = Some(capacity);
 
         let load = Resolved {
@@ -165,7 +164,7 @@ impl Pass<'_> {
             timeout: scenario.timeout,
         };
         let tallies = Tallies::of(&load);
-        let driving = Driving { load: &load, cpus, seed, other_guards: &[] };
+        let driving = Driving { load: &load, cpus, seed };
         let raised = self.raises();
         let mut plan = generator_plan(subject.address(), &driving, raised, &tallies)?;
         plan.drain_within = Some(load.timeout);
@@ -176,11 +175,10 @@ impl Pass<'_> {
 
         let failed = |error: &dyn std::fmt::Display| InstanceError::Generator(error.to_string());
         let primary = Primary::watch(subject);
-        let before =
-            edges.read(subject.alive()?.instance.guard_pid(), &[]).map_err(|error| failed(&error))?;
+        let before = self.host.edge(subject.alive()?.running.guard_pid()).map_err(|error| failed(&error))?;
         let (outcome, happened) = self.strike_under(&plan, subject)?;
-        let guard = subject.alive().map_or(0, |alive| alive.instance.guard_pid());
-        let after = edges.read(guard, &[]).map_err(|error| failed(&error))?;
+        let guard = subject.alive().map_or(0, |alive| alive.running.guard_pid());
+        let after = self.host.edge(guard).map_err(|error| failed(&error))?;
         self.record.primary = primary.and_then(Primary::account);
 
         let accounts = Accounts::between(&before, &after, &cpus.server, &cpus.generator, &outcome.threads);
@@ -203,7 +201,7 @@ impl Pass<'_> {
     }
 
     /// What the server carries in a closed loop on as many connections, right answers per second.
-    fn capacity(&self, edges: &mut Edges, subject: &Subject<'_>) -> Result<f64, InstanceError> {
+    fn capacity(&self, subject: &mut Subject<'_>) -> Result<f64, InstanceError> {
         let Wanted { scenario, row, cpus, .. } = self.wanted;
         let load = Resolved {
             streams: own_streams(scenario, None),
@@ -211,8 +209,8 @@ impl Pass<'_> {
             window: CAPACITY_WINDOW,
             timeout: scenario.timeout,
         };
-        let driving = Driving { load: &load, cpus, seed: 0, other_guards: &[] };
-        let measured = drive::drive(self.context, edges, &subject.alive()?.instance, &driving)?;
+        let driving = Driving { load: &load, cpus, seed: 0 };
+        let measured = drive::drive(self.context, &mut *subject.alive_mut()?.running, &driving)?;
         if self.context.interrupt.asked() {
             return Err(InstanceError::Generator("a person ended the run".to_owned()));
         }

@@ -8,9 +8,13 @@ use super::{tree::Tree, watched::Watched};
 use crate::{
     programs::{
         context::Context,
-        instance::{Instance, InstanceError, Stopped},
+        instance::{InstanceError, Stopped},
     },
     registry::Row,
+    server_host::{
+        running::Running,
+        this_host::{RunningHere, ThisHost},
+    },
 };
 
 /// How long an init system waits before it starts a service again that has ended at its start (systemd's `RestartSec`), and how often this one
@@ -22,6 +26,7 @@ const RESTARTS: usize = 30;
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
     context: &'a Context,
+    host: &'a ThisHost,
     row: &'a Row,
     cpus: &'a CpuSet,
     more: Vec<String>,
@@ -32,7 +37,7 @@ pub(super) struct Subject<'a> {
 /// One life of it.
 #[derive(Debug)]
 pub(super) struct Alive {
-    pub(super) instance: Instance,
+    pub(super) running: Box<RunningHere>,
     pub(super) tree: Tree,
     /// The process that the harness started.
     pub(super) server: Watched,
@@ -42,16 +47,17 @@ impl<'a> Subject<'a> {
     /// Starts it, with `more` arguments before its row's own.
     ///
     /// # Errors
-    /// See [`Instance::start`].
+    /// See [`Instance::start`](crate::programs::instance::Instance::start).
     pub(super) fn start(
         context: &'a Context,
+        host: &'a ThisHost,
         row: &'a Row,
         cpus: &'a CpuSet,
         more: &[String],
     ) -> Result<Self, InstanceError> {
-        let alive = Alive::begin(context.start_at(row, cpus, more, None)?, row)?;
-        let address = alive.instance.address();
-        Ok(Self { context, row, cpus, more: more.to_vec(), address, alive: Some(alive) })
+        let alive = Alive::begin(host.take(context.start_at(row, cpus, more, None)?), row)?;
+        let address = alive.running.address();
+        Ok(Self { context, host, row, cpus, more: more.to_vec(), address, alive: Some(alive) })
     }
 
     /// Its row.
@@ -69,14 +75,22 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// It could not be started again.
     pub(super) fn alive(&self) -> Result<&Alive, InstanceError> {
-        self.alive.as_ref().ok_or_else(|| InstanceError::Unclean("it was not started again".to_owned()))
+        self.alive.as_ref().ok_or_else(not_started)
+    }
+
+    /// The same, to be loaded.
+    ///
+    /// # Errors
+    /// As [`Subject::alive`].
+    pub(super) fn alive_mut(&mut self) -> Result<&mut Alive, InstanceError> {
+        self.alive.as_mut().ok_or_else(not_started)
     }
 
     /// Starts it again where it listened before, as an init system would. What is left of its last life is ended first; where the kernel has
     /// not let go of all of that yet (io_uring keeps a listener for a while after its process is gone), it is tried again.
     ///
     /// # Errors
-    /// See [`Instance::start`]; the last that was tried.
+    /// See [`Instance::start`](crate::programs::instance::Instance::start); the last that was tried.
     pub(super) fn restart(&mut self) -> Result<(), InstanceError> {
         self.alive = None;
         let mut tries = 1;
@@ -89,26 +103,30 @@ impl<'a> Subject<'a> {
                 started => break started?,
             }
         };
-        self.alive = Some(Alive::begin(instance, self.row)?);
+        self.alive = Some(Alive::begin(self.host.take(instance), self.row)?);
         Ok(())
     }
 
     /// Ends it.
     ///
     /// # Errors
-    /// See [`Instance::stop`].
+    /// See [`Instance::stop`](crate::programs::instance::Instance::stop).
     pub(super) fn stop(self) -> Result<Option<Stopped>, InstanceError> {
-        self.alive.map(|alive| alive.instance.stop()).transpose()
+        self.alive.map(|alive| alive.running.stop()).transpose()
     }
 }
 
 impl Alive {
-    fn begin(instance: Instance, row: &Row) -> Result<Self, InstanceError> {
+    fn begin(running: RunningHere, row: &Row) -> Result<Self, InstanceError> {
         let unseen = |error: &dyn std::fmt::Display| {
             InstanceError::Generator(format!("cannot see the server's processes: {error}"))
         };
-        let tree = Tree::of(instance.guard_pid(), row.workers.as_ref()).map_err(|error| unseen(&error))?;
+        let tree = Tree::of(running.guard_pid(), row.workers.as_ref()).map_err(|error| unseen(&error))?;
         let server = Watched::open(tree.server()).map_err(|error| unseen(&error))?;
-        Ok(Self { instance, tree, server })
+        Ok(Self { running: Box::new(running), tree, server })
     }
+}
+
+fn not_started() -> InstanceError {
+    InstanceError::Unclean("it was not started again".to_owned())
 }

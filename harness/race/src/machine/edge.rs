@@ -92,10 +92,22 @@ impl Edges {
     pub fn read(&mut self, guard: u32, others: &[u32]) -> io::Result<Edge> {
         let at = Instant::now();
         let members = members::below(guard)?;
-        let row: BTreeSet<u32> = members.living.iter().chain(&members.unburied).map(|it| it.pid).collect();
+        let row = members.living.iter().chain(&members.unburied).map(|it| it.pid).collect();
+        let harness = others.iter().copied().chain([guard, std::process::id()]).collect();
+        self.read_of(at, row, harness)
+    }
+
+    /// Reads an edge where no row is: on the generator's host, while the row runs on another. The harness is this process.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn read_without_row(&mut self) -> io::Result<Edge> {
+        self.read_of(Instant::now(), BTreeSet::new(), [std::process::id()].into())
+    }
+
+    fn read_of(&mut self, at: Instant, row: BTreeSet<u32>, harness: BTreeSet<u32>) -> io::Result<Edge> {
         let memory = memory::of(row.iter().copied())?;
         let table = self.reader.read(&row)?;
-        let harness = others.iter().copied().chain([guard, std::process::id()]).collect();
         let (cpus, offset) = (CpuTimes::read()?, Offset::read());
         Ok(Edge { at, took: at.elapsed(), table, row, harness, memory, cpus, offset })
     }
@@ -148,6 +160,25 @@ impl Accounts {
             clock_step_ns: after.offset.step_ns_since(before.offset),
             generator: GeneratorUse::of(threads),
             reading_ns: [nanoseconds(before.took), nanoseconds(after.took)],
+        }
+    }
+
+    /// Those of the row's host, where `before` and `after` were read on the generator's, whose `threads` ran on its CPUs `generator`: who
+    /// took these, and whether the clock of the stamps was set, is known there alone.
+    #[must_use]
+    pub fn with_generator_of(
+        self,
+        before: &Edge,
+        after: &Edge,
+        generator: &CpuSet,
+        threads: &[ThreadOutcome],
+    ) -> Self {
+        let there = Self::between(before, after, generator, generator, threads);
+        Self {
+            foreign_beside_generator_ns: Some(there.shares.foreign_ns / generator.len().max(1) as u64),
+            clock_step_ns: there.clock_step_ns,
+            generator: there.generator,
+            ..self
         }
     }
 

@@ -6,7 +6,6 @@ use app::Operation;
 use load::Pacing;
 
 use crate::{
-    machine::edge::Edges,
     measure::drive::{self, Wanted},
     plan::{
         calibration::{Calibration, RowCalibration},
@@ -50,12 +49,11 @@ pub fn calibrate(
     wanted: &[OperationName],
     progress: &Progress,
 ) -> (Calibration, Vec<Unfit>) {
-    let mut edges = Edges::default();
     let mut rounds: Vec<Vec<Round>> = rows.iter().map(|_| Vec::new()).collect();
     let mut unfit: Vec<Unfit> = Vec::new();
     for _ in 0..ROUNDS {
         for (row, rounds) in rows.iter().zip(&mut rounds) {
-            if context.interrupt.asked() {
+            if context.is_over() {
                 return (Calibration::default(), unfit);
             }
             if unfit.iter().any(|unfit| unfit.row == row.name) {
@@ -65,7 +63,7 @@ pub fn calibrate(
             progress.doing(row.name.clone());
             let own: Vec<OperationName> =
                 wanted.iter().copied().filter(|operation| row.operations.contains(operation)).collect();
-            match round(context, &mut edges, row, cpus, &own) {
+            match round(context, row, cpus, &own) {
                 Ok(round) => {
                     progress.done(&format!("{} {:.0}/s", row.name, round.simple_per_second));
                     rounds.push(round);
@@ -119,13 +117,12 @@ struct Cost {
 
 fn round(
     context: &Context,
-    edges: &mut Edges,
     row: &Row,
     cpus: &CpuPlan,
     wanted: &[OperationName],
 ) -> Result<Round, InstanceError> {
-    let instance = context.start(row, &cpus.server)?;
-    drive::check_answers(&instance, row)?;
+    let mut running = context.start(row, &cpus.server)?;
+    drive::check_answers(running.address(), running.server(), row)?;
     let mut warm_up = WARM_UP.max(row.warm_up);
     let mut measure = |operation, connections| {
         let stream = ResolvedStream {
@@ -138,8 +135,8 @@ fn round(
         // What a row needs to become itself it needs once.
         let warm_up = std::mem::replace(&mut warm_up, WARM_UP);
         let load = Resolved { streams: vec![stream], warm_up, window: WINDOW, timeout: TIMEOUT };
-        let wanted = Wanted { load: &load, cpus, seed: 0, other_guards: &[] };
-        let measured = drive::drive(context, edges, &instance, &wanted)?;
+        let wanted = Wanted { load: &load, cpus, seed: 0 };
+        let measured = drive::drive(context, running.as_mut(), &wanted)?;
         let stream = &measured.streams[0];
         if stream.right == 0 || measured.errors() > 0 {
             let (right, errors) = (stream.right, &stream.errors);
@@ -161,7 +158,7 @@ fn round(
     };
     let complex = cost(OperationName::Complex, Operation::Complex { iterations: ITERATIONS })?;
     let randoms = cost(OperationName::Randoms, Operation::Randoms { count: DRAWS, seed: DRAWS_SEED })?;
-    instance.stop()?;
+    running.stop()?;
     Ok(Round {
         simple_per_second: simple.answered_per_second(&simple.streams[0]),
         simple_cpu_us: simple.cpu_per_request_us(),

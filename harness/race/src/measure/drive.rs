@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
-    machine::edge::{Accounts, Edges},
     measure::{
         answers::RightAnswer,
         figures::{Driven, measured},
@@ -13,12 +12,10 @@ use crate::{
         workers::Counted,
     },
     plan::{cpu_plan::CpuPlan, resolve::Resolved, scenario::Placement},
-    programs::{
-        context::Context,
-        instance::{Instance, InstanceError},
-    },
+    programs::{context::Context, instance::InstanceError},
     records::window::Measured,
     registry::{OperationName, Row, Tier},
+    server_host::running::Running,
 };
 use app::{Endpoint, Operation};
 use host::class::SchedulingClass;
@@ -38,18 +35,15 @@ pub struct Wanted<'a> {
     pub cpus: &'a CpuPlan,
     /// Seed of the arrivals.
     pub seed: u64,
-    /// The guards above servers that stand still meanwhile: they are the harness's, and not foreign.
-    pub other_guards: &'a [u32],
 }
 
-/// Asks the server once for each endpoint that its row serves, and checks the answers.
+/// Asks the server at `address`, which calls itself `server`, once for each endpoint that its row serves, and checks the answers.
 ///
 /// # Errors
 /// The first wrong answer.
-pub fn check_answers(instance: &Instance, row: &Row) -> Result<(), InstanceError> {
-    let address = instance.address();
+pub fn check_answers(address: SocketAddr, server: Option<&str>, row: &Row) -> Result<(), InstanceError> {
     // The origin is the contract's, which a program that is not this project's knows nothing of.
-    let origin = instance.server().filter(|_| row.tier != Tier::Reference);
+    let origin = server.filter(|_| row.tier != Tier::Reference);
     let checked = if checks_everything(row) {
         conformance::check_answers(address, origin)
     } else {
@@ -82,30 +76,25 @@ fn checks_everything(row: &Row) -> bool {
 /// The generator could not do its work at all, or the kernel's accounts cannot be read.
 pub fn drive(
     context: &Context,
-    edges: &mut Edges,
-    instance: &Instance,
+    server: &mut dyn Running,
     wanted: &Wanted<'_>,
 ) -> Result<Measured, InstanceError> {
     let raised = wanted.cpus.placement == Placement::Shared && context.may_raise_priority;
     let tallies = Tallies::of(wanted.load);
-    let plan = generator_plan(instance.address(), wanted, raised, &tallies)?;
+    let plan = generator_plan(server.address(), wanted, raised, &tallies)?;
     let generator = |error: &dyn std::fmt::Display| InstanceError::Generator(error.to_string());
-    let guard = instance.guard_pid();
     // Waited for before anything is read, since nothing is measured meanwhile.
-    let ports = ports::wait(instance.address(), wanted.load, wanted.cpus.generator.len(), &context.interrupt);
-    let held = Held::open(instance, wanted.load.idle_connections())?;
-    let mut edge = || edges.read(guard, wanted.other_guards).map_err(|error| generator(&error));
-    let before = edge()?;
+    let ports = ports::wait(server.address(), wanted.load, wanted.cpus.generator.len(), &context.interrupt);
+    let held = Held::open(server, wanted.load.idle_connections())?;
+    server.load_begins().map_err(|error| generator(&error))?;
     let outcome = load::run(&plan, &(), context.interrupt.load()).map_err(|error| generator(&error))?;
-    let after = edge()?;
+    let accounts = server.load_ended(wanted.cpus, &outcome.threads).map_err(|error| generator(&error))?;
     let idle = held.map(Held::close);
     if let Some(stream) = outcome.streams.iter().find(|stream| stream.connections.unreachable) {
         let named = stream.failed_attempts.iter().map(|(error, count)| format!("{} {count}", error.name()));
         let causes = named.collect::<Vec<_>>().join(", ");
         return Err(generator(&format_args!("no connection for {} could be opened ({causes})", stream.name)));
     }
-    let CpuPlan { server, generator, .. } = wanted.cpus;
-    let accounts = Accounts::between(&before, &after, server, generator, &outcome.threads);
     let spins = plan.wait == Wait::Spin;
     let outcome = whole(outcome, wanted.load);
     let driven = Driven { outcome: &outcome, load: wanted.load, tallies: &tallies, spins, raised };

@@ -6,13 +6,10 @@ use std::{
     time::Duration,
 };
 
-use host::members;
 use rustix::net::sockopt::set_socket_linger;
 
 use crate::{
-    machine::memory,
-    programs::instance::{Instance, InstanceError},
-    records::window::IdleRecord,
+    programs::instance::InstanceError, records::window::IdleRecord, server_host::running::Running,
 };
 
 /// So many are opened before the first of them is answered: fewer than the smallest usual accept queue (128 before Linux 5.4), so that none
@@ -30,23 +27,23 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Opens `count` connections to the server of `instance`; none where none is asked for.
+    /// Opens `count` connections to `server`; none where none is asked for.
     ///
     /// # Errors
     /// The server does not take or answer one of them.
-    pub(crate) fn open(instance: &Instance, count: usize) -> Result<Option<Self>, InstanceError> {
+    pub(crate) fn open(server: &mut dyn Running, count: usize) -> Result<Option<Self>, InstanceError> {
         if count == 0 {
             return Ok(None);
         }
-        let held = || -> io::Result<Self> {
+        let mut held = || -> io::Result<Self> {
             // A window that is repeated is no other: its server has the memory of the first time.
-            let before_kib = instance.without_idle_kib(held_by(instance)?);
+            let before_kib = server.first_memory_kib()?;
             let mut connections = Vec::with_capacity(count);
             while connections.len() < count {
                 let batch = BATCH.min(count - connections.len());
-                connections.extend(answered(instance.address(), batch)?);
+                connections.extend(answered(server.address(), batch)?);
             }
-            let after_kib = held_by(instance)?;
+            let after_kib = server.memory_kib()?;
             let held = Self { connections, before_kib, after_kib };
             match held.closed()? {
                 0 => Ok(held),
@@ -87,12 +84,6 @@ impl Drop for Held {
             let _ = set_socket_linger(connection, Some(Duration::ZERO));
         }
     }
-}
-
-/// The memory of a server's tree.
-fn held_by(instance: &Instance) -> io::Result<u64> {
-    let members = members::below(instance.guard_pid())?;
-    Ok(memory::of(members.living.iter().map(|member| member.pid))?.kib)
 }
 
 /// So many connections, on each of which a request was answered.

@@ -15,6 +15,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
     cores: Vec<Vec<usize>>,
+    /// Those of the generator, where it is on a host of its own: the others are the server's then.
+    generator: Option<Vec<Vec<usize>>>,
 }
 
 /// Where the two sides of a start run.
@@ -51,10 +53,25 @@ impl Topology {
             let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
             std::fs::read_to_string(path).ok()?.trim().parse::<CpuSet>().ok()
         };
-        let allowed = CpuSet::allowed()?;
-        let by_core = Self::group(&allowed, siblings);
+        Ok(Self::of(&CpuSet::allowed()?, siblings))
+    }
+
+    /// The CPUs `allowed` of a host that lists the hardware threads of its `cores`, one list a core.
+    pub fn of_other_host(allowed: &CpuSet, cores: &[String]) -> Self {
+        let cores: Vec<CpuSet> = cores.iter().filter_map(|core| core.parse().ok()).collect();
+        Self::of(allowed, |cpu| cores.iter().find(|core| core.contains(cpu)).cloned())
+    }
+
+    /// That of two hosts: the servers' and the generator's.
+    #[must_use]
+    pub fn apart(servers: Self, generator: Self) -> Self {
+        Self { generator: Some(generator.cores), ..servers }
+    }
+
+    fn of(allowed: &CpuSet, siblings: impl Fn(usize) -> Option<CpuSet>) -> Self {
+        let by_core = Self::group(allowed, siblings);
         // Where all hardware threads belong to one core, they are the only halves that there are.
-        Ok(if by_core.cores.len() > 1 { by_core } else { Self::group(&allowed, |_| None) })
+        if by_core.cores.len() > 1 { by_core } else { Self::group(allowed, |_| None) }
     }
 
     /// One CPU for a server and one for a generator, on different physical cores where there are such. `None` where
@@ -75,7 +92,7 @@ impl Topology {
                 None => cores.push(vec![cpu]),
             }
         }
-        Self { cores }
+        Self { cores, generator: None }
     }
 
     /// Two CPUs, of different cores where there are any. `None` where only one may be used.
@@ -92,12 +109,23 @@ impl Topology {
     /// Split: the server gets the first half of the physical cores (rounded up) with all their hardware threads,
     /// the generator the other half, so that no core is shared. Shared: the server gets as many CPUs as the
     /// scenario says, on different cores where there are enough, and the generator one of these, a different one
-    /// from block to block, since a pinned row cannot move out of its way.
+    /// from block to block, since a pinned row cannot move out of its way. Where the generator has a host of its own, it gets all
+    /// of that, and the server as many CPUs as the scenario says, or all: that is a split as well, whatever the scenario says.
     ///
     /// # Errors
     /// There are fewer CPUs than the placement needs.
     pub fn plan(&self, scenario: &Scenario, block: usize) -> Result<CpuPlan, TooFewCpus> {
         let too_few = |needed| TooFewCpus { scenario: scenario.name.clone(), needed, allowed: self.cpus() };
+        if let Some(generator) = &self.generator {
+            let all = one_of_each_core_first(&self.cores);
+            let wanted = scenario.server_cpus.unwrap_or(all.len());
+            if wanted > all.len() {
+                return Err(too_few(wanted));
+            }
+            let server = all.into_iter().take(wanted).collect();
+            let generator = generator.iter().flatten().copied().collect();
+            return Ok(CpuPlan { placement: Placement::Split, server, generator });
+        }
         let placement = scenario.placement;
         match placement {
             Placement::Split => {
@@ -196,6 +224,26 @@ mod tests {
         assert_eq!(shown(&without_smt(2), &shared, 0), "0-1 | 0");
         assert_eq!(shown(&without_smt(2), &shared, 1), "0-1 | 1");
         assert_eq!(shown(&with_smt(4), &shared, 2), "0-1 | 0");
+    }
+
+    #[test]
+    fn on_two_hosts_each_side_has_all_of_its_own() {
+        let apart = Topology::apart(with_smt(2), without_smt(3));
+        assert_eq!(shown(&apart, &scenario("split", None), 0), "0-3 | 0-2");
+        assert_eq!(shown(&apart, &scenario("shared", Some(2)), 1), "0-1 | 0-2");
+        let placement = apart.plan(&scenario("shared", None), 0).unwrap().placement;
+        assert_eq!(placement, Placement::Split);
+        let error = apart.plan(&scenario("split", Some(5)), 0).unwrap_err();
+        assert!(error.to_string().contains("needs 5 CPUs but only 4"), "{error}");
+    }
+
+    #[test]
+    fn another_host_says_which_hardware_threads_are_one_core() {
+        let cores = ["0,4".to_owned(), "1,5".to_owned()];
+        let allowed: CpuSet = "0-1,4-5".parse().unwrap();
+        let split = scenario("split", None);
+        assert_eq!(shown(&Topology::of_other_host(&allowed, &cores), &split, 0), "0,4 | 1,5");
+        assert_eq!(shown(&Topology::of_other_host(&"0,4".parse().unwrap(), &cores), &split, 0), "0 | 4");
     }
 
     #[test]

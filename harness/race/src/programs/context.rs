@@ -11,6 +11,10 @@ use crate::{
         instance::{Instance, InstanceError},
     },
     registry::Row,
+    server_host::{
+        running::{Running, ServerHost},
+        this_host::ThisHost,
+    },
 };
 use terminal::interrupt::Interrupt;
 
@@ -27,6 +31,8 @@ pub struct Context {
     pub profile: Profile,
     /// Whether a person wants to stop.
     pub interrupt: Interrupt,
+    /// Where servers run.
+    pub server_host: Box<dyn ServerHost>,
     /// Whether this process may raise the priority of its generator threads.
     pub may_raise_priority: bool,
 }
@@ -43,22 +49,36 @@ impl Context {
             guard: guard_command()?,
             profile: Profile::Release,
             interrupt,
+            server_host: Box::new(ThisHost::default()),
             may_raise_priority: may_raise_priority(),
         })
     }
 
-    /// Starts the program of `row` on `cpus`.
+    /// Whether nothing more is to be begun: a person wants to stop, or the host that servers run on cannot be asked any more.
+    pub fn is_over(&self) -> bool {
+        self.interrupt.asked() || self.server_host.lost().is_some()
+    }
+
+    /// Whether the host that servers run on can still be asked.
+    ///
+    /// # Errors
+    /// It cannot, and why.
+    pub fn reachable(&self) -> Result<(), InstanceError> {
+        self.server_host.lost().map_or(Ok(()), |lost| Err(InstanceError::There(lost)))
+    }
+
+    /// Starts the program of `row` on `cpus` of the host that servers run on.
     ///
     /// # Errors
     /// See [`Instance::start`].
     ///
     /// # Panics
     /// If the row was not built.
-    pub fn start(&self, row: &Row, cpus: &CpuSet) -> Result<Instance, InstanceError> {
-        Instance::start(row, &self.programs[&row.name], cpus, &self.guard)
+    pub fn start(&self, row: &Row, cpus: &CpuSet) -> Result<Box<dyn Running>, InstanceError> {
+        self.server_host.start(row, &self.programs[&row.name], cpus, &self.guard)
     }
 
-    /// The same with `more` arguments before the row's own, and at an address where one like it listened before.
+    /// The same on this host, with `more` arguments before the row's own, and at an address where one like it listened before.
     ///
     /// # Errors
     /// See [`Instance::start_at`].

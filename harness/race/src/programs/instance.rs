@@ -6,7 +6,6 @@
 use std::{
     ffi::OsString,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -17,6 +16,7 @@ use host::{
     launch::{Exit, Heard, Launch, LaunchError, Process},
     ready::{Announced, Profile},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     programs::{builder::Built, start_environment},
@@ -31,8 +31,8 @@ const FOREIGN_STOP_DEADLINE: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_millis(10);
 /// How long one such question may take. A program that accepts and is not ready yet is asked again.
 const ONE_QUESTION: Duration = Duration::from_secs(1);
-/// Where a server listens that chooses its port.
-const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// Where a server listens whose load comes from this host.
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// How many ports are tried, where somebody else takes one before the program does.
 const PORTS_TRIED: usize = 5;
 
@@ -42,8 +42,6 @@ pub struct Instance {
     process: Process,
     said: Announced,
     is_foreign: bool,
-    /// Memory of its tree before it held idle connections for the first time, KiB: what it used once it need not give back.
-    without_idle_kib: OnceLock<u64>,
 }
 
 /// Why a row cannot be measured.
@@ -96,10 +94,13 @@ pub enum InstanceError {
     /// It ended badly.
     #[error("the server did not exit cleanly: {0}")]
     Unclean(String),
+    /// What the other host says on which it was to run, or that this one says nothing any more.
+    #[error("{0}")]
+    There(String),
 }
 
 /// How a server ended when it was told to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopped {
     /// What its whole tree used in all its life.
     pub usage: Option<Usage>,
@@ -142,11 +143,21 @@ impl Instance {
         more: &[String],
         address: Option<SocketAddr>,
     ) -> Result<Self, InstanceError> {
-        let start = Start { row, built, cpus, guard };
-        match row.ready {
-            Readiness::Line => start.by_ready_line(more, address.unwrap_or(ANY_PORT)),
-            Readiness::Http => start.by_answer(more, address),
-        }
+        Start { row, built, cpus, guard, ip: LOOPBACK }.begin(more, address)
+    }
+
+    /// As [`Instance::start`], listening on `ip` instead of on this host's loopback.
+    ///
+    /// # Errors
+    /// See [`Instance::start`].
+    pub fn start_on(
+        ip: IpAddr,
+        row: &Row,
+        built: &Built,
+        cpus: &CpuSet,
+        guard: &[OsString],
+    ) -> Result<Self, InstanceError> {
+        Start { row, built, cpus, guard, ip }.begin(&[], None)
     }
 
     /// Where it listens.
@@ -167,11 +178,6 @@ impl Instance {
     /// The process below which its whole tree is, whatever its parts do to their parents. It is none of them.
     pub fn guard_pid(&self) -> u32 {
         self.process.launched()
-    }
-
-    /// The memory of its tree before it held idle connections for the first time, where it is `now_kib` now.
-    pub(crate) fn without_idle_kib(&self, now_kib: u64) -> u64 {
-        *self.without_idle_kib.get_or_init(|| now_kib)
     }
 
     /// Ends it with SIGTERM.
@@ -210,9 +216,20 @@ struct Start<'a> {
     built: &'a Built,
     cpus: &'a CpuSet,
     guard: &'a [OsString],
+    /// Where it listens, on a port that is free.
+    ip: IpAddr,
 }
 
 impl Start<'_> {
+    fn begin(&self, more: &[String], address: Option<SocketAddr>) -> Result<Instance, InstanceError> {
+        match self.row.ready {
+            Readiness::Line => {
+                self.by_ready_line(more, address.unwrap_or_else(|| SocketAddr::new(self.ip, 0)))
+            }
+            Readiness::Http => self.by_answer(more, address),
+        }
+    }
+
     fn launch(&self) -> Launch {
         let variables = start_environment::of(self.row, &start_environment::own());
         let launch = Launch::new(&self.built.program).cpus(self.cpus.clone()).guarded_by(self.guard);
@@ -249,7 +266,7 @@ impl Start<'_> {
             }
             _ => {
                 process.stop_listening();
-                Ok(Instance { process, said, is_foreign, without_idle_kib: OnceLock::new() })
+                Ok(Instance { process, said, is_foreign })
             }
         }
     }
@@ -258,7 +275,7 @@ impl Start<'_> {
         for _ in 0..given.map_or(PORTS_TRIED, |_| 1) {
             let address = match given {
                 Some(address) => address,
-                None => (Ipv4Addr::LOCALHOST, answering::free_port().map_err(LaunchError::Io)?).into(),
+                None => (self.ip, answering::free_port(self.ip).map_err(LaunchError::Io)?).into(),
             };
             let port = address.port();
             let value = |name: &str| match name {
@@ -274,7 +291,7 @@ impl Start<'_> {
                 process.stop_listening();
                 let said = Announced { server: None, address, workers: None, cpus: None, profile: None };
                 let is_foreign = self.row.tier == Tier::Reference;
-                return Ok(Instance { process, said, is_foreign, without_idle_kib: OnceLock::new() });
+                return Ok(Instance { process, said, is_foreign });
             }
         }
         Err(given.map_or(InstanceError::NoPort, InstanceError::Taken))

@@ -22,6 +22,7 @@ use crate::{
         folder::{Contents, Folder, FolderError, RunRecord},
         log::{SCHEMA, StartRecord},
         reading::{LogError, Problem},
+        server_host::ServerHostRecord,
     },
     registry::Row,
 };
@@ -210,12 +211,19 @@ impl Resumed {
 
     fn same_host(&self, now: &Environment) -> Result<(), ResumeRefused> {
         let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+        let servers = |environment: &Environment| match &environment.server_host {
+            Some(ServerHostRecord { host, .. }) => {
+                format!("{} (CPUs {}, Linux {})", host.name, host.cpu.allowed, host.kernel)
+            }
+            None => "the same host".to_owned(),
+        };
         let shown = |environment: &Environment| {
             [
                 ("name", environment.host.clone()),
                 ("CPU", said(&environment.cpu.model)),
                 ("set of CPUs that may be used", environment.cpu.allowed.to_string()),
                 ("kernel", environment.kernel.clone()),
+                ("host of servers", servers(environment)),
             ]
         };
         for ((what, before), (_, now)) in shown(&self.environment).into_iter().zip(shown(now)) {

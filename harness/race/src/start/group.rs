@@ -5,7 +5,6 @@ use std::time::Duration;
 use host::cpus::Pinned;
 
 use crate::{
-    machine::edge::Edges,
     measure::drive::{Wanted, drive},
     plan::{
         budget::FIRST_WARM_UP, cpu_plan::CpuPlan, resolve::Resolved, run_plan::Entry, scenario::Scenario,
@@ -39,7 +38,6 @@ impl<'a> Group<'a> {
     pub fn add(
         &mut self,
         context: &Context,
-        edges: &mut Edges,
         entry: Entry<'a>,
         load: &Resolved,
         warms: impl FnOnce(),
@@ -47,11 +45,9 @@ impl<'a> Group<'a> {
         let mut server = Server::start(context, entry, &self.cpus);
         if server.fault().is_none() {
             warms();
-            let guards = self.guards();
-            server.while_thawed(|instance| {
+            server.while_thawed(|running| {
                 let load = warming(load, entry.row.warm_up);
-                let wanted = Wanted { load: &load, cpus: &self.cpus, seed: 0, other_guards: &guards };
-                drive(context, edges, instance, &wanted)
+                drive(context, running, &Wanted { load: &load, cpus: &self.cpus, seed: 0 })
             });
         }
         let fault = server.fault().map(str::to_owned);
@@ -68,20 +64,16 @@ impl<'a> Group<'a> {
     pub fn window(
         &mut self,
         context: &Context,
-        edges: &mut Edges,
         entry: Entry<'a>,
         load: &Resolved,
         seed: u64,
     ) -> Option<Measured> {
-        let guards = self.guards();
         let cpus = &self.cpus;
         let server = self.servers.iter_mut().find(|server| server.entry() == entry)?;
         if server.fault().is_some() {
             return None;
         }
-        server.while_thawed(|instance| {
-            drive(context, edges, instance, &Wanted { load, cpus, seed, other_guards: &guards })
-        })
+        server.while_thawed(|running| drive(context, running, &Wanted { load, cpus, seed }))
     }
 
     /// Whether `entry` is here and without a fault.
@@ -92,10 +84,6 @@ impl<'a> Group<'a> {
     /// Why `entry` is measured no further.
     pub fn fault(&self, entry: Entry<'_>) -> Option<&str> {
         self.servers.iter().find(|server| server.entry() == entry)?.fault()
-    }
-
-    fn guards(&self) -> Vec<u32> {
-        self.servers.iter().filter_map(Server::guard).collect()
     }
 
     /// Ends all of them.

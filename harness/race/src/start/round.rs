@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::{
-    machine::edge::Edges,
     measure::validity::judge,
     plan::{
         resolve::Resolved,
@@ -78,7 +77,7 @@ impl UnderWay<'_> {
 
 impl<'a> Round<'a> {
     /// Measures `entries`, which are those of the plan's order that are still in the race. Ends early, and has said nothing, when a
-    /// person asks for it. What a row could not do is told to `failed`.
+    /// person asks for it, or the servers' host cannot be asked any more. What a row could not do is told to `failed`.
     ///
     /// # Errors
     /// The disk is full.
@@ -86,7 +85,6 @@ impl<'a> Round<'a> {
         &self,
         entries: &[Entry<'a>],
         group: &mut Group<'a>,
-        edges: &mut Edges,
         under_way: &mut UnderWay<'_>,
         progress: &mut Progress,
         mut failed: impl FnMut(&Progress, Entry<'a>, &str),
@@ -98,7 +96,7 @@ impl<'a> Round<'a> {
                 _ => std::mem::take(&mut again),
             };
             for (position, entry) in places {
-                if self.context.interrupt.asked() {
+                if self.context.is_over() {
                     return Ok(());
                 }
                 let name = format!(
@@ -115,15 +113,15 @@ impl<'a> Round<'a> {
                     self.start + 1,
                     self.round + 1
                 ));
-                let Some(window) = self.window(position, entry, attempt, group, edges) else {
+                let Some(window) = self.window(position, entry, attempt, group) else {
                     progress.done(&format!("{name} has no window"));
                     let fault = group.fault(entry).unwrap_or_default().to_owned();
-                    if !self.context.interrupt.asked() {
+                    if !self.context.is_over() {
                         failed(progress, entry, &fault);
                     }
                     continue;
                 };
-                if self.context.interrupt.asked() {
+                if self.context.is_over() {
                     return Ok(());
                 }
                 progress.done(&one_line(&name, self.scenario, &window, self.gate));
@@ -146,11 +144,10 @@ impl<'a> Round<'a> {
         entry: Entry<'a>,
         attempt: u32,
         group: &mut Group<'a>,
-        edges: &mut Edges,
     ) -> Option<WindowRecord> {
         let seed = self.plan.arrivals_seed(self.scenario, self.start, self.round);
         let began = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
-        let measured = group.window(self.context, edges, entry, self.load, seed)?;
+        let measured = group.window(self.context, entry, self.load, seed)?;
         Some(WindowRecord {
             scenario: self.scenario.name.clone(),
             row: entry.row.name.clone(),

@@ -132,7 +132,7 @@ pub(crate) fn play(row: &Row, setting: &Setting, context: &Context) -> Result<Ve
     let instance = Instance::start_with(row, built, &setting.cpus, &context.guard, &setting.more)?;
     if row.is_given {
         // Nothing is listed of it that a wrong answer could contradict.
-        drive::check_answers(&instance, row)?;
+        drive::check_answers(instance.address(), instance.server(), row)?;
     }
     let options = Options {
         header_timeout: setting.limits.then_some(HEADER_TIMEOUT),

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeSet,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -15,12 +15,12 @@ use procfs::process::{FDTarget, Process};
 
 use crate::processes;
 
-/// A port of 127.0.0.1 that nobody has at this instant. Somebody else may take it in the next.
+/// A port of this host's address `ip` that nobody has at this instant. Somebody else may take it in the next.
 ///
 /// # Errors
-/// There is none.
-pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+/// There is none, or the address is not this host's.
+pub fn free_port(ip: IpAddr) -> io::Result<u16> {
+    Ok(TcpListener::bind((ip, 0))?.local_addr()?.port())
 }
 
 /// Asks `address` once for `/`, and waits up to `within` for the first line of an HTTP answer, whatever its status.
@@ -152,7 +152,8 @@ mod tests {
         assert!(answers(server("HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n"), PATIENCE));
         assert!(!answers(server("SSH-2.0-OpenSSH_9.2p1\r\n"), PATIENCE));
         assert!(!answers(server("HTTP"), PATIENCE));
-        let nobody = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let nobody = SocketAddr::new(loopback, free_port(loopback).unwrap());
         assert!(!answers(nobody, PATIENCE));
     }
 

@@ -1,0 +1,197 @@
+//! What this host and the servers' say to each other: one line of JSON each.
+//!
+//! ```text
+//! there: {"server_host":1,"harness_sha256":"...","architecture":"x86_64","name":"node1","boot":"..."}
+//!                                                     once; whatever a login shell prints before is no such line
+//! here:  {"number":7,"asked":{"of":{"server":2,"what":"freeze"}}}
+//! there: {"number":7,"answered":{"Ok":"done"}}        or {"Err":"..."}: it could not, and why
+//! here:                                               an empty line, now and then: somebody is still here
+//! ```
+
+use std::{collections::BTreeMap, fs, io::Write, net::{IpAddr, SocketAddr}, path::Path};
+
+use host::{cpus::CpuSet, ready::Profile};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    machine::edge::Accounts,
+    programs::{instance::Stopped, start_environment::StartRecord},
+    records::{
+        environment::sha256_of,
+        host_record::{HostRecord, host_name},
+        interface::Interface,
+    },
+    registry::Row,
+};
+
+/// What these lines mean: raised when that changes.
+pub(super) const REVISION: u32 = 1;
+
+/// Who is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Greeting {
+    /// The revision of these lines.
+    pub server_host: u32,
+    /// SHA-256 of the program.
+    pub harness_sha256: String,
+    /// The processor's architecture.
+    pub architecture: String,
+    /// What the host calls itself.
+    pub name: String,
+    /// What its kernel drew when it started (random(4)), by which hosts are told apart; empty where it does not tell.
+    pub boot: String,
+}
+
+impl Greeting {
+    /// Of this process.
+    ///
+    /// # Errors
+    /// It cannot read its own program.
+    pub fn own() -> std::io::Result<Self> {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Ok(Self {
+            server_host: REVISION,
+            // Not by its path: it may have been replaced meanwhile.
+            harness_sha256: sha256_of(Path::new("/proc/self/exe"))?,
+            architecture: std::env::consts::ARCH.to_owned(),
+            name: host_name(),
+            boot: boot.trim().to_owned(),
+        })
+    }
+}
+
+/// A question.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Question {
+    /// From 1, each one more than the last.
+    pub(super) number: u64,
+    pub(super) asked: Asked,
+}
+
+/// Its answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Reply {
+    /// The question's.
+    pub(super) number: u64,
+    pub(super) answered: Result<Answer, String>,
+}
+
+/// What is asked for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Asked {
+    /// Say what this host is.
+    Describe,
+    /// Listen for one connection, and give back what comes on it.
+    Listen,
+    /// Whether the program of that SHA-256 is there.
+    Has { sha256: String },
+    /// Take the next part of a program: its bytes in base64.
+    Bring { sha256: String, name: String, part: String, is_last: bool },
+    /// Start a server.
+    Start(Box<Wanted>),
+    /// Do something with one.
+    Of { server: u32, what: OfServer },
+}
+
+/// A host that runs servers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Described {
+    pub(super) host: HostRecord,
+    /// Where servers listen.
+    pub(super) address: IpAddr,
+    pub(super) interface: Option<Interface>,
+    /// What every server starts with.
+    pub(super) start: StartRecord,
+}
+
+/// The server that is to be started.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Wanted {
+    pub(super) row: Row,
+    /// Which the row itself does not say in a line.
+    pub(super) is_given: bool,
+    pub(super) profile: Profile,
+    /// SHA-256 of its program.
+    pub(super) program: String,
+    /// The same of the packages that it uses.
+    pub(super) uses: BTreeMap<String, String>,
+    pub(super) cpus: CpuSet,
+}
+
+/// What is asked for of one server: what [`Running`](super::running::Running) does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OfServer {
+    Memory,
+    LoadBegins,
+    LoadEnded { cpus: CpuSet },
+    Freeze,
+    Thaw,
+    Stop,
+    /// It is ended, however that goes.
+    Drop,
+}
+
+/// What is answered.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    Done,
+    Described(Box<Described>),
+    Listens(SocketAddr),
+    Has(bool),
+    Started(Started),
+    MemoryKib(u64),
+    Accounts(Box<Accounts>),
+    Stopped(Stopped),
+}
+
+/// A server that accepts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Started {
+    /// Its number in further questions.
+    pub(super) server: u32,
+    pub(super) address: SocketAddr,
+    pub(super) name: Option<String>,
+    pub(super) workers: Option<usize>,
+    pub(super) guard_pid: u32,
+}
+
+/// Writes a line, in one piece.
+///
+/// # Errors
+/// Those of writing.
+pub(super) fn say(to: &mut (impl Write + ?Sized), what: &impl Serialize) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(what)?;
+    line.push(b'\n');
+    to.write_all(&line)?;
+    to.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_short_and_reads_back() {
+        let asked = Asked::Of { server: 2, what: OfServer::LoadEnded { cpus: "0-1".parse().unwrap() } };
+        let mut line = Vec::new();
+        say(&mut line, &Question { number: 7, asked }).unwrap();
+        let text = String::from_utf8(line).unwrap();
+        assert_eq!(text, "{\"number\":7,\"asked\":{\"of\":{\"server\":2,\"what\":{\"load_ended\":{\"cpus\":\"0-1\"}}}}}\n");
+        let Question { number, asked } = serde_json::from_str::<Question>(&text).unwrap();
+        let Asked::Of { server, what } = asked else { panic!("{text}") };
+        assert_eq!((number, server, what), (7, 2, OfServer::LoadEnded { cpus: "0-1".parse().unwrap() }));
+    }
+
+    #[test]
+    fn what_a_login_shell_prints_is_no_greeting() {
+        let own = Greeting::own().unwrap();
+        let line = serde_json::to_string(&own).unwrap();
+        assert_eq!(serde_json::from_str::<Greeting>(&line).unwrap(), own);
+        for line in ["Last login: yesterday", "", "{}", "7"] {
+            assert!(serde_json::from_str::<Greeting>(line).is_err(), "{line}");
+        }
+    }
+}
