@@ -7,7 +7,7 @@ mod arguments;
 mod cli;
 mod failure;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, io, process::ExitCode};
 
 use terminal::{errln, outcome::Outcome, streams};
 
@@ -43,6 +43,11 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Scripted(arguments) => selftest::scripted(&arguments.into()),
         Command::Planted(arguments) => selftest::planted::planted(&arguments.into()),
         Command::Merge(arguments) => client::merge::merge(&arguments.into()),
+        Command::Clock(arguments) => client::clock::clock(&arguments.into()),
+        Command::ClockAnswers => {
+            client::clock::answer(&mut io::stdin().lock(), &mut io::stdout().lock())?;
+            Ok(Outcome::Done)
+        }
         Command::Quick(arguments) => client::quick::quick(&arguments.into()),
         Command::Generators(arguments) => selftest::beside::generators(&arguments.into(), typed()),
         Command::ArrivalLog { listen, cpus, log } => {
