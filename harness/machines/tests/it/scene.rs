@@ -55,11 +55,13 @@ impl<'a> Server<'a> {
     pub(crate) fn on(machine: &'a Machine) -> Self {
         let mut command = machine.command("work-stealing");
         command.args(["--listen", "0.0.0.0:8080"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let (sender, receiver) = channel();
         thread::spawn(move || sender.send(BufReader::new(out).lines().next()));
-        let line = receiver.recv_timeout(PATIENCE).expect("a ready line, or an end").expect("a line").unwrap();
+        let line =
+            receiver.recv_timeout(PATIENCE).expect("a ready line, or an end").expect("a line").unwrap();
         assert!(line.contains(":8080\""), "{line}");
         Self { machine, child }
     }
@@ -88,7 +90,9 @@ pub(crate) fn nothing_is_left(machines: &[&Machine], beginnings: &[&str], said: 
 /// How often a case of chance is tried: five times, or as often as was asked for.
 pub(crate) fn repeats() -> u32 {
     let asked = env::var(REPEATS).ok();
-    asked.map_or(5, |text| text.parse().unwrap_or_else(|_| panic!("{REPEATS} is `{text}`, which is no number")))
+    asked.map_or(5, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{REPEATS} is `{text}`, which is no number"))
+    })
 }
 
 /// Chance that is another in every run, and whose seed is printed.
