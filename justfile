@@ -80,6 +80,12 @@ half-closed requests="20000":
 selftest *arguments:
     cargo run --release --locked --package harness -- selftest {{arguments}}
 
+# Loads of several hosts, which are namespaces of this machine: over ssh, under Slurm, by Ansible. As root; says what it skipped (MACHINES_REPEATS=50 for every loss).
+test-machines *arguments:
+    cargo build --locked --package harness
+    cargo build --locked --package work-stealing
+    TEST_MACHINES=1 cargo test --locked --package machines -- --nocapture --test-threads=1 {{arguments}}
+
 # The comparison of rows against planted differences, in 60 races of the null server: over an hour (--races 6 for a first look).
 selftest-comparison *arguments:
     cargo run --release --locked --package harness -- selftest --comparison {{arguments}}

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod bench_args;
 pub(crate) mod bench_plan;
+mod clock;
 mod generators;
 pub(crate) mod list;
 mod load;
@@ -25,6 +26,7 @@ use host::cpus::CpuSet;
 
 use self::{
     bench_args::BenchArgs,
+    clock::ClockArgs,
     generators::GeneratorsArgs,
     list::ListArgs,
     load::LoadArgs,
@@ -73,6 +75,12 @@ pub(crate) enum Command {
     /// Add up what several generators recorded, and take percentiles from the sum.
     #[command(after_help = merge::MERGE_EXAMPLES)]
     Merge(MergeArgs),
+    /// Say how far another host's clock is from this one's, and how surely; both stay as they are.
+    #[command(after_help = clock::CLOCK_EXAMPLES)]
+    Clock(ClockArgs),
+    /// Say what time it is, line by line as asked on stdin: the other side of `clock`.
+    #[command(hide = true)]
+    ClockAnswers,
     /// Show what a run found: the answers, and tables that fit the terminal; or as Markdown, CSV or JSON.
     #[command(after_help = show::EXAMPLES)]
     Show(ShowArgs),
@@ -170,6 +178,12 @@ mod tests {
         (&["load", "u"], "--expect-status", "from 200 to 599", "99"),
         (&["load", "u"], "--max-head", "from 64 to 16777216", "0"),
         (&["load", "u"], "--max-body", "from 0 to 1152921504606846976", "18446744073709551615"),
+        (&["load", "u"], "--part", "N from 1 to 1000", "3/2"),
+        (&["load", "u"], "--parts", "from 1 to 1000", "1001"),
+        (&["load", "u", "--gather=g"], "--gather-within", "from 1ms to 24h", "0"),
+        (&["load", "u"], "--clock-offset", "each up to 24 h", "25h,1s"),
+        (&["clock", "h"], "--exchanges", "from 1 to 100000", "0"),
+        (&["clock", "h"], "--within", "from 1ms to 24h", "0"),
         (&["quick", "u"], "--count", "from 1 to 1000000", "0"),
         (&["quick", "u"], "--num", "from 1 to 1000000000", "0"),
         (&["quick", "u"], "--max-head", "from 64 to 16777216", "0"),
@@ -190,6 +204,7 @@ mod tests {
         "body",
         "cache",
         "case",
+        "clock_against",
         "cpus",
         "despite",
         "expect_body",
@@ -197,8 +212,10 @@ mod tests {
         "export_json",
         "folder",
         "format",
+        "gather",
         "headers",
         "hold",
+        "host",
         "listen",
         "load",
         "log",

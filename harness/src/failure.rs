@@ -3,16 +3,14 @@
 use load::RunError;
 use report::publish::Refused;
 
-<<<<<<< main
-use crate::cli::{bench::TrialsAreGone, bench_plan::ObjectiveRefused, show::Cannot};
-=======
-use crate::cli::{
-    bench::{ObjectiveRefused, TrialsAreGone},
-    server_host::NotThere,
-    show::Cannot,
+use crate::cli::{bench::TrialsAreGone, bench_plan::ObjectiveRefused, server_host::NotThere, show::Cannot};
+use client::{
+    clock::ClockError,
+    gather::error::GatherError,
+    load_command::options::OptionError,
+    merge::{GatheredError, MergeError},
+    target::TargetError,
 };
->>>>>>> d823d83
-use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
 use race::{
     plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenarios::ScenarioError},
     records::{folder::FolderError, resume::ResumeRefused},
@@ -44,6 +42,9 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<RegistryError>()
         || error.is::<ScenarioError>()
         || error.downcast_ref().is_some_and(MergeError::is_usage)
+        || error.downcast_ref().is_some_and(ClockError::is_usage)
+        || error.downcast_ref().is_some_and(GatherError::is_usage)
+        || error.downcast_ref().is_some_and(GatheredError::is_usage)
         || error.is::<OptionError>()
         || error.is::<Refused>()
         || error.is::<TrialsAreGone>()

@@ -47,6 +47,11 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Scripted(arguments) => selftest::scripted(&arguments.into()),
         Command::Planted(arguments) => selftest::planted::planted(&arguments.into()),
         Command::Merge(arguments) => client::merge::merge(&arguments.into()),
+        Command::Clock(arguments) => client::clock::clock(&arguments.into()),
+        Command::ClockAnswers => {
+            client::clock::answer(&mut io::stdin().lock(), &mut io::stdout().lock())?;
+            Ok(Outcome::Done)
+        }
         Command::Quick(arguments) => client::quick::quick(&arguments.into()),
         Command::Generators(arguments) => selftest::beside::generators(&arguments.into(), typed()),
         Command::ArrivalLog { listen, cpus, log } => {

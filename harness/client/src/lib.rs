@@ -1,5 +1,5 @@
-//! The generator as a command: `load` for one run of it, `quick` for what `artillery quick` does, `merge` for what several
-//! generators recorded.
+//! The generator as a command: `load` for one run of it, or for a part of one that others make with it (`gather`); `clock` for how far
+//! their clocks are apart; `quick` for what `artillery quick` does; `merge` for what several generators recorded.
 //!
 //! It knows no rows, scenarios or results folders.
 
@@ -9,6 +9,9 @@
 mod connecting;
 pub mod target;
 
+pub mod clock;
+
+pub mod gather;
 pub mod load_command;
 pub mod merge;
 pub mod quick;

@@ -23,9 +23,8 @@ pub(crate) fn check(plan: &Plan) -> Result<(), PlanError> {
             not_too_long("time over which connections are opened", time)?;
         }
     }
-    let in_flight = |stream: &Stream| {
-        u64::from(plan.shared_connections.unwrap_or(stream.connections)) * u64::from(stream.policy.pipeline)
-    };
+    let in_flight =
+        |stream: &Stream| u64::from(plan.connections_of(stream)) * u64::from(stream.policy.pipeline);
     let all = match plan.shared_connections {
         Some(_) => plan.streams.iter().map(in_flight).max().unwrap_or(0),
         None => plan.streams.iter().map(in_flight).fold(0, u64::saturating_add),

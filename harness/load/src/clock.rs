@@ -50,7 +50,7 @@ pub(crate) fn wall_clock_ns(instant: Instant) -> i64 {
 }
 
 /// The instant as a [`SystemTime`].
-pub(crate) fn wall_clock(instant: Instant) -> SystemTime {
+pub fn wall_clock(instant: Instant) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(u64::try_from(wall_clock_ns(instant)).unwrap_or(0))
 }
 

@@ -141,6 +141,11 @@ pub fn run(plan: &Plan, observer: &dyn Observer, stop: &StopHandle) -> Result<Ou
         let soon = Instant::now() + LEAD;
         let start = start_at.map_or(soon, |start| start.max(soon));
         if all_ready {
+            // Whoever starts with others starts with them or not at all.
+            let late = start_at.map_or(Duration::ZERO, |asked| start.saturating_duration_since(asked));
+            if !late.is_zero() && !stop.is_stopped() {
+                return Err(PlanError::TooSoon(late).into());
+            }
             if let Some(witness) = &plan.witness {
                 witness.run_starts(wall_clock(start));
             }
@@ -284,7 +289,12 @@ fn combine(plan: &Plan, reports: Vec<ThreadReport>) -> Outcome {
             }
         }
     }
-    let streams: Vec<_> = merged.into_iter().flatten().collect();
+    let mut streams: Vec<_> = merged.into_iter().flatten().collect();
+    // What is found is about this generator's part of the load.
+    if plan.part.of > 1 {
+        let part = 1.0 / f64::from(plan.part.of);
+        streams.iter_mut().for_each(|stream| stream.pacing = stream.pacing.times(part));
+    }
     let window_s = streams.iter().map(|stream| stream.window_s).fold(0.0, f64::max);
     Outcome { streams, threads, interrupted, window_s, seed: plan.seed, clock_step_ns }
 }

@@ -7,7 +7,7 @@ use crate::{pacing::Share, rate::Rate};
 pub(crate) struct DrawnGaps {
     pub(crate) rate: Rate,
     share: Share,
-    /// How many requests were expected until the last due time, over all threads.
+    /// How many requests were expected until the last due time, over all threads of all generators.
     expected: f64,
 }
 

@@ -77,6 +77,7 @@ mod stop;
 
 pub use accounting::{Accounting, LITTLES_LAW_TOLERANCE};
 pub use check::{AnySuccess, Check, Content, Exactly, Mismatch};
+pub use clock::wall_clock;
 pub use clocked::{Clocked, ReadBecause, ReceivedBy};
 pub use control::{Observer, Phase, Progress, run};
 pub use counts::{ConnectionCounts, Counts, LATE_AFTER_NS};
@@ -86,7 +87,7 @@ pub use os_error::{Cause, Causes, OsError, OsErrors};
 pub use outcome::{
     CLOCK_STEP_ALLOWED_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome, UnreadableAnswer, WrongAnswer,
 };
-pub use pacing::Pacing;
+pub use pacing::{Pacing, Share};
 pub use plan::{
     LINGER_NS, LONGEST, LONGEST_PAUSE, MOST_IN_FLIGHT, Plan, PlanError, Stream, ThreadHook, Wait,
 };

@@ -53,26 +53,41 @@ impl Pacing {
     }
 }
 
-/// Which part of a stream's arrivals one engine thread makes.
+/// Which part of a load one generator makes, and of a stream's arrivals one engine thread.
 ///
-/// Thread `index` of `of` takes every `of`-th arrival of a constant stream, and a Poisson process of its own at
+/// Who has share `index` of `of` takes every `of`-th arrival of a constant stream, and a Poisson process of its own at
 /// `1 / of` of the rate (the sum of independent Poisson processes is the Poisson process of the summed rate).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// The thread's number among those that serve the stream, from 0.
+    /// Its number among all, from 0.
     pub index: u32,
-    /// How many threads serve the stream.
+    /// How many there are.
     pub of: u32,
 }
 
 impl Share {
-    /// All of a stream's arrivals on one thread.
+    /// All of it.
     pub const WHOLE: Share = Share { index: 0, of: 1 };
 
-    /// How many of `all` things fall to this thread when they are dealt out in turn.
-    pub(crate) fn part_of(self, all: u64) -> u64 {
+    /// Share number `index` of the `of` equal ones of this share, as a share of the whole: thread 1 of 2 of generator 0 of 3 has 3
+    /// of 6. Whatever is dealt out in turn over all of them falls to the same generator, however many threads each has, and no
+    /// two have the same number.
+    pub fn nested(self, index: u32, of: u32) -> Self {
+        Self {
+            index: self.index.saturating_add(self.of.saturating_mul(index)),
+            of: self.of.saturating_mul(of),
+        }
+    }
+
+    /// How many of `all` things fall to it when they are dealt out in turn.
+    pub fn part_of(self, all: u64) -> u64 {
         let (index, of) = (u64::from(self.index), u64::from(self.of));
         all / of + u64::from(index < all % of)
+    }
+
+    /// The same of connections.
+    pub fn connections_of(self, all: u32) -> u32 {
+        u32::try_from(self.part_of(u64::from(all))).unwrap_or(u32::MAX)
     }
 }
 
@@ -265,6 +280,58 @@ mod tests {
             (0..3).flat_map(|index| due_times(arrivals(pacing, 1, Share { index, of: 3 }), 100)).collect();
         split.sort_unstable();
         assert_eq!(split, due_times(arrivals(pacing, 1, Share::WHOLE), 300));
+    }
+
+    #[test]
+    fn parts_of_a_load_make_together_what_one_generator_makes_with_as_many_threads() {
+        // Of three generators one has two threads: their shares of the whole, and the arrivals before 0.1 s.
+        let part = |index| Share { index, of: 3 };
+        let shares = [part(0).nested(0, 2), part(0).nested(1, 2), part(1), part(2)];
+        let due = |pacing: Pacing, share: Share| {
+            let mut own = arrivals(pacing, 7, share);
+            std::iter::from_fn(move || Some(own.take_ns())).take_while(|due| *due < 100_000_000)
+        };
+        let steady = Pacing::Constant { per_second: 4_000.0.into() };
+        let mut all: Vec<u64> = shares.into_iter().flat_map(|share| due(steady, share)).collect();
+        all.sort_unstable();
+        assert_eq!(all, due(steady, Share::WHOLE).collect::<Vec<_>>());
+        // At random too, the three are what one generator with three threads is.
+        let random = Pacing::Poisson { per_second: 3_000.0.into() };
+        let threads: Vec<Vec<u64>> =
+            (0..3).map(|index| due(random, Share::WHOLE.nested(index, 3)).collect()).collect();
+        let parts: Vec<Vec<u64>> =
+            (0..3).map(|index| due(random, part(index).nested(0, 1)).collect()).collect();
+        assert_eq!(parts, threads);
+        assert!(parts[0] != parts[1] && parts[1] != parts[2] && parts[0] != parts[2]);
+    }
+
+    #[test]
+    fn parts_at_random_are_together_a_poisson_process_of_the_whole_rate() {
+        let random = Pacing::Poisson { per_second: 3_000.0.into() };
+        let own = |index| due_times(arrivals(random, 5, Share { index, of: 3 }), 20_000);
+        let mut all: Vec<u64> = (0..3).flat_map(own).collect();
+        all.sort_unstable();
+        // No part is drawn to its end within these.
+        let gaps: Vec<f64> = all[..50_000].windows(2).map(|pair| (pair[1] - pair[0]) as f64 * 3e-6).collect();
+        let test = stats::anderson_darling::of_exponential_gaps(&gaps, 1.0, 3e-6).expect("enough gaps");
+        assert!(test.p_value > 0.002, "{test:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_dealt_out_in_turn_is_dealt_out_whole_however_many_threads_a_part_has(
+            all in 0_u64..100_000, threads in prop::collection::vec(1_u32..9, 1..9),
+        ) {
+            let of = threads.len() as u32;
+            let mut sum = 0;
+            for (index, threads) in (0..of).zip(threads) {
+                let part = Share { index, of };
+                let own: u64 = (0..threads).map(|thread| part.nested(thread, threads).part_of(all)).sum();
+                prop_assert_eq!(own, part.part_of(all));
+                sum += own;
+            }
+            prop_assert_eq!(sum, all);
+        }
     }
 
     #[test]

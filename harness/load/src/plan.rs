@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit};
 
 use crate::{
     check::Check,
-    pacing::Pacing,
+    pacing::{Pacing, Share},
     policy::{ConnectionPolicy, Verify},
     rate::Rate,
     request::Request,
@@ -19,6 +19,8 @@ use crate::{
 };
 
 /// One run of the generator: warm-up, window and drain against one server.
+///
+/// Several generators may have one plan and make a part of its load each: rates, connections and requests are those of all of them.
 #[derive(Clone)]
 pub struct Plan {
     /// Where the server listens.
@@ -42,8 +44,10 @@ pub struct Plan {
     pub connect_within: Duration,
     /// How often [`Observer::progress`](crate::Observer::progress) is called.
     pub progress_every: Duration,
-    /// What arrivals and choices of connections are drawn from.
+    /// What arrivals and choices of connections are drawn from. Generators that make parts of one load have the same.
     pub seed: u64,
+    /// Which part of the load this generator makes.
+    pub part: Share,
     /// How large a response may be.
     pub limits: Limits,
     /// Streams of a closed loop may share so many connections, over all engine threads: each next request is then drawn by
@@ -189,9 +193,29 @@ pub enum PlanError {
         /// Which, and what to do.
         conflict: &'static str,
     },
+    /// A part of a load that has fewer.
+    #[error("part {} of {} is none; they are numbered from 0 to {}", .0.index, .0.of, .0.of.saturating_sub(1))]
+    Part(Share),
+    /// A part of the load could never send.
+    #[error(
+        "stream `{stream}` has {connections} connections for the {parts} parts of the load; give it one or more for each"
+    )]
+    Parts {
+        /// The stream's name.
+        stream: String,
+        /// How many connections it has, over all parts.
+        connections: u32,
+        /// How many parts there are.
+        parts: u32,
+    },
     /// The start lies in the past.
     #[error("start lies {0:.1?} in the past; choose a later one, and compare the clocks of the hosts")]
     Past(Duration),
+    /// The start came before the connections were open.
+    #[error(
+        "start came {0:.1?} before the connections were open; choose a later one, and see whether the server accepts as many"
+    )]
+    TooSoon(Duration),
     /// Nothing would be measured.
     #[error("window is empty; make it longer than 0")]
     EmptyWindow,
@@ -242,6 +266,7 @@ impl Plan {
             connect_within: Duration::from_secs(5),
             progress_every: Duration::from_millis(500),
             seed: 1,
+            part: Share::WHOLE,
             limits: Limits::default(),
             shared_connections: None,
             first_byte: false,
@@ -261,12 +286,14 @@ impl Plan {
         self.drain_within.unwrap_or(self.timeout).min(self.timeout)
     }
 
+    /// How many connections a stream may use, over all engine threads of this generator.
+    pub fn connections_of(&self, stream: &Stream) -> u32 {
+        self.part.connections_of(self.shared_connections.unwrap_or(stream.connections))
+    }
+
     /// How many engine threads it takes: one for each CPU, as long as each has a connection.
     pub(crate) fn threads(&self) -> u32 {
-        let most = match self.shared_connections {
-            Some(shared) => shared.max(1),
-            None => self.streams.iter().map(|stream| stream.connections).max().unwrap_or(1),
-        };
+        let most = self.streams.iter().map(|stream| self.connections_of(stream)).max().unwrap_or(1).max(1);
         u32::try_from(self.cpus.len().max(1)).unwrap_or(u32::MAX).min(most)
     }
 
@@ -274,9 +301,20 @@ impl Plan {
         if self.streams.is_empty() {
             return Err(PlanError::NoStreams);
         }
+        if self.part.index >= self.part.of {
+            return Err(PlanError::Part(self.part));
+        }
         for stream in &self.streams {
-            if self.shared_connections.unwrap_or(stream.connections) == 0 {
+            let connections = self.shared_connections.unwrap_or(stream.connections);
+            if connections == 0 {
                 return Err(PlanError::NoConnections(stream.name.clone()));
+            }
+            if connections < self.part.of {
+                return Err(PlanError::Parts {
+                    stream: stream.name.clone(),
+                    connections,
+                    parts: self.part.of,
+                });
             }
             if let Some(rate) = stream.pacing.rate().filter(|rate| !rate.is_sound()) {
                 return Err(PlanError::Rate { stream: stream.name.clone(), rate });
@@ -291,8 +329,11 @@ impl Plan {
         }
         /// Standard streams, one poller for each thread, and what the caller has open.
         const BESIDE_CONNECTIONS: u64 = 64;
-        let own = self.streams.iter().map(|stream| u64::from(stream.connections)).sum();
-        let connections: u64 = self.shared_connections.map_or(own, u64::from);
+        let each = self.streams.iter().map(|stream| u64::from(self.connections_of(stream)));
+        let connections: u64 = match self.shared_connections {
+            Some(_) => each.max().unwrap_or(0),
+            None => each.sum(),
+        };
         let needed = connections + BESIDE_CONNECTIONS;
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         match current {
@@ -376,6 +417,25 @@ mod tests {
         let refused = |is_hard| PlanError::Descriptors { needed: 9, allowed: 8, is_hard }.to_string();
         assert!(refused(false).ends_with("`ulimit -n 9`"), "{}", refused(false));
         assert!(refused(true).contains("`ulimit -Hn 9` as root"), "{}", refused(true));
+    }
+
+    #[test]
+    fn a_part_of_a_load_has_its_share_of_the_connections_and_needs_one_at_least() {
+        let mut plan = plan(Pacing::Closed, 5);
+        plan.cpus = vec![0, 1, 2, 3];
+        let shares = [0, 1, 2].map(|index| {
+            plan.part = Share { index, of: 3 };
+            (plan.validate(), plan.connections_of(&plan.streams[0]), plan.threads())
+        });
+        assert_eq!(shares, [(Ok(()), 2, 2), (Ok(()), 2, 2), (Ok(()), 1, 1)]);
+        plan.part = Share { index: 3, of: 3 };
+        let refused = plan.validate().map_err(|error| error.to_string());
+        assert_eq!(refused, Err("part 3 of 3 is none; they are numbered from 0 to 2".to_owned()));
+        plan.part = Share { index: 0, of: 6 };
+        let refused = plan.validate().map_err(|error| error.to_string());
+        assert!(
+            refused.is_err_and(|error| error.starts_with("stream `s` has 5 connections for the 6 parts"))
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::{
 
 use load::{
     Afterwards, AnySuccess, ErrorKind, Exactly, Observer, Opening, Pacing, PlanError, Progress, Rate,
-    Request, RunError, StopHandle, Verify,
+    Request, RunError, Share, StopHandle, Verify,
 };
 use support::{Peer, Scripted, answer, plan, run, run_until, stream};
 
@@ -389,6 +389,42 @@ fn a_run_starts_when_it_was_told_to() {
     plan.start_at = Some(SystemTime::now() - Duration::from_secs(1));
     let refused = load::run(&plan, &(), &StopHandle::new());
     assert!(matches!(refused, Err(RunError::Plan(PlanError::Past(_)))), "{refused:?}");
+}
+
+#[test]
+fn a_run_whose_connections_are_not_open_at_its_start_is_refused_and_starts_at_no_other_time() {
+    let server = Scripted::answering(answer("right"));
+    let mut plan = plan(server.address, stream(server.address, Pacing::Closed, 1, right()), LONG_MS);
+    let start = SystemTime::now() + Duration::from_millis(300);
+    plan.start_at = Some(start);
+    // The thread that is to connect has something else to do until then.
+    plan.on_thread_start = Some(Arc::new(move |_| {
+        while SystemTime::now() <= start {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }));
+    let refused = load::run(&plan, &(), &StopHandle::new());
+    assert!(matches!(refused, Err(RunError::Plan(PlanError::TooSoon(_)))), "{refused:?}");
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn the_parts_of_a_load_send_together_what_the_whole_would() {
+    let counted = |part: Share| {
+        let server = Scripted::answering(answer("right"));
+        let mut stream = stream(server.address, Pacing::Constant { per_second: 1_000.0.into() }, 5, right());
+        stream.requests = Some(50);
+        let mut plan = plan(server.address, stream, LONG_MS);
+        plan.part = part;
+        let outcome = run(&plan);
+        let stream = &outcome.streams[0];
+        assert_eq!(server.requests(), stream.counts.ok);
+        let rate = stream.pacing.rate().expect("an open loop").mean_per_second();
+        (stream.counts.ok, stream.connections.planned, rate.round() as u64)
+    };
+    assert_eq!(counted(Share::WHOLE), (50, 5, 1_000));
+    let parts = [0, 1, 2].map(|index| counted(Share { index, of: 3 }));
+    assert_eq!(parts, [(17, 2, 333), (17, 2, 333), (16, 1, 333)]);
 }
 
 #[test]

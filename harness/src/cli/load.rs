@@ -8,13 +8,19 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use host::cpus::CpuSet;
-use load::{Limits, Verify};
+use load::{Limits, Share, Verify};
 
-use client::load_command::{
-    mix,
-    values::{self, Bursts, Field, Ramp},
-    wanted::LoadOptions,
+use client::{
+    clock::Offset,
+    load_command::{
+        mix,
+        part::MOST_PARTS,
+        values::{self, Bursts, Field, Ramp},
+        wanted::LoadOptions,
+    },
 };
+
+use super::clock::WayArgs;
 
 /// What follows the arguments in the help page.
 pub(super) const LOAD_EXAMPLES: &str = "\
@@ -24,6 +30,7 @@ Examples:
   harness load 127.0.0.1:8080 -q 500 --mix 'simple=0.8,complex?iterations=1e6=0.2'
   harness load 127.0.0.1:8080/echo -d @body.json -H 'content-type: application/json' -z 30s
   harness load 127.0.0.1:8080/simple -q 1000 --cpus 1 --spin --export-json result.json
+  srun -n 3 harness load server:8080/simple -q 3000 --poisson --gather /shared/new
 
 In a closed loop each connection waits for its answer before it asks again, so that a stalled
 server is asked less: its response times say nothing of what users would have met. With --rate,
@@ -38,7 +45,8 @@ proxies not asked: only the host of the URL is contacted. TLS is not supported.
 Exit codes:
   0    measured; warnings say what is wrong with the measurement, or with the server
   1    nothing was answered rightly, an answer had the wrong content, the server or a file could
-       not be reached (or in the end no longer), or this machine ran out of ports or descriptors
+       not be reached (or in the end no longer), this machine ran out of ports or descriptors, or
+       another part of the load failed or was not to be seen
   2    the command line is wrong
   3    measured, and what was printed did not all arrive; files are written all the same
   130  interrupted; what was measured until then is shown";
@@ -79,7 +87,8 @@ pub(crate) struct LoadArgs {
     /// Load before the window, which is not recorded [default: 1s; none with --requests or --ramp]
     #[arg(short = 'w', long, alias = "warmup", value_name = "TIME", value_parser = values::time_or_none, help_heading = "Load")]
     pub warm_up: Option<Duration>,
-    /// Start at this instant, RFC 3339 or @SECONDS since 1970, so that several generators begin together
+    /// Start at this instant, RFC 3339 or @SECONDS since 1970, so that several generators begin together; by the clock of
+    /// --clock-against. What is over by then, or when the connections are open, is an error
     #[arg(long, value_name = "TIME", value_parser = values::instant, help_heading = "Load")]
     pub start_at: Option<SystemTime>,
     /// Seed of arrivals and choices; printed with the results, a new one each time where nothing is said
@@ -150,6 +159,31 @@ pub(crate) struct LoadArgs {
     /// No live view
     #[arg(long, help_heading = "Output")]
     pub quiet: bool,
+
+    /// Make one part of the load, numbered from 0: 0/3 is the first of three, 2/3 the last. Rate, connections and requests are those
+    /// of all parts together. Files are named after the part [default: by SLURM_PROCID and SLURM_NTASKS; else the whole]
+    #[arg(long, value_name = "I/N", value_parser = values::part, help_heading = "Parts of a load")]
+    pub part: Option<Share>,
+    /// How many parts there are, where SLURM_PROCID or JOB_COMPLETION_INDEX says which of them this is
+    #[arg(long, value_name = "N", conflicts_with = "part", value_parser = within::whole(1..=MOST_PARTS), help_heading = "Parts of a load")]
+    pub parts: Option<u32>,
+    /// The folder, shared by all parts and empty, in which they agree on seed and start and leave what they found; see harness merge
+    #[arg(long, value_name = "DIR", conflicts_with = "requests", help_heading = "Parts of a load")]
+    pub gather: Option<PathBuf>,
+    /// How long the other parts are waited for, before the start and after the end
+    #[arg(long, value_name = "TIME", default_value = "1m", requires = "gather", value_parser = values::time, help_heading = "Parts of a load")]
+    pub gather_within: Duration,
+    /// Several parts may be on one host, where they compete for its CPUs and ports
+    #[arg(long, requires = "gather", help_heading = "Parts of a load")]
+    pub share_host: bool,
+    /// Ask this host, through ssh, how far its clock is from this one, before and after the load: the host of part 0, or one for all
+    #[arg(long, value_name = "HOST", conflicts_with = "clock_offset", help_heading = "Parts of a load")]
+    pub clock_against: Option<String>,
+    /// The same where it is known: how far that clock is ahead of this one, and within what, such as -1.5ms,200us
+    #[arg(long, value_name = "OFFSET,BOUND", allow_hyphen_values = true, value_parser = values::clock_offset, help_heading = "Parts of a load")]
+    pub clock_offset: Option<Offset>,
+    #[command(flatten)]
+    pub way: WayArgs,
 }
 
 /// What the longest head may be: a head that comes in pieces is kept until it is whole, for each connection.
@@ -191,6 +225,14 @@ impl From<LoadArgs> for LoadOptions {
             export_json,
             export_hdr,
             quiet,
+            part,
+            parts,
+            gather,
+            gather_within,
+            share_host,
+            clock_against,
+            clock_offset,
+            way,
         } = arguments;
         Self {
             url,
@@ -224,6 +266,12 @@ impl From<LoadArgs> for LoadOptions {
             export_json,
             export_hdr,
             quiet,
+            part,
+            parts,
+            gather,
+            gather_within,
+            share_host,
+            clock: way.clock(clock_against, clock_offset),
         }
     }
 }
@@ -285,6 +333,13 @@ mod tests {
             (&["--header", "no-colon"], "`no-colon` is no header field"),
             (&["--spin"], "--cpus <LIST>"),
             (&["--mix", "simple"], "`simple` has no weight"),
+            (&["--part", "3/2"], "`3/2` is no part of a load; write it as I/N"),
+            (&["--part", "2/2"], "2/3 for the last"),
+            (&["--part", "0/2", "--parts", "2"], "cannot be used with"),
+            (&["--gather", "g", "-n", "9"], "cannot be used with"),
+            (&["--gather-within", "9s"], "--gather <DIR>"),
+            (&["--clock-offset", "-3s"], "`-3s` is no offset of a clock"),
+            (&["--clock-offset", "1s,1s", "--clock-against", "a"], "cannot be used with"),
         ] {
             let error = parsed(arguments).unwrap_err();
             assert!(error.contains(expected), "{error}");
@@ -299,7 +354,7 @@ mod plans {
     use clap::Parser;
 
     use client::load_command::options::Prepared;
-    use load::{Pacing, Rate};
+    use load::{Pacing, Rate, Share};
 
     use crate::cli::{Cli, Command};
 
@@ -338,6 +393,21 @@ mod plans {
             (complex.name.as_str(), prepared.asked[1].target.as_str()),
             ("complex?iterations=1e6", "/complex?iterations=1000000")
         );
+    }
+
+    #[test]
+    fn a_part_has_the_plan_of_the_whole_and_the_seed_of_all() {
+        let whole = prepared(&["127.0.0.1:9", "-q", "500", "-c", "5", "--seed", "7"]).unwrap().plan;
+        let part = ["127.0.0.1:9", "-q", "500", "-c", "5", "--seed", "7", "--part", "1/3"];
+        let part = prepared(&part).unwrap().plan;
+        assert_eq!((part.part, whole.part), (Share { index: 1, of: 3 }, Share::WHOLE));
+        assert_eq!((part.seed, part.streams[0].connections), (whole.seed, whole.streams[0].connections));
+        assert_eq!(part.streams[0].pacing, whole.streams[0].pacing);
+        assert_eq!(part.connections_of(&part.streams[0]), 2);
+        let unseeded = refused(&["127.0.0.1:9", "-q", "500", "--part", "1/3"]);
+        assert!(unseeded.starts_with("part 1/3 needs the seed that all parts draw from"), "{unseeded}");
+        let few = refused(&["127.0.0.1:9", "-c", "2", "--seed", "7", "--part", "1/3"]);
+        assert!(few.contains("has 2 connections for the 3 parts of the load"), "{few}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod recorded;
 // Whether the instrument drew what it should, and how much one run says.
 pub mod anderson_darling;
 pub mod bounded_sample;
+pub mod clock_offset;
 pub mod percentile_interval;
 pub mod serial;
 pub mod sparse;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What a member may depend on, among the members: for its code, and in addition for its tests.
-const ALLOWED: [(&str, &[&str], &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str], &[&str]); 25] = [
     // What servers share.
     ("app", &[], &[]),
     ("duration", &[], &[]),
@@ -35,6 +35,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 24] = [
         &["app", "duration", "stats"],
     ),
     // Beside both.
+    ("machines", &["host"], &[]),
     ("benches", &["app", "host", "kit", "kit-tokio", "load", "stats"], &[]),
     ("properties", &["app", "kit", "load"], &[]),
 ];

@@ -16,10 +16,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server on a port of its own that answers each request line as `answer` says, for as long as the test lasts.
-fn serve(answer: impl Fn(&str) -> String + Clone + Send + 'static) -> SocketAddr {
+pub(crate) fn serve(answer: impl Fn(&str) -> String + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -57,7 +57,7 @@ fn answer(status: &str, body: &str) -> String {
 const RIGHT: &str = r#"{"origin":"scripted","worker":"t0","payload":499500}"#;
 
 /// Answers `/simple` rightly, and knows nothing else.
-fn right(line: &str) -> String {
+pub(crate) fn right(line: &str) -> String {
     if line.contains(" /simple ") { answer("200 OK", RIGHT) } else { answer("404 Not Found", "no such path") }
 }
 
@@ -78,7 +78,7 @@ fn load(arguments: &[&str]) -> (i32, String, String) {
     ended(command(arguments).spawn().unwrap())
 }
 
-fn ended(child: Child) -> (i32, String, String) {
+pub(crate) fn ended(child: Child) -> (i32, String, String) {
     let pid = Pid::from_child(&child);
     let (sender, receiver): (_, Receiver<Output>) = channel();
     std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
@@ -90,7 +90,7 @@ fn ended(child: Child) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-fn json(path: &Path) -> Value {
+pub(crate) fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 

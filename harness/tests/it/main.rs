@@ -9,6 +9,7 @@ mod support;
 
 mod answers_of_others;
 mod circles;
+mod clock;
 mod containers;
 mod dependency_directions;
 mod ended_laps;
@@ -25,6 +26,7 @@ mod not_text;
 mod output_files;
 mod output_streams;
 mod own_load;
+mod parts;
 mod printed;
 mod printing;
 mod publish;

@@ -1,13 +1,13 @@
 //! From what the generator found to the report of it.
 
-use load::{Outcome, Stream, StreamOutcome};
+use load::{Outcome, Plan, Stream, StreamOutcome};
 use stats::Histogram;
 
 use super::{
     latency::LatencyUs,
     options::{Asked, Prepared},
     report::{
-        Circumstances, GeneratorReport, MachineReport, Report, SCHEMA, StreamReport, SystemCalls,
+        Circumstances, GeneratorReport, MachineReport, PartReport, Report, SCHEMA, StreamReport, SystemCalls,
         UnexpectedReport,
     },
     self_checks,
@@ -25,7 +25,7 @@ impl Report {
             .zip(&prepared.asked)
             .zip(&plan.streams)
             .map(|((stream, asked), planned)| {
-                stream_report(stream, planned, asked, plan.shared_connections, outcome.interrupted)
+                stream_report(stream, planned, asked, plan, outcome.interrupted)
             })
             .collect();
         Self {
@@ -38,6 +38,8 @@ impl Report {
             url: prepared.target.to_string(),
             address: prepared.target.address.to_string(),
             seed: outcome.seed,
+            part: (plan.part.of > 1).then_some(PartReport { index: plan.part.index, of: plan.part.of }),
+            clock: circumstances.clock,
             interrupted: outcome.interrupted,
             warm_up_s: plan.warm_up.as_secs_f64(),
             planned_window_s: plan.window.as_secs_f64(),
@@ -57,7 +59,7 @@ fn stream_report(
     stream: &StreamOutcome,
     planned: &Stream,
     asked: &Asked,
-    shared: Option<u32>,
+    plan: &Plan,
     interrupted: bool,
 ) -> StreamReport {
     let open = stream.pacing.is_open();
@@ -72,10 +74,9 @@ fn stream_report(
         expects: asked.judged.expects.clone(),
         verify: planned.verify,
         pacing: stream.pacing,
-        share_of_mix: shared.map(|_| planned.weight),
+        share_of_mix: plan.shared_connections.map(|_| planned.weight),
         connections: stream.connections,
-        outstanding_limit: u64::from(shared.unwrap_or(planned.connections))
-            * u64::from(planned.policy.pipeline),
+        outstanding_limit: u64::from(plan.connections_of(planned)) * u64::from(planned.policy.pipeline),
         offered_per_second: stream.offered_per_second(),
         requests_per_second: stream.achieved_per_second(),
         counts: stream.counts,

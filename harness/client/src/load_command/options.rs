@@ -2,6 +2,7 @@
 //! anything is sent.
 
 use std::{
+    env,
     ffi::OsStr,
     fs::File,
     io::{self, Read as _},
@@ -11,9 +12,13 @@ use std::{
 };
 
 use host::cpus::CpuSet;
-use load::{ConnectionPolicy, Limits, Opening, Pacing, Plan, Rate, Request, RequestError, Stream, Wait};
+use load::{
+    ConnectionPolicy, Limits, Opening, Pacing, Plan, PlanError, Rate, Request, RequestError, RunError, Share,
+    Stream, Wait,
+};
 
 use super::{
+    part::{self, PartError, Which},
     values::{Bursts, Field, Ramp},
     wanted::LoadOptions,
 };
@@ -56,6 +61,12 @@ pub enum OptionError {
         /// The part that gets none.
         part: String,
     },
+    /// Nothing says which part of a load this is.
+    #[error(transparent)]
+    Part(#[from] PartError),
+    /// Parts that would draw from different seeds are no parts of one process.
+    #[error("part {}/{} needs the seed that all parts draw from: give each the same --seed, or let them meet with --gather", .0.index, .0.of)]
+    NoSeed(Share),
     /// Two exports to one file.
     #[error("--export-json and --export-hdr name the same file {}; name two", .0.display())]
     SameFile(PathBuf),
@@ -109,6 +120,12 @@ impl Prepared {
         }
         let target = Target::parse(&args.url)?;
         let mut notes = target.notes.clone();
+        let Which { share, note } =
+            part::which(args.part, args.parts, |name| env::var_os(name)).map_err(OptionError::from)?;
+        notes.extend(note);
+        if share.of > 1 && args.seed.is_none() && args.gather.is_none() {
+            return Err(OptionError::NoSeed(share).into());
+        }
         let parts = parts(args, &target, &mut notes)?;
         let cpus = allowed_cpus(args.cpus.as_ref())?;
         let body = args.body.as_deref().map(text_or_file).transpose()?.unwrap_or_default();
@@ -139,6 +156,7 @@ impl Prepared {
             asked.push(Asked { method: method.clone(), target: part.target, judged });
         }
         let mut plan = Plan::new(target.address, streams);
+        plan.part = share;
         plan.cpus = cpus;
         // A closed loop waits for answers alone: it stays awake as long as one may come soon.
         plan.wait = match (args.spin, args.is_open()) {
@@ -154,7 +172,20 @@ impl Prepared {
         plan.timeout = args.timeout;
         plan.connect_within = args.timeout;
         plan.seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
+        has_connections_for_each_part(&plan)?;
         Ok(Self { target, plan, asked, notes })
+    }
+}
+
+/// Said before the parts wait for each other, or for a start.
+fn has_connections_for_each_part(plan: &Plan) -> Result<(), RunError> {
+    let of = |stream: &Stream| plan.shared_connections.unwrap_or(stream.connections);
+    match plan.streams.iter().find(|stream| of(stream) < plan.part.of) {
+        Some(few) => {
+            let (stream, connections) = (few.name.clone(), of(few));
+            Err(PlanError::Parts { stream, connections, parts: plan.part.of }.into())
+        }
+        None => Ok(()),
     }
 }
 

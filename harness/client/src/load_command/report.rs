@@ -8,7 +8,7 @@ use serde::Serialize;
 use stats::{AndersonDarling, Histogram, SerialFigures, Stationarity};
 
 use super::{check::SelfCheck, latency::LatencyUs};
-use crate::connecting;
+use crate::{clock::ClockRecord, connecting};
 
 /// Version of the export: raised when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 2;
@@ -32,8 +32,15 @@ pub struct Report {
     pub url: String,
     /// The address that was connected to.
     pub address: String,
-    /// What arrivals were drawn from.
+    /// What arrivals were drawn from; the same for all parts of a load.
     pub seed: u64,
+    /// Which part of a load this is, where it has several. Rates and counts are those of this part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartReport>,
+    /// How far the clock that all parts go by is ahead of the one that `started` and `window_opened` are by, where that is
+    /// another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockRecord>,
     /// Ended before its time: the figures are about what was measured until then.
     pub interrupted: bool,
     /// How long load was made before the window, in seconds.
@@ -57,6 +64,15 @@ pub struct Report {
     pub machine: MachineReport,
     /// Checks of the generator as a whole; those of a stream are with it.
     pub self_checks: Vec<SelfCheck>,
+}
+
+/// One part of a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PartReport {
+    /// Its number, from 0.
+    pub index: u32,
+    /// How many parts there are.
+    pub of: u32,
 }
 
 /// What one kind of request met. Counts and times are about the requests that were due in the window, however late
@@ -202,6 +218,8 @@ pub struct Circumstances {
     pub started: String,
     /// When the window opened, RFC 3339.
     pub window_opened: Option<String>,
+    /// The clock that all parts go by.
+    pub clock: Option<ClockRecord>,
     /// Stolen CPU time.
     pub steal: Option<f64>,
 }

@@ -67,6 +67,9 @@ fn head(text: &mut String, report: &Report) {
         report.warm_up_s,
         report.seed
     );
+    if let Some(part) = report.part {
+        line!(text, "part {} of {}, counted from 0: what follows is of this part alone", part.index, part.of);
+    }
     if report.streams.len() > 1 {
         line!(text, "{} right answers a second in all", per_second(report.requests_per_second));
     }
@@ -444,6 +447,8 @@ mod tests {
             url: "http://127.0.0.1:8080/".to_owned(),
             address: "127.0.0.1:8080".to_owned(),
             seed: 7,
+            part: None,
+            clock: None,
             interrupted: true,
             warm_up_s: 1.0,
             planned_window_s: 20.0,

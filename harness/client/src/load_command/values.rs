@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use load::{Rate, Verify};
+use load::{Rate, Share, Verify};
+use stats::clock_offset::Offset;
+
+use super::part::MOST_PARTS;
 
 /// One header field as written: `name: value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +161,47 @@ pub fn verify(text: &str) -> Result<Verify, String> {
     }
 }
 
+/// A part of a load: `I/N`, numbered from 0.
+///
+/// # Errors
+/// The text is none, or names a part that there is not.
+pub fn part(text: &str) -> Result<Share, String> {
+    let unknown = || {
+        format!(
+            "`{text}` is no part of a load; write it as I/N, I from 0 to N - 1 and N from 1 to {MOST_PARTS}, such as 0/3 for the first \
+             of three and 2/3 for the last"
+        )
+    };
+    let (index, of) = text.split_once('/').ok_or_else(unknown)?;
+    let whole = |text: &str| within::whole(0..=MOST_PARTS)(text).map_err(|_| unknown());
+    let share = Share { index: whole(index)?, of: whole(of)? };
+    if share.index < share.of { Ok(share) } else { Err(unknown()) }
+}
+
+/// How far another clock is ahead of this one, and within what that is known: `-1.5ms,200us`.
+///
+/// # Errors
+/// There are not two lengths of time, or one is out of range.
+pub fn clock_offset(text: &str) -> Result<Offset, String> {
+    let unknown = || {
+        format!(
+            "`{text}` is no offset of a clock; write how far that clock is ahead of this one, and within what that is known, as in \
+             -1.5ms,200us, each up to {} h",
+            LONGEST.as_secs() / 3600
+        )
+    };
+    let ns = |text: &str| {
+        let time = time_or_none(text).map_err(|_| unknown())?;
+        i64::try_from(time.as_nanos()).map_err(|_| unknown())
+    };
+    let (offset, bound) = text.split_once(',').ok_or_else(unknown)?;
+    let offset_ns = match offset.trim().strip_prefix('-') {
+        Some(behind) => -ns(behind)?,
+        None => ns(offset)?,
+    };
+    Ok(Offset { offset_ns, bound_ns: ns(bound)? })
+}
+
 /// An instant: RFC 3339, or `@` and the seconds since 1970.
 ///
 /// # Errors
@@ -223,6 +267,31 @@ mod tests {
         assert_eq!(verify("none"), Ok(Verify::None));
         for text in ["some", "sample:0", "sample:", "sample:-1", "sample:4294967296", "sample:NaN"] {
             assert!(verify(text).unwrap_err().contains(&format!("`{text}` is none of")), "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_are_numbered_from_0() {
+        assert_eq!(part("0/2"), Ok(Share { index: 0, of: 2 }));
+        assert_eq!(part("999/1000"), Ok(Share { index: 999, of: 1_000 }));
+        for text in
+            ["", "1", "3/2", "2/2", "0/0", "-1/2", "1/1001", "1/", "/2", "a/b", "0/2/3", "NaN", "1.0/2"]
+        {
+            let refusal = part(text).unwrap_err();
+            assert!(
+                refusal.starts_with(&format!("`{text}` is no part of a load; write it as I/N")),
+                "{refusal}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_offset_of_a_clock_has_a_sign_and_a_bound() {
+        let offset = |offset_ns, bound_ns| Ok(Offset { offset_ns, bound_ns });
+        assert_eq!(clock_offset("-1.5ms,200us"), offset(-1_500_000, 200_000));
+        assert_eq!(clock_offset("3s,0"), offset(3_000_000_000, 0));
+        for text in ["", "3s", "3s,-1ms", "--3s,1ms", "25h,1s", "1s,25h", "x,1s", "NaN,1", "1e300,1"] {
+            assert!(clock_offset(text).unwrap_err().contains("each up to 24 h"), "{text}");
         }
     }
 

@@ -7,12 +7,13 @@ use std::{
 };
 
 use host::cpus::CpuSet;
-use load::Verify;
+use load::{Share, Verify};
 
 use super::{
     mix,
     values::{Bursts, Field, LONGEST, Ramp},
 };
+use crate::clock::Clock;
 
 /// One load of one server.
 #[derive(Clone, Debug)]
@@ -40,6 +41,18 @@ pub struct LoadOptions {
     pub warm_up: Option<Duration>,
     /// Start at this instant, RFC 3339 or @SECONDS since 1970, so that several generators begin together
     pub start_at: Option<SystemTime>,
+    /// Which part of the load this generator makes
+    pub part: Option<Share>,
+    /// How many parts the load has, where Slurm or Kubernetes says which of them this is
+    pub parts: Option<u32>,
+    /// The folder in which all parts meet
+    pub gather: Option<PathBuf>,
+    /// How long the others are waited for
+    pub gather_within: Duration,
+    /// Whether several parts may be on one host
+    pub share_host: bool,
+    /// By which clock the window is written down, and the start is meant
+    pub clock: Clock,
     /// Seed of arrivals and choices; printed with the results, a new one each time where nothing is said
     pub seed: Option<u64>,
     /// Method; GET, or POST where there is a body

@@ -4,7 +4,7 @@
 use std::{
     io::{IsTerminal, stderr},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use host::cpus::CpuSet;
@@ -27,6 +27,7 @@ const UNHEARD: Duration = Duration::from_secs(3600);
 pub(super) struct Watch {
     view: View,
     requests: Option<u64>,
+    warm_up: Duration,
     state: Mutex<State>,
 }
 
@@ -41,6 +42,7 @@ enum View {
 
 #[derive(Debug, Default)]
 struct State {
+    starts_at: Option<SystemTime>,
     opened_at: Option<SystemTime>,
     opened: Option<MachineSample>,
     closed: Option<MachineSample>,
@@ -49,8 +51,8 @@ struct State {
 
 impl Watch {
     /// A watch that shows a line on stderr, or nothing if `quiet`. `requests` is how many there will be in all, where that
-    /// and not time decides.
-    pub(super) fn new(quiet: bool, requests: Option<u64>) -> Self {
+    /// and not time decides. The window opens a `warm_up` after the start.
+    pub(super) fn new(quiet: bool, requests: Option<u64>, warm_up: Duration) -> Self {
         let view = if quiet {
             View::Nothing
         } else if stderr().is_terminal() {
@@ -62,7 +64,7 @@ impl Watch {
         } else {
             View::Lines
         };
-        Self { view, requests, state: Mutex::default() }
+        Self { view, requests, warm_up, state: Mutex::default() }
     }
 
     /// How often it wants to be told of progress.
@@ -99,9 +101,15 @@ impl Watch {
 }
 
 impl Observer for Watch {
+    fn run_starts(&self, at: Instant) {
+        self.state().starts_at = Some(load::wall_clock(at));
+    }
+
     fn window_opened(&self) {
         let mut state = self.state();
-        state.opened_at = Some(SystemTime::now());
+        // When it was to open, whenever this thread came to know of it.
+        let opens_at = state.starts_at.and_then(|at| at.checked_add(self.warm_up));
+        state.opened_at = opens_at.or_else(|| Some(SystemTime::now()));
         state.opened = MachineSample::take().ok();
     }
 

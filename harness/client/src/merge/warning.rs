@@ -18,9 +18,14 @@ pub(super) fn repeated(first: &str, again: &str) -> String {
 
 /// Everything that is doubtful about different logs and their sum.
 pub(super) fn about(inputs: &[Input], merged: &HdrLog) -> Vec<String> {
-    let mut warnings = Vec::new();
-    warnings.extend(not_together(inputs));
-    warnings.extend(only_in_some(inputs, merged));
+    let mut warnings = not_together(inputs);
+    warnings.extend(of_values(inputs, merged));
+    warnings
+}
+
+/// What is doubtful about their values, whenever they were recorded.
+pub(super) fn of_values(inputs: &[Input], merged: &HdrLog) -> Vec<String> {
+    let mut warnings = only_in_some(inputs, merged);
     for input in inputs.iter().filter(|input| !input.log.states_unit()) {
         warnings.push(format!(
             "{} does not say in what unit its values are; nanoseconds, going by the largest values that it prints",

@@ -13,7 +13,7 @@ use crate::{
     connection::{Connection, IoCalls},
     lane::Lane,
     outcome::StreamOutcome,
-    pacing::{Purpose, Share, random_sequence},
+    pacing::{Purpose, random_sequence},
     plan::{Plan, Stream},
     pool::Pool,
     run_error::RunError,
@@ -42,10 +42,11 @@ impl<'a> Engine<'a> {
         let mut first_number = 0_u32;
         for (number, stream) in plan.streams.iter().enumerate() {
             let all = plan.shared_connections.unwrap_or(stream.connections);
-            let share = Share { index, of: plan.threads().min(all) };
-            let own = if index < share.of { share.part_of(u64::from(all)) as usize } else { 0 };
-            let numbers = (first_number.saturating_add(index)..).step_by(share.of as usize);
-            first_number = first_number.saturating_add(stream.connections);
+            let threads = plan.threads().min(plan.connections_of(stream)).max(1);
+            let share = plan.part.nested(index, threads);
+            let own = if index < threads { share.connections_of(all) as usize } else { 0 };
+            let numbers = (first_number.saturating_add(index)..).step_by(threads as usize);
+            first_number = first_number.saturating_add(plan.part.connections_of(stream.connections));
             if own == 0 {
                 continue;
             }
@@ -69,7 +70,8 @@ impl<'a> Engine<'a> {
             clocks.push(received_by);
         }
         let weights = || plan.streams.iter().map(|stream| stream.weight).collect();
-        let draws = || random_sequence(plan.seed, plan.streams.len(), index, Purpose::Connections);
+        let own = plan.part.nested(index, plan.threads()).index;
+        let draws = || random_sequence(plan.seed, plan.streams.len(), own, Purpose::Connections);
         let may_end_early =
             plan.streams.iter().any(|stream| stream.requests.is_some() || stream.policy.then.retires());
         let served = streams.iter().zip(&clocks);

@@ -185,7 +185,7 @@ impl<'a> Engine<'a> {
         &self.plan.streams[self.streams[lane]].policy
     }
 
-    /// How many connections the stream of a lane has, over all threads.
+    /// How many connections the stream of a lane has, over all threads of all generators.
     fn connections_of_stream(&self, lane: usize) -> u32 {
         self.plan.shared_connections.unwrap_or(self.plan.streams[self.streams[lane]].connections)
     }
