@@ -3,15 +3,7 @@
 use load::RunError;
 use report::publish::Refused;
 
-<<<<<<< main
-use crate::cli::{bench::TrialsAreGone, bench_plan::ObjectiveRefused, show::Cannot};
-=======
-use crate::cli::{
-    bench::{ObjectiveRefused, TrialsAreGone},
-    server_host::NotThere,
-    show::Cannot,
-};
->>>>>>> d823d83
+use crate::cli::{bench::TrialsAreGone, bench_plan::ObjectiveRefused, server_host::NotThere, show::Cannot};
 use client::{load_command::options::OptionError, merge::MergeError, target::TargetError};
 use race::{
     plan::{budget::TooShort, host_limits::NoRoom, own_load::OwnLoadError, scenarios::ScenarioError},
