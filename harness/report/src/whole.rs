@@ -81,7 +81,10 @@ fn made(contents: &Contents) -> Made {
         let HostRecord { name, cpu, kernel, .. } = &there.host;
         let model = cpu.model.as_deref().unwrap_or("an unknown processor");
         let away = numbers::time(there.round_trip.least_ns as f64 / 1e3);
-        format!("; the servers on {name}, {} CPUs of {model}, Linux {kernel}, {away} there and back", cpu.allowed.len())
+        format!(
+            "; the servers on {name}, {} CPUs of {model}, Linux {kernel}, {away} there and back",
+            cpu.allowed.len()
+        )
     });
     let compiler = environment.tools.get("rustc").cloned().flatten();
     Made {

@@ -6,15 +6,11 @@ use anyhow::{Context as _, bail};
 use host::{cpus::CpuSet, ready::Profile};
 
 use super::{
-<<<<<<< main
     bench_args::BenchArgs,
     bench_plan::{plan, scenario_of_load},
-    list, show,
-=======
     list,
-    server_host::{ServerHostArgs, There},
+    server_host::There,
     show,
->>>>>>> d823d83
 };
 use race::{
     machine::alone::Alone,
@@ -46,142 +42,6 @@ use terminal::{
     shell::quoted,
 };
 
-<<<<<<< main
-=======
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  cargo bench-all                                     the usual rows, about a quarter of an hour
-  cargo bench-all --all                               every row and every scenario, in an hour
-  cargo bench-all --list                              the rows and scenarios that there are
-  cargo bench-all --dry-run                           the plan, and how long it would take
-  cargo bench-all --scenario mixed --only work-stealing,rayon-offload
-  cargo bench-all --scenario churn,skew               further loads: `churn` is churn-1 and churn-10
-  cargo bench-all --only ceiling --with \"name=my,cmd=./my --port {port},ready=http\"
-  cargo bench-all --budget 2m --out /tmp/lap          a quick look, without places
-  cargo bench-all --profile publish                   ten starts of six rounds and more, about half an hour
-  cargo bench-all --load \"simple=900/s, complex(5ms)=240/s\" --objective \"simple p99<5ms\"
-                                                      your own load: who holds it, and how much more
-  cargo bench-all --scenario curve --objective \"p99<10ms\"
-                                                      latency against throughput, and up to which rate
-  cargo bench-all --scenario crash,reload --profile quick
-                                                      experiments: each row alone, six events of a kind
-  cargo bench-all --server-host me@node1              the servers there, and the load from here
-  cargo bench-all --resume results/2026-11-21-host    goes on where that run was ended
-  cargo bench-all --seed 42                           the same order and the same arrivals again
-
-A start is one life of all servers; in it, every row is measured once a round, in random order, for a fraction of a second, while
-all others stand still. Starts are what is compared: six are the least for places. How many there are is fixed beforehand.
-
-A load is operations with their rates, separated by commas: simple=900/s, or complex(5ms)=240/s of requests that take 5 ms each
-(complex, randoms, delay). It is raced as it is said and, for how much room there is, at 0.5, 1.4 and 2 times that, in six starts where
-nothing else is said; --print-scenario writes it as a file for harness/scenarios/, which --scenario races again. An objective is a
-percentile (p50, p90, p95, p99, p99.9) of a stream and what it is to be below: simple p99<5ms.
-
-Experiments (crash, reload) come last and take their own time, whatever the budget: one row at a time is alive, alone, and things happen to
-it under load.";
-
-/// Arguments of `bench`.
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    /// Only these rows (see --list), separated by commas
-    #[arg(long, value_name = "ROW,...", value_delimiter = ',')]
-    pub only: Vec<String>,
-    /// Only these scenarios (see --list), separated by commas
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    pub scenario: Vec<String>,
-    /// Also a server of your own, such as "name=my,cmd=./my --port {port},ready=http" (repeatable); without ready=http it is
-    /// given --listen and --cpus and prints a ready line; operations=simple+complex where it has not all
-    #[arg(long, value_name = "ROW", value_parser = Row::from_command_line)]
-    pub with: Vec<Row>,
-    /// Also the rows and scenarios that are for request alone, but for experiments, which are asked for by name
-    #[arg(long, conflicts_with = "only")]
-    pub all: bool,
-    /// A load of your own instead of scenarios, such as "simple=900/s, complex(5ms)=240/s"
-    #[arg(long, value_name = "LOAD", value_parser = LoadLine::from_str, conflicts_with = "scenario", help_heading = "Your own load")]
-    pub load: Option<LoadLine>,
-    /// What is wanted, such as "simple p99<5ms": which rows hold it is said, and up to which rate where a scenario has several
-    #[arg(long, value_name = "OBJECTIVE", value_parser = Objective::from_str, help_heading = "Your own load")]
-    pub objective: Option<Objective>,
-    /// Connections in all, in equal shares of the load's parts; 64 a part where nothing is said
-    #[arg(long, value_name = "N", requires = "load", value_parser = within::whole(1..=1_000_000_u32), help_heading = "Your own load")]
-    pub connections: Option<u32>,
-    /// Close each connection after so many requests, and open another
-    #[arg(long, value_name = "N", requires = "load", value_parser = within::whole(1..=1_000_000_u32), help_heading = "Your own load")]
-    pub churn: Option<u32>,
-    /// Requests for so long, then none for so long, and again, such as 100ms,400ms; the load's rates stay the mean over both (of
-    /// `harness load --bursts` they are those within a burst)
-    #[arg(long, alias = "bursts", value_name = "ON,OFF", requires = "load", value_parser = values::bursts, help_heading = "Your own load")]
-    pub burst: Option<values::Bursts>,
-    /// Print the load as a scenario in TOML, and measure nothing
-    #[arg(long, requires = "load", help_heading = "Your own load")]
-    pub print_scenario: bool,
-    /// How long measuring may take: as many starts of all servers as fit, with fewer rounds where these would be fewer than places need
-    /// [default: 12m; an hour with --all alone; with --load six starts]
-    #[arg(long, value_name = "TIME", value_parser = within::time(SHORTEST_BUDGET..=LONGEST_BUDGET))]
-    pub budget: Option<Duration>,
-    /// How thorough: `publish` has ten starts of at least six rounds, however long that takes; `quick` two starts, and six events of a kind
-    /// in experiments
-    #[arg(long, value_enum, conflicts_with = "budget")]
-    pub profile: Option<Thoroughness>,
-    /// How often all servers are started, instead of what fits the budget; of experiments alone, passes of each row, instead of one
-    #[arg(long, value_name = "N", conflicts_with = "budget", value_parser = within::whole(1..=1000_u32))]
-    pub starts: Option<u32>,
-    /// Rounds of each start under each scenario, instead of what the scenario says
-    #[arg(long, value_name = "N", value_parser = within::whole(1..=1000_u32))]
-    pub rounds: Option<u32>,
-    /// Trials are gone: what became of them is said
-    #[arg(long, hide = true, value_name = "N")]
-    pub trials: Option<String>,
-    /// Measuring window (such as 150ms or 1s), instead of what the scenario says
-    #[arg(long, value_name = "S", value_parser = within::time(SHORTEST_WINDOW..=LONGEST_WINDOW))]
-    pub duration: Option<Duration>,
-    /// Seed of the order of rows and of all arrivals; a new one each time where nothing is said
-    #[arg(long, value_name = "N", value_parser = within::whole(0..=u64::MAX))]
-    pub seed: Option<u64>,
-    /// Results folder, instead of results/DATE-HOST
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Replace the run that is in the results folder
-    #[arg(long, requires = "out")]
-    pub replace: bool,
-    /// Go on with the run in this folder, which was ended early: its plan, its programs and its host must be the same
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["only", "scenario", "load", "objective", "with", "all", "budget", "profile", "starts", "rounds", "duration", "seed", "out", "unverified", "rehearsal"])]
-    pub resume: Option<PathBuf>,
-    /// Registry of rows, instead of harness/servers.toml
-    #[arg(long, value_name = "FILE")]
-    pub registry: Option<PathBuf>,
-    /// Folder of scenarios, instead of harness/scenarios
-    #[arg(long, value_name = "DIR")]
-    pub scenarios: Option<PathBuf>,
-    /// Race the rows without asking whether they keep the contract; the report says so
-    #[arg(long)]
-    pub unverified: bool,
-    /// Measure although another run measures on this host: each then measures the other as well
-    #[arg(long)]
-    pub beside_others: bool,
-    /// Race debug builds, to see that a race works: the figures mean nothing, and are never published
-    #[arg(long, hide = true)]
-    pub rehearsal: bool,
-    /// Print the plan and measure nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print the rows and scenarios that there are
-    #[arg(long)]
-    pub list: bool,
-    #[command(flatten)]
-    pub servers: ServerHostArgs,
-}
-
-/// How thorough a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Thoroughness {
-    /// Good enough for results/: ten starts of at least six rounds
-    Publish,
-    /// To see whether all works: two starts, and six events of a kind
-    Quick,
-}
-
->>>>>>> d823d83
 /// An option that was, and what to say instead.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -271,7 +131,8 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
     if args.rehearsal {
         context.profile = Profile::Debug;
     }
-    let mut run = Run::new(plan(args, rows, field, &context.topology)?, skipped, context)?;
+    let mut run =
+        Run::new(plan(args, rows, scenarios, there.as_ref(), &context.topology)?, skipped, context)?;
     out!("{}", describe(&run.record.plan, &context.topology)?);
     if args.dry_run {
         return Ok(Prepared::Told(run.outcome()));
@@ -416,122 +277,6 @@ fn warn_of_priority(plan: &RunPlan, context: &Context) {
     }
 }
 
-<<<<<<< main
-=======
-fn plan(
-    args: &BenchArgs,
-    rows: Vec<Row>,
-    field: &Field,
-    topology: &Topology,
-) -> anyhow::Result<RunPlan> {
-    let cpus = match &field.there {
-        Some(there) => there.cpus_of_one_host(),
-        None => CpuSet::allowed()?.len(),
-    };
-    let mut scenarios = match scenario_of_load(args, cpus)? {
-        Some(own) => {
-            HostLimits::of_this_host().check(&own, &topology.plan(&own, 0)?)?;
-            vec![own]
-        }
-        None => field.scenarios.select(Asked::of(&args.scenario, args.all))?,
-    };
-    let is_everything = args.all && args.scenario.is_empty() && args.load.is_none();
-    if is_everything {
-        // They take their own time, more than all others together, and are of another kind: asked for by name.
-        scenarios.retain(|scenario| scenario.experiment.is_none());
-    }
-    if field.there.is_some() {
-        There::only_loads(&scenarios)?;
-    }
-    if let (Some(objective), None) = (&args.objective, &args.load) {
-        want(objective, &mut scenarios)?;
-    }
-    if let Some(window) = args.duration {
-        for scenario in &mut scenarios {
-            scenario.window = window;
-            // What a file says of bursts holds for the windows that it says.
-            let path = format!("{} with windows of {window:?}", scenario.name);
-            scenario.check().map_err(|reason| ScenarioError::Parse { path, reason })?;
-        }
-    }
-    let publish = args.profile == Some(Thoroughness::Publish);
-    for scenario in &mut scenarios {
-        match args.rounds {
-            Some(rounds) => scenario.rounds = rounds as usize,
-            // A ladder has as many rounds as it has steps.
-            None if publish && scenario.ladder.is_none() => {
-                scenario.rounds = scenario.rounds.max(PUBLISHED_ROUNDS);
-            }
-            None => {}
-        }
-    }
-    let only_experiments = scenarios.iter().all(|scenario| scenario.experiment.is_some());
-    for experiment in scenarios.iter_mut().filter_map(|scenario| scenario.experiment.as_mut()) {
-        if args.profile == Some(Thoroughness::Quick) {
-            experiment.at_most(QUICK_EVENTS);
-        }
-        // Beside starts of all servers, of which there may be many, each pass of an experiment would be as many.
-        if let Some(starts) = args.starts.filter(|_| only_experiments) {
-            experiment.starts = starts;
-        }
-    }
-    let rows = with_variants(rows, &mut scenarios, topology);
-    let asked = scenarios.clone();
-    scenarios.retain(|scenario| rows.iter().any(|row| scenario.suits(row)));
-    if scenarios.is_empty() {
-        let because = |row: &Row, scenario: &Scenario| match scenario.unsuited(row) {
-            Some(Unsuited::Because(reason)) => Some(format!("{} in {}: {reason}", row.name, scenario.name)),
-            _ => None,
-        };
-        let all = asked.iter().flat_map(|scenario| rows.iter().filter_map(move |row| because(row, scenario)));
-        let why: Vec<String> = all.take(MOST_REASONS).collect();
-        bail!("none of these rows can do what these scenarios ask for ({})", why.join("; "));
-    }
-    let seed = args.seed.unwrap_or_else(|| jiff::Timestamp::now().as_nanosecond().unsigned_abs() as u64);
-    let with = rows.iter().filter(|row| row.is_given).map(|row| row.name.clone()).collect();
-    let plan = RunPlan { rows, with, scenarios, starts: 0, seed };
-    let usual = if is_everything { WHOLE_BUDGET } else { USUAL_BUDGET };
-    let starts = match (args.starts, args.profile) {
-        _ if plan.compared().next().is_none() => Some(0),
-        (Some(starts), _) => Some(starts),
-        (None, Some(Thoroughness::Publish)) => Some(PUBLISHED_STARTS),
-        (None, Some(Thoroughness::Quick)) => Some(QUICK_STARTS),
-        // What one asks for oneself is to be there soon, and a budget that is given divides as ever.
-        (None, None) if args.load.is_some() && args.budget.is_none() => Some(STARTS_FOR_PLACES),
-        (None, None) => None,
-    };
-    let plan = match starts {
-        Some(starts) => RunPlan { starts, ..plan },
-        None => fitted(&plan, args.budget.unwrap_or(usual), args.rounds.is_some())?,
-    };
-    if plan.starts == 0 && plan.passes().is_empty() {
-        let why: Vec<String> = plan
-            .scenarios
-            .iter()
-            .flat_map(|scenario| {
-                plan.left_out(scenario).into_iter().map(move |left_out| (scenario, left_out))
-            })
-            .map(|(scenario, (row, reason))| format!("{} in {}: {reason}", row.name, scenario.name))
-            .collect();
-        bail!("none of these rows has an event in these experiments ({})", why.join("; "));
-    }
-    Ok(plan)
-}
-
-/// Has `objective` asked of every scenario that can answer it.
-fn want(objective: &Objective, scenarios: &mut [Scenario]) -> Result<(), ObjectiveRefused> {
-    let mut refused = Vec::new();
-    let mut is_asked = false;
-    for scenario in scenarios {
-        match scenario.want(objective) {
-            Ok(()) => is_asked = true,
-            Err(reason) => refused.push(format!("{}: {reason}", scenario.name)),
-        }
-    }
-    if is_asked { Ok(()) } else { Err(ObjectiveRefused(refused.join("; "))) }
-}
-
->>>>>>> d823d83
 fn create_folder(args: &BenchArgs, workspace: &Workspace) -> anyhow::Result<Folder> {
     match &args.out {
         Some(path) => Ok(Folder::create(path, args.replace)?),

@@ -9,6 +9,8 @@ use race::{
     registry::Row,
 };
 
+use super::server_host::ServerHostArgs;
+
 pub(super) const EXAMPLES: &str = "\
 Examples:
   cargo bench-all                                     the usual rows, about a quarter of an hour
@@ -26,6 +28,7 @@ Examples:
                                                       latency against throughput, and up to which rate
   cargo bench-all --scenario crash,reload --profile quick
                                                       experiments: each row alone, six events of a kind
+  cargo bench-all --server-host me@node1              the servers there, and the load from here
   cargo bench-all --resume results/2026-11-21-host    goes on where that run was ended
   cargo bench-all --seed 42                           the same order and the same arrivals again
 
@@ -128,6 +131,8 @@ pub(crate) struct BenchArgs {
     /// Print the rows and scenarios that there are
     #[arg(long)]
     pub list: bool,
+    #[command(flatten)]
+    pub servers: ServerHostArgs,
 }
 
 /// How thorough a run is.

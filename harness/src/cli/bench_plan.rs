@@ -21,7 +21,10 @@ use race::{
     registry::{Asked, Row},
 };
 
-use super::bench_args::{BenchArgs, Thoroughness};
+use super::{
+    bench_args::{BenchArgs, Thoroughness},
+    server_host::There,
+};
 
 /// So many reasons are enough where nothing can be raced.
 const MOST_REASONS: usize = 8;
@@ -49,9 +52,14 @@ pub(super) fn plan(
     args: &BenchArgs,
     rows: Vec<Row>,
     scenarios: &Scenarios,
+    there: Option<&There>,
     topology: &Topology,
 ) -> anyhow::Result<RunPlan> {
-    let mut scenarios = match scenario_of_load(args, CpuSet::allowed()?.len())? {
+    let cpus = match there {
+        Some(there) => there.cpus_of_one_host(),
+        None => CpuSet::allowed()?.len(),
+    };
+    let mut scenarios = match scenario_of_load(args, cpus)? {
         Some(own) => {
             HostLimits::of_this_host().check(&own, &topology.plan(&own, 0)?)?;
             vec![own]
@@ -62,6 +70,9 @@ pub(super) fn plan(
     if is_everything {
         // They take their own time, more than all others together, and are of another kind: asked for by name.
         scenarios.retain(|scenario| scenario.experiment.is_none());
+    }
+    if there.is_some() {
+        There::only_loads(&scenarios)?;
     }
     if let (Some(objective), None) = (&args.objective, &args.load) {
         want(objective, &mut scenarios)?;

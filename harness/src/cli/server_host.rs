@@ -87,7 +87,8 @@ impl There {
     /// # Errors
     /// Such a one is among them.
     pub(crate) fn keep(rows: &mut Vec<Row>, only: &[String]) -> Result<(), NotThere> {
-        let (copied, others): (Vec<Row>, Vec<Row>) = std::mem::take(rows).into_iter().partition(can_be_copied);
+        let (copied, others): (Vec<Row>, Vec<Row>) =
+            std::mem::take(rows).into_iter().partition(can_be_copied);
         *rows = copied;
         if let Some(row) = others.iter().find(|row| only.contains(&row.name)) {
             let reason = format!("`{}` needs more on its host than a program that can be copied", row.name);

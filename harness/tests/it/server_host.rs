@@ -32,7 +32,8 @@ fn script(lap: &Lap, text: &str) -> PathBuf {
 /// A lap of one start whose servers run on `node1`.
 fn run(lap: &Lap, ssh: &Path, more: &[&str]) -> Output {
     let there = [
-        &["--server-host", "node1", "--ssh", ssh.to_str().unwrap(), "--there", env!("CARGO_BIN_EXE_harness")][..],
+        &["--server-host", "node1", "--ssh", ssh.to_str().unwrap(), "--there", env!("CARGO_BIN_EXE_harness")]
+            [..],
         &["--server-address", "127.0.0.1", "--starts", "1", "--rounds", "1", "--seed", "1"],
         more,
     ];
@@ -46,7 +47,10 @@ fn run(lap: &Lap, ssh: &Path, more: &[&str]) -> Output {
 fn running_from(folder: &str) -> Vec<String> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let programs = processes.filter_map(|process| fs::read_link(process.path().join("exe")).ok());
-    programs.map(|program| program.display().to_string()).filter(|program| program.starts_with(folder)).collect()
+    programs
+        .map(|program| program.display().to_string())
+        .filter(|program| program.starts_with(folder))
+        .collect()
 }
 
 fn environment(lap: &Lap) -> Value {
@@ -81,7 +85,10 @@ fn a_link_that_is_lost_ends_the_run_and_is_no_failure_of_a_row() {
     let output = run(&lap, &script(&lap, LOST), &[]);
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
-    assert!(said.contains("the link to node1 was lost: ") && said.contains("--resume goes on from there"), "{said}");
+    assert!(
+        said.contains("the link to node1 was lost: ") && said.contains("--resume goes on from there"),
+        "{said}"
+    );
     assert!(lap.measurements().complete.is_empty());
     // What ran there was in a folder that went with the agent: below the lap's, since that is where it was told to keep files.
     let (folder, deadline) = (lap.folder.path().to_str().unwrap(), Instant::now() + PATIENCE);
@@ -97,8 +104,16 @@ fn a_host_that_cannot_run_servers_is_refused_with_what_to_do() {
     let [other_build, other_processor] =
         [std::env::consts::ARCH, "pdp11"].map(|architecture| greeting.replace("ARCH", architecture));
     let cases = [
-        ("echo 'node1: Permission denied (publickey).' >&2; exit 255", 1, "`node1: Permission denied (publickey).`; see that `ssh node1"),
-        ("echo 'sh: 1: harness: not found' >&2; exit 127", 1, "install the harness on node1, or say with --there where it is"),
+        (
+            "echo 'node1: Permission denied (publickey).' >&2; exit 255",
+            1,
+            "`node1: Permission denied (publickey).`; see that `ssh node1",
+        ),
+        (
+            "echo 'sh: 1: harness: not found' >&2; exit 127",
+            1,
+            "install the harness on node1, or say with --there where it is",
+        ),
         (other_build.as_str(), 1, "node1 has another build of the harness"),
         (other_processor.as_str(), 1, "node1 is pdp11 and this host is "),
     ];
@@ -113,7 +128,8 @@ fn a_host_that_cannot_run_servers_is_refused_with_what_to_do() {
     let lap = Lap::with_rows(&[("a", "right")]);
     let ssh = script(&lap, HERE);
     // TEST-NET-1 (RFC 5737) is nobody's.
-    let elsewhere = ["--server-host", "node1", "--ssh", ssh.to_str().unwrap(), "--server-address", "192.0.2.9"];
+    let elsewhere =
+        ["--server-host", "node1", "--ssh", ssh.to_str().unwrap(), "--server-address", "192.0.2.9"];
     let there = ["--there", env!("CARGO_BIN_EXE_harness")];
     let said = stderr(&lap.run(&[&elsewhere[..], &there].concat()));
     assert!(said.contains("node1: servers cannot listen on 192.0.2.9: "), "{said}");
@@ -134,5 +150,9 @@ fn what_needs_more_than_its_program_is_not_raced_on_another_host() {
     assert!(stderr(&output).contains("`needy` needs more on its host than a program"), "{}", stderr(&output));
     let output = run(&lap, &ssh, &["--dry-run"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stderr(&output).contains("warning: left out") && stderr(&output).contains(": needy"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("warning: left out") && stderr(&output).contains(": needy"),
+        "{}",
+        stderr(&output)
+    );
 }

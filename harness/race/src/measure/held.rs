@@ -8,9 +8,7 @@ use std::{
 
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::{
-    programs::instance::InstanceError, records::window::IdleRecord, server_host::running::Running,
-};
+use crate::{programs::instance::InstanceError, records::window::IdleRecord, server_host::running::Running};
 
 /// So many are opened before the first of them is answered: fewer than the smallest usual accept queue (128 before Linux 5.4), so that none
 /// waits for a retransmission.

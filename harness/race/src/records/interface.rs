@@ -54,7 +54,8 @@ impl Interface {
 
 fn is_of_this_network(folder: &Path, name: &str) -> bool {
     let told = line(folder.join("ifindex")).and_then(|index| index.parse::<u32>().ok());
-    let own = socket(AddressFamily::INET, SocketType::DGRAM, None).and_then(|socket| name_to_index(socket, name));
+    let own =
+        socket(AddressFamily::INET, SocketType::DGRAM, None).and_then(|socket| name_to_index(socket, name));
     told.is_some() && told == own.ok()
 }
 
@@ -126,7 +127,10 @@ mod tests {
         let text = "Features for eth0:\nrx-checksumming: on\ntcp-segmentation-offload: on\n\ttx-tcp-segmentation: on\nlarge-receive-offload: off [fixed]\n";
         let offloads = offloads_in(text);
         assert_eq!(offloads.len(), 4);
-        assert_eq!((offloads["tx-tcp-segmentation"].as_str(), offloads["large-receive-offload"].as_str()), ("on", "off"));
+        assert_eq!(
+            (offloads["tx-tcp-segmentation"].as_str(), offloads["large-receive-offload"].as_str()),
+            ("on", "off")
+        );
         assert_eq!(driver_in("driver: veth\nversion: 1.0\n").as_deref(), Some("veth"));
     }
 

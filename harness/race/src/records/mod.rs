@@ -1,11 +1,11 @@
 //! What a run leaves: its folder, and what the files in it hold.
 
 pub mod conformance;
+pub mod environment;
+pub mod experiment;
 pub mod host_record;
 pub mod interface;
 pub mod server_host;
-pub mod environment;
-pub mod experiment;
 pub mod window;
 
 pub(crate) mod durable;

@@ -18,7 +18,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum CannotServe {
     /// Nobody says where they are to listen.
-    #[error("it is not known where servers are to listen, since ssh does not say where it came in: name an address with --server-address")]
+    #[error(
+        "it is not known where servers are to listen, since ssh does not say where it came in: name an address with --server-address"
+    )]
     NoAddress,
     /// They cannot listen there.
     #[error("servers cannot listen on {ip}: {error}; name an address of that host with --server-address")]
@@ -78,7 +80,8 @@ mod tests {
     #[test]
     fn an_address_of_another_host_is_refused() {
         // TEST-NET-1 (RFC 5737) is nobody's.
-        let error = run(Some(IpAddr::from([192, 0, 2, 9])), true, &b""[..], &mut Vec::<u8>::new()).unwrap_err();
+        let error =
+            run(Some(IpAddr::from([192, 0, 2, 9])), true, &b""[..], &mut Vec::<u8>::new()).unwrap_err();
         assert!(error.to_string().starts_with("servers cannot listen on 192.0.2.9: "), "{error}");
     }
 }

@@ -29,13 +29,17 @@ pub enum LinkError {
         advice: String,
     },
     /// It speaks otherwise, or is another program.
-    #[error("{host} has another build of the harness, and both halves of an instrument are one; copy this one there, or say with --there where that is")]
+    #[error(
+        "{host} has another build of the harness, and both halves of an instrument are one; copy this one there, or say with --there where that is"
+    )]
     OtherBuild {
         /// The host.
         host: String,
     },
     /// Programs of this host do not run there.
-    #[error("{host} is {there} and this host is {here}: programs are copied, so that both must be of one architecture")]
+    #[error(
+        "{host} is {there} and this host is {here}: programs are copied, so that both must be of one architecture"
+    )]
     Architecture {
         /// The host.
         host: String,
@@ -74,7 +78,9 @@ pub enum LinkError {
         said: String,
     },
     /// An answer took too long.
-    #[error("{host} did not answer within {within:?}; see that `ssh {host}` works without a question, and how slow the link is")]
+    #[error(
+        "{host} did not answer within {within:?}; see that `ssh {host}` works without a question, and how slow the link is"
+    )]
     Silent {
         /// The host.
         host: String,

@@ -8,7 +8,13 @@
 //! here:                                               an empty line, now and then: somebody is still here
 //! ```
 
-use std::{collections::BTreeMap, fs, io::Write, net::{IpAddr, SocketAddr}, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 use host::{cpus::CpuSet, ready::Profile};
 use serde::{Deserialize, Serialize};
@@ -125,7 +131,9 @@ pub(super) struct Wanted {
 pub(super) enum OfServer {
     Memory,
     LoadBegins,
-    LoadEnded { cpus: CpuSet },
+    LoadEnded {
+        cpus: CpuSet,
+    },
     Freeze,
     Thaw,
     Stop,
@@ -179,7 +187,10 @@ mod tests {
         let mut line = Vec::new();
         say(&mut line, &Question { number: 7, asked }).unwrap();
         let text = String::from_utf8(line).unwrap();
-        assert_eq!(text, "{\"number\":7,\"asked\":{\"of\":{\"server\":2,\"what\":{\"load_ended\":{\"cpus\":\"0-1\"}}}}}\n");
+        assert_eq!(
+            text,
+            "{\"number\":7,\"asked\":{\"of\":{\"server\":2,\"what\":{\"load_ended\":{\"cpus\":\"0-1\"}}}}}\n"
+        );
         let Question { number, asked } = serde_json::from_str::<Question>(&text).unwrap();
         let Asked::Of { server, what } = asked else { panic!("{text}") };
         assert_eq!((number, server, what), (7, 2, OfServer::LoadEnded { cpus: "0-1".parse().unwrap() }));

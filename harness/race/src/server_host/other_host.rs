@@ -16,8 +16,8 @@ use host::cpus::CpuSet;
 use load::ThreadOutcome;
 
 use super::{
-    link::Link,
     lines::{Answer, Asked, Described, OfServer, Started, Wanted},
+    link::Link,
     running::{Running, ServerFault, ServerHost},
 };
 use crate::{
@@ -97,7 +97,8 @@ impl OtherHost {
         if let Some(sha256) = brought.get(path) {
             return Ok(sha256.clone());
         }
-        let unread = |error: io::Error| InstanceError::There(format!("cannot read {}: {error}", path.display()));
+        let unread =
+            |error: io::Error| InstanceError::There(format!("cannot read {}: {error}", path.display()));
         let sha256 = sha256_of(path).map_err(unread)?;
         if !self.has(&sha256)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

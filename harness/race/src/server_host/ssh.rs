@@ -177,7 +177,9 @@ mod tests {
             "node1 does not run servers for this harness: `me@node1: Permission denied (publickey).`; see that `ssh node1 harness \
              --version` answers without a question"
         );
-        assert!(said(127, "bash: line 1: harness: command not found").contains("install the harness on node1"));
+        assert!(
+            said(127, "bash: line 1: harness: command not found").contains("install the harness on node1")
+        );
         assert!(said(2, "error: unrecognized subcommand 'server-host'").contains("copy this harness there"));
         assert_eq!(
             said(1, "error: 192.0.2.9 is no address of this host"),

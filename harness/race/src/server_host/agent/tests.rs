@@ -197,7 +197,10 @@ fn a_server_on_another_host_is_what_it_is_there() {
     assert_eq!(server.address(), SocketAddr::from(([192, 0, 2, 1], 8080)));
     assert_eq!((server.server(), server.workers(), server.guard_pid()), (Some("row"), Some(2), 77));
     assert_eq!(server.memory_kib().unwrap_err().to_string(), "the kernel does not tell");
-    assert_eq!(server.thaw().unwrap_err().to_string(), "the server's tree: nobody listens any more where port 8080 was served");
+    assert_eq!(
+        server.thaw().unwrap_err().to_string(),
+        "the server's tree: nobody listens any more where port 8080 was served"
+    );
     server.load_begins().unwrap();
     let generator = CpuSet::allowed().unwrap();
     let plan = CpuPlan { placement: Placement::Split, server: cpus, generator };
