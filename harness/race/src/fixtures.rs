@@ -108,6 +108,7 @@ pub fn sound() -> Measured {
         closed_loop: None,
         ports: None,
         idle: None,
+        parts: Vec::new(),
     }
 }
 

@@ -24,6 +24,7 @@ pub mod server_host;
 
 pub mod records;
 
+pub mod generators;
 pub mod measure;
 pub mod verify;
 

@@ -15,9 +15,10 @@ use super::{
     subject::Subject,
 };
 use crate::{
+    generators::order::Order,
     machine::edge::Accounts,
     measure::{
-        drive::{self, Wanted as Driving, check_answers, generator_plan},
+        drive::{self, Wanted as Driving, check_answers},
         figures::{Driven, measured},
         parts::Tallies,
         validity::judge,
@@ -164,9 +165,9 @@ impl Pass<'_> {
             timeout: scenario.timeout,
         };
         let tallies = Tallies::of(&load);
-        let driving = Driving { load: &load, cpus, seed };
         let raised = self.raises();
-        let mut plan = generator_plan(subject.address(), &driving, raised, &tallies)?;
+        let order = Order::whole(subject.address(), &load, cpus, raised, seed);
+        let mut plan = order.plan(&tallies)?;
         plan.drain_within = Some(load.timeout);
         plan.timeline = true;
         plan.longest_pause = LONGEST_PAUSE;

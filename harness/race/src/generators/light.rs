@@ -62,13 +62,8 @@ mod tests {
     use crate::plan::stream::Shape;
 
     fn load(connections: usize, pacing: Pacing, shape: Shape) -> Resolved {
-        let stream = ResolvedStream {
-            name: "s".to_owned(),
-            operation: Operation::Simple,
-            connections,
-            pacing,
-            shape,
-        };
+        let stream =
+            ResolvedStream { name: "s".to_owned(), operation: Operation::Simple, connections, pacing, shape };
         let second = Duration::from_secs(1);
         Resolved { streams: vec![stream], warm_up: second, window: second, timeout: second }
     }

@@ -3,7 +3,9 @@
 pub mod made;
 pub mod order;
 
-pub mod light;
-pub mod together;
+pub(crate) mod clock;
+pub(crate) mod light;
+pub(crate) mod together;
 
 pub mod hosts;
+pub mod reached;

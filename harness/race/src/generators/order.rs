@@ -16,7 +16,7 @@ use crate::{
         parts::{Tallies, part_of},
         workers::Counted,
     },
-    plan::{resolve::Resolved, target},
+    plan::{cpu_plan::CpuPlan, resolve::Resolved, scenario::Placement, target},
     programs::instance::InstanceError,
 };
 
@@ -49,6 +49,13 @@ pub struct Order {
 }
 
 impl Order {
+    /// All of `load`, made by one generator on the CPUs that `cpus` has for it.
+    pub fn whole(address: SocketAddr, load: &Resolved, cpus: &CpuPlan, raised: bool, seed: u64) -> Self {
+        let alone = cpus.placement == Placement::Split;
+        let (load, cpus) = (load.clone(), cpus.generator.clone());
+        Self { address, load, part: 0, parts: 1, cpus, alone, raised, seed, start_at: None }
+    }
+
     /// How the generator waits. An open loop must be on time, and a closed loop awake for answers that come at once: both poll where no
     /// other needs the CPU.
     pub(crate) fn wait(&self) -> Wait {
@@ -102,8 +109,7 @@ impl Order {
         plan.start_at = self.start_at;
         if self.raised {
             // Tried beforehand on another thread; if it fails here, the lag that follows shows.
-            plan.on_thread_start =
-                Some(Arc::new(|_| drop(SchedulingClass::Fifo.apply_to_current_thread())));
+            plan.on_thread_start = Some(Arc::new(|_| drop(SchedulingClass::Fifo.apply_to_current_thread())));
         }
         Ok(plan)
     }

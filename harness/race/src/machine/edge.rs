@@ -182,6 +182,24 @@ impl Accounts {
         }
     }
 
+    /// Those of the row's host, where generators on other hosts found `theirs`: of each figure the worst, since each host is judged by
+    /// itself.
+    #[must_use]
+    pub fn with_generators(self, theirs: &[&Self]) -> Self {
+        let foreign = theirs.iter().map(|accounts| accounts.foreign_share()).fold(0.0, f64::max);
+        let step =
+            theirs.iter().map(|accounts| accounts.clock_step_ns).max_by_key(|step| step.unsigned_abs());
+        let delayed =
+            |one: &GeneratorUse, other: &GeneratorUse| one.delayed_share().total_cmp(&other.delayed_share());
+        let generator = theirs.iter().map(|accounts| accounts.generator).max_by(delayed);
+        Self {
+            foreign_beside_generator_ns: Some((foreign * self.stretch_ns as f64) as u64),
+            clock_step_ns: step.unwrap_or(0),
+            generator: generator.unwrap_or_default(),
+            ..self
+        }
+    }
+
     /// The share of the CPUs' time that somebody took who does not take part.
     pub fn foreign_share(&self) -> f64 {
         self.share(self.shares.foreign_ns)

@@ -42,6 +42,7 @@ pub(crate) fn measured(driven: Driven<'_>, accounts: Accounts) -> Measured {
         closed_loop: outcome.closed_loop(),
         ports: None,
         idle: None,
+        parts: Vec::new(),
     }
 }
 

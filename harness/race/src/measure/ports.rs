@@ -10,9 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use terminal::{errln, interrupt::Interrupt};
+use terminal::errln;
 
 use crate::{
+    generators::order::Order,
     plan::resolve::{Resolved, ResolvedStream},
     records::window::PortsRecord,
 };
@@ -36,25 +37,23 @@ pub fn range() -> Option<u64> {
     (high >= low).then(|| high - low + 1)
 }
 
-/// Waits until `load` has the ports that it takes, on so many threads of the generator. `None` where it opens connections only once, or the
-/// system does not tell.
-pub(crate) fn wait(
-    server: SocketAddr,
-    load: &Resolved,
-    threads: usize,
-    interrupt: &Interrupt,
-) -> Option<PortsRecord> {
-    if load.streams.iter().all(|stream| stream.shape.requests_per_connection.is_none()) {
-        return None;
-    }
+/// Whether `load` takes more of them than it has connections.
+pub(crate) fn are_taken_by(load: &Resolved) -> bool {
+    load.streams.iter().any(|stream| stream.shape.requests_per_connection.is_some())
+}
+
+/// Waits until the generator has the ports that its part of the load takes, unless that `is_over`. `None` where the system does not tell.
+pub(crate) fn wait(order: &Order, is_over: &dyn Fn() -> bool) -> Option<PortsRecord> {
+    let Order { address: server, load, .. } = order;
+    let server = *server;
     let range = range()?;
     let deadline = Instant::now() + PATIENCE;
-    let needed = needed(load, threads, range);
+    let needed = needed(load, order.cpus.len(), range).div_ceil(u64::from(order.parts.max(1)));
     let mut has_said = false;
     loop {
         let taken = taken(&fs::read_to_string("/proc/net/tcp").ok()?, server.port(), is_reused(server));
         let record = PortsRecord { range, taken };
-        if range.saturating_sub(taken) >= needed || interrupt.asked() || Instant::now() >= deadline {
+        if range.saturating_sub(taken) >= needed || is_over() || Instant::now() >= deadline {
             return Some(record);
         }
         if !has_said {

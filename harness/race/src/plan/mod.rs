@@ -7,6 +7,7 @@ pub mod pointed;
 pub mod scenario;
 pub mod scenarios;
 pub mod stream;
+pub(crate) mod target;
 pub mod worker_numbers;
 
 mod contradictions;

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use app::Operation;
 use load::Pacing as Arrivals;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     plan::{
         calibration::Calibration,
         scenario::{Pacing, Rate, Scenario, Stream},
         stream::Shape,
+        target,
     },
     registry::OperationName,
 };
 
 /// A scenario in absolute numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resolved {
     /// Its streams.
     pub streams: Vec<ResolvedStream>,
@@ -41,11 +43,12 @@ impl Resolved {
 }
 
 /// A stream in absolute numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResolvedStream {
     /// Its name.
     pub name: String,
     /// What is asked for.
+    #[serde(with = "target")]
     pub operation: Operation,
     /// Its connections.
     pub connections: usize,

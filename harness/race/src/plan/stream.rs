@@ -92,7 +92,7 @@ pub struct Bursts {
 }
 
 /// What a stream's connections are like, but for how many there are. The default: opened before the load, kept, alike, and fast.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
     /// How many requests each carries.
     pub requests_per_connection: Option<u32>,

@@ -5,6 +5,7 @@ use std::{collections::HashMap, ffi::OsString, net::SocketAddr};
 use host::{class::SchedulingClass, cpus::CpuSet, ready::Profile};
 
 use crate::{
+    generators::hosts::GeneratorHosts,
     plan::cpu_plan::Topology,
     programs::{
         builder::Built,
@@ -33,6 +34,8 @@ pub struct Context {
     pub interrupt: Interrupt,
     /// Where servers run.
     pub server_host: Box<dyn ServerHost>,
+    /// Where its load is made, where that is not here.
+    pub generator_hosts: Option<GeneratorHosts>,
     /// Whether this process may raise the priority of its generator threads.
     pub may_raise_priority: bool,
 }
@@ -50,21 +53,27 @@ impl Context {
             profile: Profile::Release,
             interrupt,
             server_host: Box::new(ThisHost::default()),
+            generator_hosts: None,
             may_raise_priority: may_raise_priority(),
         })
     }
 
-    /// Whether nothing more is to be begun: a person wants to stop, or the host that servers run on cannot be asked any more.
+    /// Whether nothing more is to be begun: a person wants to stop, or another host that is needed cannot be asked any more.
     pub fn is_over(&self) -> bool {
-        self.interrupt.asked() || self.server_host.lost().is_some()
+        self.interrupt.asked() || self.lost().is_some()
     }
 
-    /// Whether the host that servers run on can still be asked.
+    /// Whether the other hosts that are needed can still be asked.
     ///
     /// # Errors
-    /// It cannot, and why.
+    /// One cannot, and why.
     pub fn reachable(&self) -> Result<(), InstanceError> {
-        self.server_host.lost().map_or(Ok(()), |lost| Err(InstanceError::There(lost)))
+        self.lost().map_or(Ok(()), |lost| Err(InstanceError::There(lost)))
+    }
+
+    fn lost(&self) -> Option<String> {
+        let generators = || self.generator_hosts.as_ref().and_then(GeneratorHosts::lost);
+        self.server_host.lost().or_else(generators)
     }
 
     /// Starts the program of `row` on `cpus` of the host that servers run on.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
+    generator_host::GeneratorHostRecord,
     host_record::{HostRecord, output},
     server_host::ServerHostRecord,
 };
@@ -49,6 +50,9 @@ pub struct Environment {
     /// The host that servers ran on; absent where that was this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_host: Option<ServerHostRecord>,
+    /// The hosts of the generators; absent where the load was made on this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generator_hosts: Vec<GeneratorHostRecord>,
     /// SHA-256 of every measured program, by row; of each package that it uses and each file that it is made of, by both.
     pub programs: BTreeMap<String, String>,
 }
@@ -104,6 +108,7 @@ impl Environment {
             start: None,
             rehearsal: false,
             server_host: None,
+            generator_hosts: Vec::new(),
             programs: BTreeMap::new(),
         })
     }

@@ -3,6 +3,7 @@
 pub mod conformance;
 pub mod environment;
 pub mod experiment;
+pub mod generator_host;
 pub mod host_record;
 pub mod interface;
 pub mod server_host;

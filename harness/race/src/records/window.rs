@@ -6,8 +6,8 @@ use load::{ClosedLoop, Slices};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stats::{
-    AndersonDarling, Censored, Digest, Recorded, SerialFigures, Sparse, Stationarity, gate::Disturbance,
-    hdr_log::TimeRange,
+    AndersonDarling, Censored, Digest, Quantile, Recorded, SerialFigures, Sparse, Stationarity,
+    gate::Disturbance, hdr_log::TimeRange,
 };
 
 use crate::{
@@ -91,6 +91,43 @@ pub struct Measured {
     /// Connections on which nothing happened; absent where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<IdleRecord>,
+    /// What each generator found, where several on hosts of their own made the load: the figures above are of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartRecord>,
+}
+
+/// What one of several generators found, each on a host of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PartRecord {
+    /// Its host, as a person named it.
+    pub host: String,
+    /// Whether its times are those of the window. Those of the others, whose generators had more to do, are in none of its distributions.
+    pub measures: bool,
+    /// How far its window may lie from where it was to be, nanoseconds: its clock was known within so much.
+    pub clock_within_ns: i64,
+    /// The generator's own account.
+    pub generator: GeneratorRecord,
+    /// Its streams, in the scenario's order.
+    pub streams: Vec<PartStreamRecord>,
+}
+
+/// The part of a stream that one of several generators made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PartStreamRecord {
+    /// Its name.
+    pub name: String,
+    /// Its connections.
+    pub connections: usize,
+    /// Requests that were due within the window.
+    pub due: u64,
+    /// Those of them that were answered rightly.
+    pub right: u64,
+    /// The median response time; absent where nothing was due.
+    pub p50: Option<Quantile>,
+    /// Its 99th percentile.
+    pub p99: Option<Quantile>,
+    /// The generator's own lateness, 99th percentile, nanoseconds; absent for a closed loop.
+    pub lag_p99_ns: Option<u64>,
 }
 
 /// The local ports from which connections to the server may be opened, when the load began.

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     io::{self, BufRead, Write},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::mpsc::{Receiver, channel},
     thread,
@@ -18,11 +18,14 @@ use host::cpus::CpuSet;
 
 use super::{
     brought::Brought,
-    lines::{Answer, Asked, Described, Greeting, OfServer, Question, Reply, Started, Wanted, say},
-    probe,
+    lines::{Answer, Asked, Described, Exchanged, Greeting, OfServer, Question, Reply, Started, Wanted, say},
+    making, probe,
     running::{Running, ServerHost},
 };
 use crate::{
+    generators::clock::now_ns,
+    machine::edge::Edges,
+    measure::ports,
     plan::{cpu_plan::CpuPlan, scenario::Placement},
     programs::{
         builder::Built,
@@ -60,13 +63,20 @@ pub fn serve(
     let mut agent = Agent { servers: BTreeMap::new(), next: 1, programs: Brought::new()?, side };
     say(answers, &Greeting::own()?)?;
     let lines = lines_of(asked)?;
+    let mut edges = Edges::default();
     while let Ok(line) = lines.recv_timeout(silence) {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
+        let received_ns = now_ns();
         let Question { number, asked } = serde_json::from_str(&line).map_err(io::Error::other)?;
-        say(answers, &Reply { number, answered: agent.answer(asked) })?;
+        let answered = match asked {
+            Asked::Clock => Ok(Answer::Clock { received_ns, answered_ns: now_ns() }),
+            Asked::Load(order) => making::made(&order, &mut edges, &lines, silence),
+            asked => agent.answer(asked),
+        };
+        say(answers, &Reply { number, answered })?;
     }
     Ok(())
 }
@@ -83,6 +93,11 @@ fn lines_of(asked: impl BufRead + Send + 'static) -> io::Result<Receiver<io::Res
         }
     })?;
     Ok(lines)
+}
+
+fn exchanged(address: SocketAddr) -> Result<Exchanged, String> {
+    let (here, round_trip) = probe::exchange(address).map_err(|error| error.to_string())?;
+    Ok(Exchanged { here, interface: Interface::of(here), round_trip })
 }
 
 /// What runs here.
@@ -108,6 +123,10 @@ impl Agent<'_> {
             }
             Asked::Start(wanted) => self.start(*wanted).map(Answer::Started),
             Asked::Of { server, what } => self.of_server(server, what),
+            Asked::Exchange(address) => exchanged(address).map(Answer::Exchanged),
+            Asked::Ports(order) => Ok(Answer::Ports(ports::wait(&order, &|| false))),
+            // Of the lines themselves.
+            Asked::Clock | Asked::Load(_) => Err("it is answered by nobody here".to_owned()),
         }
     }
 

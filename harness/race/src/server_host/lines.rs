@@ -14,18 +14,22 @@ use std::{
     io::Write,
     net::{IpAddr, SocketAddr},
     path::Path,
+    time::Duration,
 };
 
 use host::{cpus::CpuSet, ready::Profile};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    generators::order::Order,
     machine::edge::Accounts,
     programs::{instance::Stopped, start_environment::StartRecord},
     records::{
         environment::sha256_of,
         host_record::{HostRecord, host_name},
         interface::Interface,
+        server_host::RoundTrip,
+        window::{Measured, PortsRecord},
     },
     registry::Row,
 };
@@ -85,7 +89,7 @@ pub(super) struct Reply {
 /// What is asked for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Asked {
+pub(crate) enum Asked {
     /// Say what this host is.
     Describe,
     /// Listen for one connection, and give back what comes on it.
@@ -98,37 +102,45 @@ pub(super) enum Asked {
     Start(Box<Wanted>),
     /// Do something with one.
     Of { server: u32, what: OfServer },
+    /// Send bytes to whoever listens there, and say how long they take.
+    Exchange(SocketAddr),
+    /// Say what time it is.
+    Clock,
+    /// Wait until the generator of this host has as many local ports as its part of a load takes.
+    Ports(Box<Order>),
+    /// Make a load, or a part of one.
+    Load(Box<Order>),
 }
 
 /// A host that runs servers.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Described {
-    pub(super) host: HostRecord,
+pub(crate) struct Described {
+    pub(crate) host: HostRecord,
     /// Where servers listen.
-    pub(super) address: IpAddr,
-    pub(super) interface: Option<Interface>,
+    pub(crate) address: IpAddr,
+    pub(crate) interface: Option<Interface>,
     /// What every server starts with.
-    pub(super) start: StartRecord,
+    pub(crate) start: StartRecord,
 }
 
 /// The server that is to be started.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Wanted {
-    pub(super) row: Row,
+pub(crate) struct Wanted {
+    pub(crate) row: Row,
     /// Which the row itself does not say in a line.
-    pub(super) is_given: bool,
-    pub(super) profile: Profile,
+    pub(crate) is_given: bool,
+    pub(crate) profile: Profile,
     /// SHA-256 of its program.
-    pub(super) program: String,
+    pub(crate) program: String,
     /// The same of the packages that it uses.
-    pub(super) uses: BTreeMap<String, String>,
-    pub(super) cpus: CpuSet,
+    pub(crate) uses: BTreeMap<String, String>,
+    pub(crate) cpus: CpuSet,
 }
 
 /// What is asked for of one server: what [`Running`](super::running::Running) does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum OfServer {
+pub(crate) enum OfServer {
     Memory,
     LoadBegins,
     LoadEnded {
@@ -144,7 +156,7 @@ pub(super) enum OfServer {
 /// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Done,
     Described(Box<Described>),
     Listens(SocketAddr),
@@ -153,17 +165,35 @@ pub(super) enum Answer {
     MemoryKib(u64),
     Accounts(Box<Accounts>),
     Stopped(Stopped),
+    Exchanged(Exchanged),
+    /// Nanoseconds since 1970, by the clock there.
+    Clock {
+        received_ns: i64,
+        answered_ns: i64,
+    },
+    Ports(Option<PortsRecord>),
+    Loaded(Box<Measured>),
+    /// A load was to begin so long before its connections were open.
+    TooSoon(Duration),
+}
+
+/// From where bytes went to another host, and how long they took.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Exchanged {
+    pub(crate) here: IpAddr,
+    pub(crate) interface: Option<Interface>,
+    pub(crate) round_trip: RoundTrip,
 }
 
 /// A server that accepts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Started {
+pub(crate) struct Started {
     /// Its number in further questions.
-    pub(super) server: u32,
-    pub(super) address: SocketAddr,
-    pub(super) name: Option<String>,
-    pub(super) workers: Option<usize>,
-    pub(super) guard_pid: u32,
+    pub(crate) server: u32,
+    pub(crate) address: SocketAddr,
+    pub(crate) name: Option<String>,
+    pub(crate) workers: Option<usize>,
+    pub(crate) guard_pid: u32,
 }
 
 /// Writes a line, in one piece.

@@ -18,6 +18,9 @@ use super::{
     lines::{Answer, Asked, Greeting, Question, REVISION, Reply, say},
 };
 
+/// How long an answer may take beside what was asked for: a link that is slow, and a tree that is slow to stand still or to end.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
 /// What leads to the other side, and its two ends here.
 pub struct Way {
     /// What is written there is read by the agent. Closed, it ends that.
@@ -109,7 +112,7 @@ impl Link {
     ///
     /// # Errors
     /// What was asked for could not be done there; or nothing can be asked any more, from now on.
-    pub(super) fn ask(&self, asked: Asked, within: Duration) -> Result<Answer, String> {
+    pub(crate) fn ask(&self, asked: Asked, within: Duration) -> Result<Answer, String> {
         let mut state = self.state();
         let answered = match state.lost.clone() {
             Some(lost) => Err(lost),

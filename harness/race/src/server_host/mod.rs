@@ -10,6 +10,7 @@ pub mod error;
 mod brought;
 pub mod lines;
 
+mod making;
 mod probe;
 
 pub mod agent;

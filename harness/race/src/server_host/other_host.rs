@@ -8,7 +8,6 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -17,7 +16,7 @@ use load::ThreadOutcome;
 
 use super::{
     lines::{Answer, Asked, Described, OfServer, Started, Wanted},
-    link::Link,
+    link::{ANSWER_WITHIN, Link},
     running::{Running, ServerFault, ServerHost},
 };
 use crate::{
@@ -31,8 +30,6 @@ use crate::{
     registry::{Program, Row},
 };
 
-/// How long an answer may take beside what was asked for: a link that is slow, and a tree that is slow to stand still or to end.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// So much of a program goes in one line.
 const PART: usize = 256 << 10;
 
