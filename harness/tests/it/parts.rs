@@ -251,7 +251,7 @@ fn windows_are_corrected_by_the_clocks_and_what_is_not_whole_is_not_merged() {
     assert!(stdout.contains("clocks are known within 1.000 ms"), "{stdout}");
 
     let later = |record: &mut Value, by_s: f64| {
-        record["opened_s"] = json!(record["opened_s"].as_f64().unwrap() + by_s)
+        record["opened_s"] = json!(record["opened_s"].as_f64().unwrap() + by_s);
     };
     let host = race::records::environment::host_name();
     type Change<'a> = &'a dyn Fn(&Path);
