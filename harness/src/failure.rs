@@ -3,7 +3,12 @@
 use load::RunError;
 use report::publish::Refused;
 
-use crate::cli::{bench::TrialsAreGone, bench_plan::ObjectiveRefused, server_host::NotThere, show::Cannot};
+use crate::cli::{
+    bench::TrialsAreGone,
+    bench_plan::ObjectiveRefused,
+    server_host::{GeneratorsRefused, NotThere},
+    show::Cannot,
+};
 use client::{
     clock::ClockError,
     gather::error::GatherError,
@@ -51,6 +56,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
         || error.is::<ObjectiveRefused>()
         || error.is::<OwnLoadError>()
         || error.is::<NotThere>()
+        || error.is::<GeneratorsRefused>()
         || error.downcast_ref().is_some_and(LinkError::is_usage)
         || error.is::<NoRoom>()
         || error.is::<Cannot>()

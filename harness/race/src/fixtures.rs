@@ -72,6 +72,7 @@ pub fn sound() -> Measured {
             response: always(2000),
             observed: always(2000),
             unanswered: Recorded::default(),
+            loading: None,
             timed_by_stamp_and_by_read: [1000, 0],
             service: digest_of(1900),
             queue_wait: digest_of(1),

@@ -11,7 +11,7 @@ use crate::{
         answer,
         disturbance::{self, gate_line},
         field::Field,
-        findings, instrument,
+        findings, generators, instrument,
         itself::{Itself, both},
         more,
         notes::notes,
@@ -43,7 +43,8 @@ pub(crate) fn of(scenario: &Scenario, contents: &Contents) -> (Section, choices:
     };
     let windows: Vec<_> =
         lines.iter().map(|line| (line.label(), line.measured().collect::<Vec<_>>())).collect();
-    let instrument = instrument::findings(&windows);
+    let instrument = instrument::findings(&windows).into_iter().chain(generators::findings(&windows));
+    let instrument: Vec<Said> = instrument.collect();
     // Rows are compared under the scenario's own load; along a ladder that does not offer it, under none.
     let lines = match scenario.ladder.as_ref().map(Ladder::own_step) {
         None => lines,

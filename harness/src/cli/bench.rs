@@ -151,7 +151,7 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
         Some(there) => there.start(start),
         None => start,
     });
-    environment.server_host = there.as_ref().map(|there| there.record.clone());
+    record_hosts(&mut environment, there.as_ref());
     run.build(context, workspace);
     environment.programs = sha256_of_rows(&run.record.plan.rows, context, workspace.root())?;
     folder.write_environment(&environment)?;
@@ -162,11 +162,17 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
     Ok(Prepared::Race(Box::new(Race { run, folder, _alone: alone })))
 }
 
+/// Which other hosts take part, if any do.
+fn record_hosts(environment: &mut Environment, there: Option<&There>) {
+    environment.server_host = there.map(|there| there.record.clone());
+    environment.generator_hosts = there.map(|there| there.generators.clone()).unwrap_or_default();
+}
+
 /// A run that was ended early, as it was begun.
 fn resume(path: &Path, field: &Field, args: &BenchArgs, context: &mut Context) -> anyhow::Result<Prepared> {
     let Field { registry, scenarios, workspace, command, there } = field;
     let mut environment = Environment::capture(workspace, command.clone())?;
-    environment.server_host = there.as_ref().map(|there| there.record.clone());
+    record_hosts(&mut environment, there.as_ref());
     let today = Today { rows: registry.rows(), scenarios: scenarios.all(), environment: &environment };
     let resumed = Resumed::of(Folder::open(path), today)?;
     if resumed.environment().rehearsal {

@@ -2,11 +2,13 @@
 
 use std::{ffi::OsString, net::IpAddr, time::Duration};
 
+use anyhow::anyhow;
 use clap::Args;
 use race::{
+    generators::{self, hosts::GeneratorHosts},
     plan::{cpu_plan::Topology, scenario::Scenario},
     programs::{context::Context, start_environment::StartRecord},
-    records::server_host::ServerHostRecord,
+    records::{generator_host::GeneratorHostRecord, server_host::ServerHostRecord},
     registry::Row,
     server_host::{
         other_host::can_be_copied,
@@ -29,6 +31,15 @@ pub(crate) struct ServerHostArgs {
     /// Where servers listen there, instead of where ssh comes in: an address of the network that is to be measured
     #[arg(long, value_name = "IP", requires = "server_host", help_heading = HEADING)]
     pub server_address: Option<IpAddr>,
+    /// Have this host make a part of the load, instead of this one here; may be given several times
+    #[arg(long, value_name = "HOST", requires = "server_host", help_heading = HEADING)]
+    pub generator_host: Vec<String>,
+    /// How many generator hosts, from the first, have little to do and measure, while the others load
+    #[arg(
+        long, value_name = "N", default_value_t = 0, requires = "generator_host", help_heading = HEADING,
+        value_parser = within::whole(0..=1000_u32)
+    )]
+    pub measure_with: u32,
     /// The ssh client, whose own configuration says users, ports and keys
     #[arg(long, value_name = "PROGRAM", default_value = "ssh", help_heading = HEADING)]
     pub ssh: OsString,
@@ -42,11 +53,31 @@ pub(crate) struct ServerHostArgs {
 #[error("{0}, and --server-host runs it on another host: leave out either of them")]
 pub(crate) struct NotThere(String);
 
+/// Generator hosts that cannot share a load.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GeneratorsRefused {
+    /// One generator may use all of a host.
+    #[error("--generator-host {0} is given twice: one generator uses all CPUs of its host")]
+    Twice(String),
+    /// All would measure, and none would load.
+    #[error(
+        "--measure-with {measuring} leaves none of {hosts} generator hosts that loads: name more of them, or measure with fewer"
+    )]
+    NobodyLoads {
+        /// How many are to measure.
+        measuring: u32,
+        /// How many there are.
+        hosts: usize,
+    },
+}
+
 /// The host that servers run on, where that is not this one.
 #[derive(Debug)]
 pub(crate) struct There {
     /// What is recorded of it.
     pub record: ServerHostRecord,
+    /// What is recorded of the hosts of generators, where these are others than this one.
+    pub generators: Vec<GeneratorHostRecord>,
     start: StartRecord,
 }
 
@@ -57,14 +88,16 @@ impl ServerHostArgs {
     /// That host cannot run them.
     pub(crate) fn take(&self, context: &mut Context, beside_others: bool) -> anyhow::Result<Option<There>> {
         let Some(host) = &self.server_host else { return Ok(None) };
-        let Reached { host, record, start } = reach(&Reach {
+        self.check_generators()?;
+        let way = |host: &String, address| Reach {
             host: host.clone(),
             ssh: self.ssh.clone(),
             there: self.there.clone(),
-            address: self.server_address,
+            address,
             within: WITHIN,
             beside_others,
-        })?;
+        };
+        let Reached { host, record, start } = reach(&way(host, self.server_address))?;
         outln!(
             "servers run on {} ({}), where they listen on {}; a byte takes {} there and back at the least, {} in the middle",
             record.asked,
@@ -75,10 +108,51 @@ impl ServerHostArgs {
         );
         let cpu = &record.host.cpu;
         let servers = Topology::of_other_host(&cpu.allowed, &cpu.cores);
-        context.topology = Topology::apart(servers, Topology::of_this_host()?);
+        let mut hosts = Vec::new();
+        let mut generators: Vec<GeneratorHostRecord> = Vec::new();
+        for (number, asked) in (0..).zip(&self.generator_host) {
+            let probe = host.listens().map_err(|said| anyhow!("{}: {said}", record.asked))?;
+            let measures = self.measure_with == 0 || number < self.measure_with;
+            let reached = generators::reached::reach(&way(asked, None), probe, measures)?;
+            outln!("{}", told(&reached.record));
+            hosts.push(reached.host);
+            generators.push(reached.record);
+        }
+        let own = match generators.first() {
+            Some(first) => Topology::of_other_host(&first.host.cpu.allowed, &first.host.cpu.cores),
+            None => Topology::of_this_host()?,
+        };
+        context.topology = Topology::apart(servers, own);
         context.server_host = Box::new(host);
-        Ok(Some(There { record, start }))
+        context.generator_hosts = (!hosts.is_empty()).then(|| GeneratorHosts::new(hosts, self.measure_with));
+        Ok(Some(There { record, generators, start }))
     }
+
+    /// Whether the hosts that are named can share a load.
+    fn check_generators(&self) -> Result<(), GeneratorsRefused> {
+        let hosts = &self.generator_host;
+        let twice = hosts.iter().enumerate().find(|(at, host)| hosts[..*at].contains(host));
+        match twice {
+            Some((_, host)) => Err(GeneratorsRefused::Twice(host.clone())),
+            None if self.measure_with as usize >= hosts.len() && self.measure_with > 0 => {
+                Err(GeneratorsRefused::NobodyLoads { measuring: self.measure_with, hosts: hosts.len() })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a person is told of a generator's host.
+fn told(record: &GeneratorHostRecord) -> String {
+    let GeneratorHostRecord { asked, host, measures, round_trip, clock_within_ns, .. } = record;
+    format!(
+        "{asked} ({}) {} on {} CPUs; a byte takes {} from there to the servers and back at the least, and its clock is known within {}",
+        host.name,
+        if *measures { "loads and measures" } else { "loads" },
+        host.cpu.allowed.len(),
+        numbers::time(round_trip.least_ns as f64 / 1e3),
+        numbers::time(*clock_within_ns as f64 / 1e3),
+    )
 }
 
 impl There {

@@ -76,6 +76,8 @@ fn stream(parts: &[Part], index: usize) -> Option<StreamRecord> {
         || parts.iter().filter(|part| part.measures).filter_map(|part| part.measured.streams.get(index));
     let first = *all.first()?;
     let sum = |of: fn(&StreamRecord) -> u64| all.iter().map(|stream| of(stream)).sum();
+    let loading =
+        || parts.iter().filter(|part| !part.measures).filter_map(|part| part.measured.streams.get(index));
     let times = |of: fn(&StreamRecord) -> &Recorded| added(measuring().map(of));
     let offered: Vec<f64> = all.iter().filter_map(|stream| stream.offered_per_second).collect();
     let alone =
@@ -100,6 +102,7 @@ fn stream(parts: &[Part], index: usize) -> Option<StreamRecord> {
         response: times(|stream| &stream.response),
         observed: times(|stream| &stream.observed),
         unanswered: times(|stream| &stream.unanswered),
+        loading: loading().next().map(|_| added(loading().map(|stream| &stream.response))),
         timed_by_stamp_and_by_read: [stamped(0), stamped(1)],
         service: alone(|stream| &stream.service),
         queue_wait: alone(|stream| &stream.queue_wait),
@@ -277,6 +280,7 @@ mod tests {
         ];
         let whole = of(&parts, sound().accounts).unwrap();
         assert_eq!(whole.streams[0].response, recorded(100, 10));
+        assert_eq!(whole.streams[0].loading, Some(recorded(900, 1_000)));
         let told: Vec<(&str, bool, u64)> = whole
             .parts
             .iter()

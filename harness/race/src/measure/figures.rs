@@ -71,6 +71,7 @@ fn stream_record(stream: &StreamOutcome, wanted: &ResolvedStream, tallies: &[Arc
         response: Recorded::of(&stream.response),
         observed: Recorded::of(&stream.observed),
         unanswered: Recorded::of(&stream.unanswered),
+        loading: None,
         timed_by_stamp_and_by_read: [stream.clocked.by_stamp, stream.clocked.by_read],
         service: stream.service.digest(),
         queue_wait: stream.queue_wait.digest().filter(|_| stream.pacing.is_open()),

@@ -335,7 +335,10 @@ fn parsed(line: &[u8]) -> Result<Entry, Problem> {
             return Err(Problem::Length(measured.window_s));
         }
         let streams = measured.streams.iter();
-        for recorded in streams.flat_map(|stream| [&stream.response, &stream.observed, &stream.unanswered]) {
+        let all = streams.flat_map(|stream| {
+            [&stream.response, &stream.observed, &stream.unanswered].into_iter().chain(&stream.loading)
+        });
+        for recorded in all {
             recorded.sparse().map_err(Problem::Histogram)?;
         }
     }

@@ -20,6 +20,7 @@ use crate::{
         environment::Environment,
         experiment::PassName,
         folder::{Contents, Folder, FolderError, RunRecord},
+        generator_host::GeneratorHostRecord,
         log::{SCHEMA, StartRecord},
         reading::{LogError, Problem},
         server_host::ServerHostRecord,
@@ -217,6 +218,16 @@ impl Resumed {
             }
             None => "the same host".to_owned(),
         };
+        let generators = |environment: &Environment| match &environment.generator_hosts[..] {
+            [] => "the same host".to_owned(),
+            hosts => {
+                let shown = |GeneratorHostRecord { host, measures, .. }: &GeneratorHostRecord| {
+                    let what = if *measures { "measures" } else { "loads" };
+                    format!("{} (CPUs {}, {what})", host.name, host.cpu.allowed)
+                };
+                hosts.iter().map(shown).collect::<Vec<_>>().join(", ")
+            }
+        };
         let shown = |environment: &Environment| {
             [
                 ("name", environment.host.clone()),
@@ -224,6 +235,7 @@ impl Resumed {
                 ("set of CPUs that may be used", environment.cpu.allowed.to_string()),
                 ("kernel", environment.kernel.clone()),
                 ("host of servers", servers(environment)),
+                ("hosts of generators", generators(environment)),
             ]
         };
         for ((what, before), (_, now)) in shown(&self.environment).into_iter().zip(shown(now)) {

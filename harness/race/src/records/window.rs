@@ -196,6 +196,9 @@ pub struct StreamRecord {
     pub observed: Recorded,
     /// The ages of those that were never answered.
     pub unanswered: Recorded,
+    /// Response times of right answers to generators that loaded while others measured; absent where all measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loading: Option<Recorded>,
     /// Answers that were timed by the kernel's stamp of their last byte, and those timed when the generator had read them.
     pub timed_by_stamp_and_by_read: [u64; 2],
     /// From the actual send to the last byte.
@@ -315,6 +318,14 @@ impl StreamRecord {
     /// As [`StreamRecord::response_times`].
     pub fn observed_times(&self) -> Censored<Sparse> {
         Censored::from_parts(decoded(&self.observed), decoded(&self.unanswered))
+    }
+
+    /// The response times of right answers to those that only loaded, where others measured.
+    ///
+    /// # Panics
+    /// As [`StreamRecord::response_times`].
+    pub fn loading_times(&self) -> Option<Sparse> {
+        self.loading.as_ref().map(decoded)
     }
 }
 

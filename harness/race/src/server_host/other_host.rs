@@ -81,7 +81,10 @@ impl OtherHost {
     }
 
     /// Where it gives back what comes on one connection.
-    pub(super) fn listens(&self) -> Result<SocketAddr, String> {
+    ///
+    /// # Errors
+    /// It cannot be asked, or nothing can listen there.
+    pub fn listens(&self) -> Result<SocketAddr, String> {
         match self.link.ask(Asked::Listen, ANSWER_WITHIN)? {
             Answer::Listens(address) => Ok(address),
             other => Err(unexpected(&other)),

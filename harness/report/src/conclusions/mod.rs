@@ -5,6 +5,7 @@ pub(crate) mod answer;
 pub(crate) mod disturbance;
 pub(crate) mod field;
 pub(crate) mod findings;
+pub(crate) mod generators;
 pub(crate) mod instrument;
 pub mod itself;
 pub(crate) mod marks;
