@@ -1,6 +1,6 @@
 //! Arguments of what has servers run on another host, and what that changes for a race.
 
-use std::{ffi::OsString, net::IpAddr, time::Duration};
+use std::{net::IpAddr, str::FromStr as _, time::Duration};
 
 use clap::Args;
 use race::{
@@ -11,7 +11,7 @@ use race::{
     server_host::{
         other_host::can_be_copied,
         reached::{Reached, reach},
-        ssh::Reach,
+        ssh::{Reach, SshCommand},
     },
 };
 use terminal::{errln, numbers, outln};
@@ -29,9 +29,9 @@ pub(crate) struct ServerHostArgs {
     /// Where servers listen there, instead of where ssh comes in: an address of the network that is to be measured
     #[arg(long, value_name = "IP", requires = "server_host", help_heading = HEADING)]
     pub server_address: Option<IpAddr>,
-    /// The ssh client, whose own configuration says users, ports and keys
-    #[arg(long, value_name = "PROGRAM", default_value = "ssh", help_heading = HEADING)]
-    pub ssh: OsString,
+    /// The ssh client with options of its own, such as "ssh -p 2222 -i KEY"; its configuration is a better place for them
+    #[arg(long, value_name = "COMMAND", default_value = "ssh", value_parser = SshCommand::from_str, help_heading = HEADING)]
+    pub ssh: SshCommand,
     /// The harness there, where it is not on the PATH: a path, from the home folder where it is not absolute
     #[arg(long, value_name = "PROGRAM", default_value = "harness", help_heading = HEADING)]
     pub there: String,
