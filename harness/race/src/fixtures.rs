@@ -275,6 +275,7 @@ pub fn environment() -> Environment {
         required: BTreeMap::new(),
         start: None,
         server_host: None,
+        generator_hosts: Vec::new(),
         programs: ["a", "b"].map(|row| (row.to_owned(), format!("of {row}"))).into(),
     }
 }

@@ -9,6 +9,7 @@ use race::{
         conformance::{Conformance as Recorded, RowConformance, Status},
         environment::{Cpu, Environment},
         folder::Contents,
+        generator_host::GeneratorHostRecord,
         host_record::HostRecord,
         interface::Interface,
         reading::Damage,
@@ -86,6 +87,12 @@ fn made(contents: &Contents) -> Made {
             cpu.allowed.len()
         )
     });
+    let generators: Vec<&str> =
+        environment.generator_hosts.iter().map(|generator| generator.host.name.as_str()).collect();
+    let generators = match generators.is_empty() {
+        true => String::new(),
+        false => format!("; the load from {}", generators.join(", ")),
+    };
     let compiler = environment.tools.get("rustc").cloned().flatten();
     Made {
         started: environment.started.clone(),
@@ -94,7 +101,7 @@ fn made(contents: &Contents) -> Made {
         revision: revision.get(..12).unwrap_or(revision).to_owned(),
         is_modified: environment.code.modified == Some(true),
         machine: format!(
-            "{} CPUs of {model}{virtual_machine}, Linux {}{servers}",
+            "{} CPUs of {model}{virtual_machine}, Linux {}{servers}{generators}",
             environment.cpu.allowed.len(),
             environment.kernel
         ),
@@ -247,7 +254,28 @@ fn servers_machine(environment: &Environment) -> Vec<String> {
             line(&format!("limit of {name}"), value.clone());
         }
     }
+    for generator in &environment.generator_hosts {
+        items.push(generators_machine(generator));
+    }
     items
+}
+
+/// The host of one of several generators, in a line.
+fn generators_machine(generator: &GeneratorHostRecord) -> String {
+    let GeneratorHostRecord { asked, host, measures, address, interface, round_trip, .. } = generator;
+    let HostRecord { name, cpu, kernel, .. } = host;
+    let time = |ns: u64| numbers::time(ns as f64 / 1e3);
+    format!(
+        "generator on {name}, reached as {asked}: {}; {} CPUs of {}, Linux {kernel}; from {address}, {}; a byte to the servers and back {} \
+         at the least, {} in the middle; its clock known within {}",
+        if *measures { "its times count" } else { "it loads only" },
+        cpu.allowed.len(),
+        cpu.model.as_deref().unwrap_or("an unknown processor"),
+        interface.as_ref().map_or_else(|| "an unknown interface".to_owned(), shown),
+        time(round_trip.least_ns),
+        time(round_trip.median_ns),
+        numbers::time(generator.clock_within_ns as f64 / 1e3)
+    )
 }
 
 /// An interface, with what its device takes over from the kernel.

@@ -1,6 +1,6 @@
 //! Arguments of what has servers run on another host, and what that changes for a race.
 
-use std::{ffi::OsString, net::IpAddr, time::Duration};
+use std::{net::IpAddr, str::FromStr as _, time::Duration};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -13,7 +13,7 @@ use race::{
     server_host::{
         other_host::can_be_copied,
         reached::{Reached, reach},
-        ssh::Reach,
+        ssh::{Reach, SshCommand},
     },
 };
 use terminal::{errln, numbers, outln};
@@ -40,9 +40,9 @@ pub(crate) struct ServerHostArgs {
         value_parser = within::whole(0..=1000_u32)
     )]
     pub measure_with: u32,
-    /// The ssh client, whose own configuration says users, ports and keys
-    #[arg(long, value_name = "PROGRAM", default_value = "ssh", help_heading = HEADING)]
-    pub ssh: OsString,
+    /// The ssh client with options of its own, such as "ssh -p 2222 -i KEY"; its configuration is a better place for them
+    #[arg(long, value_name = "COMMAND", default_value = "ssh", value_parser = SshCommand::from_str, help_heading = HEADING)]
+    pub ssh: SshCommand,
     /// The harness there, where it is not on the PATH: a path, from the home folder where it is not absolute
     #[arg(long, value_name = "PROGRAM", default_value = "harness", help_heading = HEADING)]
     pub there: String,

@@ -80,6 +80,63 @@ fn servers_on_another_host_are_measured_as_others_are_and_both_hosts_are_recorde
 }
 
 #[test]
+fn generators_on_other_hosts_make_a_load_together_and_the_lightly_loaded_one_measures() {
+    let lap = Lap::with_rows(&[("a", "right"), ("b", "right")]);
+    let generators =
+        ["--generator-host", "node2", "--generator-host", "node3", "--measure-with", "1", "--beside-others"];
+    let output = run(&lap, &script(&lap, HERE), &generators);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let windows = lap.windows();
+    assert!(windows.len() >= 4, "{} windows", windows.len());
+    let mut shared = 0;
+    for window in &windows {
+        let measured = window.measured.as_ref().unwrap();
+        assert!(measured.answered_in_stretch > 0 && measured.accounts.generator.threads > 0, "{window:?}");
+        let hosts: Vec<(&str, bool)> =
+            measured.parts.iter().map(|part| (part.host.as_str(), part.measures)).collect();
+        for (index, stream) in measured.streams.iter().enumerate() {
+            let due: u64 = measured.parts.iter().map(|part| part.streams[index].due).sum();
+            let connections: usize = measured.parts.iter().map(|part| part.streams[index].connections).sum();
+            assert_eq!((due, connections), (stream.due, stream.connections), "{window:?}");
+            assert!(stream.accounts_agree, "{window:?}");
+        }
+        if hosts == [("node2", true), ("node3", false)] {
+            shared += 1;
+            let of_light = measured.parts[0].streams[0].right;
+            assert_eq!(measured.streams[0].response_times().len(), of_light, "{window:?}");
+        }
+    }
+    assert!(shared > 0, "no load had connections for both");
+    let hosts = environment(&lap)["generator_hosts"].as_array().unwrap().clone();
+    let said = |at: usize| (hosts[at]["asked"].clone(), hosts[at]["measures"].clone());
+    assert_eq!([said(0), said(1)], [("node2".into(), true.into()), ("node3".into(), false.into())]);
+    assert!(hosts.iter().all(|host| host["round_trip"]["least_ns"].as_u64() > Some(0)), "{hosts:?}");
+    let report = lap.report();
+    assert!(report.contains("measured on node2, while those on node3 made the rest of the load"), "{report}");
+    assert!(report.contains("generator on "), "{report}");
+}
+
+#[test]
+fn generator_hosts_that_cannot_share_a_load_are_refused() {
+    let lap = Lap::with_rows(&[("a", "right")]);
+    let ssh = script(&lap, HERE);
+    for (arguments, expected) in [
+        (&["--generator-host", "node2", "--generator-host", "node2"][..], "node2 is given twice"),
+        (
+            &["--generator-host", "node2", "--measure-with", "1"],
+            "leaves none of 1 generator hosts that loads",
+        ),
+    ] {
+        let output = run(&lap, &ssh, arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+    let output = lap.run(&["--generator-host", "node2"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--server-host"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_link_that_is_lost_ends_the_run_and_is_no_failure_of_a_row() {
     let lap = Lap::with_rows(&[("a", "right"), ("b", "right")]);
     let output = run(&lap, &script(&lap, LOST), &[]);

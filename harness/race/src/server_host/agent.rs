@@ -39,6 +39,8 @@ use crate::{
 /// times as often.
 pub const SILENCE: Duration = Duration::from_secs(20);
 
+const NO_ADDRESS: &str = "it is not known where servers are to listen, since ssh does not say where it came in: name an address with --server-address";
+
 /// This side: the host that servers run on.
 #[derive(Debug)]
 pub struct Side<'a> {
@@ -46,8 +48,8 @@ pub struct Side<'a> {
     pub host: &'a dyn ServerHost,
     /// The command that guards a process here.
     pub guard: Vec<OsString>,
-    /// Where servers listen.
-    pub ip: IpAddr,
+    /// Where servers listen, where that is known.
+    pub ip: Option<IpAddr>,
 }
 
 /// Answers each line of `asked` on `answers` until the first ends or is silent for `silence`; then everything that was started has ended.
@@ -114,7 +116,8 @@ impl Agent<'_> {
         match asked {
             Asked::Describe => self.described().map(|described| Answer::Described(Box::new(described))),
             Asked::Listen => {
-                probe::listen(self.side.ip).map(Answer::Listens).map_err(|error| error.to_string())
+                let ip = self.side.ip.ok_or(NO_ADDRESS)?;
+                probe::listen(ip).map(Answer::Listens).map_err(|error| error.to_string())
             }
             Asked::Has { sha256 } => Ok(Answer::Has(self.programs.path(&sha256).is_some())),
             Asked::Bring { sha256, name, part, is_last } => {
@@ -134,7 +137,7 @@ impl Agent<'_> {
         let host = HostRecord::capture().map_err(|error| format!("it cannot say what it is: {error}"))?;
         let address = self.side.ip;
         let start = StartRecord::of(&[], &start_environment::own());
-        Ok(Described { host, address, interface: Interface::of(address), start })
+        Ok(Described { host, address, interface: address.and_then(Interface::of), start })
     }
 
     fn start(&mut self, wanted: Wanted) -> Result<Started, String> {

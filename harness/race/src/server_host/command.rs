@@ -17,11 +17,6 @@ use crate::{
 /// Why this host cannot run servers.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotServe {
-    /// Nobody says where they are to listen.
-    #[error(
-        "it is not known where servers are to listen, since ssh does not say where it came in: name an address with --server-address"
-    )]
-    NoAddress,
     /// They cannot listen there.
     #[error("servers cannot listen on {ip}: {error}; name an address of that host with --server-address")]
     Address {
@@ -38,8 +33,8 @@ pub enum CannotServe {
     Io(#[from] io::Error),
 }
 
-/// Does what is `asked` until that ends, with servers that listen on `address`, or where ssh came in; `beside_others`, although another run
-/// may measure on this host.
+/// Does what is `asked` until that ends, with servers that listen on `address`, or where ssh came in, or not at all where that is not known
+/// either: a load needs no address. `beside_others`, although another run may measure on this host.
 ///
 /// # Errors
 /// See [`CannotServe`].
@@ -50,10 +45,12 @@ pub fn run(
     answers: &mut impl Write,
 ) -> Result<(), CannotServe> {
     let came_in = || came_in(&std::env::var("SSH_CONNECTION").unwrap_or_default());
-    let ip = address.or_else(came_in).ok_or(CannotServe::NoAddress)?;
-    TcpListener::bind((ip, 0)).map_err(|error| CannotServe::Address { ip, error })?;
+    let ip = address.or_else(came_in);
+    if let Some(ip) = ip {
+        TcpListener::bind((ip, 0)).map_err(|error| CannotServe::Address { ip, error })?;
+    }
     let _alone = (!beside_others).then(Alone::on_this_host).transpose()?;
-    let host = ThisHost::listening_on(ip);
+    let host = ip.map_or_else(ThisHost::default, ThisHost::listening_on);
     serve(asked, answers, Side { host: &host, guard: guard_command()?, ip }, SILENCE)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Why another host cannot be asked to run servers, or cannot any more.
 
-use std::{ffi::OsString, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 /// Why another host cannot be asked to run servers, or cannot any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -9,12 +9,12 @@ pub enum LinkError {
     #[error("`{0}` is no host; name it as ssh does, such as node1 or user@node1")]
     NoHost(String),
     /// There is no ssh.
-    #[error("{host}: {} cannot be started: {error}; install an ssh client, or name one with --ssh", ssh.display())]
+    #[error("{host}: {ssh} cannot be started: {error}; install an ssh client, or name one with --ssh")]
     NoSsh {
         /// Where it was to lead.
         host: String,
         /// The program.
-        ssh: OsString,
+        ssh: String,
         /// Why not.
         error: String,
     },

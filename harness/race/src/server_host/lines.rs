@@ -116,8 +116,8 @@ pub(crate) enum Asked {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Described {
     pub(crate) host: HostRecord,
-    /// Where servers listen.
-    pub(crate) address: IpAddr,
+    /// Where servers listen, where that is known.
+    pub(crate) address: Option<IpAddr>,
     pub(crate) interface: Option<Interface>,
     /// What every server starts with.
     pub(crate) start: StartRecord,

@@ -38,7 +38,7 @@ pub fn reach(reach: &Reach) -> Result<Reached, LinkError> {
 /// It does not say, or connections do not come through.
 pub(super) fn introduced(host: OtherHost, asked: &str) -> Result<Reached, LinkError> {
     let unable = |said| LinkError::Unable { host: asked.to_owned(), said };
-    let Described { host: there, address: ip, interface, start } = host.described().map_err(unable)?;
+    let Described { host: there, interface, start, .. } = host.described().map_err(unable)?;
     let address = host.listens().map_err(unable)?;
     let (here, round_trip) = probe::exchange(address).map_err(|error| LinkError::Closed {
         host: asked.to_owned(),
@@ -48,7 +48,7 @@ pub(super) fn introduced(host: OtherHost, asked: &str) -> Result<Reached, LinkEr
     let record = ServerHostRecord {
         asked: asked.to_owned(),
         host: there,
-        address: ip.to_string(),
+        address: address.ip().to_string(),
         interface,
         generator_interface: Interface::of(here),
         round_trip,

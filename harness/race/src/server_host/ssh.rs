@@ -1,11 +1,11 @@
 //! ssh, which carries the lines to another host and back, and says why it does not.
 
 use std::{
-    ffi::OsString,
     io::Read,
     net::IpAddr,
     os::unix::process::CommandExt,
     process::{Child, ExitStatus, Stdio},
+    str::FromStr,
     sync::mpsc::{Receiver, channel},
     thread,
     time::{Duration, Instant},
@@ -34,13 +34,34 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// What a shell returns where it finds no such program (POSIX, "Exit Status for Commands"), and where it may not run it.
 const NOT_FOUND: [i32; 2] = [127, 126];
 
+/// How ssh is called: a program, and options before those of this module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshCommand {
+    program: String,
+    options: Vec<String>,
+}
+
+/// As it is typed in a shell.
+impl FromStr for SshCommand {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = shlex::split(text).unwrap_or_default().into_iter();
+        match words.next() {
+            Some(program) if !program.is_empty() => Ok(Self { program, options: words.collect() }),
+            _ => Err("it is a program and its options, such as \"ssh -p 2222\", with quotes that are closed"
+                .to_owned()),
+        }
+    }
+}
+
 /// How another host is reached.
 #[derive(Clone, Debug)]
 pub struct Reach {
     /// As ssh names it.
     pub host: String,
-    /// The ssh client: it is given its options, `--`, the host, and the command.
-    pub ssh: OsString,
+    /// The ssh client: it is given further options, `--`, the host, and the command.
+    pub ssh: SshCommand,
     /// The harness there, as a shell finds it.
     pub there: String,
     /// Where servers are to listen there; where ssh comes in, if nothing is said.
@@ -66,15 +87,16 @@ pub fn connect(reach: &Reach) -> Result<(Link, Greeting), LinkError> {
         said: format!("{what}: {error}"),
     };
     let own = Greeting::own().map_err(|error| unable(&error, "this program cannot be read"))?;
-    let mut command = tether::command(&reach.ssh);
-    command.args(OPTIONS).args(["--", host]).arg(quoted(&reach.there)).arg("server-host");
+    let SshCommand { program, options } = &reach.ssh;
+    let mut command = tether::command(program);
+    command.args(options).args(OPTIONS).args(["--", host]).arg(quoted(&reach.there)).arg("server-host");
     command.args(reach.address.iter().flat_map(|address| ["--address".to_owned(), address.to_string()]));
     command.args(reach.beside_others.then_some("--beside-others"));
     // A terminal's Ctrl-C is for this process alone: what is under way is ended in its order.
     command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| {
-        let (host, ssh, error) = (host.to_owned(), reach.ssh.clone(), error.to_string());
+        let (host, ssh, error) = (host.to_owned(), program.clone(), error.to_string());
         LinkError::NoSsh { host, ssh, error }
     })?;
     let (ask, answers, beside) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -198,7 +220,7 @@ mod tests {
         for host in ["", "-oProxyCommand=x", "node 1"] {
             let reach = Reach {
                 host: host.to_owned(),
-                ssh: "true".into(),
+                ssh: "true".parse().unwrap(),
                 there: "harness".to_owned(),
                 address: None,
                 within: Duration::from_secs(1),

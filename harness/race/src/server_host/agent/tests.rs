@@ -150,7 +150,7 @@ fn agent(silence: Duration, before: &'static str) -> (Way, There) {
     let host = Paper(done.clone());
     let agent = thread::spawn(move || {
         said.write_all(before.as_bytes())?;
-        let side = Side { host: &host, guard: Vec::new(), ip: LOOPBACK };
+        let side = Side { host: &host, guard: Vec::new(), ip: Some(LOOPBACK) };
         serve(BufReader::new(asked), &mut said, side, silence)
     });
     (way(ask, answers), There { done, agent })
