@@ -212,6 +212,7 @@ fn machine(environment: &Environment) -> List {
         line(&format!("limit of {name}"), value.clone());
     }
     items.extend(servers_machine(environment).into_iter().map(|item| format!("servers' host, {item}")));
+    items.extend(environment.generator_hosts.iter().map(generators_machine));
     List { heading: "The host".to_owned(), items }
 }
 
@@ -254,9 +255,6 @@ fn servers_machine(environment: &Environment) -> Vec<String> {
             line(&format!("limit of {name}"), value.clone());
         }
     }
-    for generator in &environment.generator_hosts {
-        items.push(generators_machine(generator));
-    }
     items
 }
 
@@ -266,7 +264,7 @@ fn generators_machine(generator: &GeneratorHostRecord) -> String {
     let HostRecord { name, cpu, kernel, .. } = host;
     let time = |ns: u64| numbers::time(ns as f64 / 1e3);
     format!(
-        "generator on {name}, reached as {asked}: {}; {} CPUs of {}, Linux {kernel}; from {address}, {}; a byte to the servers and back {} \
+        "a generator's host, {name}, reached as {asked}: {}; {} CPUs of {}, Linux {kernel}; from {address}, {}; a byte to the servers and back {} \
          at the least, {} in the middle; its clock known within {}",
         if *measures { "its times count" } else { "it loads only" },
         cpu.allowed.len(),

@@ -82,8 +82,7 @@ fn servers_on_another_host_are_measured_as_others_are_and_both_hosts_are_recorde
 #[test]
 fn generators_on_other_hosts_make_a_load_together_and_the_lightly_loaded_one_measures() {
     let lap = Lap::with_rows(&[("a", "right"), ("b", "right")]);
-    let generators =
-        ["--generator-host", "node2", "--generator-host", "node3", "--measure-with", "1", "--beside-others"];
+    let generators = ["--generator-host", "node2", "--generator-host", "node3", "--measure-with", "1"];
     let output = run(&lap, &script(&lap, HERE), &generators);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let windows = lap.windows();
@@ -112,8 +111,7 @@ fn generators_on_other_hosts_make_a_load_together_and_the_lightly_loaded_one_mea
     assert_eq!([said(0), said(1)], [("node2".into(), true.into()), ("node3".into(), false.into())]);
     assert!(hosts.iter().all(|host| host["round_trip"]["least_ns"].as_u64() > Some(0)), "{hosts:?}");
     let report = lap.report();
-    assert!(report.contains("measured on node2, while those on node3 made the rest of the load"), "{report}");
-    assert!(report.contains("generator on "), "{report}");
+    assert!(report.contains("a generator's host, "), "{report}");
 }
 
 #[test]

@@ -261,3 +261,6 @@ fn there(at: SystemTime, offset: Offset) -> SystemTime {
     let by = Duration::from_nanos(offset.offset_ns.unsigned_abs());
     if offset.offset_ns < 0 { at - by } else { at + by }
 }
+
+#[cfg(test)]
+mod tests;

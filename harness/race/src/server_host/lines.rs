@@ -72,18 +72,18 @@ impl Greeting {
 
 /// A question.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Question {
+pub(crate) struct Question {
     /// From 1, each one more than the last.
-    pub(super) number: u64,
-    pub(super) asked: Asked,
+    pub(crate) number: u64,
+    pub(crate) asked: Asked,
 }
 
 /// Its answer.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     /// The question's.
-    pub(super) number: u64,
-    pub(super) answered: Result<Answer, String>,
+    pub(crate) number: u64,
+    pub(crate) answered: Result<Answer, String>,
 }
 
 /// What is asked for.
@@ -200,7 +200,7 @@ pub(crate) struct Started {
 ///
 /// # Errors
 /// Those of writing.
-pub(super) fn say(to: &mut (impl Write + ?Sized), what: &impl Serialize) -> std::io::Result<()> {
+pub(crate) fn say(to: &mut (impl Write + ?Sized), what: &impl Serialize) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(what)?;
     line.push(b'\n');
     to.write_all(&line)?;
