@@ -5,6 +5,8 @@
 
 mod error;
 mod read;
+
+mod figures;
 mod windows;
 mod words;
 
@@ -35,11 +37,13 @@ pub(super) fn merge(folder: &Path, out: Option<&Path>) -> anyhow::Result<Outcome
     let inputs: Vec<Input> =
         gathered.parts.iter().zip(&windows).map(|(part, window)| input(folder, part, window)).collect();
     let merged = sum::of(&inputs);
-    out!("{}", words::parts(&gathered, &windows)?);
+    let figures = gathered.parts.iter().map(figures::of).collect::<Result<Vec<_>, _>>()?;
+    out!("{}", words::parts(&gathered, &figures, &windows));
     out!("{}\n", words::together(&overlap, &windows));
     out!("{}", table::tags(&merged));
     let doubts = words::doubts(&overlap, &gathered, &windows);
-    for warning in doubts.into_iter().chain(warning::of_values(&inputs, &merged)) {
+    let of_hosts = figures::doubts(&gathered.parts, &figures);
+    for warning in doubts.into_iter().chain(of_hosts).chain(warning::of_values(&inputs, &merged)) {
         errln!("\x1b[33mwarning:\x1b[0m {warning}");
     }
     if let Some(out) = out {
