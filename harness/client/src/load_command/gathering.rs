@@ -9,7 +9,7 @@ use terminal::{interrupt::Interrupt, outcome::Outcome, outln};
 
 use super::{options::Prepared, report::Report, wanted::LoadOptions};
 use crate::{
-    clock::ClockRecord,
+    clock::{Clock, ClockRecord, HostId, Steady},
     gather::{
         agreed,
         meeting::{Found, Meeting, Wanted},
@@ -81,6 +81,22 @@ pub(super) enum Start {
     At(SystemTime),
     /// A person does not want it any more.
     Never,
+}
+
+/// Whether the window is where the clock here says, where others are to go by that.
+///
+/// # Errors
+/// The clock was set meanwhile.
+pub(super) fn steady(args: &LoadOptions, since: &Steady) -> anyhow::Result<()> {
+    let is_alone = args.gather.is_none() && matches!(args.clock, Clock::Own);
+    match since.was_set() {
+        Some(set) if !is_alone => Err(anyhow::anyhow!(
+            "the clock of {} was {set} while the load was made, so that its window is not where it says: stop what sets it (chrony, ntpd, \
+             the hypervisor), and start all parts again with an empty folder",
+            HostId::own().name
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// How long another part may still be at work when this one has ended: parts end their windows together, and then wait for answers.

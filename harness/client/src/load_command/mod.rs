@@ -35,7 +35,7 @@ use std::{
 
 use stats::hdr_log::{HdrLog, TimeRange};
 
-use crate::gather::meeting::Meeting;
+use crate::{clock::Steady, gather::meeting::Meeting};
 use gathering::{Joined, Start};
 use options::{OptionError, Prepared};
 use part::own_name;
@@ -131,6 +131,7 @@ fn measure(
     meeting: Option<&Meeting<'_>>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<Found>> {
+    let steady = Steady::since_now();
     let clock = args.clock.record()?;
     if !reach::reach(&prepared.target, args.timeout, interrupt)? {
         return Ok(None);
@@ -158,6 +159,7 @@ fn measure(
         Ok(clock) => (clock, Ok(())),
         Err(error) => (None, Err(error)),
     };
+    let is_known = is_known.and_then(|()| gathering::steady(args, &steady));
     let window_opened = window_opened.map(|at| at.to_string());
     let circumstances = Circumstances { command, started, window_opened, clock, steal };
     let report = Report::new(prepared, &outcome, circumstances);

@@ -16,7 +16,8 @@ use stats::hdr_log::{HdrLog, TimeRange};
 use terminal::{errln, out, outcome::Outcome, output::Output};
 
 use super::{error::MergeError, input::Input, sum, table, warning};
-use crate::gather::names;
+use crate::gather::{error::GatherError, names};
+use figures::Figures;
 use read::Part;
 use windows::{Overlap, Window, Written};
 
@@ -37,7 +38,8 @@ pub(super) fn merge(folder: &Path, out: Option<&Path>) -> anyhow::Result<Outcome
     let inputs: Vec<Input> =
         gathered.parts.iter().zip(&windows).map(|(part, window)| input(folder, part, window)).collect();
     let merged = sum::of(&inputs);
-    let figures = gathered.parts.iter().map(figures::of).collect::<Result<Vec<_>, _>>()?;
+    let figures =
+        gathered.parts.iter().map(|part| figures_of(folder, part)).collect::<Result<Vec<_>, _>>()?;
     out!("{}", words::parts(&gathered, &figures, &windows));
     out!("{}\n", words::together(&overlap, &windows));
     out!("{}", table::tags(&merged));
@@ -63,6 +65,11 @@ fn written(part: &Part) -> Written<'_> {
     let record = &part.record;
     let range = TimeRange { start_s: record.opened_s, end_s: record.opened_s + record.window_s };
     Written { part: record.part, host: &record.host, clock: record.clock.as_ref(), range }
+}
+
+fn figures_of(folder: &Path, part: &Part) -> Result<Figures, GatherError> {
+    let path = folder.join(names::result(part.record.part));
+    figures::of(part).map_err(|error| GatherError::File { path, error })
 }
 
 /// The part's log over its window by the common clock.
