@@ -135,15 +135,15 @@ impl<'a> Meeting<'a> {
         wanted: Option<SystemTime>,
         now: impl Fn() -> SystemTime,
     ) -> Result<Option<SystemTime>, GatherError> {
+        // What is over already needs nobody else to be found.
+        wanted.map_or(Ok(()), |start| self.in_time(start, &now))?;
         let start = match self.part.index {
             0 => self.set_start(wanted, &now)?,
             _ => self.hear_start()?,
         };
         let Some(start) = start else { return Ok(None) };
-        match now().duration_since(start) {
-            Ok(late) if !late.is_zero() => Err(GatherError::Late { part: self.part.index, late }),
-            _ => Ok(Some(start)),
-        }
+        self.in_time(start, &now)?;
+        Ok(Some(start))
     }
 
     /// Says that this part gave up, so that the others need not wait. What cannot be said they find out.
@@ -241,14 +241,19 @@ impl<'a> Meeting<'a> {
         }
         self.all_are_of_this_load()?;
         let start = wanted.unwrap_or_else(|| now() + self.lead);
-        if let Ok(late) = now().duration_since(start) {
-            // Nobody is sent off to a start that is over.
-            return Err(GatherError::Late { part: self.part.index, late });
-        }
+        // Nobody is sent off to a start that is over.
+        self.in_time(start, now)?;
         let since = start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let start_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
         self.folder.put(names::START, &json(&Start { start_ns }))?;
         Ok(Some(start))
+    }
+
+    fn in_time(&self, start: SystemTime, now: &impl Fn() -> SystemTime) -> Result<(), GatherError> {
+        match now().duration_since(start) {
+            Ok(late) if !late.is_zero() => Err(GatherError::Late { part: self.part.index, late }),
+            _ => Ok(()),
+        }
     }
 
     fn not_all_are_ready(&self) -> Result<GatherError, GatherError> {

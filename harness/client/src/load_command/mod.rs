@@ -175,7 +175,10 @@ const LEAD: Duration = Duration::from_secs(5);
 fn wait_until(start: SystemTime, interrupt: &Interrupt, quiet: bool) -> bool {
     const LOOK_EVERY: Duration = Duration::from_millis(50);
     let left = || start.duration_since(SystemTime::now()).unwrap_or_default();
-    if !quiet && let Ok(at) = jiff::Timestamp::try_from(start) {
+    if !quiet
+        && !left().is_zero()
+        && let Ok(at) = jiff::Timestamp::try_from(start)
+    {
         errln!("starts at {at}, in {:.1} s", left().as_secs_f64());
     }
     while left() > LEAD && !interrupt.load().is_stopped() {

@@ -20,7 +20,8 @@ pub(super) fn parts(gathered: &Gathered, all: &[Figures], windows: &[Window]) ->
     let url = plan.plan.get("url").and_then(serde_json::Value::as_str).unwrap_or_default();
     let mut text = String::new();
     let short = plan.sha256.get(..12).unwrap_or(&plan.sha256);
-    let _ = writeln!(text, "{url}: {} parts of plan {short}, seed {}", plan.parts, plan.seed);
+    let several = if plan.parts == 1 { "" } else { "s" };
+    let _ = writeln!(text, "{url}: {} part{several} of plan {short}, seed {}", plan.parts, plan.seed);
     let mut sums: Vec<StreamFigures> = Vec::new();
     for ((part, figures), window) in gathered.parts.iter().zip(all).zip(windows) {
         let offered = figures.streams.iter().map(|stream| stream.offered_per_second).sum();
