@@ -213,7 +213,8 @@ pub enum PlanError {
     Past(Duration),
     /// The start came before the connections were open.
     #[error(
-        "start came {0:.1?} before the connections were open; choose a later one, and see whether the server accepts as many"
+        "start came {0:.1?} before the connections were open, which are opened in the 2 s before it: choose a later one, or see why the \
+         server accepts them so slowly"
     )]
     TooSoon(Duration),
     /// Nothing would be measured.

@@ -170,9 +170,13 @@ pub(crate) struct LoadArgs {
     /// The folder, shared by all parts and empty, in which they agree on seed and start and leave what they found; see harness merge
     #[arg(long, value_name = "DIR", conflicts_with = "requests", help_heading = "Parts of a load")]
     pub gather: Option<PathBuf>,
-    /// How long the other parts are waited for, before the start and after the end
+    /// How long the other parts are waited for, before the start and after the end. A part that gives no sign of life for as long, or
+    /// for 15s, is given up in between
     #[arg(long, value_name = "TIME", default_value = "1m", requires = "gather", value_parser = values::time, help_heading = "Parts of a load")]
     pub gather_within: Duration,
+    /// How long after the last part is ready the load begins: they learn of it and open their connections meanwhile
+    #[arg(long, value_name = "TIME", default_value = "5s", requires = "gather", conflicts_with = "start_at", value_parser = values::time, help_heading = "Parts of a load")]
+    pub gather_lead: Duration,
     /// Several parts may be on one host, where they compete for its CPUs and ports
     #[arg(long, requires = "gather", help_heading = "Parts of a load")]
     pub share_host: bool,
@@ -229,6 +233,7 @@ impl From<LoadArgs> for LoadOptions {
             parts,
             gather,
             gather_within,
+            gather_lead,
             share_host,
             clock_against,
             clock_offset,
@@ -270,6 +275,7 @@ impl From<LoadArgs> for LoadOptions {
             parts,
             gather,
             gather_within,
+            gather_lead,
             share_host,
             clock: way.clock(clock_against, clock_offset),
         }

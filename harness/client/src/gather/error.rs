@@ -53,6 +53,19 @@ pub enum GatherError {
         /// How long they were waited for.
         within: Duration,
     },
+    /// Some came and went no further.
+    #[error(
+        "{parts} came to {} and did not get ready within {within:?}: see what they say of the server, and of the clock that they go by",
+        path.display()
+    )]
+    NotReady {
+        /// Which, as in `part 2 on node3`.
+        parts: String,
+        /// The folder.
+        path: PathBuf,
+        /// How long they were waited for.
+        within: Duration,
+    },
     /// A part would do something else.
     #[error("part {part} has another plan than part 0: {differs}; start all parts with the same arguments")]
     OtherPlan {
@@ -105,7 +118,8 @@ pub enum GatherError {
     },
     /// The start is over.
     #[error(
-        "part {part} learned of the start {late:.1?} after it: start all parts again, with an empty folder"
+        "part {part} learned of the start {late:.1?} after it: start all parts again with an empty folder, and with a --gather-lead or a \
+         --start-at that leaves more time"
     )]
     Late {
         /// The part.

@@ -3,16 +3,18 @@
 //! ```text
 //! part 0             plan.json (token, hash, seed)
 //! every part         part-I.arrived.json, which only one process can write
-//! part 0             start.json, once all have arrived
+//! every part         part-I.alive, once it has reached the server and knows its clock; from then on it gives signs of life
+//! part 0             start.json, once all are ready
 //!                    (the load)
 //! every part         part-I.hlog and part-I.json; or part-I.failed.json, with the reason
 //! every part         waits for the others' part-J.json
 //! ```
 //!
 //! Every wait has an end, and every part waits for every other: whichever dies, all that are left fail and name it. A part that is started
-//! again finds that it arrived already, and is not waited for. Nothing is written or read while the load runs.
+//! again finds that it arrived already, and is not waited for. While the load runs, signs of life alone are written and read.
 
 use std::{
+    cell::OnceCell,
     path::Path,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -27,6 +29,7 @@ use super::{
     folder::{Folder, json},
     names,
     records::{Arrival, Failure, PartRecord, PlanRecord, SCHEMA, Start},
+    signs::{self, Giver, Signs},
     token,
 };
 use crate::clock::{ClockRecord, HostId};
@@ -34,9 +37,9 @@ use crate::clock::{ClockRecord, HostId};
 /// How often it is looked what others have written.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long after the last arrival the load begins: others see a new file within 3 s (NFS keeps what it knows of a folder for that long,
-/// nfs(5) acregmin), and open their connections in the 2 s before the start.
-const LEAD: Duration = Duration::from_secs(5);
+/// How long after the last part was ready the load begins where nothing else is said: others see a new file within 3 s (NFS keeps what
+/// it knows of a folder for that long, nfs(5) acregmin), and open their connections in the 2 s before the start.
+pub const LEAD: Duration = Duration::from_secs(5);
 
 /// What a part brings to a meeting.
 pub struct Wanted<'a> {
@@ -50,6 +53,8 @@ pub struct Wanted<'a> {
     pub seed: Option<u64>,
     /// How long it waits for others.
     pub within: Duration,
+    /// How long after the last part was ready the load begins.
+    pub lead: Duration,
     /// Whether several parts may be on one host.
     pub share_host: bool,
 }
@@ -59,9 +64,12 @@ pub struct Meeting<'a> {
     folder: Folder,
     part: Share,
     within: Duration,
+    lead: Duration,
     share_host: bool,
     host: HostId,
     plan: PlanRecord,
+    /// Given since it was ready.
+    signs: OnceCell<Signs>,
     /// Whether a person wants it to end.
     given_up: &'a dyn Fn() -> bool,
 }
@@ -82,8 +90,9 @@ impl<'a> Meeting<'a> {
             _ => follow(&folder, wanted, given_up)?,
         };
         let Some(plan) = plan else { return Ok(None) };
-        let Wanted { part, within, share_host, .. } = *wanted;
-        let meeting = Self { folder, part, within, share_host, host: HostId::own(), plan, given_up };
+        let Wanted { part, within, lead, share_host, .. } = *wanted;
+        let (host, signs) = (HostId::own(), OnceCell::new());
+        let meeting = Self { folder, part, within, lead, share_host, host, plan, signs, given_up };
         meeting.arrive()?;
         if let Some(differs) = meeting.difference(wanted) {
             let error = GatherError::OtherPlan { part: wanted.part.index, differs };
@@ -98,25 +107,43 @@ impl<'a> Meeting<'a> {
         self.plan.seed
     }
 
-    /// Waits until all are there, and returns when the load begins, by the clock that all go by: as `wanted`, or soon. `now` is what
+    /// This part can begin, and gives signs of life from now on. `then` is done once when another part is found to have failed or to
+    /// be gone: [`trouble`](Self::trouble) says which.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn ready(&self, then: impl FnOnce() + Send + 'static) -> Result<(), GatherError> {
+        let (folder, part, host) = (self.folder.clone(), self.part, self.host.clone());
+        let giver = Giver { folder, part, host, token: self.plan.token.clone() };
+        let signs = Signs::give(giver, self.within, then)?;
+        self.signs.get_or_init(|| signs);
+        Ok(())
+    }
+
+    /// Which part was found to have failed or to be gone since this one was ready. Said once.
+    pub fn trouble(&self) -> Option<GatherError> {
+        self.signs.get()?.trouble()
+    }
+
+    /// Waits until all are ready, and returns when the load begins, by the clock that all go by: as `wanted`, or soon. `now` is what
     /// that clock says. `None` when a person gave up.
     ///
     /// # Errors
-    /// Some did not come, or gave up; or the start is over already.
+    /// Some did not come or get ready, or gave up; or the start is over already.
     pub fn start(
         &self,
         wanted: Option<SystemTime>,
         now: impl Fn() -> SystemTime,
     ) -> Result<Option<SystemTime>, GatherError> {
+        // What is over already needs nobody else to be found.
+        wanted.map_or(Ok(()), |start| self.in_time(start, &now))?;
         let start = match self.part.index {
             0 => self.set_start(wanted, &now)?,
             _ => self.hear_start()?,
         };
         let Some(start) = start else { return Ok(None) };
-        match now().duration_since(start) {
-            Ok(late) if !late.is_zero() => Err(GatherError::Late { part: self.part.index, late }),
-            _ => Ok(Some(start)),
-        }
+        self.in_time(start, &now)?;
+        Ok(Some(start))
     }
 
     /// Says that this part gave up, so that the others need not wait. What cannot be said they find out.
@@ -163,13 +190,17 @@ impl<'a> Meeting<'a> {
             Waited::For(()) => Ok(true),
             Waited::GivenUp => Ok(false),
             Waited::InVain => {
-                let named = |part: &u32| match self.folder.read::<Arrival>(&names::arrived(*part)) {
-                    Ok(Some(arrival)) => format!("{part} on {}", arrival.host.name),
-                    _ => part.to_string(),
-                };
-                let dead: Vec<String> = missing()?.iter().map(named).collect();
+                let dead: Vec<String> = missing()?.iter().map(|part| self.named(*part)).collect();
                 Err(GatherError::Died { parts: parts(&dead), within })
             }
+        }
+    }
+
+    /// A part with its host, where it had arrived.
+    fn named(&self, part: u32) -> String {
+        match self.folder.read::<Arrival>(&names::arrived(part)) {
+            Ok(Some(arrival)) => format!("{part} on {}", arrival.host.name),
+            _ => part.to_string(),
         }
     }
 
@@ -203,26 +234,38 @@ impl<'a> Meeting<'a> {
         wanted: Option<SystemTime>,
         now: &impl Fn() -> SystemTime,
     ) -> Result<Option<SystemTime>, GatherError> {
-        let missing = || self.missing(names::arrived);
-        match self.wait(self.within, || Ok(missing()?.is_empty().then_some(())))? {
+        match self.wait(self.within, || Ok(self.missing(names::alive)?.is_empty().then_some(())))? {
             Waited::For(()) => {}
             Waited::GivenUp => return Ok(None),
-            Waited::InVain => {
-                let absent: Vec<String> = missing()?.iter().map(u32::to_string).collect();
-                let (path, within) = (self.folder.path().to_owned(), self.within);
-                return Err(GatherError::Absent { parts: parts(&absent), path, within });
-            }
+            Waited::InVain => return Err(self.not_all_are_ready()?),
         }
         self.all_are_of_this_load()?;
-        let start = wanted.unwrap_or_else(|| now() + LEAD);
-        if let Ok(late) = now().duration_since(start) {
-            // Nobody is sent off to a start that is over.
-            return Err(GatherError::Late { part: self.part.index, late });
-        }
+        let start = wanted.unwrap_or_else(|| now() + self.lead);
+        // Nobody is sent off to a start that is over.
+        self.in_time(start, now)?;
         let since = start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let start_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
         self.folder.put(names::START, &json(&Start { start_ns }))?;
         Ok(Some(start))
+    }
+
+    fn in_time(&self, start: SystemTime, now: &impl Fn() -> SystemTime) -> Result<(), GatherError> {
+        match now().duration_since(start) {
+            Ok(late) if !late.is_zero() => Err(GatherError::Late { part: self.part.index, late }),
+            _ => Ok(()),
+        }
+    }
+
+    fn not_all_are_ready(&self) -> Result<GatherError, GatherError> {
+        let (path, within) = (self.folder.path().to_owned(), self.within);
+        let absent = self.missing(names::arrived)?;
+        if !absent.is_empty() {
+            let absent: Vec<String> = absent.iter().map(u32::to_string).collect();
+            return Ok(GatherError::Absent { parts: parts(&absent), path, within });
+        }
+        let waiting = self.missing(names::alive)?;
+        let waiting: Vec<String> = waiting.into_iter().map(|part| self.named(part)).collect();
+        Ok(GatherError::NotReady { parts: parts(&waiting), path, within })
     }
 
     /// Those that arrived read this plan, each on a host of its own unless they may share one.
@@ -268,23 +311,12 @@ impl<'a> Meeting<'a> {
         mut look: impl FnMut() -> Result<Option<T>, GatherError>,
     ) -> Result<Waited<T>, GatherError> {
         wait(within, self.given_up, || {
-            if let Some(error) = self.failed_part()? {
-                return Err(error);
+            let said = signs::failed_part(&self.folder, self.part.of, &self.folder.names()?)?;
+            match said.or_else(|| self.trouble()) {
+                Some(error) => Err(error),
+                None => look(),
             }
-            look()
         })
-    }
-
-    /// A part that gave up, and said so.
-    fn failed_part(&self) -> Result<Option<GatherError>, GatherError> {
-        let names = self.folder.names()?;
-        for part in (0..self.part.of).filter(|part| names.contains(&names::failed(*part))) {
-            if let Some(failure) = self.folder.read::<Failure>(&names::failed(part))? {
-                let Failure { host, reason, .. } = failure;
-                return Ok(Some(GatherError::Failed { part, host: host.name, reason }));
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -12,6 +12,8 @@ mod token;
 
 pub mod agreed;
 
+mod signs;
+
 pub mod meeting;
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ pub struct LoadOptions {
     pub gather: Option<PathBuf>,
     /// How long the others are waited for
     pub gather_within: Duration,
+    /// How long after the last part was ready the load begins
+    pub gather_lead: Duration,
     /// Whether several parts may be on one host
     pub share_host: bool,
     /// By which clock the window is written down, and the start is meant
