@@ -28,9 +28,9 @@ Examples:
                                                       latency against throughput, and up to which rate
   cargo bench-all --scenario crash,reload --profile quick
                                                       experiments: each row alone, six events of a kind
-  cargo bench-all --server-host me@node1              the servers there, and the load from here
-  cargo bench-all --server-host me@node1 --generator-host me@node2 --generator-host me@node3 --measure-with 1
-                                                      a load from two hosts, the first of which measures
+  cargo bench-all --server-host me@node1              the servers on another host, and the load from here
+  cargo bench-all --server-host me@node1 --generator-host me@node2 --generator-host me@node3
+                                                      the load from two other hosts, which make half each
   cargo bench-all --resume results/2026-11-21-host    goes on where that run was ended
   cargo bench-all --seed 42                           the same order and the same arrivals again
 
