@@ -5,6 +5,7 @@ mod loads;
 mod markdown;
 mod rows;
 mod scene;
+mod sshd;
 mod support;
 
 mod answers_of_others;
@@ -25,6 +26,7 @@ mod merge;
 mod not_text;
 mod output_files;
 mod output_streams;
+mod over_ssh;
 mod own_load;
 mod parts;
 mod printed;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use host::{processes, tether};
-use terminal::shell::quoted;
+use terminal::shell::{command_line, quoted};
 
 use super::{
     agent::SILENCE,
@@ -21,10 +21,21 @@ use super::{
     link::{Carrier, Link, Way},
 };
 
-/// Options beside those of a person's own configuration: no question that nobody answers, and a sign of life every 5 s, of which three may
-/// be missing (ssh_config(5)).
-const OPTIONS: [&str; 7] =
-    ["-T", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"];
+/// Options beside those of a person's own configuration: no question that nobody answers, no host that is waited for longer than a kernel
+/// tries four times to connect (15 s), and a sign of life every 5 s, of which three may be missing (ssh_config(5)).
+const OPTIONS: [&str; 9] = [
+    "-T",
+    "-o",
+    "BatchMode=yes",
+    "-o",
+    "ConnectTimeout=15",
+    "-o",
+    "ServerAliveInterval=5",
+    "-o",
+    "ServerAliveCountMax=3",
+];
+/// What ssh returns for an error of its own, and not of the command there (ssh(1), "EXIT STATUS").
+const OWN_ERROR: i32 = 255;
 /// The most that is kept of what ssh says beside the lines, in bytes.
 const MOST_SAID: usize = 64 << 10;
 /// How long ssh may take to end once nobody asks any more: what runs there is ended first.
@@ -101,7 +112,7 @@ pub fn connect(reach: &Reach) -> Result<(Link, Greeting), LinkError> {
     })?;
     let (ask, answers, beside) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (tell, said) = channel();
-    let carrier = Box::new(Ssh { host: host.to_owned(), child, said });
+    let carrier = Box::new(Ssh { reach: reach.clone(), child, said });
     let listening = thread::Builder::new().name("ssh says".to_owned()).spawn(move || {
         let text = beside.map(last_of).unwrap_or_default();
         // Nobody may want to know any more.
@@ -129,7 +140,7 @@ fn last_of(mut beside: impl Read) -> String {
 
 /// An ssh.
 struct Ssh {
-    host: String,
+    reach: Reach,
     child: Child,
     /// What it said beside the lines, at its end.
     said: Receiver<String>,
@@ -153,7 +164,7 @@ impl Carrier for Ssh {
         // A connection that ssh keeps for others keeps its streams open as well.
         let said = self.said.recv_timeout(LAST_WORDS).unwrap_or_default();
         let code = status.and_then(|status| status.code());
-        why(&self.host, has_greeted, code, &said)
+        why(&self.reach, has_greeted, code, &said)
     }
 }
 
@@ -164,51 +175,71 @@ impl Drop for Ssh {
 }
 
 /// Why ssh ended with that `code`, after it had `said` so much beside the lines.
-fn why(host: &str, has_greeted: bool, code: Option<i32>, said: &str) -> LinkError {
-    let host = host.to_owned();
+fn why(reach: &Reach, has_greeted: bool, code: Option<i32>, said: &str) -> LinkError {
+    let Reach { host, ssh, there, .. } = reach;
     let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
-    let quoted = last.map_or_else(|| "the connection ended".to_owned(), |last| format!("`{last}`"));
+    let said = last.map_or_else(|| "the connection ended".to_owned(), |last| format!("`{last}`"));
     if has_greeted {
-        return LinkError::Lost { host, said: quoted };
+        return LinkError::Lost { host: host.clone(), said };
     }
     // The harness there says itself what it is not able to do.
     if let (Some(1), Some(said)) = (code, last.and_then(|last| last.strip_prefix("error: "))) {
-        return LinkError::Unable { host, said: said.to_owned() };
+        return LinkError::Unable { host: host.clone(), said: said.to_owned() };
     }
     let advice = match code {
+        Some(126) if said.contains("Exec format error") => {
+            "that program is of another architecture, and programs are copied, so that both hosts must be of one".to_owned()
+        }
         Some(code) if NOT_FOUND.contains(&code) => {
             format!("install the harness on {host}, or say with --there where it is")
         }
-        // What clap returns for a command that it does not know.
-        Some(2) => "copy this harness there, or say with --there where the same one is".to_owned(),
-        _ => format!("see that `ssh {host} harness --version` answers without a question"),
+        None | Some(OWN_ERROR) => {
+            let words = [&ssh.program].into_iter().chain(&ssh.options).chain([host, there]);
+            format!("see that `{} --version` answers without a question", command_line(words))
+        }
+        Some(_) => "copy this harness there, or say with --there where the same one is".to_owned(),
     };
-    LinkError::Refused { host, said: quoted, advice }
+    LinkError::Refused { host: host.clone(), said, advice }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn reach_to(host: &str) -> Reach {
+        Reach {
+            host: host.to_owned(),
+            ssh: "ssh -p 2222".parse().unwrap(),
+            there: "harness".to_owned(),
+            address: None,
+            within: Duration::from_secs(1),
+            beside_others: true,
+        }
+    }
+
     #[test]
     fn why_ssh_ended_is_said_with_what_to_do() {
-        let said = |code, said: &str| why("node1", false, Some(code), said).to_string();
+        let reach = reach_to("node1");
+        let said = |code, said: &str| why(&reach, false, Some(code), said).to_string();
         let refused = said(255, "me@node1: Permission denied (publickey).\r\n\n");
         assert_eq!(
             refused,
-            "node1 does not run servers for this harness: `me@node1: Permission denied (publickey).`; see that `ssh node1 harness \
+            "node1 does not run servers for this harness: `me@node1: Permission denied (publickey).`; see that `ssh -p 2222 node1 harness \
              --version` answers without a question"
         );
         assert!(
             said(127, "bash: line 1: harness: command not found").contains("install the harness on node1")
         );
         assert!(said(2, "error: unrecognized subcommand 'server-host'").contains("copy this harness there"));
+        assert!(said(0, "").contains("the connection ended; copy this harness there"));
+        let format = said(126, "bash: line 1: ./harness: cannot execute binary file: Exec format error");
+        assert!(format.contains("of another architecture"), "{format}");
         assert_eq!(
             said(1, "error: 192.0.2.9 is no address of this host"),
             "node1: 192.0.2.9 is no address of this host"
         );
-        assert!(said(255, "").contains("the connection ended"));
-        let lost = why("node1", true, Some(255), "Timeout, server node1 not responding.").to_string();
+        assert!(said(255, "").contains("the connection ended; see that"));
+        let lost = why(&reach, true, Some(255), "Timeout, server node1 not responding.").to_string();
         assert_eq!(
             lost,
             "the link to node1 was lost: `Timeout, server node1 not responding.`; what runs there ends by itself"
@@ -218,15 +249,19 @@ mod tests {
     #[test]
     fn what_would_be_an_option_of_ssh_is_no_host() {
         for host in ["", "-oProxyCommand=x", "node 1"] {
-            let reach = Reach {
-                host: host.to_owned(),
-                ssh: "true".parse().unwrap(),
-                there: "harness".to_owned(),
-                address: None,
-                within: Duration::from_secs(1),
-                beside_others: true,
-            };
-            assert_eq!(connect(&reach).unwrap_err(), LinkError::NoHost(host.to_owned()));
+            assert_eq!(connect(&reach_to(host)).unwrap_err(), LinkError::NoHost(host.to_owned()));
+        }
+    }
+
+    #[test]
+    fn ssh_is_called_as_a_shell_would_call_it() {
+        let ssh: SshCommand = "ssh -p 2222 -i 'my key'".parse().unwrap();
+        assert_eq!(
+            (ssh.program.as_str(), &ssh.options[..]),
+            ("ssh", &["-p", "2222", "-i", "my key"].map(str::to_owned)[..])
+        );
+        for text in ["", " ", "''", "ssh -i 'my key"] {
+            assert!(text.parse::<SshCommand>().unwrap_err().contains("a program and its options"), "{text}");
         }
     }
 
