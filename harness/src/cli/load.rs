@@ -180,6 +180,16 @@ pub(crate) struct LoadArgs {
     /// Several parts may be on one host, where they compete for its CPUs and ports
     #[arg(long, requires = "gather", help_heading = "Parts of a load")]
     pub share_host: bool,
+    /// Hosts share no folder: each part leaves what it found in one of its own and waits for nobody. Bring all of them into one before
+    /// harness merge; seed and start are said to all
+    #[arg(
+        long,
+        requires = "gather",
+        requires = "seed",
+        requires = "start_at",
+        help_heading = "Parts of a load"
+    )]
+    pub apart: bool,
     /// Ask this host, through ssh, how far its clock is from this one, before and after the load: the host of part 0, or one for all
     #[arg(long, value_name = "HOST", conflicts_with = "clock_offset", help_heading = "Parts of a load")]
     pub clock_against: Option<String>,
@@ -235,6 +245,7 @@ impl From<LoadArgs> for LoadOptions {
             gather_within,
             gather_lead,
             share_host,
+            apart,
             clock_against,
             clock_offset,
             way,
@@ -277,6 +288,7 @@ impl From<LoadArgs> for LoadOptions {
             gather_within,
             gather_lead,
             share_host,
+            apart,
             clock: way.clock(clock_against, clock_offset),
         }
     }

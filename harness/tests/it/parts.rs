@@ -335,3 +335,33 @@ fn windows_are_corrected_by_the_clocks_and_what_is_not_whole_is_not_merged() {
     let (code, _, stderr) = merged(&[gathered.to_str().unwrap(), "-o", own.to_str().unwrap()]);
     assert!(code == 2 && stderr.contains("is one of the logs to be merged"), "{code}: {stderr}");
 }
+
+#[test]
+fn parts_without_a_common_folder_are_merged_once_somebody_brought_them_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url();
+    let start = jiff::Timestamp::now().checked_add(Duration::from_secs(3)).unwrap().to_string();
+    let own = |which: &str| folder.path().join(which.replace('/', "-of-"));
+    let more = ["--apart", "--seed", "7", "--start-at", &start];
+    let parts = ["0/2", "1/2"].map(|which| part(&url, &own(which), which, &more));
+    let together = folder.path().join("together");
+    fs::create_dir(&together).unwrap();
+    for (part, which) in parts.into_iter().zip(["0/2", "1/2"]) {
+        let (code, stdout, stderr) = ended(part);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+        let (code, _, stderr) = merged(&[own(which).to_str().unwrap()]);
+        assert!(code == 1 && stderr.contains(" of 2 left no result in "), "{code}: {stderr}");
+        for entry in fs::read_dir(own(which)).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), together.join(entry.file_name())).unwrap();
+        }
+    }
+    let (code, stdout, stderr) = merged(&[together.to_str().unwrap()]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert!(stdout.contains("\n/simple.response: 150 values\n"), "{stdout}");
+
+    let (code, _, stderr) = ended(part(&url, &own("0/2"), "0/2", &more));
+    assert!(code == 2 && stderr.starts_with("error: part 0 came to "), "{code}: {stderr}");
+    let (code, _, stderr) = ended(part(&url, &own("other"), "0/2", &["--apart"]));
+    assert!(code == 2 && stderr.contains("--seed") && stderr.contains("--start-at"), "{code}: {stderr}");
+}

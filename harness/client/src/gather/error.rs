@@ -6,7 +6,7 @@ use std::{io, path::PathBuf, time::Duration};
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
     /// The folder cannot be used.
-    #[error("{}: {error}; name a folder that all parts share and may write to", path.display())]
+    #[error("{}: {error}; name a folder that all parts share and may write to, with room in it", path.display())]
     Folder {
         /// The folder, or a file in it.
         path: PathBuf,

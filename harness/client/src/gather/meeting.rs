@@ -15,57 +15,27 @@
 
 use std::{
     cell::OnceCell,
-    path::Path,
-    thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use load::Share;
 use serde_json::Value;
 
 use super::{
     agreed,
     error::{GatherError, parts},
     folder::{Folder, json},
-    names,
+    names, plan,
     records::{Arrival, Failure, PartRecord, PlanRecord, SCHEMA, Start},
     signs::{self, Giver, Signs},
-    token,
+    wait::{Waited, wait},
+    wanted::{Terms, Wanted},
 };
 use crate::clock::{ClockRecord, HostId};
-
-/// How often it is looked what others have written.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// How long after the last part was ready the load begins where nothing else is said: others see a new file within 3 s (NFS keeps what
-/// it knows of a folder for that long, nfs(5) acregmin), and open their connections in the 2 s before the start.
-pub const LEAD: Duration = Duration::from_secs(5);
-
-/// What a part brings to a meeting.
-pub struct Wanted<'a> {
-    /// The folder.
-    pub folder: &'a Path,
-    /// Which part it is.
-    pub part: Share,
-    /// What it would do.
-    pub plan: &'a Value,
-    /// What it would draw from, where a person said so; part 0 draws one otherwise.
-    pub seed: Option<u64>,
-    /// How long it waits for others.
-    pub within: Duration,
-    /// How long after the last part was ready the load begins.
-    pub lead: Duration,
-    /// Whether several parts may be on one host.
-    pub share_host: bool,
-}
 
 /// A part that has arrived.
 pub struct Meeting<'a> {
     folder: Folder,
-    part: Share,
-    within: Duration,
-    lead: Duration,
-    share_host: bool,
+    terms: Terms,
     host: HostId,
     plan: PlanRecord,
     /// Given since it was ready.
@@ -85,17 +55,12 @@ impl<'a> Meeting<'a> {
         given_up: &'a dyn Fn() -> bool,
     ) -> Result<Option<Self>, GatherError> {
         let folder = Folder::at(wanted.folder);
-        let plan = match wanted.part.index {
-            0 => Some(begin(&folder, wanted, wanted.seed.unwrap_or(drawn))?),
-            _ => follow(&folder, wanted, given_up)?,
-        };
-        let Some(plan) = plan else { return Ok(None) };
-        let Wanted { part, within, lead, share_host, .. } = *wanted;
-        let (host, signs) = (HostId::own(), OnceCell::new());
-        let meeting = Self { folder, part, within, lead, share_host, host, plan, signs, given_up };
+        let Some(plan) = plan::come_by(&folder, wanted, drawn, given_up)? else { return Ok(None) };
+        let (terms, host, signs) = (wanted.terms, HostId::own(), OnceCell::new());
+        let meeting = Self { folder, terms, host, plan, signs, given_up };
         meeting.arrive()?;
         if let Some(differs) = meeting.difference(wanted) {
-            let error = GatherError::OtherPlan { part: wanted.part.index, differs };
+            let error = GatherError::OtherPlan { part: wanted.terms.part.index, differs };
             meeting.fail(&error.to_string());
             return Err(error);
         }
@@ -113,9 +78,12 @@ impl<'a> Meeting<'a> {
     /// # Errors
     /// The folder cannot be written to.
     pub fn ready(&self, then: impl FnOnce() + Send + 'static) -> Result<(), GatherError> {
-        let (folder, part, host) = (self.folder.clone(), self.part, self.host.clone());
+        if self.terms.apart {
+            return Ok(());
+        }
+        let (folder, part, host) = (self.folder.clone(), self.terms.part, self.host.clone());
         let giver = Giver { folder, part, host, token: self.plan.token.clone() };
-        let signs = Signs::give(giver, self.within, then)?;
+        let signs = Signs::give(giver, self.terms.within, then)?;
         self.signs.get_or_init(|| signs);
         Ok(())
     }
@@ -137,7 +105,8 @@ impl<'a> Meeting<'a> {
     ) -> Result<Option<SystemTime>, GatherError> {
         // What is over already needs nobody else to be found.
         wanted.map_or(Ok(()), |start| self.in_time(start, &now))?;
-        let start = match self.part.index {
+        let start = match self.terms.part.index {
+            _ if self.terms.apart => wanted,
             0 => self.set_start(wanted, &now)?,
             _ => self.hear_start()?,
         };
@@ -149,7 +118,7 @@ impl<'a> Meeting<'a> {
     /// Says that this part gave up, so that the others need not wait. What cannot be said they find out.
     pub fn fail(&self, reason: &str) {
         let reason = reason.lines().next().unwrap_or_default().to_owned();
-        let (token, part, host) = (self.plan.token.clone(), self.part.index, self.host.clone());
+        let (token, part, host) = (self.plan.token.clone(), self.terms.part.index, self.host.clone());
         let failure = Failure { token, part, host, reason };
         let _unsaid = self.folder.put_new(&names::failed(part), &failure);
     }
@@ -164,8 +133,8 @@ impl<'a> Meeting<'a> {
             schema: SCHEMA,
             token: self.plan.token.clone(),
             plan_sha256: self.plan.sha256.clone(),
-            part: self.part.index,
-            parts: self.part.of,
+            part: self.terms.part.index,
+            parts: self.terms.part.of,
             host: self.host.clone(),
             clock,
             opened_s,
@@ -173,8 +142,8 @@ impl<'a> Meeting<'a> {
             log_sha256,
             report,
         };
-        self.folder.put(&names::log(self.part.index), log)?;
-        self.folder.put(&names::result(self.part.index), &json(&record))
+        self.folder.put(&names::log(self.terms.part.index), log)?;
+        self.folder.put(&names::result(self.terms.part.index), &json(&record))
     }
 
     /// Waits until all have left what they found, for `patience` and as long as others are waited for besides. False when a person gave
@@ -183,7 +152,10 @@ impl<'a> Meeting<'a> {
     /// # Errors
     /// Some left nothing, or gave up.
     pub fn all_delivered(&self, patience: Duration) -> Result<bool, GatherError> {
-        let within = self.within + patience;
+        if self.terms.apart {
+            return Ok(true);
+        }
+        let within = self.terms.within + patience;
         let missing = || self.missing(names::result);
         let all = self.wait(within, || Ok(missing()?.is_empty().then_some(())))?;
         match all {
@@ -205,7 +177,7 @@ impl<'a> Meeting<'a> {
     }
 
     fn arrive(&self) -> Result<(), GatherError> {
-        let part = self.part.index;
+        let part = self.terms.part.index;
         let name = names::arrived(part);
         let arrival = Arrival {
             token: self.plan.token.clone(),
@@ -234,13 +206,13 @@ impl<'a> Meeting<'a> {
         wanted: Option<SystemTime>,
         now: &impl Fn() -> SystemTime,
     ) -> Result<Option<SystemTime>, GatherError> {
-        match self.wait(self.within, || Ok(self.missing(names::alive)?.is_empty().then_some(())))? {
+        match self.wait(self.terms.within, || Ok(self.missing(names::alive)?.is_empty().then_some(())))? {
             Waited::For(()) => {}
             Waited::GivenUp => return Ok(None),
             Waited::InVain => return Err(self.not_all_are_ready()?),
         }
         self.all_are_of_this_load()?;
-        let start = wanted.unwrap_or_else(|| now() + self.lead);
+        let start = wanted.unwrap_or_else(|| now() + self.terms.lead);
         // Nobody is sent off to a start that is over.
         self.in_time(start, now)?;
         let since = start.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -251,13 +223,13 @@ impl<'a> Meeting<'a> {
 
     fn in_time(&self, start: SystemTime, now: &impl Fn() -> SystemTime) -> Result<(), GatherError> {
         match now().duration_since(start) {
-            Ok(late) if !late.is_zero() => Err(GatherError::Late { part: self.part.index, late }),
+            Ok(late) if !late.is_zero() => Err(GatherError::Late { part: self.terms.part.index, late }),
             _ => Ok(()),
         }
     }
 
     fn not_all_are_ready(&self) -> Result<GatherError, GatherError> {
-        let (path, within) = (self.folder.path().to_owned(), self.within);
+        let (path, within) = (self.folder.path().to_owned(), self.terms.within);
         let absent = self.missing(names::arrived)?;
         if !absent.is_empty() {
             let absent: Vec<String> = absent.iter().map(u32::to_string).collect();
@@ -271,13 +243,13 @@ impl<'a> Meeting<'a> {
     /// Those that arrived read this plan, each on a host of its own unless they may share one.
     fn all_are_of_this_load(&self) -> Result<(), GatherError> {
         let mut seen: Vec<Arrival> = Vec::new();
-        for part in 0..self.part.of {
+        for part in 0..self.terms.part.of {
             let arrival = self.folder.read::<Arrival>(&names::arrived(part))?;
             let Some(arrival) = arrival.filter(|arrival| arrival.token == self.plan.token) else {
                 return Err(GatherError::OtherLoad { part, path: self.folder.path().to_owned() });
             };
             let beside = seen.iter().find(|other| other.host.is(&arrival.host));
-            if let Some(first) = beside.filter(|_| !self.share_host) {
+            if let Some(first) = beside.filter(|_| !self.terms.share_host) {
                 let host = arrival.host.name;
                 return Err(GatherError::OneHost { first: first.part, second: part, host });
             }
@@ -288,7 +260,7 @@ impl<'a> Meeting<'a> {
 
     fn hear_start(&self) -> Result<Option<SystemTime>, GatherError> {
         // Part 0 waits for others as long, and began when it pleased.
-        let within = 2 * self.within;
+        let within = 2 * self.terms.within;
         match self.wait(within, || self.folder.read::<Start>(names::START))? {
             Waited::For(Start { start_ns }) => {
                 Ok(Some(UNIX_EPOCH + Duration::from_nanos(u64::try_from(start_ns).unwrap_or(0))))
@@ -301,7 +273,7 @@ impl<'a> Meeting<'a> {
     /// The parts whose file is not there.
     fn missing(&self, file: fn(u32) -> String) -> Result<Vec<u32>, GatherError> {
         let names = self.folder.names()?;
-        Ok((0..self.part.of).filter(|part| !names.contains(&file(*part))).collect())
+        Ok((0..self.terms.part.of).filter(|part| !names.contains(&file(*part))).collect())
     }
 
     /// Waits for something, unless a part gives up.
@@ -311,7 +283,7 @@ impl<'a> Meeting<'a> {
         mut look: impl FnMut() -> Result<Option<T>, GatherError>,
     ) -> Result<Waited<T>, GatherError> {
         wait(within, self.given_up, || {
-            let said = signs::failed_part(&self.folder, self.part.of, &self.folder.names()?)?;
+            let said = signs::failed_part(&self.folder, self.terms.part.of, &self.folder.names()?)?;
             match said.or_else(|| self.trouble()) {
                 Some(error) => Err(error),
                 None => look(),
@@ -332,63 +304,4 @@ pub struct Found {
     pub log_sha256: String,
     /// All figures.
     pub report: Value,
-}
-
-/// How a wait ended.
-enum Waited<T> {
-    For(T),
-    /// A person does not want to wait any more.
-    GivenUp,
-    InVain,
-}
-
-/// Looks now and then, and once more at the end.
-fn wait<T>(
-    within: Duration,
-    given_up: &dyn Fn() -> bool,
-    mut look: impl FnMut() -> Result<Option<T>, GatherError>,
-) -> Result<Waited<T>, GatherError> {
-    let until = Instant::now() + within;
-    loop {
-        let is_over = Instant::now() >= until;
-        match look()? {
-            Some(seen) => return Ok(Waited::For(seen)),
-            None if given_up() => return Ok(Waited::GivenUp),
-            None if is_over => return Ok(Waited::InVain),
-            None => thread::sleep(LOOK_EVERY),
-        }
-    }
-}
-
-/// Part 0: says what all are to do, where nobody did before.
-fn begin(folder: &Folder, wanted: &Wanted<'_>, seed: u64) -> Result<PlanRecord, GatherError> {
-    folder.make()?;
-    let used = |file: String| GatherError::Used { path: folder.path().to_owned(), file };
-    if let Some(file) = folder.names()?.into_iter().find(|name| names::is_own(name)) {
-        return Err(used(file));
-    }
-    let plan = PlanRecord {
-        schema: SCHEMA,
-        token: token::draw().map_err(|error| GatherError::Folder { path: "/dev/urandom".into(), error })?,
-        sha256: agreed::sha256_of(wanted.plan, seed),
-        seed,
-        parts: wanted.part.of,
-        plan: wanted.plan.clone(),
-    };
-    if folder.put_new(names::PLAN, &plan)? { Ok(plan) } else { Err(used(names::PLAN.to_owned())) }
-}
-
-/// The others: see what it said.
-fn follow(
-    folder: &Folder,
-    wanted: &Wanted<'_>,
-    given_up: &dyn Fn() -> bool,
-) -> Result<Option<PlanRecord>, GatherError> {
-    match wait(wanted.within, given_up, || folder.read::<PlanRecord>(names::PLAN))? {
-        Waited::For(plan) => Ok(Some(plan)),
-        Waited::GivenUp => Ok(None),
-        Waited::InVain => {
-            Err(GatherError::NotShared { path: folder.path().to_owned(), within: wanted.within })
-        }
-    }
 }

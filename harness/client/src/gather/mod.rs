@@ -12,7 +12,10 @@ mod token;
 
 pub mod agreed;
 
+mod plan;
 mod signs;
+mod wait;
+pub mod wanted;
 
 pub mod meeting;
 

@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::{
     error::GatherError,
     folder::Folder,
-    meeting::{Found, LEAD, Meeting, Wanted},
+    meeting::{Found, Meeting},
     names,
     records::{Arrival, PartRecord, PlanRecord},
+    wanted::{LEAD, Terms, Wanted},
 };
 use crate::clock::HostId;
 
@@ -30,11 +31,12 @@ fn plan(rate: u32) -> Value {
 }
 
 fn wanted<'a>(folder: &'a Path, index: u32, plan: &'a Value, within: Duration) -> Wanted<'a> {
-    Wanted { folder, part: Share { index, of: 3 }, plan, seed: None, within, lead: LEAD, share_host: true }
+    let terms = Terms { part: Share { index, of: 3 }, within, lead: LEAD, share_host: true, apart: false };
+    Wanted { folder, plan, seed: None, terms }
 }
 
 fn joined(wanted: &Wanted<'_>) -> Result<Meeting<'static>, GatherError> {
-    Meeting::join(wanted, 7 + u64::from(wanted.part.index), NOBODY)
+    Meeting::join(wanted, 7 + u64::from(wanted.terms.part.index), NOBODY)
         .map(|meeting| meeting.expect("nobody gives up"))
 }
 
@@ -165,7 +167,7 @@ fn a_folder_that_goes_away_is_named_by_who_is_at_work_in_it() {
     std::fs::remove_dir_all(&path).unwrap();
     told.recv_timeout(PATIENCE).unwrap();
     let error = first.trouble().unwrap().to_string();
-    assert!(error.contains("gathered") && error.ends_with("and may write to"), "{error}");
+    assert!(error.contains("gathered") && error.ends_with("and may write to, with room in it"), "{error}");
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn parts_on_one_host_must_be_meant() {
     let plan = plan(9);
     let part = |index| {
         let wanted = wanted(folder.path(), index, &plan, PATIENCE);
-        joined(&Wanted { share_host: false, ..wanted }).unwrap()
+        joined(&Wanted { terms: Terms { share_host: false, ..wanted.terms }, ..wanted }).unwrap()
     };
     let [first, second, third] = [0, 1, 2].map(part);
     [&second, &third].into_iter().for_each(|meeting| meeting.ready(|| ()).unwrap());
@@ -278,4 +280,29 @@ fn whoever_gives_up_waiting_is_let_go() {
     assert!(none.is_none());
     let first = Meeting::join(&wanted(folder.path(), 0, &plan, PATIENCE), 7, &given_up).unwrap().unwrap();
     assert_eq!(started(&first, None).unwrap(), None);
+}
+
+#[test]
+fn parts_without_a_common_folder_write_the_same_plan_and_wait_for_nobody() {
+    let folders = [0, 1, 2].map(|_| tempfile::tempdir().unwrap());
+    let plan = plan(9);
+    let start = SystemTime::now() + PATIENCE;
+    let apart = |index: u32, folder: &Path, plan: &Value| {
+        let wanted = wanted(folder, index, plan, IN_VAIN);
+        joined(&Wanted { seed: Some(5), terms: Terms { apart: true, ..wanted.terms }, ..wanted })
+    };
+    let plans = [0, 1, 2].map(|index| {
+        let folder = folders[index as usize].path();
+        let meeting = apart(index, folder, &plan).unwrap();
+        assert_eq!((started(&meeting, Some(start)).unwrap(), meeting.seed()), (Some(start), 5));
+        meeting.deliver(b"log", found(index)).unwrap();
+        assert!(meeting.all_delivered(Duration::ZERO).unwrap());
+        std::fs::read(folder.join(names::PLAN)).unwrap()
+    });
+    assert!(plans[0] == plans[1] && plans[1] == plans[2]);
+    let [first, ..] = &folders;
+    let again = apart(0, first.path(), &plan).err().unwrap().to_string();
+    assert!(again.starts_with("part 0 came to "), "{again}");
+    let other = apart(1, first.path(), &self::plan(8)).err().unwrap().to_string();
+    assert!(other.contains(" holds plan.json of an earlier load"), "{other}");
 }

@@ -12,7 +12,8 @@ use crate::{
     clock::{Clock, ClockRecord, HostId, Steady},
     gather::{
         agreed,
-        meeting::{Found, Meeting, Wanted},
+        meeting::{Found, Meeting},
+        wanted::{Terms, Wanted},
     },
 };
 
@@ -26,16 +27,15 @@ pub(super) fn join<'a>(
     given_up: &'a dyn Fn() -> bool,
 ) -> anyhow::Result<Joined<'a>> {
     let Some(folder) = &args.gather else { return Ok(Joined::Alone) };
-    let plan = agreed::agreed(prepared, args.start_at);
-    let wanted = Wanted {
-        folder,
+    let plan = agreed::agreed(prepared, args.start_at, args.share_host);
+    let terms = Terms {
         part: prepared.plan.part,
-        plan: &plan,
-        seed: args.seed,
         within: args.gather_within,
         lead: args.gather_lead,
         share_host: args.share_host,
+        apart: args.apart,
     };
+    let wanted = Wanted { folder, plan: &plan, seed: args.seed, terms };
     let Some(meeting) = Meeting::join(&wanted, prepared.plan.seed, given_up)? else {
         return Ok(Joined::GivenUp);
     };

@@ -53,6 +53,8 @@ pub struct LoadOptions {
     pub gather_lead: Duration,
     /// Whether several parts may be on one host
     pub share_host: bool,
+    /// Whether each part has a folder of its own
+    pub apart: bool,
     /// By which clock the window is written down, and the start is meant
     pub clock: Clock,
     /// Seed of arrivals and choices; printed with the results, a new one each time where nothing is said
