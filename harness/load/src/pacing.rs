@@ -73,7 +73,10 @@ impl Share {
     /// of 6. Whatever is dealt out in turn over all of them falls to the same generator, however many threads each has, and no
     /// two have the same number.
     pub fn nested(self, index: u32, of: u32) -> Self {
-        Self { index: self.index.saturating_add(self.of.saturating_mul(index)), of: self.of.saturating_mul(of) }
+        Self {
+            index: self.index.saturating_add(self.of.saturating_mul(index)),
+            of: self.of.saturating_mul(of),
+        }
     }
 
     /// How many of `all` things fall to it when they are dealt out in turn.
@@ -296,7 +299,8 @@ mod tests {
         let random = Pacing::Poisson { per_second: 3_000.0.into() };
         let threads: Vec<Vec<u64>> =
             (0..3).map(|index| due(random, Share::WHOLE.nested(index, 3)).collect()).collect();
-        let parts: Vec<Vec<u64>> = (0..3).map(|index| due(random, part(index).nested(0, 1)).collect()).collect();
+        let parts: Vec<Vec<u64>> =
+            (0..3).map(|index| due(random, part(index).nested(0, 1)).collect()).collect();
         assert_eq!(parts, threads);
         assert!(parts[0] != parts[1] && parts[1] != parts[2] && parts[0] != parts[2]);
     }

@@ -197,7 +197,9 @@ pub enum PlanError {
     #[error("part {} of {} is none; they are numbered from 0 to {}", .0.index, .0.of, .0.of.saturating_sub(1))]
     Part(Share),
     /// A part of the load could never send.
-    #[error("stream `{stream}` has {connections} connections for the {parts} parts of the load; give it one or more for each")]
+    #[error(
+        "stream `{stream}` has {connections} connections for the {parts} parts of the load; give it one or more for each"
+    )]
     Parts {
         /// The stream's name.
         stream: String,
@@ -308,7 +310,11 @@ impl Plan {
                 return Err(PlanError::NoConnections(stream.name.clone()));
             }
             if connections < self.part.of {
-                return Err(PlanError::Parts { stream: stream.name.clone(), connections, parts: self.part.of });
+                return Err(PlanError::Parts {
+                    stream: stream.name.clone(),
+                    connections,
+                    parts: self.part.of,
+                });
             }
             if let Some(rate) = stream.pacing.rate().filter(|rate| !rate.is_sound()) {
                 return Err(PlanError::Rate { stream: stream.name.clone(), rate });
@@ -427,7 +433,9 @@ mod tests {
         assert_eq!(refused, Err("part 3 of 3 is none; they are numbered from 0 to 2".to_owned()));
         plan.part = Share { index: 0, of: 6 };
         let refused = plan.validate().map_err(|error| error.to_string());
-        assert!(refused.is_err_and(|error| error.starts_with("stream `s` has 5 connections for the 6 parts")));
+        assert!(
+            refused.is_err_and(|error| error.starts_with("stream `s` has 5 connections for the 6 parts"))
+        );
     }
 
     #[test]

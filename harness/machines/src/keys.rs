@@ -71,6 +71,7 @@ pub(crate) fn serve(machine: &Machine, program: &Path) -> Result<Daemon> {
 pub(crate) fn answered(control: &Machine, machine: &Machine) -> Result<()> {
     let mut ssh = control.command("ssh");
     ssh.args(["-o", "ConnectionAttempts=10", machine.name(), "true"]);
-    let silent = || format!("the sshd of {} does not answer; it said: {}", machine.name(), machine.log("sshd"));
+    let silent =
+        || format!("the sshd of {} does not answer; it said: {}", machine.name(), machine.log("sshd"));
     run(ssh, PATIENCE).with_context(silent).map(drop)
 }

@@ -73,7 +73,19 @@ impl Machine {
             None => tether::command("unshare"),
         };
         command.args(["--net", "--uts", "--ipc", "--mount", "--propagation", "private"]);
-        command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "--", "bash", "-c", BEGIN, "bash", name, more]);
+        command.args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+            "bash",
+            "-c",
+            BEGIN,
+            "bash",
+            name,
+            more,
+        ]);
         let (reader, lifeline) = std::io::pipe()?;
         command.stdin(reader).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
         let mut holder = command.spawn().with_context(|| format!("cannot make host {name}"))?;
@@ -95,7 +107,8 @@ impl Machine {
             Ok((_, said)) => bail!("host {name} did not begin: {}", said.trim()),
             Err(_) => bail!("host {name} did not begin within {PATIENCE:?}"),
         }
-        machine.pid = child_of(machine.holder.id()).with_context(|| format!("host {name} has no first process"))?;
+        machine.pid =
+            child_of(machine.holder.id()).with_context(|| format!("host {name} has no first process"))?;
         Ok(machine)
     }
 
@@ -107,8 +120,20 @@ impl Machine {
     /// A command that runs there. Killed, it leaves its program to the host: see [`kill`](Self::kill).
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = tether::command("nsenter");
-        command.args(["--target", &self.pid.to_string(), "--net", "--uts", "--ipc", "--mount", "--pid", "--"]);
-        command.arg(program).env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin").env("LC_ALL", "C.UTF-8");
+        command.args([
+            "--target",
+            &self.pid.to_string(),
+            "--net",
+            "--uts",
+            "--ipc",
+            "--mount",
+            "--pid",
+            "--",
+        ]);
+        command
+            .arg(program)
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+            .env("LC_ALL", "C.UTF-8");
         command
     }
 
@@ -148,7 +173,8 @@ impl Machine {
     /// It is not there to be put, or is on the host already.
     pub fn install(&self, program: &Path) -> Result<()> {
         let name = program.file_name().context("a program has a name")?.to_string_lossy();
-        symlink(program, self.path(&format!("/usr/local/bin/{name}"))).with_context(|| format!("cannot install {name}"))
+        symlink(program, self.path(&format!("/usr/local/bin/{name}")))
+            .with_context(|| format!("cannot install {name}"))
     }
 
     /// What runs there, but for the shell that holds it; what is dead and not yet reaped is left out.

@@ -51,11 +51,14 @@ impl Site {
         let control = Machine::new("control", None, SHARED)?;
         keys::write(&control)?;
         let server = linked(&control, "server", "10.77.0.2/24")?;
-        let generators =
-            [linked(&control, "generator-0", "10.77.0.10/24")?, linked(&control, "generator-1", "10.77.0.11/24")?];
+        let generators = [
+            linked(&control, "generator-0", "10.77.0.10/24")?,
+            linked(&control, "generator-1", "10.77.0.11/24")?,
+        ];
         let sshd = found("sshd").context("there is no sshd")?;
         let mut site = Self { server, generators, control, _daemons: Vec::new() };
-        site._daemons = site.all().into_iter().map(|machine| keys::serve(machine, &sshd)).collect::<Result<_>>()?;
+        site._daemons =
+            site.all().into_iter().map(|machine| keys::serve(machine, &sshd)).collect::<Result<_>>()?;
         for machine in site.all() {
             keys::answered(&site.control, machine)?;
         }
@@ -74,7 +77,10 @@ impl Site {
     pub fn install(&self, programs: &[&str]) -> Result<()> {
         for program in programs {
             let file = Self::programs()?.join(program);
-            ensure!(file.is_file(), "{program} is not built: run `just test-machines`, or cargo build -p {program}");
+            ensure!(
+                file.is_file(),
+                "{program} is not built: run `just test-machines`, or cargo build -p {program}"
+            );
             self.all().into_iter().try_for_each(|machine| machine.install(&file))?;
         }
         Ok(())
@@ -86,7 +92,8 @@ impl Site {
     /// This is no program of cargo's.
     pub fn programs() -> Result<PathBuf> {
         let own = env::current_exe()?;
-        let folder = own.parent().and_then(Path::parent).context("a test is two folders below what it tests")?;
+        let folder =
+            own.parent().and_then(Path::parent).context("a test is two folders below what it tests")?;
         Ok(folder.to_owned())
     }
 

@@ -69,11 +69,14 @@ impl Slurm {
             daemons.push(machine.daemon("munged", munged(machine)?)?);
             // Before its socket is there, Slurm's daemons would find nobody to sign for them.
             until(PATIENCE, || machine.path("/run/munge/munge.socket.2").exists().then_some(()))
-                .with_context(|| format!("munged of {} did not begin: {}", machine.name(), machine.log("munged")))?;
+                .with_context(|| {
+                    format!("munged of {} did not begin: {}", machine.name(), machine.log("munged"))
+                })?;
         }
         daemons.push(site.control.daemon("slurmctld", daemon(&site.control, "slurmctld", &["-D"])?)?);
         for machine in [&site.generators[0], &site.generators[1], &site.server] {
-            daemons.push(machine.daemon("slurmd", daemon(machine, "slurmd", &["-D", "-N", machine.name()])?)?);
+            daemons
+                .push(machine.daemon("slurmd", daemon(machine, "slurmd", &["-D", "-N", machine.name()])?)?);
         }
         let slurm = Self { _daemons: daemons };
         let mut seen = String::new();
@@ -84,8 +87,13 @@ impl Slurm {
         });
         if idle.is_none() {
             let all = [&site.generators[0], &site.generators[1], &site.server];
-            let logs: Vec<String> = all.map(|machine| format!("{}: {}", machine.name(), machine.log("slurmd"))).into();
-            bail!("not every node is idle:\n{seen}\nslurmctld: {}\n{}", site.control.log("slurmctld"), logs.join("\n"));
+            let logs: Vec<String> =
+                all.map(|machine| format!("{}: {}", machine.name(), machine.log("slurmd"))).into();
+            bail!(
+                "not every node is idle:\n{seen}\nslurmctld: {}\n{}",
+                site.control.log("slurmctld"),
+                logs.join("\n")
+            );
         }
         Ok(slurm)
     }
@@ -103,7 +111,11 @@ impl Slurm {
     /// sbatch cannot be started.
     pub fn submit(&self, site: &Site, variables: &[(&str, &str)], arguments: &[&str]) -> Result<Running> {
         // A job's folder is that from which it was submitted.
-        let mut sbatch = Self::command(site, "bash", &["-c", "cd /srv/jobs && exec sbatch --wait --output=said \"$@\"", "bash"]);
+        let mut sbatch = Self::command(
+            site,
+            "bash",
+            &["-c", "cd /srv/jobs && exec sbatch --wait --output=said \"$@\"", "bash"],
+        );
         sbatch.args(arguments).envs(variables.iter().copied());
         Running::start(sbatch)
     }
@@ -111,7 +123,12 @@ impl Slurm {
 
 fn munged(machine: &Machine) -> Result<Command> {
     let mut munged = machine.command(found("munged").context("there is no munged")?);
-    munged.args(["--foreground", "--force", "--key-file=/srv/keys/munge", "--socket=/run/munge/munge.socket.2"]);
+    munged.args([
+        "--foreground",
+        "--force",
+        "--key-file=/srv/keys/munge",
+        "--socket=/run/munge/munge.socket.2",
+    ]);
     munged.args(["--pid-file=/run/munge/pid", "--seed-file=/run/munge/seed", "--log-file=/run/munge/log"]);
     Ok(munged)
 }

@@ -61,7 +61,8 @@ pub fn missing(wanted: &[&[Wanted]]) -> Option<String> {
     let mut probe = tether::command("unshare");
     probe.args(["--net", "--uts", "--ipc", "--mount", "--pid", "--fork", "--mount-proc", "true"]);
     let made = probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let refused = "namespaces may not be made here: run it where CAP_SYS_ADMIN is given (docker run --privileged)";
+    let refused =
+        "namespaces may not be made here: run it where CAP_SYS_ADMIN is given (docker run --privileged)";
     (!made.is_ok_and(|status| status.success())).then(|| refused.to_owned())
 }
 

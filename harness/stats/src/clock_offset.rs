@@ -200,8 +200,7 @@ mod tests {
 
     #[test]
     fn what_was_compared_twice_includes_both() {
-        let [before, after] =
-            [(10, 4), (20, 2)].map(|(offset_ns, bound_ns)| Offset { offset_ns, bound_ns });
+        let [before, after] = [(10, 4), (20, 2)].map(|(offset_ns, bound_ns)| Offset { offset_ns, bound_ns });
         assert_eq!(before.including(after), Offset { offset_ns: 14, bound_ns: 8 });
         assert_eq!((before.apart_ns(after), after.apart_ns(before)), (4, 4));
         assert_eq!(before.apart_ns(Offset { offset_ns: 13, bound_ns: 0 }), 0);

@@ -28,7 +28,8 @@ done
 fn script(folder: &Path, name: &str, text: &str) -> PathBuf {
     let (draft, path) = (folder.join(format!("{name}.draft")), folder.join(name));
     fs::write(&draft, format!("#!/bin/sh\n{text}\n")).unwrap();
-    let installed = host::tether::command("install").args(["-m", "755"]).args([&draft, &path]).status().unwrap();
+    let installed =
+        host::tether::command("install").args(["-m", "755"]).args([&draft, &path]).status().unwrap();
     assert!(installed.success());
     path
 }
@@ -78,7 +79,8 @@ fn a_clock_that_is_ahead_is_told_within_the_bound_whatever_the_login_says() {
         assert_eq!(code, 0, "{stdout}{stderr}");
         let (offset_ns, bound_ns) = offset(&json(&file));
         assert!((offset_ns - ahead_ns).abs() <= bound_ns, "{offset_ns} within {bound_ns}");
-        let said = if ahead_ns > 0 { " ms ahead of this one, within " } else { " ms behind this one, within " };
+        let said =
+            if ahead_ns > 0 { " ms ahead of this one, within " } else { " ms behind this one, within " };
         assert!(stdout.contains("(other-host)") && stdout.contains(said), "{stdout}");
     }
 }
@@ -86,7 +88,8 @@ fn a_clock_that_is_ahead_is_told_within_the_bound_whatever_the_login_says() {
 #[test]
 fn a_clock_that_is_set_while_it_is_asked_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, stdout, stderr) = clock(&ahead(folder.path(), "n / 5 * 3600000000000"), &["node1", "-n", "10"]);
+    let (code, stdout, stderr) =
+        clock(&ahead(folder.path(), "n / 5 * 3600000000000"), &["node1", "-n", "10"]);
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.starts_with("error: node1: a clock was set meanwhile, by "), "{stderr}");
 }
@@ -102,12 +105,42 @@ fn a_host_that_cannot_be_asked_is_one_line_with_what_to_do() {
             1,
             "error: node1 cannot be asked: `me@node1: Permission denied (publickey).`; see that `ssh node1 harness --version` answers",
         ),
-        (own("here", HERE), &["node1", "--there", "/nowhere/harness"], 1, "; install the harness on node1, or say with --there"),
-        (own("old", "echo 'error: unrecognized subcommand' >&2; exit 2"), &["node1"], 1, "; build both harnesses from the same revision"),
-        (own("newer", "echo harness-clock 2; read -r n"), &["node1"], 1, "error: node1 has another revision of the harness"),
-        (own("silent", "read -r nothing"), &["node1", "--within", "200ms"], 1, "error: node1 did not answer within 200ms"),
-        (own("unused", "exit 1"), &["--", "-oProxyCommand=false"], 2, "error: `-oProxyCommand=false` is no host"),
-        (PathBuf::from("/nowhere/ssh"), &["node1"], 1, "error: /nowhere/ssh cannot be started to reach node1: No such file"),
+        (
+            own("here", HERE),
+            &["node1", "--there", "/nowhere/harness"],
+            1,
+            "; install the harness on node1, or say with --there",
+        ),
+        (
+            own("old", "echo 'error: unrecognized subcommand' >&2; exit 2"),
+            &["node1"],
+            1,
+            "; build both harnesses from the same revision",
+        ),
+        (
+            own("newer", "echo harness-clock 2; read -r n"),
+            &["node1"],
+            1,
+            "error: node1 has another revision of the harness",
+        ),
+        (
+            own("silent", "read -r nothing"),
+            &["node1", "--within", "200ms"],
+            1,
+            "error: node1 did not answer within 200ms",
+        ),
+        (
+            own("unused", "exit 1"),
+            &["--", "-oProxyCommand=false"],
+            2,
+            "error: `-oProxyCommand=false` is no host",
+        ),
+        (
+            PathBuf::from("/nowhere/ssh"),
+            &["node1"],
+            1,
+            "error: /nowhere/ssh cannot be started to reach node1: No such file",
+        ),
     ] {
         let (ended, stdout, stderr) = clock(&ssh, arguments);
         assert_eq!((ended, stdout.as_str()), (code, ""), "{}: {stderr}", ssh.display());
@@ -122,7 +155,8 @@ fn a_part_records_the_clock_that_it_was_compared_with_before_and_after() {
     let ssh = ahead(folder.path(), "3000000000");
     let url = format!("{}/simple", serve(right));
     let mut command = host::tether::command(env!("CARGO_BIN_EXE_harness"));
-    command.args(["load", &url, "-q", "100", "-c", "2", "-z", "200ms", "-w", "0s", "--quiet", "--part", "0/1"]);
+    command
+        .args(["load", &url, "-q", "100", "-c", "2", "-z", "200ms", "-w", "0s", "--quiet", "--part", "0/1"]);
     command.arg("--gather").arg(&gathered).args(["--clock-against", "node1", "--ssh"]).arg(&ssh);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (code, stdout, stderr) = ended(command.spawn().unwrap());

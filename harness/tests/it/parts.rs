@@ -89,13 +89,14 @@ fn parts_that_gather_are_together_the_load_that_one_would_make() {
     let sum = HdrLog::read(&fs::read(sum).unwrap()).unwrap();
     assert_eq!(sum.response_times("/simple").unwrap().len(), 150);
     // Nothing but what is said of it is left there.
-    let mut names: Vec<String> =
-        fs::read_dir(&gathered).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(&gathered)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort_unstable();
-    let of = |part: u32| {
-        [".arrived.json", ".hlog", ".json"].map(|rest| format!("part-{part}{rest}"))
-    };
-    let expected: Vec<String> = (0..3).flat_map(of).chain(["plan.json", "start.json"].map(str::to_owned)).collect();
+    let of = |part: u32| [".arrived.json", ".hlog", ".json"].map(|rest| format!("part-{part}{rest}"));
+    let expected: Vec<String> =
+        (0..3).flat_map(of).chain(["plan.json", "start.json"].map(str::to_owned)).collect();
     assert_eq!(names, expected);
 }
 
@@ -105,12 +106,14 @@ fn slurm_says_which_part_it_is_and_each_part_writes_files_of_its_own() {
     let url = url();
     let export = folder.path().join("out.json");
     for task in ["0", "1"] {
-        let mut command = harness(&["load", &url, "-q", "100", "-c", "4", "-z", "100ms", "-w", "0s", "--quiet"]);
+        let mut command =
+            harness(&["load", &url, "-q", "100", "-c", "4", "-z", "100ms", "-w", "0s", "--quiet"]);
         command.args(["--seed", "7", "--export-json"]).arg(&export);
         command.env("SLURM_PROCID", task).env("SLURM_NTASKS", "2");
         let (code, stdout, stderr) = ended(command.spawn().unwrap());
         assert_eq!(code, 0, "{stdout}{stderr}");
-        let note = format!("note: this is part {task} of 2, counted from 0, by SLURM_PROCID and SLURM_NTASKS; ");
+        let note =
+            format!("note: this is part {task} of 2, counted from 0, by SLURM_PROCID and SLURM_NTASKS; ");
         assert!(stderr.starts_with(&note), "{stderr}");
         let own = read(&folder.path().join(format!("out.part-{task}-of-2.json")));
         assert_eq!(own["part"]["index"].to_string(), task);
@@ -140,7 +143,10 @@ fn a_part_that_is_killed_makes_the_whole_a_failure_with_its_name() {
     assert!(!killed.status.success());
     let (code, stdout, stderr) = ended(first);
     assert_eq!(code, 1, "{stdout}{stderr}");
-    assert!(stderr.starts_with(&format!("error: part 1 on {host} left no result within 6s of the end")), "{stderr}");
+    assert!(
+        stderr.starts_with(&format!("error: part 1 on {host} left no result within 6s of the end")),
+        "{stderr}"
+    );
     // What it measured is shown all the same.
     assert!(stdout.contains("right answers a second"), "{stdout}");
     let (code, stdout, stderr) = merged(&[gathered.to_str().unwrap()]);
@@ -155,7 +161,9 @@ fn a_part_that_is_started_again_fails_itself_and_the_others_do_not_wait_for_it()
     let second = part(&url, &gathered, "1/2", &[]);
     let first = part(&url, &gathered, "0/2", &[]);
     appears(&gathered.join("part-1.arrived.json"));
-    for (which, expected) in [("1/2", "error: part 1 came to "), ("0/2", " of an earlier load; name a folder that is empty")] {
+    for (which, expected) in
+        [("1/2", "error: part 1 came to "), ("0/2", " of an earlier load; name a folder that is empty")]
+    {
         let (code, stdout, stderr) = ended(part(&url, &gathered, which, &[]));
         assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
         assert!(stderr.contains(expected) && stderr.lines().count() == 1, "{stderr}");
@@ -172,7 +180,9 @@ fn who_does_not_come_or_comes_with_another_plan_is_named_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let (gathered, url) = (folder.path().join("gathered"), url());
     let soon = ["--gather-within", "300ms"];
-    for (which, expected) in [("1/2", "error: part 0 left no plan in "), ("0/2", "error: part 1 did not come to ")] {
+    for (which, expected) in
+        [("1/2", "error: part 0 left no plan in "), ("0/2", "error: part 1 did not come to ")]
+    {
         let (code, stdout, stderr) = ended(part(&url, &gathered, which, &soon));
         assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
         assert!(stderr.starts_with(expected) && stderr.lines().count() == 1, "{stderr}");
@@ -188,7 +198,10 @@ fn who_does_not_come_or_comes_with_another_plan_is_named_in_one_line() {
     let differs = "part 1 has another plan than part 0: timeout is 5.0 and 9.0; start all parts with the same arguments";
     assert_eq!((code, stderr.as_str()), (2, format!("error: {differs}\n").as_str()));
     let (code, _, stderr) = ended(first);
-    assert!(code == 1 && stderr.starts_with("error: part 1 failed on ") && stderr.contains(differs), "{code}: {stderr}");
+    assert!(
+        code == 1 && stderr.starts_with("error: part 1 failed on ") && stderr.contains(differs),
+        "{code}: {stderr}"
+    );
     let (code, stdout, stderr) = merged(&[gathered.to_str().unwrap()]);
     assert!(code == 1 && stdout.is_empty() && stderr.contains(differs), "{code}: {stdout}{stderr}");
 }
@@ -198,7 +211,8 @@ fn parts_on_one_host_are_refused_unless_they_are_meant() {
     let folder = tempfile::tempdir().unwrap();
     let url = url();
     let start = |which| {
-        let mut command = harness(&["load", &url, "-q", "300", "-c", "6", "--quiet", "--part", which, "--gather"]);
+        let mut command =
+            harness(&["load", &url, "-q", "300", "-c", "6", "--quiet", "--part", which, "--gather"]);
         command.arg(folder.path()).spawn().unwrap()
     };
     let host = race::records::environment::host_name();
@@ -236,14 +250,32 @@ fn windows_are_corrected_by_the_clocks_and_what_is_not_whole_is_not_merged() {
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
     assert!(stdout.contains("clocks are known within 1.000 ms"), "{stdout}");
 
-    let later = |record: &mut Value, by_s: f64| record["opened_s"] = json!(record["opened_s"].as_f64().unwrap() + by_s);
+    let later = |record: &mut Value, by_s: f64| {
+        record["opened_s"] = json!(record["opened_s"].as_f64().unwrap() + by_s)
+    };
     let host = race::records::environment::host_name();
     type Change<'a> = &'a dyn Fn(&Path);
     let changes: [(Change<'_>, i32, String); 10] = [
-        (&|to: &Path| change(to, "part-1.json", |record| later(record, 0.2)), 1, "warning: part 1 began so late".into()),
-        (&|to: &Path| change(to, "part-1.json", |record| later(record, 2.0)), 1, "error: part 0 ended 1.".into()),
-        (&|to: &Path| fs::remove_file(to.join("part-1.json")).unwrap(), 1, format!("error: part 1 on {host} of 2 left no result")),
-        (&|to: &Path| fs::remove_file(to.join("plan.json")).unwrap(), 2, " holds no plan.json: name the folder".into()),
+        (
+            &|to: &Path| change(to, "part-1.json", |record| later(record, 0.2)),
+            1,
+            "warning: part 1 began so late".into(),
+        ),
+        (
+            &|to: &Path| change(to, "part-1.json", |record| later(record, 2.0)),
+            1,
+            "error: part 0 ended 1.".into(),
+        ),
+        (
+            &|to: &Path| fs::remove_file(to.join("part-1.json")).unwrap(),
+            1,
+            format!("error: part 1 on {host} of 2 left no result"),
+        ),
+        (
+            &|to: &Path| fs::remove_file(to.join("plan.json")).unwrap(),
+            2,
+            " holds no plan.json: name the folder".into(),
+        ),
         (
             &|to: &Path| {
                 fs::copy(to.join("part-1.json"), to.join("part-1 (copy).json")).unwrap();

@@ -31,7 +31,9 @@ pub enum ClockError {
         advice: String,
     },
     /// Nothing came.
-    #[error("{host} did not answer within {within:?}; see that `ssh {host}` works without a question, and how slow the link is")]
+    #[error(
+        "{host} did not answer within {within:?}; see that `ssh {host}` works without a question, and how slow the link is"
+    )]
     Silent {
         /// The host.
         host: String,
@@ -39,7 +41,9 @@ pub enum ClockError {
         within: Duration,
     },
     /// The program there speaks otherwise.
-    #[error("{host} has another revision of the harness; build both from the same one, or name that one with --there")]
+    #[error(
+        "{host} has another revision of the harness; build both from the same one, or name that one with --there"
+    )]
     Revision {
         /// The host.
         host: String,

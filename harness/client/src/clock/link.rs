@@ -136,7 +136,8 @@ impl Link {
         let advice = match code {
             Some(NOT_FOUND) => format!("install the harness on {host}, or say with --there where it is"),
             // What clap returns for a command that it does not know.
-            Some(2) => "build both harnesses from the same revision, or say with --there where that one is".to_owned(),
+            Some(2) => "build both harnesses from the same revision, or say with --there where that one is"
+                .to_owned(),
             _ => format!("see that `ssh {host} harness --version` answers without a question"),
         };
         let said = last.map_or_else(|| "the connection ended".to_owned(), |last| format!("`{last}`"));

@@ -23,8 +23,8 @@ pub use error::ClockError;
 pub use host::HostId;
 pub use link::Reach;
 pub use record::ClockRecord;
-pub use wanted::{Clock, EXCHANGES};
 pub use stats::clock_offset::Offset;
+pub use wanted::{Clock, EXCHANGES};
 pub use words::{ahead, ms};
 
 /// What a person wants of `clock`.

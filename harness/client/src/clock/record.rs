@@ -21,8 +21,7 @@ impl ClockRecord {
     /// When it is that instant here, where the other clock says it.
     pub fn here(&self, there: SystemTime) -> SystemTime {
         let by = Duration::from_nanos(self.offset.offset_ns.unsigned_abs());
-        let moved =
-            if self.offset.offset_ns < 0 { there.checked_add(by) } else { there.checked_sub(by) };
+        let moved = if self.offset.offset_ns < 0 { there.checked_add(by) } else { there.checked_sub(by) };
         moved.unwrap_or(there)
     }
 

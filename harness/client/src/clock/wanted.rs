@@ -2,12 +2,7 @@
 
 use stats::clock_offset::Offset;
 
-use super::{
-    asked::ask,
-    error::ClockError,
-    link::Reach,
-    record::ClockRecord,
-};
+use super::{asked::ask, error::ClockError, link::Reach, record::ClockRecord};
 
 /// How often a clock is asked where nothing else is said: a round trip that meets no queue is among so many.
 pub const EXCHANGES: u32 = 50;

@@ -12,8 +12,12 @@ use crate::load_command::options::{Asked, Prepared};
 /// The plan of a load, over all its parts. The seed is apart: part 0 may draw it.
 pub fn agreed(prepared: &Prepared, start_at: Option<SystemTime>) -> Value {
     let plan = &prepared.plan;
-    let streams: Vec<Value> =
-        plan.streams.iter().zip(&prepared.asked).map(|(stream, asked)| of_stream(plan, stream, asked)).collect();
+    let streams: Vec<Value> = plan
+        .streams
+        .iter()
+        .zip(&prepared.asked)
+        .map(|(stream, asked)| of_stream(plan, stream, asked))
+        .collect();
     let Limits { max_head_bytes, max_body_bytes } = plan.limits;
     json!({
         "harness": env!("CARGO_PKG_VERSION"),
@@ -99,7 +103,8 @@ mod tests {
 
     #[test]
     fn plans_that_differ_say_in_what() {
-        let plan = |rate: f64, window: f64| json!({ "window": window, "streams": [{ "rate": rate, "name": "a" }] });
+        let plan =
+            |rate: f64, window: f64| json!({ "window": window, "streams": [{ "rate": rate, "name": "a" }] });
         assert_eq!(difference(&plan(100.0, 1.0), &plan(100.0, 1.0)), None);
         assert_eq!(
             difference(&plan(200.0, 2.0), &plan(100.0, 1.0)).as_deref(),
@@ -107,7 +112,10 @@ mod tests {
         );
         let two = json!({ "window": 1.0, "streams": [1, 2] });
         assert!(difference(&two, &plan(1.0, 1.0)).unwrap().starts_with("streams is [{"));
-        assert_eq!(difference(&json!({ "a": 1 }), &json!({ "b": 2 })).as_deref(), Some("a is null and 1, b is 2 and null"));
+        assert_eq!(
+            difference(&json!({ "a": 1 }), &json!({ "b": 2 })).as_deref(),
+            Some("a is null and 1, b is 2 and null")
+        );
     }
 
     #[test]

@@ -104,7 +104,9 @@ pub enum GatherError {
         within: Duration,
     },
     /// The start is over.
-    #[error("part {part} learned of the start {late:.1?} after it: start all parts again, with an empty folder")]
+    #[error(
+        "part {part} learned of the start {late:.1?} after it: start all parts again, with an empty folder"
+    )]
     Late {
         /// The part.
         part: u32,
@@ -122,7 +124,9 @@ pub enum GatherError {
         reason: String,
     },
     /// Parts that said nothing any more.
-    #[error("{parts} left no result within {within:?} of the end of the load: dead, or cut off; what other parts measured is not the whole load")]
+    #[error(
+        "{parts} left no result within {within:?} of the end of the load: dead, or cut off; what other parts measured is not the whole load"
+    )]
     Died {
         /// Which, as in `part 2 on node3`.
         parts: String,
@@ -150,7 +154,8 @@ mod tests {
     #[test]
     fn each_is_one_line_that_says_what_to_do() {
         let (path, within) = (PathBuf::from("/shared/a"), Duration::from_secs(30));
-        let absent = GatherError::Absent { parts: parts(&["1".into(), "2".into()]), path: path.clone(), within };
+        let absent =
+            GatherError::Absent { parts: parts(&["1".into(), "2".into()]), path: path.clone(), within };
         assert_eq!(
             absent.to_string(),
             "parts 1, 2 did not come to /shared/a within 30s: see that they were started, and that this is one folder, shared by \

@@ -102,9 +102,14 @@ pub fn json(value: &impl Serialize) -> Vec<u8> {
 /// Beside it first, under a name that no other process has; then under its own, unless that is taken.
 fn put_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.{}", race::records::environment::host_name(), std::process::id()));
+    let beside = path.with_file_name(format!(
+        ".{name}.{}.{}",
+        race::records::environment::host_name(),
+        std::process::id()
+    ));
     let mut file = File::create(&beside)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| take_name(&beside, path));
+    let written =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| take_name(&beside, path));
     // A link has a second name by then, and what could not be written is worth nothing.
     let _gone = fs::remove_file(&beside);
     match written {

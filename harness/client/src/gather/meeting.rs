@@ -71,7 +71,11 @@ impl<'a> Meeting<'a> {
     ///
     /// # Errors
     /// The folder is not shared, was used, or holds another plan; or this part was there before.
-    pub fn join(wanted: &Wanted<'_>, drawn: u64, given_up: &'a dyn Fn() -> bool) -> Result<Option<Self>, GatherError> {
+    pub fn join(
+        wanted: &Wanted<'_>,
+        drawn: u64,
+        given_up: &'a dyn Fn() -> bool,
+    ) -> Result<Option<Self>, GatherError> {
         let folder = Folder::at(wanted.folder);
         let plan = match wanted.part.index {
             0 => Some(begin(&folder, wanted, wanted.seed.unwrap_or(drawn))?),
@@ -172,8 +176,12 @@ impl<'a> Meeting<'a> {
     fn arrive(&self) -> Result<(), GatherError> {
         let part = self.part.index;
         let name = names::arrived(part);
-        let arrival =
-            Arrival { token: self.plan.token.clone(), part, host: self.host.clone(), pid: std::process::id() };
+        let arrival = Arrival {
+            token: self.plan.token.clone(),
+            part,
+            host: self.host.clone(),
+            pid: std::process::id(),
+        };
         if self.folder.put_new(&name, &arrival)? {
             return Ok(());
         }

@@ -35,7 +35,10 @@ pub fn is_own(name: &str) -> bool {
 
 /// Whether a file says what a part found, under whatever number: copies too.
 pub fn is_result(name: &str) -> bool {
-    name.starts_with("part-") && name.ends_with(".json") && !name.ends_with(ARRIVED) && !name.ends_with(FAILED)
+    name.starts_with("part-")
+        && name.ends_with(".json")
+        && !name.ends_with(ARRIVED)
+        && !name.ends_with(FAILED)
 }
 
 #[cfg(test)]
@@ -45,7 +48,9 @@ mod tests {
     #[test]
     fn a_result_is_told_from_what_was_said_before_it() {
         assert!(is_result(&result(3)) && is_result("part-3 (copy).json"));
-        for name in [arrived(3), failed(3), log(3), PLAN.to_owned(), START.to_owned(), "notes.json".to_owned()] {
+        for name in
+            [arrived(3), failed(3), log(3), PLAN.to_owned(), START.to_owned(), "notes.json".to_owned()]
+        {
             assert!(!is_result(&name), "{name}");
         }
         for name in [arrived(3), failed(3), log(3), result(3), PLAN.to_owned(), START.to_owned()] {

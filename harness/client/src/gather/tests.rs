@@ -33,7 +33,8 @@ fn wanted<'a>(folder: &'a Path, index: u32, plan: &'a Value, within: Duration) -
 }
 
 fn joined(wanted: &Wanted<'_>) -> Result<Meeting<'static>, GatherError> {
-    Meeting::join(wanted, 7 + u64::from(wanted.part.index), NOBODY).map(|meeting| meeting.expect("nobody gives up"))
+    Meeting::join(wanted, 7 + u64::from(wanted.part.index), NOBODY)
+        .map(|meeting| meeting.expect("nobody gives up"))
 }
 
 fn found(part: u32) -> Found {
@@ -161,7 +162,9 @@ fn a_part_with_another_plan_or_seed_is_refused_by_both_sides() {
         let second = joined(&Wanted { seed, ..wanted(folder.path(), 1, &other, PATIENCE) }).err().unwrap();
         assert_eq!(
             second.to_string(),
-            format!("part 1 has another plan than part 0: {expected}; start all parts with the same arguments")
+            format!(
+                "part 1 has another plan than part 0: {expected}; start all parts with the same arguments"
+            )
         );
         let heard = first.start(None, SystemTime::now).unwrap_err().to_string();
         assert!(heard.starts_with("part 1 failed on ") && heard.contains(expected), "{heard}");
@@ -179,7 +182,10 @@ fn parts_on_one_host_must_be_meant() {
     let [first, _second, _third] = [0, 1, 2].map(part);
     let error = first.start(None, SystemTime::now).unwrap_err();
     let host = race::records::environment::host_name();
-    assert!(error.is_usage() && error.to_string().starts_with(&format!("parts 0 and 1 are both on {host}, ")), "{error}");
+    assert!(
+        error.is_usage() && error.to_string().starts_with(&format!("parts 0 and 1 are both on {host}, ")),
+        "{error}"
+    );
 }
 
 #[test]

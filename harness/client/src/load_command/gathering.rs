@@ -35,7 +35,9 @@ pub(super) fn join<'a>(
         within: args.gather_within,
         share_host: args.share_host,
     };
-    let Some(meeting) = Meeting::join(&wanted, prepared.plan.seed, given_up)? else { return Ok(Joined::GivenUp) };
+    let Some(meeting) = Meeting::join(&wanted, prepared.plan.seed, given_up)? else {
+        return Ok(Joined::GivenUp);
+    };
     prepared.plan.seed = meeting.seed();
     Ok(Joined::With(Box::new(meeting)))
 }

@@ -22,7 +22,9 @@ const KUBERNETES: &str = "JOB_COMPLETION_INDEX";
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PartError {
     /// A variable that holds no number.
-    #[error("{variable} is `{value}`, which is no whole number from 0 to {MOST_PARTS}; say which part this is with --part I/N")]
+    #[error(
+        "{variable} is `{value}`, which is no whole number from 0 to {MOST_PARTS}; say which part this is with --part I/N"
+    )]
     NoNumber {
         /// Its name.
         variable: &'static str,
@@ -177,7 +179,11 @@ mod tests {
     #[test]
     fn what_makes_no_part_is_refused_with_what_would() {
         for (parts, variables, expected) in [
-            (Some(2), &[("SLURM_PROCID", "2")][..], "SLURM_PROCID is 2, and 2 parts are numbered from 0 to 1"),
+            (
+                Some(2),
+                &[("SLURM_PROCID", "2")][..],
+                "SLURM_PROCID is 2, and 2 parts are numbered from 0 to 1",
+            ),
             (None, &[("SLURM_PROCID", "-1")], "SLURM_PROCID is `-1`, which is no whole number"),
             (None, &[("SLURM_PROCID", "0"), ("SLURM_NTASKS", "many")], "SLURM_NTASKS is `many`"),
             (Some(3), &[("JOB_COMPLETION_INDEX", "3")], "JOB_COMPLETION_INDEX is 3, and 3 parts"),

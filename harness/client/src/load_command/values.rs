@@ -274,9 +274,14 @@ mod tests {
     fn parts_are_numbered_from_0() {
         assert_eq!(part("0/2"), Ok(Share { index: 0, of: 2 }));
         assert_eq!(part("999/1000"), Ok(Share { index: 999, of: 1_000 }));
-        for text in ["", "1", "3/2", "2/2", "0/0", "-1/2", "1/1001", "1/", "/2", "a/b", "0/2/3", "NaN", "1.0/2"] {
+        for text in
+            ["", "1", "3/2", "2/2", "0/0", "-1/2", "1/1001", "1/", "/2", "a/b", "0/2/3", "NaN", "1.0/2"]
+        {
             let refusal = part(text).unwrap_err();
-            assert!(refusal.starts_with(&format!("`{text}` is no part of a load; write it as I/N")), "{refusal}");
+            assert!(
+                refusal.starts_with(&format!("`{text}` is no part of a load; write it as I/N")),
+                "{refusal}"
+            );
         }
     }
 

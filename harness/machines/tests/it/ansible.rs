@@ -44,7 +44,10 @@ fn started(site: &Site, duration: &str) -> Running {
         playbook.args(["-e", setting]);
     }
     // Nothing of a person's own is read, or written to.
-    playbook.env("HOME", "/run/home").env("ANSIBLE_LOCAL_TEMP", "/run/home/tmp").env("ANSIBLE_CONFIG", "/dev/null");
+    playbook
+        .env("HOME", "/run/home")
+        .env("ANSIBLE_LOCAL_TEMP", "/run/home/tmp")
+        .env("ANSIBLE_CONFIG", "/dev/null");
     // A connection that is kept would look like something that was left.
     playbook.env("ANSIBLE_SSH_ARGS", "-o ControlMaster=no").env("ANSIBLE_NOCOLOR", "1");
     Running::start(playbook).unwrap_or_else(|error| panic!("{error:#}"))
@@ -65,7 +68,8 @@ fn nothing_is_left(site: &Site, before: &Before<'_>, ran: &Ran) {
         let entries = fs::read_dir(host.path("/run/load")).unwrap().flatten();
         let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
         names.sort_unstable();
-        let programs = if host.name() == "server" { vec!["harness", "work-stealing"] } else { vec!["harness"] };
+        let programs =
+            if host.name() == "server" { vec!["harness", "work-stealing"] } else { vec!["harness"] };
         assert_eq!(names, programs, "on {}", host.name());
     }
 }

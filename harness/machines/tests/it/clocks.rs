@@ -20,7 +20,8 @@ fn ahead(machine: &Machine, by: &str) {
     let harness = Site::programs().unwrap().join("harness");
     let script = machine.path("/usr/local/bin/harness");
     fs::remove_file(&script).unwrap();
-    let text = format!("#!/bin/sh\nexec faketime --exclude-monotonic -f '{by}' {} \"$@\"\n", harness.display());
+    let text =
+        format!("#!/bin/sh\nexec faketime --exclude-monotonic -f '{by}' {} \"$@\"\n", harness.display());
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
 }
@@ -40,7 +41,10 @@ fn a_clock_that_is_off_is_measured_within_the_bound_that_is_stated() {
         ahead(&site.generators[1], by);
         let mut clock = site.control.command("harness");
         clock.args(["clock", "generator-1", "--export-json", "/srv/clock.json"]);
-        let said = Running::start(clock).and_then(|clock| clock.finish(PATIENCE)).and_then(machines::Ran::well).unwrap();
+        let said = Running::start(clock)
+            .and_then(|clock| clock.finish(PATIENCE))
+            .and_then(machines::Ran::well)
+            .unwrap();
         let (offset_ns, bound_ns) = offset(&site.control.path("/srv/clock.json"), "");
         assert!((offset_ns - ns).abs() <= bound_ns, "{by}: {said}");
         // A bound that holds of everything would say nothing.

@@ -28,7 +28,8 @@ fn held<T: Serialize + DeserializeOwned>(document: &Value, name: &str) -> T {
 }
 
 fn read<T: Serialize + DeserializeOwned>(path: &str) -> T {
-    let text = fs::read_to_string(scene::file(FOLDER).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let text =
+        fs::read_to_string(scene::file(FOLDER).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     held(&serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}")), path)
 }
 
@@ -94,7 +95,11 @@ fn every_pod_has_whole_cpus_of_its_own_and_no_right_that_it_does_not_need() {
         let rights = container.security_context.as_ref().unwrap();
         assert_eq!(rights.allow_privilege_escalation, Some(false), "{name}");
         assert_eq!(rights.read_only_root_filesystem, Some(true), "{name}");
-        assert_eq!(rights.capabilities.as_ref().unwrap().drop.as_deref(), Some(&["ALL".to_owned()][..]), "{name}");
+        assert_eq!(
+            rights.capabilities.as_ref().unwrap().drop.as_deref(),
+            Some(&["ALL".to_owned()][..]),
+            "{name}"
+        );
         let user = pod.security_context.as_ref().unwrap();
         // The image's own.
         assert_eq!((user.run_as_non_root, user.run_as_user), (Some(true), Some(10_001)), "{name}");
@@ -147,10 +152,14 @@ fn there_are_as_many_parts_as_pods_all_at_a_time_and_none_is_started_again() {
     assert!(command.contains(&"--part=$(PART)/$(PARTS)".to_owned()), "{command:?}");
     // Where the parts meet is what they share.
     assert!(command.contains(&"--gather=/gather".to_owned()), "{command:?}");
-    let mounted = container.volume_mounts.as_ref().unwrap().iter().find(|mount| mount.mount_path == "/gather").unwrap();
+    let mounted =
+        container.volume_mounts.as_ref().unwrap().iter().find(|mount| mount.mount_path == "/gather").unwrap();
     let volume = pod.volumes.as_ref().unwrap().iter().find(|volume| volume.name == mounted.name).unwrap();
     let claim: PersistentVolumeClaim = read("generators/volume.yaml");
-    assert_eq!(Some(&volume.persistent_volume_claim.as_ref().unwrap().claim_name), claim.metadata.name.as_ref());
+    assert_eq!(
+        Some(&volume.persistent_volume_claim.as_ref().unwrap().claim_name),
+        claim.metadata.name.as_ref()
+    );
     assert_eq!(claim.spec.unwrap().access_modes.as_deref(), Some(&["ReadWriteMany".to_owned()][..]));
 }
 
@@ -178,7 +187,10 @@ fn on_io_uring_the_profile_of_this_repository_is_in_force() {
     assert_eq!(profile.type_, "Localhost");
     let file = profile.localhost_profile.as_deref().unwrap();
     let page = fs::read_to_string(scene::file(FOLDER).join("README.md")).unwrap();
-    assert!(page.contains(&format!("/var/lib/kubelet/seccomp/{file}")), "the page puts it elsewhere than {file}");
+    assert!(
+        page.contains(&format!("/var/lib/kubelet/seccomp/{file}")),
+        "the page puts it elsewhere than {file}"
+    );
 }
 
 #[test]
@@ -192,7 +204,9 @@ fn without_a_shared_volume_parts_are_told_the_start_and_keep_their_log() {
     assert!(gather.empty_dir.is_some() && gather.persistent_volume_claim.is_none());
     let command = only(pod).command.as_ref().unwrap();
     assert_eq!([&*command[0], &command[1], &command[4], &command[5]], ["bash", "-c", "harness", "load"]);
-    for wanted in ["--export-hdr=/gather/load.hlog", "--start-at=$(START_AT)", "--seed=1", "--part=$(PART)/$(PARTS)"] {
+    for wanted in
+        ["--export-hdr=/gather/load.hlog", "--start-at=$(START_AT)", "--seed=1", "--part=$(PART)/$(PARTS)"]
+    {
         assert!(command.iter().any(|word| word == wanted), "no {wanted} in {command:?}");
     }
     assert!(!command.iter().any(|word| word.starts_with("--gather")), "{command:?}");

@@ -12,7 +12,8 @@ pub(crate) const REQUESTS: u64 = 800;
 pub(crate) const LENGTH: Duration = Duration::from_secs(9);
 
 /// Arguments of all parts.
-const LOAD: &str = "http://server:8080/simple --rate 400 --connections 8 --duration 2s --warm-up 500ms --timeout 1s --quiet";
+const LOAD: &str =
+    "http://server:8080/simple --rate 400 --connections 8 --duration 2s --warm-up 500ms --timeout 1s --quiet";
 
 /// Two parts that were started.
 pub(crate) struct Parts<'a> {

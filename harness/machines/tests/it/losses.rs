@@ -47,7 +47,12 @@ fn a_part_that_is_killed_at_any_instant_is_named_and_nothing_looks_whole() {
         // As a shell says SIGKILL.
         if ended.codes[1] == Some(137) {
             assert!(!ended.merged.is_well(), "{}", ended.said());
-            assert_ne!(ended.codes[0], Some(0), "the other part thought that all was well:\n{}", ended.said());
+            assert_ne!(
+                ended.codes[0],
+                Some(0),
+                "the other part thought that all was well:\n{}",
+                ended.said()
+            );
             let said = &ended.merged.err;
             assert!(said.contains("part") && said.contains('1'), "the part is not named:\n{}", ended.said());
         }

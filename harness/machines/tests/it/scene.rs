@@ -55,11 +55,13 @@ impl<'a> Server<'a> {
     pub(crate) fn on(machine: &'a Machine) -> Self {
         let mut command = machine.command("work-stealing");
         command.args(["--listen", "0.0.0.0:8080"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let (sender, receiver) = channel();
         thread::spawn(move || sender.send(BufReader::new(out).lines().next()));
-        let line = receiver.recv_timeout(PATIENCE).expect("a ready line, or an end").expect("a line").unwrap();
+        let line =
+            receiver.recv_timeout(PATIENCE).expect("a ready line, or an end").expect("a line").unwrap();
         assert!(line.contains(":8080\""), "{line}");
         Self { machine, child }
     }
@@ -96,13 +98,18 @@ impl<'a> Before<'a> {
 /// What runs, with the name of its host.
 fn running(site: &Site) -> Vec<(&str, Process)> {
     let of = |machine: &'_ Machine| machine.processes();
-    site.all().into_iter().flat_map(|machine| of(machine).into_iter().map(|process| (machine.name(), process))).collect()
+    site.all()
+        .into_iter()
+        .flat_map(|machine| of(machine).into_iter().map(|process| (machine.name(), process)))
+        .collect()
 }
 
 /// How often a case of chance is tried: five times, or as often as was asked for.
 pub(crate) fn repeats() -> u32 {
     let asked = env::var(REPEATS).ok();
-    asked.map_or(5, |text| text.parse().unwrap_or_else(|_| panic!("{REPEATS} is `{text}`, which is no number")))
+    asked.map_or(5, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{REPEATS} is `{text}`, which is no number"))
+    })
 }
 
 /// Chance that is another in every run, and whose seed is printed.

@@ -91,7 +91,8 @@ fn a_server_that_does_not_start_fails_the_job_with_its_words() {
     let Some((site, slurm)) = cluster() else { return };
     let before = Before::of(&site);
     let script = scene::file("deploy/slurm/load.sbatch");
-    let load: Vec<&str> = ["work-stealing --workers none"].into_iter().chain(LOAD[1..].iter().copied()).collect();
+    let load: Vec<&str> =
+        ["work-stealing --workers none"].into_iter().chain(LOAD[1..].iter().copied()).collect();
     let job = slurm.submit(&site, &[], &submitted(script.to_str().unwrap(), &load)).unwrap();
     let ran = job.finish(LENGTH).unwrap_or_else(|error| panic!("{error:#}\n{}", said(&site)));
     assert!(!ran.is_well());

@@ -32,7 +32,9 @@ pub enum GatheredError {
         second: String,
     },
     /// A part under another's name, or of a load with other parts.
-    #[error("{file} says that it is part {part} of {parts}, and the plan has {of}: it is of another load, or was renamed")]
+    #[error(
+        "{file} says that it is part {part} of {parts}, and the plan has {of}: it is of another load, or was renamed"
+    )]
     Number {
         /// The file.
         file: String,

@@ -41,9 +41,7 @@ pub(super) struct Overlap {
 
 /// Moves all windows to one clock: that of the host with which parts compared theirs, or else that of the first part.
 pub(super) fn by_one_clock(all: &[Written<'_>]) -> Result<Vec<Window>, GatheredError> {
-    let compared = || {
-        all.iter().filter_map(|written| Some((written.part, written.clock?.against.as_ref()?)))
-    };
+    let compared = || all.iter().filter_map(|written| Some((written.part, written.clock?.against.as_ref()?)));
     let reference = compared().next();
     if let Some((part, by)) = reference
         && let Some((other, others)) = compared().find(|(_, host)| host.boot != by.boot)
@@ -84,7 +82,8 @@ pub(super) fn overlap(windows: &[Window]) -> Option<Overlap> {
         if one.part == other.part { Some(apart_s) } else { Some(apart_s - one.bound_s? - other.bound_s?) }
     };
     let pairs = windows.iter().flat_map(|one| windows.iter().map(move |other| surely(one, other)));
-    let surely_s = pairs.collect::<Option<Vec<f64>>>().map(|all| all.into_iter().fold(f64::INFINITY, f64::min));
+    let surely_s =
+        pairs.collect::<Option<Vec<f64>>>().map(|all| all.into_iter().fold(f64::INFINITY, f64::min));
     Some(Overlap {
         together_s: early.range.end_s - late.range.start_s,
         longest_s,
@@ -142,7 +141,8 @@ mod tests {
     fn a_window_is_moved_by_what_its_clock_was_behind() {
         // The clock of node2 is 3 s behind: it opened its window at the same instant and wrote down 97.
         let all =
-            windows(&[("node1", None, 100.0), ("node2", Some(compared(Some("node1"), 3_000, 2)), 97.0)]).unwrap();
+            windows(&[("node1", None, 100.0), ("node2", Some(compared(Some("node1"), 3_000, 2)), 97.0)])
+                .unwrap();
         assert_eq!(shown(&all), [(100.0, Some(0.0)), (100.0, Some(0.002))]);
         let overlap = overlap(&all).unwrap();
         assert_eq!((overlap.share(), overlap.surely_s.map(|s| (s * 1e3).round())), (1.0, Some(9_998.0)));

@@ -98,7 +98,11 @@ pub(super) fn together(overlap: &Overlap, windows: &[Window]) -> String {
     match overlap.sure_share() {
         Some(surely) => {
             let bound_s = windows.iter().filter_map(|window| window.bound_s).fold(0.0, f64::max);
-            format!("{text}, surely for {:.1}%: clocks are known within {:.3} ms", 100.0 * surely, 1e3 * bound_s)
+            format!(
+                "{text}, surely for {:.1}%: clocks are known within {:.3} ms",
+                100.0 * surely,
+                1e3 * bound_s
+            )
         }
         None => text,
     }
