@@ -30,6 +30,7 @@ all:
 /// Starts the playbook for a load of this length.
 fn started(site: &Site, duration: &str) -> Running {
     fs::write(site.control.path("/srv/inventory.yaml"), INVENTORY).unwrap();
+    fs::write(site.control.path("/srv/ansible.cfg"), "[defaults]\n").unwrap();
     let mut playbook = site.control.command("ansible-playbook");
     playbook.args(["-i", "/srv/inventory.yaml"]).arg(scene::file("deploy/ansible/load.yaml"));
     let settings = [
@@ -47,7 +48,7 @@ fn started(site: &Site, duration: &str) -> Running {
     playbook
         .env("HOME", "/run/home")
         .env("ANSIBLE_LOCAL_TEMP", "/run/home/tmp")
-        .env("ANSIBLE_CONFIG", "/dev/null");
+        .env("ANSIBLE_CONFIG", "/srv/ansible.cfg");
     // A connection that is kept would look like something that was left.
     playbook.env("ANSIBLE_SSH_ARGS", "-o ControlMaster=no").env("ANSIBLE_NOCOLOR", "1");
     Running::start(playbook).unwrap_or_else(|error| panic!("{error:#}"))
@@ -55,6 +56,16 @@ fn started(site: &Site, duration: &str) -> Running {
 
 fn finished(playbook: Running) -> Ran {
     playbook.finish(LENGTH).unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+/// The playbook when a part runs, which `is_seen` tells.
+fn under_load(mut playbook: Running, mut is_seen: impl FnMut() -> bool) -> Running {
+    let seen = until(LENGTH, || if is_seen() { Some(true) } else { playbook.is_over().then_some(false) });
+    if seen != Some(true) {
+        let Ran { out, err, .. } = finished(playbook);
+        panic!("no part ever ran:\n{out}{err}");
+    }
+    playbook
 }
 
 fn merged(site: &Site) -> PathBuf {
@@ -89,9 +100,7 @@ fn the_playbook_installs_runs_fetches_and_merges() {
 fn a_part_that_is_killed_fails_the_playbook_with_the_name_of_its_host() {
     let Some(site) = scene::site(&[ANSIBLE]) else { return };
     let before = Before::of(&site);
-    let playbook = started(&site, "20s");
-    let killed = until(LENGTH, || (site.generators[1].kill("harness load") > 0).then_some(()));
-    assert!(killed.is_some(), "no part ever ran");
+    let playbook = under_load(started(&site, "20s"), || site.generators[1].kill("harness load") > 0);
     let ran = finished(playbook);
     assert!(!ran.is_well(), "{}", ran.out);
     assert!(ran.out.contains("no result, since parts did not end well: generator-1"), "{}", ran.out);
@@ -103,9 +112,8 @@ fn a_part_that_is_killed_fails_the_playbook_with_the_name_of_its_host() {
 fn a_host_that_is_lost_fails_the_playbook_with_its_name() {
     let Some(site) = scene::site(&[ANSIBLE]) else { return };
     let before = Before::of(&site);
-    let playbook = started(&site, "5s");
-    let running = until(LENGTH, || (!site.generators[0].running("harness load").is_empty()).then_some(()));
-    assert!(running.is_some(), "no part ever ran");
+    let playbook =
+        under_load(started(&site, "5s"), || !site.generators[0].running("harness load").is_empty());
     site.link(&site.generators[0], false).unwrap();
     let ran = finished(playbook);
     assert!(!ran.is_well(), "{}", ran.out);

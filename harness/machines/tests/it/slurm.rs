@@ -81,7 +81,8 @@ fn a_part_that_is_killed_fails_the_job_with_its_name() {
     let ran = job.finish(LENGTH).unwrap_or_else(|error| panic!("{error:#}\n{}", said(&site)));
     assert!(!ran.is_well(), "{}", said(&site));
     let said = said(&site);
-    assert!(said.contains("part 1 of 2 on generator-1 ended with exit code 137"), "{said}");
+    let parts = fs::read_to_string(folder(&site).join("parts.log")).unwrap();
+    assert!(said.contains("part 1 of 2 on generator-1 ended with exit code 137"), "{said}\n{parts}");
     assert!(!folder(&site).join("merged.txt").exists(), "{said}");
     before.nothing_more(&said);
 }
@@ -115,5 +116,5 @@ fn a_job_that_cannot_be_meant_says_what_can() {
         let said = said(&site);
         assert!(!ran.is_well() && said.contains(expected), "{said}");
     }
-    before.nothing_more(&said);
+    before.nothing_more(&said(&site));
 }
