@@ -36,6 +36,8 @@ UsePAM no
 StrictModes no
 PidFile none
 MaxStartups 100
+ClientAliveInterval 5
+ClientAliveCountMax 2
 Subsystem sftp internal-sftp
 ";
 

@@ -30,6 +30,8 @@ ip link set lo up
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/sshd /run/munge /run/slurm /run/home
 mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
+# What is shared by name there (faketime, for one) is of one host.
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 # By its boot id a kernel is told from others: here it is one, and stands for several.
 cat /proc/sys/kernel/random/uuid >/run/boot-id
 mount --bind /run/boot-id /proc/sys/kernel/random/boot_id
@@ -185,12 +187,11 @@ impl Machine {
             .filter_map(|pid| {
                 let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
                 // The kernel has no arguments any more of what is dead.
-                let text = String::from_utf8_lossy(&arguments);
-                let (program, arguments) =
-                    text.trim_end_matches('\0').split_once('\0').unwrap_or((&*text, ""));
-                let name =
-                    program.trim_end_matches('\0').rsplit('/').next().filter(|name| !name.is_empty())?;
-                let command = format!("{name} {}", arguments.replace('\0', " "));
+                let text = String::from_utf8_lossy(&arguments).replace('\0', " ");
+                // What writes its own title there (`sshd: /usr/sbin/sshd ...`) has folders in it that are not its program's.
+                let (program, arguments) = text.trim_end().split_once(' ').unwrap_or((text.trim_end(), ""));
+                let name = program.rsplit('/').next().filter(|name| !name.is_empty())?;
+                let command = format!("{name} {arguments}");
                 Some(Process { pid, command: command.trim_end().to_owned() })
             })
             .collect()

@@ -2,9 +2,10 @@
 
 use std::{
     fs::File,
+    io,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{RecvTimeoutError, channel},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::{Receiver, channel},
     thread,
     time::{Duration, Instant},
 };
@@ -12,11 +13,14 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A command that was started.
+/// A command that was started. What it prints is read all the while.
 #[derive(Debug)]
 pub struct Running {
     what: String,
-    child: Child,
+    pid: Pid,
+    end: Receiver<io::Result<Output>>,
+    /// What was received already.
+    ended: Option<io::Result<Output>>,
 }
 
 /// How a command ended.
@@ -39,7 +43,16 @@ impl Running {
         let what = format!("{command:?}");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().with_context(|| format!("cannot start {what}"))?;
-        Ok(Self { what, child })
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a child has a pid")?;
+        let (sender, end) = channel();
+        thread::spawn(move || sender.send(child.wait_with_output()));
+        Ok(Self { what, pid, end, ended: None })
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        self.ended = self.ended.take().or_else(|| self.end.try_recv().ok());
+        self.ended.is_some()
     }
 
     /// Waits for its end.
@@ -47,17 +60,12 @@ impl Running {
     /// # Errors
     /// It did not end in time, and was killed. What it started on a host goes with the host.
     pub fn finish(self, within: Duration) -> Result<Ran> {
-        let Self { what, child } = self;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a child has a pid")?;
-        let (sender, receiver) = channel();
-        thread::spawn(move || sender.send(child.wait_with_output()));
-        let output = match receiver.recv_timeout(within) {
-            Ok(output) => output.with_context(|| format!("cannot read what {what} printed"))?,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                let _gone = kill_process(pid, Signal::KILL);
-                bail!("{what} did not end within {within:?}");
-            }
+        let Self { what, pid, end, ended } = self;
+        let Some(output) = ended.or_else(|| end.recv_timeout(within).ok()) else {
+            let _gone = kill_process(pid, Signal::KILL);
+            bail!("{what} did not end within {within:?}");
         };
+        let output = output.with_context(|| format!("cannot read what {what} printed"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(Ran { status: output.status, out: text(&output.stdout), err: text(&output.stderr) })
     }

@@ -6,7 +6,7 @@ use machines::{ANSIBLE, Ran, Running, Site, until};
 
 use crate::{
     loads::{REQUESTS, requests},
-    scene::{self, PATIENCE},
+    scene::{self, Before, PATIENCE},
 };
 
 /// Ansible takes a second or two for each task.
@@ -30,6 +30,7 @@ all:
 /// Starts the playbook for a load of this length.
 fn started(site: &Site, duration: &str) -> Running {
     fs::write(site.control.path("/srv/inventory.yaml"), INVENTORY).unwrap();
+    fs::write(site.control.path("/srv/ansible.cfg"), "[defaults]\n").unwrap();
     let mut playbook = site.control.command("ansible-playbook");
     playbook.args(["-i", "/srv/inventory.yaml"]).arg(scene::file("deploy/ansible/load.yaml"));
     let settings = [
@@ -47,7 +48,7 @@ fn started(site: &Site, duration: &str) -> Running {
     playbook
         .env("HOME", "/run/home")
         .env("ANSIBLE_LOCAL_TEMP", "/run/home/tmp")
-        .env("ANSIBLE_CONFIG", "/dev/null");
+        .env("ANSIBLE_CONFIG", "/srv/ansible.cfg");
     // A connection that is kept would look like something that was left.
     playbook.env("ANSIBLE_SSH_ARGS", "-o ControlMaster=no").env("ANSIBLE_NOCOLOR", "1");
     Running::start(playbook).unwrap_or_else(|error| panic!("{error:#}"))
@@ -57,14 +58,24 @@ fn finished(playbook: Running) -> Ran {
     playbook.finish(LENGTH).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
+/// The playbook when a part runs, which `is_seen` tells.
+fn under_load(mut playbook: Running, mut is_seen: impl FnMut() -> bool) -> Running {
+    let seen = until(LENGTH, || if is_seen() { Some(true) } else { playbook.is_over().then_some(false) });
+    if seen != Some(true) {
+        let Ran { out, err, .. } = finished(playbook);
+        panic!("no part ever ran:\n{out}{err}");
+    }
+    playbook
+}
+
 fn merged(site: &Site) -> PathBuf {
     site.control.path("/srv/results/merged.txt")
 }
 
-fn nothing_is_left(site: &Site, ran: &Ran) {
-    let hosts = [&site.server, &site.generators[0], &site.generators[1], &site.control];
-    scene::nothing_is_left(&hosts, &["harness", "work-stealing", "timeout"], &ran.out);
-    for host in &hosts[..3] {
+/// Neither processes, but for those that ran before, nor files, but for the programs.
+fn nothing_is_left(site: &Site, before: &Before<'_>, ran: &Ran) {
+    before.nothing_more(&ran.out);
+    for host in [&site.server, &site.generators[0], &site.generators[1]] {
         let entries = fs::read_dir(host.path("/run/load")).unwrap().flatten();
         let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
         names.sort_unstable();
@@ -77,39 +88,39 @@ fn nothing_is_left(site: &Site, ran: &Ran) {
 #[test]
 fn the_playbook_installs_runs_fetches_and_merges() {
     let Some(site) = scene::site(&[ANSIBLE]) else { return };
+    let before = Before::of(&site);
     let ran = finished(started(&site, "2s"));
     assert!(ran.is_well(), "{}{}", ran.out, ran.err);
     let text = fs::read_to_string(merged(&site)).unwrap();
     assert!(requests(&text).abs_diff(REQUESTS) <= 1, "{text}");
-    nothing_is_left(&site, &ran);
+    nothing_is_left(&site, &before, &ran);
 }
 
 #[test]
 fn a_part_that_is_killed_fails_the_playbook_with_the_name_of_its_host() {
     let Some(site) = scene::site(&[ANSIBLE]) else { return };
-    let playbook = started(&site, "20s");
-    let killed = until(LENGTH, || (site.generators[1].kill("harness load") > 0).then_some(()));
-    assert!(killed.is_some(), "no part ever ran");
+    let before = Before::of(&site);
+    let playbook = under_load(started(&site, "20s"), || site.generators[1].kill("harness load") > 0);
     let ran = finished(playbook);
     assert!(!ran.is_well(), "{}", ran.out);
     assert!(ran.out.contains("no result, since parts did not end well: generator-1"), "{}", ran.out);
     assert!(!merged(&site).exists(), "{}", ran.out);
-    nothing_is_left(&site, &ran);
+    nothing_is_left(&site, &before, &ran);
 }
 
 #[test]
 fn a_host_that_is_lost_fails_the_playbook_with_its_name() {
     let Some(site) = scene::site(&[ANSIBLE]) else { return };
-    let playbook = started(&site, "5s");
-    let running = until(LENGTH, || (!site.generators[0].running("harness load").is_empty()).then_some(()));
-    assert!(running.is_some(), "no part ever ran");
+    let before = Before::of(&site);
+    let playbook =
+        under_load(started(&site, "5s"), || !site.generators[0].running("harness load").is_empty());
     site.link(&site.generators[0], false).unwrap();
     let ran = finished(playbook);
     assert!(!ran.is_well(), "{}", ran.out);
     assert!(ran.out.contains("no result, since parts did not end well: generator-0"), "{}", ran.out);
     assert!(!merged(&site).exists(), "{}", ran.out);
     // What was started there ends by itself, without anybody who could reach it.
-    scene::nothing_is_left(&[&site.generators[0]], &["harness"], &ran.out);
+    before.nothing_more(&ran.out);
 }
 
 #[test]
@@ -120,9 +131,10 @@ fn a_server_that_does_not_start_fails_the_playbook_with_its_words() {
     let _other = site.server.daemon("other", other).unwrap();
     let listens = until(PATIENCE, || site.server.log("other").contains("listens on").then_some(()));
     assert!(listens.is_some(), "{}", site.server.log("other"));
+    let before = Before::of(&site);
     let ran = finished(started(&site, "2s"));
     assert!(!ran.is_well(), "{}", ran.out);
     assert!(ran.out.contains("was not ready on server-0"), "{}", ran.out);
     assert!(!merged(&site).exists());
-    scene::nothing_is_left(&[&site.generators[0], &site.generators[1]], &["harness"], &ran.out);
+    before.nothing_more(&ran.out);
 }

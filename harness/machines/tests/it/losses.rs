@@ -7,13 +7,14 @@ use machines::{Machine, Running, Site};
 
 use crate::{
     loads::{Ended, LENGTH, Parts},
-    scene::{self, Chance, PATIENCE, Server},
+    scene::{self, Before, Chance, PATIENCE, Server},
 };
 
 /// Runs parts as often as cases of chance are tried, has something done to their hosts at a random instant, and looks at what is
 /// left.
 fn at_any_instant(site: &Site, folder: &str, harm: impl Fn(), mend: impl Fn(), look: impl Fn(&Ended)) {
     let _server = Server::on(&site.server);
+    let before = Before::of(site);
     let mut chance = Chance::new();
     for number in 0..scene::repeats() {
         let parts = Parts::start(site, &format!("{folder}/{number}"));
@@ -25,8 +26,7 @@ fn at_any_instant(site: &Site, folder: &str, harm: impl Fn(), mend: impl Fn(), l
         eprintln!("{number}: after {instant:.1?}, merged: {}", ended.is_whole_or_refused());
         look(&ended);
         mend();
-        let machines = [&site.generators[0], &site.generators[1], &site.control];
-        scene::nothing_is_left(&machines, &["harness"], &ended.said());
+        before.nothing_more(&ended.said());
     }
 }
 
@@ -87,13 +87,14 @@ fn a_folder_that_is_full_at_any_instant_leaves_nothing_that_looks_whole() {
 fn a_folder_that_one_host_may_only_read_fails_the_whole_and_is_named() {
     let Some(site) = scene::installed(&[]) else { return };
     let _server = Server::on(&site.server);
+    let before = Before::of(&site);
     let folder = "/srv/parts/read-only";
     fs::create_dir(site.control.path(folder)).unwrap();
     run(&site.generators[1], &format!("mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"));
     let ended = Parts::start(&site, folder).end();
     assert!(!ended.is_whole_or_refused(), "{}", ended.said());
     assert!(ended.ran[1].err.contains(folder), "the folder is not named:\n{}", ended.said());
-    scene::nothing_is_left(&[&site.generators[0], &site.generators[1]], &["harness"], &ended.said());
+    before.nothing_more(&ended.said());
 }
 
 #[test]

@@ -4,13 +4,14 @@ use machines::Running;
 
 use crate::{
     loads::{Parts, REQUESTS, merge, requests},
-    scene::{self, PATIENCE, Server},
+    scene::{self, Before, PATIENCE, Server},
 };
 
 #[test]
 fn two_parts_over_ssh_are_gathered_and_merged_as_one_load() {
     let Some(site) = scene::installed(&[]) else { return };
     let _server = Server::on(&site.server);
+    let before = Before::of(&site);
     let ended = Parts::with(&site, "/srv/parts/both", "--clock-against server").end();
     assert!(ended.is_whole_or_refused(), "{}", ended.said());
     for host in ["generator-0", "generator-1"] {
@@ -19,8 +20,7 @@ fn two_parts_over_ssh_are_gathered_and_merged_as_one_load() {
     // What was merged is merged again alike, and elsewhere: only the folder is read.
     let again = merge(&site.server, "/srv/parts/both");
     assert!(again.is_well() && requests(&again.out).abs_diff(REQUESTS) <= 1, "{}{}", again.out, again.err);
-    let machines = [&site.generators[0], &site.generators[1], &site.control];
-    scene::nothing_is_left(&machines, &["harness"], &ended.said());
+    before.nothing_more(&ended.said());
 }
 
 #[test]

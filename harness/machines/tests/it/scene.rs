@@ -74,17 +74,34 @@ impl Drop for Server<'_> {
     }
 }
 
-/// Waits until nothing runs on these hosts whose command begins like one of these; `said` is what is printed where something is left.
-pub(crate) fn nothing_is_left(machines: &[&Machine], beginnings: &[&str], said: &str) {
-    let look = || -> Vec<(String, Process)> {
-        let all = machines.iter().flat_map(|machine| {
-            let running = beginnings.iter().flat_map(|beginning| machine.running(beginning));
-            running.map(|process| (machine.name().to_owned(), process)).collect::<Vec<_>>()
-        });
-        all.collect()
-    };
-    let gone = until(PATIENCE, || look().is_empty().then_some(()));
-    assert!(gone.is_some(), "left: {:?}\n{said}", look());
+/// What ran on all hosts at one time, to be compared with what runs later.
+pub(crate) struct Before<'a> {
+    site: &'a Site,
+    pids: Vec<u32>,
+}
+
+impl<'a> Before<'a> {
+    pub(crate) fn of(site: &'a Site) -> Self {
+        Self { site, pids: running(site).into_iter().map(|(_, process)| process.pid).collect() }
+    }
+
+    /// Waits until nothing runs that did not run then; `said` is what is printed where something is left.
+    pub(crate) fn nothing_more(&self, said: &str) {
+        let more = || -> Vec<(&str, Process)> {
+            running(self.site).into_iter().filter(|(_, process)| !self.pids.contains(&process.pid)).collect()
+        };
+        let gone = until(PATIENCE, || more().is_empty().then_some(()));
+        assert!(gone.is_some(), "left: {:?}\n{said}", more());
+    }
+}
+
+/// What runs, with the name of its host.
+fn running(site: &Site) -> Vec<(&str, Process)> {
+    let of = |machine: &'_ Machine| machine.processes();
+    site.all()
+        .into_iter()
+        .flat_map(|machine| of(machine).into_iter().map(|process| (machine.name(), process)))
+        .collect()
 }
 
 /// How often a case of chance is tried: five times, or as often as was asked for.

@@ -6,7 +6,7 @@ use machines::{SLURM, Site, Slurm, until};
 
 use crate::{
     loads::{REQUESTS, requests},
-    scene::{self, PATIENCE},
+    scene::{self, Before, PATIENCE},
 };
 
 /// Slurm takes some seconds for each thing that it starts.
@@ -51,14 +51,10 @@ fn folder(site: &Site) -> std::path::PathBuf {
     folder.clone()
 }
 
-fn nothing_is_left(site: &Site) {
-    let nodes = [&site.server, &site.generators[0], &site.generators[1]];
-    scene::nothing_is_left(&nodes, &["harness", "work-stealing", "srun", "slurmstepd"], &said(site));
-}
-
 #[test]
 fn a_job_leaves_one_merged_result() {
     let Some((site, slurm)) = cluster() else { return };
+    let before = Before::of(&site);
     let script = scene::file("deploy/slurm/load.sbatch");
     let job = slurm.submit(&site, &[], &submitted(script.to_str().unwrap(), LOAD)).unwrap();
     let ran = job.finish(LENGTH).unwrap_or_else(|error| panic!("{error:#}\n{}", said(&site)));
@@ -69,12 +65,13 @@ fn a_job_leaves_one_merged_result() {
     // The server has the last node to itself.
     assert!(said.contains("server: work-stealing on server; 2 parts"), "{said}");
     assert!(merged.contains("generator-0") && merged.contains("generator-1"), "{merged}");
-    nothing_is_left(&site);
+    before.nothing_more(&said);
 }
 
 #[test]
 fn a_part_that_is_killed_fails_the_job_with_its_name() {
     let Some((site, slurm)) = cluster() else { return };
+    let before = Before::of(&site);
     let script = scene::file("deploy/slurm/load.sbatch");
     // Long enough to be there when it is looked for.
     let load: Vec<&str> = LOAD.iter().map(|word| if *word == "2s" { "60s" } else { *word }).collect();
@@ -84,14 +81,16 @@ fn a_part_that_is_killed_fails_the_job_with_its_name() {
     let ran = job.finish(LENGTH).unwrap_or_else(|error| panic!("{error:#}\n{}", said(&site)));
     assert!(!ran.is_well(), "{}", said(&site));
     let said = said(&site);
-    assert!(said.contains("part 1 of 2 on generator-1 ended with exit code 137"), "{said}");
+    let parts = fs::read_to_string(folder(&site).join("parts.log")).unwrap();
+    assert!(said.contains("part 1 of 2 on generator-1 ended with exit code 137"), "{said}\n{parts}");
     assert!(!folder(&site).join("merged.txt").exists(), "{said}");
-    nothing_is_left(&site);
+    before.nothing_more(&said);
 }
 
 #[test]
 fn a_server_that_does_not_start_fails_the_job_with_its_words() {
     let Some((site, slurm)) = cluster() else { return };
+    let before = Before::of(&site);
     let script = scene::file("deploy/slurm/load.sbatch");
     let load: Vec<&str> =
         ["work-stealing --workers none"].into_iter().chain(LOAD[1..].iter().copied()).collect();
@@ -100,12 +99,13 @@ fn a_server_that_does_not_start_fails_the_job_with_its_words() {
     assert!(!ran.is_well());
     let said = said(&site);
     assert!(said.contains("--workers") && said.contains("failed: the server on server"), "{said}");
-    nothing_is_left(&site);
+    before.nothing_more(&said);
 }
 
 #[test]
 fn a_job_that_cannot_be_meant_says_what_can() {
     let Some((site, slurm)) = cluster() else { return };
+    let before = Before::of(&site);
     let script = scene::file("deploy/slurm/load.sbatch");
     let script = script.to_str().unwrap();
     for (arguments, expected) in [
@@ -116,5 +116,5 @@ fn a_job_that_cannot_be_meant_says_what_can() {
         let said = said(&site);
         assert!(!ran.is_well() && said.contains(expected), "{said}");
     }
-    nothing_is_left(&site);
+    before.nothing_more(&said(&site));
 }
