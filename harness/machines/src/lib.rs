@@ -7,6 +7,9 @@
 //!
 //! It knows nothing of what is tested on them.
 
+// A print macro panics where nothing can be written.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod keys;
 mod machine;
 mod running;

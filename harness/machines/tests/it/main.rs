@@ -11,4 +11,5 @@ mod ends;
 mod kubernetes;
 mod losses;
 mod parts;
+mod races;
 mod slurm;
