@@ -3,6 +3,7 @@
 use std::{net::IpAddr, str::FromStr as _, time::Duration};
 
 use clap::Args;
+use host::cpus::CpuSet;
 use race::{
     plan::{cpu_plan::Topology, scenario::Scenario},
     programs::{context::Context, start_environment::StartRecord},
@@ -74,8 +75,13 @@ impl ServerHostArgs {
             numbers::time(record.round_trip.median_ns as f64 / 1e3),
         );
         let cpu = &record.host.cpu;
-        let servers = Topology::of_other_host(&cpu.allowed, &cpu.cores);
-        context.topology = Topology::apart(servers, Topology::of_this_host()?);
+        let own = CpuSet::allowed()?;
+        // One machine has its CPUs once, unless a person has divided them.
+        let shares = record.one_machine && cpu.allowed.iter().any(|cpu| own.contains(cpu));
+        if !shares {
+            let servers = Topology::of_other_host(&cpu.allowed, &cpu.cores);
+            context.topology = Topology::apart(servers, Topology::of_this_host()?);
+        }
         context.server_host = Box::new(host);
         Ok(Some(There { record, start }))
     }
@@ -117,7 +123,13 @@ impl There {
 
     /// So many CPUs would one host have for as many servers, the other half being the generator's.
     pub(crate) fn cpus_of_one_host(&self) -> usize {
-        2 * self.record.host.cpu.allowed.len()
+        let of_servers = self.record.host.cpu.allowed.len();
+        if self.record.one_machine { of_servers } else { 2 * of_servers }
+    }
+
+    /// Whether the other side keeps other runs away from this machine as well.
+    pub(crate) fn keeps_alone(&self) -> bool {
+        self.record.one_machine
     }
 
     /// What rows start with there, where they would start with `here` on this host.
