@@ -236,9 +236,18 @@ fn servers_machine(environment: &Environment) -> Vec<String> {
         items.push(format!("{name}: {}", value.unwrap_or_else(|| "unknown".to_owned())));
     };
     if let Some(there) = &environment.server_host {
-        let ServerHostRecord { asked, host, address, interface, generator_interface, round_trip } = there;
+        let ServerHostRecord {
+            asked,
+            host,
+            address,
+            interface,
+            generator_interface,
+            round_trip,
+            one_machine,
+        } = there;
         let HostRecord { name, cpu, memory_mib, kernel, sysctls, limits } = host;
-        line("name", Some(format!("{name}, reached as {asked}")));
+        let machine = if *one_machine { ", which is the same machine" } else { "" };
+        line("name", Some(format!("{name}, reached as {asked}{machine}")));
         line("address of its servers", Some(address.clone()));
         let time = |ns: u64| numbers::time(ns as f64 / 1e3);
         let [least, median] = [round_trip.least_ns, round_trip.median_ns].map(time);
@@ -279,16 +288,16 @@ fn generators_machine(generator: &GeneratorHostRecord) -> String {
 /// An interface, with what its device takes over from the kernel.
 fn shown(interface: &Interface) -> String {
     let Interface { name, mtu, driver, speed_mbit, offloads } = interface;
-    let number = |value: Option<u64>| value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
+    let unknown = || "unknown".to_owned();
     let on = |offloads: &BTreeMap<String, String>| {
         let on = offloads.iter().filter(|(_, value)| *value == "on").map(|(name, _)| name.as_str());
         format!("on: {}", on.collect::<Vec<_>>().join(", "))
     };
     format!(
-        "{name}, MTU {}, driver {}, Mbit/s {}, offloads {}",
-        number(mtu.map(u64::from)),
-        driver.as_deref().unwrap_or("unknown"),
-        number(*speed_mbit),
-        offloads.as_ref().map_or_else(|| "unknown".to_owned(), on)
+        "{name}, MTU {}, driver {}, speed {}, offloads {}",
+        mtu.map_or_else(unknown, |mtu| mtu.to_string()),
+        driver.clone().unwrap_or_else(unknown),
+        speed_mbit.map_or_else(unknown, |speed| format!("{speed} Mbit/s")),
+        offloads.as_ref().map_or_else(unknown, on)
     )
 }

@@ -138,7 +138,7 @@ fn begin(args: &BenchArgs, field: &Field, context: &mut Context) -> anyhow::Resu
         return Ok(Prepared::Told(run.outcome()));
     }
     warn_of_priority(&run.record.plan, context);
-    let alone = alone(args)?;
+    let alone = alone(args, there.as_ref())?;
     let folder = create_folder(args, workspace)?;
     let mut environment = Environment::capture(workspace, command.clone())?;
     environment.required = prerequisites::versions(&run.record.plan.rows, workspace.root(), &context.guard);
@@ -188,7 +188,7 @@ fn resume(path: &Path, field: &Field, args: &BenchArgs, context: &mut Context) -
         return Ok(Prepared::Told(run.outcome()));
     }
     warn_of_priority(&run.record.plan, context);
-    let alone = alone(args)?;
+    let alone = alone(args, there.as_ref())?;
     run.build(context, workspace);
     if context.interrupt.asked() {
         return Ok(Prepared::Told(Outcome::Interrupted));
@@ -267,8 +267,8 @@ fn say_where(run: &Run, folder: &Folder, args: &BenchArgs) {
     }
 }
 
-fn alone(args: &BenchArgs) -> anyhow::Result<Option<Alone>> {
-    match args.beside_others || args.rehearsal {
+fn alone(args: &BenchArgs, there: Option<&There>) -> anyhow::Result<Option<Alone>> {
+    match args.beside_others || args.rehearsal || there.is_some_and(There::keeps_alone) {
         true => Ok(None),
         false => Ok(Some(Alone::on_this_host()?)),
     }

@@ -4,6 +4,7 @@ use std::{net::IpAddr, str::FromStr as _, time::Duration};
 
 use anyhow::anyhow;
 use clap::Args;
+use host::cpus::CpuSet;
 use race::{
     generators::{self, hosts::GeneratorHosts},
     plan::{cpu_plan::Topology, scenario::Scenario},
@@ -118,11 +119,17 @@ impl ServerHostArgs {
             hosts.push(reached.host);
             generators.push(reached.record);
         }
-        let own = match generators.first() {
-            Some(first) => Topology::of_other_host(&first.host.cpu.allowed, &first.host.cpu.cores),
-            None => Topology::of_this_host()?,
-        };
-        context.topology = Topology::apart(servers, own);
+        let own = CpuSet::allowed()?;
+        // One machine has its CPUs once, unless a person has divided them.
+        let shares = record.one_machine && cpu.allowed.iter().any(|cpu| own.contains(cpu));
+        match generators.first() {
+            Some(first) => {
+                let generator = Topology::of_other_host(&first.host.cpu.allowed, &first.host.cpu.cores);
+                context.topology = Topology::apart(servers, generator);
+            }
+            None if shares => {}
+            None => context.topology = Topology::apart(servers, Topology::of_this_host()?),
+        }
         context.server_host = Box::new(host);
         context.generator_hosts = (!hosts.is_empty()).then(|| GeneratorHosts::new(hosts, self.measure_with));
         Ok(Some(There { record, generators, start }))
@@ -191,7 +198,13 @@ impl There {
 
     /// So many CPUs would one host have for as many servers, the other half being the generator's.
     pub(crate) fn cpus_of_one_host(&self) -> usize {
-        2 * self.record.host.cpu.allowed.len()
+        let of_servers = self.record.host.cpu.allowed.len();
+        if self.record.one_machine { of_servers } else { 2 * of_servers }
+    }
+
+    /// Whether the other side keeps other runs away from this machine as well.
+    pub(crate) fn keeps_alone(&self) -> bool {
+        self.record.one_machine
     }
 
     /// What rows start with there, where they would start with `here` on this host.

@@ -54,7 +54,15 @@ fn a_race_over_ssh_records_both_hosts_and_leaves_nothing_there() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(harness(&["check", lap.out().to_str().unwrap()]).status.code(), Some(0));
     assert!(lap.windows().len() >= 8, "{} windows", lap.windows().len());
-    assert!(lap.windows().iter().all(|window| window.measured.is_some()));
+    for window in lap.windows() {
+        let accounts = window.measured.unwrap().accounts;
+        // Both hosts are this machine: the generator, which shares the server's CPUs in this scenario, is no foreign task there.
+        let is_shared = window.scenario == "open";
+        assert!(
+            !is_shared || accounts.shares.harness_ns as f64 > 5e8 * accounts.generator.cpu_s,
+            "{accounts:?}"
+        );
+    }
     let environment = fs::read(lap.out().join("environment.json")).unwrap();
     let there = &serde_json::from_slice::<Value>(&environment).unwrap()["server_host"];
     // Where ssh came in.
@@ -65,7 +73,7 @@ fn a_race_over_ssh_records_both_hosts_and_leaves_nothing_there() {
     }
     let report = lap.report();
     for line in [
-        "reached as 127.0.0.1",
+        "reached as 127.0.0.1, which is the same machine",
         "a byte there and back: ",
         "its interface: lo, MTU ",
         "the generator's interface: lo, MTU ",
@@ -135,7 +143,7 @@ fn struck(sshd: &Sshd, victim: Victim, at: Duration) {
     };
     let deadline = Instant::now() + PATIENCE;
     // One that has ended meanwhile was nobody's.
-    while !found().is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok()) {
+    while found().is_none_or(|pid| kill_process(pid, Signal::KILL).is_err()) {
         assert!(Instant::now() < deadline, "{told}: it is not there");
         std::thread::yield_now();
     }

@@ -162,7 +162,7 @@ fn a_host_that_cannot_run_servers_is_refused_with_what_to_do() {
         (
             "echo 'node1: Permission denied (publickey).' >&2; exit 255",
             1,
-            "`node1: Permission denied (publickey).`; see that `ssh node1",
+            "`node1: Permission denied (publickey).`; see that `",
         ),
         (
             "echo 'sh: 1: harness: not found' >&2; exit 127",

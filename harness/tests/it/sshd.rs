@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use rustix::process::geteuid;
@@ -42,7 +42,7 @@ impl Sshd {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for key in ["host", "user", "stranger"] {
-            let mut keygen = Command::new("ssh-keygen");
+            let mut keygen = host::tether::command("ssh-keygen");
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path(key));
             keygen.stdout(Stdio::piped()).stderr(Stdio::piped());
             let made = finish(keygen.spawn().unwrap(), PATIENCE);

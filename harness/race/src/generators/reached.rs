@@ -41,7 +41,7 @@ pub fn introduced(link: Link, probe: SocketAddr, measures: bool) -> Result<Reach
     let asked = link.host().to_owned();
     let unable = |said: String| LinkError::Unable { host: asked.clone(), said };
     let unexpected = |answer: Answer| unable(format!("it answers what it was not asked: {answer:?}"));
-    let described = match link.ask(Asked::Describe, ANSWER_WITHIN).map_err(unable)? {
+    let described = match link.ask(Asked::Describe { beside: None }, ANSWER_WITHIN).map_err(unable)? {
         Answer::Described(described) => described,
         other => return Err(unexpected(other)),
     };

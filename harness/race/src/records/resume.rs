@@ -216,7 +216,7 @@ impl Resumed {
             Some(ServerHostRecord { host, .. }) => {
                 format!("{} (CPUs {}, Linux {})", host.name, host.cpu.allowed, host.kernel)
             }
-            None => "the same host".to_owned(),
+            None => "this one, without --server-host".to_owned(),
         };
         let generators = |environment: &Environment| match &environment.generator_hosts[..] {
             [] => "the same host".to_owned(),

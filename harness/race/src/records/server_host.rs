@@ -20,6 +20,9 @@ pub struct ServerHostRecord {
     pub generator_interface: Option<Interface>,
     /// How long a byte took from the generator's host to that address and back, before anything was measured.
     pub round_trip: RoundTrip,
+    /// Whether it is the generator's machine as well, in another namespace or container: both sides had its CPUs, and the network between
+    /// them was within its kernel.
+    pub one_machine: bool,
 }
 
 /// How long a byte took there and back, of many.

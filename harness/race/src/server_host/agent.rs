@@ -14,8 +14,6 @@ use std::{
     time::Duration,
 };
 
-use host::cpus::CpuSet;
-
 use super::{
     brought::Brought,
     lines::{Answer, Asked, Described, Exchanged, Greeting, OfServer, Question, Reply, Started, Wanted, say},
@@ -114,7 +112,12 @@ struct Agent<'a> {
 impl Agent<'_> {
     fn answer(&mut self, asked: Asked) -> Result<Answer, String> {
         match asked {
-            Asked::Describe => self.described().map(|described| Answer::Described(Box::new(described))),
+            Asked::Describe { beside } => {
+                if let Some(harness) = beside {
+                    self.side.host.is_asked_by(harness);
+                }
+                self.described().map(|described| Answer::Described(Box::new(described)))
+            }
             Asked::Listen => {
                 let ip = self.side.ip.ok_or(NO_ADDRESS)?;
                 probe::listen(ip).map(Answer::Listens).map_err(|error| error.to_string())
@@ -180,9 +183,9 @@ impl Agent<'_> {
             OfServer::Drop => return Ok(Answer::Done),
             OfServer::Memory => server.memory_kib().map(Answer::MemoryKib).map_err(|error| text(&error)),
             OfServer::LoadBegins => server.load_begins().map(|()| Answer::Done).map_err(|error| text(&error)),
-            OfServer::LoadEnded { cpus } => {
-                // The generator's are another host's.
-                let (placement, generator) = (Placement::Split, CpuSet::default());
+            OfServer::LoadEnded { cpus, generator } => {
+                // Which decides nothing here: who is foreign follows from the CPUs.
+                let placement = Placement::Split;
                 let accounts = server.load_ended(&CpuPlan { placement, server: cpus, generator }, &[]);
                 accounts.map(|accounts| Answer::Accounts(Box::new(accounts))).map_err(|error| text(&error))
             }

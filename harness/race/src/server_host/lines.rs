@@ -53,6 +53,11 @@ pub struct Greeting {
 }
 
 impl Greeting {
+    /// Whether both are of one machine: namespaces or containers of it, as hosts of tests are.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        !self.boot.is_empty() && self.boot == other.boot
+    }
+
     /// Of this process.
     ///
     /// # Errors
@@ -90,8 +95,8 @@ pub(crate) struct Reply {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Asked {
-    /// Say what this host is.
-    Describe,
+    /// Say what this host is. Where both hosts are one machine, whoever asks is process `beside` there, and no foreign one.
+    Describe { beside: Option<u32> },
     /// Listen for one connection, and give back what comes on it.
     Listen,
     /// Whether the program of that SHA-256 is there.
@@ -143,8 +148,10 @@ pub(crate) struct Wanted {
 pub(crate) enum OfServer {
     Memory,
     LoadBegins,
+    /// The server's CPUs, and the generator's where those are this machine's.
     LoadEnded {
         cpus: CpuSet,
+        generator: CpuSet,
     },
     Freeze,
     Thaw,
@@ -213,17 +220,26 @@ mod tests {
 
     #[test]
     fn a_line_is_short_and_reads_back() {
-        let asked = Asked::Of { server: 2, what: OfServer::LoadEnded { cpus: "0-1".parse().unwrap() } };
+        let what = OfServer::LoadEnded { cpus: "0-1".parse().unwrap(), generator: CpuSet::default() };
+        let asked = Asked::Of { server: 2, what: what.clone() };
         let mut line = Vec::new();
         say(&mut line, &Question { number: 7, asked }).unwrap();
         let text = String::from_utf8(line).unwrap();
         assert_eq!(
             text,
-            "{\"number\":7,\"asked\":{\"of\":{\"server\":2,\"what\":{\"load_ended\":{\"cpus\":\"0-1\"}}}}}\n"
+            "{\"number\":7,\"asked\":{\"of\":{\"server\":2,\"what\":{\"load_ended\":{\"cpus\":\"0-1\",\"generator\":\"\"}}}}}\n"
         );
         let Question { number, asked } = serde_json::from_str::<Question>(&text).unwrap();
-        let Asked::Of { server, what } = asked else { panic!("{text}") };
-        assert_eq!((number, server, what), (7, 2, OfServer::LoadEnded { cpus: "0-1".parse().unwrap() }));
+        let Asked::Of { server, what: read } = asked else { panic!("{text}") };
+        assert_eq!((number, server, read), (7, 2, what));
+    }
+
+    #[test]
+    fn hosts_are_one_machine_where_one_kernel_started_once() {
+        let own = Greeting::own().unwrap();
+        let other = |boot: &str| Greeting { boot: boot.to_owned(), name: "other".to_owned(), ..own.clone() };
+        assert!(own.is_beside(&other(&own.boot)) && !own.is_beside(&other("0")));
+        assert!(!other("").is_beside(&other("")), "nobody knows");
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub trait Carrier: Send {
 pub struct Link {
     host: String,
     ask: Ask,
+    one_machine: bool,
     state: Mutex<State>,
     /// Its end ends the signs of life.
     _lives: Sender<()>,
@@ -76,7 +77,8 @@ impl Link {
         let ask: Ask = Arc::new(Mutex::new(Some(ask)));
         let (lives, ended) = channel();
         let state = State { number: 0, heard, carrier, lost: None };
-        let link = Self { host: host.to_owned(), ask, state: Mutex::new(state), _lives: lives };
+        let mut link =
+            Self { host: host.to_owned(), ask, one_machine: false, state: Mutex::new(state), _lives: lives };
         let threads = [
             link.spawn("answers", move || {
                 for line in BufReader::new(answers).lines().map_while(Result::ok) {
@@ -92,6 +94,7 @@ impl Link {
         ];
         threads.into_iter().collect::<Result<(), _>>()?;
         let there = link.greeted(Instant::now() + within, within)?;
+        link.one_machine = own.is_beside(&there);
         match other_than(own, &there, host) {
             Some(refused) => Err(refused),
             None => Ok((link, there)),
@@ -101,6 +104,11 @@ impl Link {
     /// Where it leads, as a person named it.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Whether it leads to this very machine.
+    pub(super) fn is_of_one_machine(&self) -> bool {
+        self.one_machine
     }
 
     /// Why nothing can be asked any more, if it cannot.

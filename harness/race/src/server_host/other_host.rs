@@ -72,9 +72,15 @@ impl OtherHost {
         Self { link: Arc::new(link), brought: Mutex::default(), edges: Arc::default() }
     }
 
+    /// Whether it is this very machine, of which it is another namespace or container.
+    pub(super) fn is_of_one_machine(&self) -> bool {
+        self.link.is_of_one_machine()
+    }
+
     /// What that host is.
     pub(super) fn described(&self) -> Result<Described, String> {
-        match self.link.ask(Asked::Describe, ANSWER_WITHIN)? {
+        let beside = self.is_of_one_machine().then(std::process::id);
+        match self.link.ask(Asked::Describe { beside }, ANSWER_WITHIN)? {
             Answer::Described(described) => Ok(*described),
             other => Err(unexpected(&other)),
         }
@@ -223,9 +229,19 @@ impl Running for RunningThere {
     fn load_ended(&mut self, cpus: &CpuPlan, threads: &[ThreadOutcome]) -> io::Result<Accounts> {
         let ended = self.edge()?;
         let began = self.began.take().ok_or_else(|| io::Error::other("no load has begun"))?;
-        let asked = OfServer::LoadEnded { cpus: cpus.server.clone() };
-        match self.ask(asked).map_err(io::Error::other)? {
-            Answer::Accounts(there) => Ok(there.with_generator_of(&began, &ended, &cpus.generator, threads)),
+        let one_machine = self.link.is_of_one_machine();
+        let generator = if one_machine { cpus.generator.clone() } else { CpuSet::default() };
+        match self
+            .ask(OfServer::LoadEnded { cpus: cpus.server.clone(), generator })
+            .map_err(io::Error::other)?
+        {
+            Answer::Accounts(there) => {
+                let beside = there.foreign_beside_generator_ns;
+                let accounts = there.with_generator_of(&began, &ended, &cpus.generator, threads);
+                // Of one machine, the side that knows the row knows best who is foreign.
+                let best = if one_machine { beside } else { accounts.foreign_beside_generator_ns };
+                Ok(Accounts { foreign_beside_generator_ns: best, ..accounts })
+            }
             other => Err(io::Error::other(unexpected(&other))),
         }
     }

@@ -52,6 +52,7 @@ pub(super) fn introduced(host: OtherHost, asked: &str) -> Result<Reached, LinkEr
         interface,
         generator_interface: Interface::of(here),
         round_trip,
+        one_machine: host.is_of_one_machine(),
     };
     Ok(Reached { host, record, start })
 }

@@ -34,6 +34,9 @@ pub trait ServerHost: fmt::Debug + Send + Sync {
         guard: &[OsString],
     ) -> Result<Box<dyn Running>, InstanceError>;
 
+    /// Process `harness` of this machine has servers started here, and measures them: it is no foreign one.
+    fn is_asked_by(&self, _harness: u32) {}
+
     /// Why it cannot be asked for anything any more, if it cannot: then no server of it has failed.
     fn lost(&self) -> Option<String> {
         None

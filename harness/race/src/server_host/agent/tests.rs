@@ -10,7 +10,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use host::{freeze::FreezeFault, ready::Profile};
+use host::{cpus::CpuSet, freeze::FreezeFault, ready::Profile};
 use load::ThreadOutcome;
 
 use super::*;
