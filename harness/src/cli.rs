@@ -7,7 +7,11 @@ mod clock;
 mod generators;
 pub(crate) mod list;
 mod load;
+mod load_help;
+#[cfg(test)]
+mod load_plans;
 mod merge;
+mod parts;
 mod quick;
 pub(crate) mod report;
 pub(crate) mod selftest;
@@ -62,7 +66,7 @@ pub(crate) enum Command {
     #[command(after_help = verify::EXAMPLES)]
     Verify(VerifyArgs),
     /// Load one server, and say what its answers took and how far the figures can be trusted.
-    #[command(after_help = load::LOAD_EXAMPLES)]
+    #[command(after_help = load_help::LOAD_EXAMPLES)]
     Load(Box<LoadArgs>),
     /// Run C users who send N requests each: what `artillery quick` does, with the same report.
     #[command(after_help = quick::EXAMPLES)]
