@@ -170,6 +170,7 @@ mod tests {
         (&["load", "u"], "--part", "N from 1 to 1000", "3/2"),
         (&["load", "u"], "--parts", "from 1 to 1000", "1001"),
         (&["load", "u", "--gather=g"], "--gather-within", "from 1ms to 24h", "0"),
+        (&["load", "u", "--gather=g"], "--gather-lead", "from 1ms to 24h", "0"),
         (&["load", "u"], "--clock-offset", "each up to 24 h", "25h,1s"),
         (&["clock", "h"], "--exchanges", "from 1 to 100000", "0"),
         (&["clock", "h"], "--within", "from 1ms to 24h", "0"),
