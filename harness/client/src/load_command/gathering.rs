@@ -26,14 +26,14 @@ pub(super) fn join<'a>(
     prepared: &mut Prepared,
     given_up: &'a dyn Fn() -> bool,
 ) -> anyhow::Result<Joined<'a>> {
-    let Some(folder) = &args.gather else { return Ok(Joined::Alone) };
-    let plan = agreed::agreed(prepared, args.start_at, args.share_host);
+    let Some(folder) = &args.parts.gather else { return Ok(Joined::Alone) };
+    let plan = agreed::agreed(prepared, args.start_at, args.parts.share_host);
     let terms = Terms {
         part: prepared.plan.part,
-        within: args.gather_within,
-        lead: args.gather_lead,
-        share_host: args.share_host,
-        apart: args.apart,
+        within: args.parts.gather_within,
+        lead: args.parts.gather_lead,
+        share_host: args.parts.share_host,
+        apart: args.parts.apart,
     };
     let wanted = Wanted { folder, plan: &plan, seed: args.seed, terms };
     let Some(meeting) = Meeting::join(&wanted, prepared.plan.seed, given_up)? else {
@@ -88,7 +88,7 @@ pub(super) enum Start {
 /// # Errors
 /// The clock was set meanwhile.
 pub(super) fn steady(args: &LoadOptions, since: &Steady) -> anyhow::Result<()> {
-    let is_alone = args.gather.is_none() && matches!(args.clock, Clock::Own);
+    let is_alone = args.parts.gather.is_none() && matches!(args.parts.clock, Clock::Own);
     match since.was_set() {
         Some(set) if !is_alone => Err(anyhow::anyhow!(
             "the clock of {} was {set} while the load was made, so that its window is not where it says: stop what sets it (chrony, ntpd, \

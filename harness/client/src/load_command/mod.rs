@@ -24,8 +24,10 @@ pub mod self_checks;
 mod bars;
 mod export;
 mod gathering;
+mod percentiles;
 mod reach;
 mod summary;
+mod words;
 
 use std::{
     path::PathBuf,
@@ -132,7 +134,7 @@ fn measure(
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<Found>> {
     let steady = Steady::since_now();
-    let clock = args.clock.record()?;
+    let clock = args.parts.clock.record()?;
     if !reach::reach(&prepared.target, args.timeout, interrupt)? {
         return Ok(None);
     }
@@ -155,7 +157,7 @@ fn measure(
     let window_opened = opened_at.and_then(|at| jiff::Timestamp::try_from(at).ok());
     let steal = watch.steal();
     drop(watch);
-    let (clock, is_known) = match clock.map(|before| args.clock.and_now(before)).transpose() {
+    let (clock, is_known) = match clock.map(|before| args.parts.clock.and_now(before)).transpose() {
         Ok(clock) => (clock, Ok(())),
         Err(error) => (None, Err(error)),
     };
