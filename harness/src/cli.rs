@@ -7,7 +7,11 @@ mod clock;
 mod generators;
 pub(crate) mod list;
 mod load;
+mod load_help;
+#[cfg(test)]
+mod load_plans;
 mod merge;
+mod parts;
 mod quick;
 pub(crate) mod report;
 pub(crate) mod selftest;
@@ -62,7 +66,7 @@ pub(crate) enum Command {
     #[command(after_help = verify::EXAMPLES)]
     Verify(VerifyArgs),
     /// Load one server, and say what its answers took and how far the figures can be trusted.
-    #[command(after_help = load::LOAD_EXAMPLES)]
+    #[command(after_help = load_help::LOAD_EXAMPLES)]
     Load(Box<LoadArgs>),
     /// Run C users who send N requests each: what `artillery quick` does, with the same report.
     #[command(after_help = quick::EXAMPLES)]
@@ -166,6 +170,7 @@ mod tests {
         (&["load", "u"], "--part", "N from 1 to 1000", "3/2"),
         (&["load", "u"], "--parts", "from 1 to 1000", "1001"),
         (&["load", "u", "--gather=g"], "--gather-within", "from 1ms to 24h", "0"),
+        (&["load", "u", "--gather=g"], "--gather-lead", "from 1ms to 24h", "0"),
         (&["load", "u"], "--clock-offset", "each up to 24 h", "25h,1s"),
         (&["clock", "h"], "--exchanges", "from 1 to 100000", "0"),
         (&["clock", "h"], "--within", "from 1ms to 24h", "0"),

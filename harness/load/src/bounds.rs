@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    plan::{LONGEST, MOST_IN_FLIGHT, Plan, PlanError, Stream},
+    plan::{LONGEST, MOST_IN_FLIGHT, Plan, Stream},
+    plan_error::PlanError,
     policy::Opening,
 };
 

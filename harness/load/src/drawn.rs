@@ -1,6 +1,6 @@
 //! The gaps of a drawn schedule, in expected requests.
 
-use crate::{pacing::Share, rate::Rate};
+use crate::{rate::Rate, share::Share};
 
 /// What a thread's share of the rate brings between two due times.
 #[derive(Clone, Copy, Debug)]

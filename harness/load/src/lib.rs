@@ -35,9 +35,12 @@ mod check;
 mod exponential;
 pub mod pacing;
 mod plan;
+mod plan_check;
+mod plan_error;
 mod policy;
 mod rate;
 mod request;
+mod share;
 mod witness;
 
 mod accounting;
@@ -87,10 +90,9 @@ pub use os_error::{Cause, Causes, OsError, OsErrors};
 pub use outcome::{
     CLOCK_STEP_ALLOWED_NS, Outcome, SLICES, StreamOutcome, ThreadOutcome, UnreadableAnswer, WrongAnswer,
 };
-pub use pacing::{Pacing, Share};
-pub use plan::{
-    LINGER_NS, LONGEST, LONGEST_PAUSE, MOST_IN_FLIGHT, Plan, PlanError, Stream, ThreadHook, Wait,
-};
+pub use pacing::Pacing;
+pub use plan::{LINGER_NS, LONGEST, LONGEST_PAUSE, MOST_IN_FLIGHT, Plan, Stream, ThreadHook, Wait};
+pub use plan_error::PlanError;
 pub use policy::{Afterwards, ConnectionPolicy, Opening, Verify};
 pub use population::LittlesLaw;
 pub use rate::Rate;
@@ -98,6 +100,7 @@ pub use request::{Request, RequestError};
 pub use residence::{ClosedLoop, Residence};
 pub use response::Limits;
 pub use run_error::RunError;
+pub use share::Share;
 pub use slices::{CLUSTER_GAP_NS, SLICE_NS, Slice, SliceLatency, Slices};
 pub use statuses::{Statuses, is_redirect};
 pub use stop::StopHandle;

@@ -9,7 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
-use crate::{exponential, rate::Rate};
+use crate::{exponential, rate::Rate, share::Share};
 
 /// How a stream decides when its next request is due.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,44 +50,6 @@ impl Pacing {
     /// Whether due times are decided beforehand.
     pub fn is_open(self) -> bool {
         self != Pacing::Closed
-    }
-}
-
-/// Which part of a load one generator makes, and of a stream's arrivals one engine thread.
-///
-/// Who has share `index` of `of` takes every `of`-th arrival of a constant stream, and a Poisson process of its own at
-/// `1 / of` of the rate (the sum of independent Poisson processes is the Poisson process of the summed rate).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// Its number among all, from 0.
-    pub index: u32,
-    /// How many there are.
-    pub of: u32,
-}
-
-impl Share {
-    /// All of it.
-    pub const WHOLE: Share = Share { index: 0, of: 1 };
-
-    /// Share number `index` of the `of` equal ones of this share, as a share of the whole: thread 1 of 2 of generator 0 of 3 has 3
-    /// of 6. Whatever is dealt out in turn over all of them falls to the same generator, however many threads each has, and no
-    /// two have the same number.
-    pub fn nested(self, index: u32, of: u32) -> Self {
-        Self {
-            index: self.index.saturating_add(self.of.saturating_mul(index)),
-            of: self.of.saturating_mul(of),
-        }
-    }
-
-    /// How many of `all` things fall to it when they are dealt out in turn.
-    pub fn part_of(self, all: u64) -> u64 {
-        let (index, of) = (u64::from(self.index), u64::from(self.of));
-        all / of + u64::from(index < all % of)
-    }
-
-    /// The same of connections.
-    pub fn connections_of(self, all: u32) -> u32 {
-        u32::try_from(self.part_of(u64::from(all))).unwrap_or(u32::MAX)
     }
 }
 
@@ -318,19 +280,24 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
-        fn what_is_dealt_out_in_turn_is_dealt_out_whole_however_many_threads_a_part_has(
-            all in 0_u64..100_000, threads in prop::collection::vec(1_u32..9, 1..9),
+        fn however_many_parts_there_are_their_sum_has_the_rate_of_the_whole(
+            of in 1_u32..12, per_second in 100.0..1e5_f64, seed in any::<u64>(),
         ) {
-            let of = threads.len() as u32;
-            let mut sum = 0;
-            for (index, threads) in (0..of).zip(threads) {
-                let part = Share { index, of };
-                let own: u64 = (0..threads).map(|thread| part.nested(thread, threads).part_of(all)).sum();
-                prop_assert_eq!(own, part.part_of(all));
-                sum += own;
-            }
-            prop_assert_eq!(sum, all);
+            // Of each part, what is due while the whole has some 2,000 arrivals.
+            let until_ns = (2_000e9 / per_second) as u64;
+            let count = |pacing: Pacing, share: Share| {
+                let mut own = arrivals(pacing, seed, share);
+                std::iter::from_fn(move || Some(own.take_ns())).take_while(|due| *due < until_ns).count()
+            };
+            let sum = |pacing| (0..of).map(|index| count(pacing, Share { index, of })).sum::<usize>();
+            let steady = Pacing::Constant { per_second: Rate::Steady(per_second) };
+            prop_assert_eq!(sum(steady), count(steady, Share::WHOLE));
+            // A Poisson process has as many within 6 deviations, but for 2 of a billion.
+            let random = Pacing::Poisson { per_second: Rate::Steady(per_second) };
+            prop_assert!((sum(random) as f64 - 2_000.0).abs() < 6.0 * 2_000.0_f64.sqrt());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use crate::plan::PlanError;
+use crate::plan_error::PlanError;
 
 /// Why a run gave no outcome.
 #[derive(Debug, thiserror::Error)]

@@ -58,7 +58,8 @@ mod tests {
     use super::*;
     use crate::{
         clocked::{ReadBecause, ReceivedBy},
-        pacing::{Arrivals, Pacing, Share},
+        pacing::{Arrivals, Pacing},
+        share::Share,
         slices::Slices,
     };
 

@@ -8,48 +8,15 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use host::cpus::CpuSet;
-use load::{Limits, Share, Verify};
+use load::{Limits, Verify};
 
-use client::{
-    clock::Offset,
-    load_command::{
-        mix,
-        part::MOST_PARTS,
-        values::{self, Bursts, Field, Ramp},
-        wanted::LoadOptions,
-    },
+use client::load_command::{
+    mix,
+    values::{self, Bursts, Field, Ramp},
+    wanted::LoadOptions,
 };
 
-use super::clock::WayArgs;
-
-/// What follows the arguments in the help page.
-pub(super) const LOAD_EXAMPLES: &str = "\
-Examples:
-  harness load http://127.0.0.1:8080/simple                   closed loop: as fast as it answers
-  harness load 127.0.0.1:8080/simple --rate 2000 --poisson    open loop: 2,000 users a second
-  harness load 127.0.0.1:8080 -q 500 --mix 'simple=0.8,complex?iterations=1e6=0.2'
-  harness load 127.0.0.1:8080/echo -d @body.json -H 'content-type: application/json' -z 30s
-  harness load 127.0.0.1:8080/simple -q 1000 --cpus 1 --spin --export-json result.json
-  srun -n 3 harness load server:8080/simple -q 3000 --poisson --gather /shared/new
-
-In a closed loop each connection waits for its answer before it asks again, so that a stalled
-server is asked less: its response times say nothing of what users would have met. With --rate,
-requests are due whether the server keeps up or not, and response times count from the due time.
-
-Answers of this project's own endpoints are checked against the right answer, and numbers in
-their queries are written out (1e6 is sent as 1000000); elsewhere any status of class 2xx is
-right. Otherwise paths and queries are sent as given, /a/../b and ?q='x' too; what a request line
-cannot hold, such as a blank, is percent-encoded, and that is said. Redirects are not followed and
-proxies not asked: only the host of the URL is contacted. TLS is not supported.
-
-Exit codes:
-  0    measured; warnings say what is wrong with the measurement, or with the server
-  1    nothing was answered rightly, an answer had the wrong content, the server or a file could
-       not be reached (or in the end no longer), this machine ran out of ports or descriptors, or
-       another part of the load failed or was not to be seen
-  2    the command line is wrong
-  3    measured, and what was printed did not all arrive; files are written all the same
-  130  interrupted; what was measured until then is shown";
+use super::parts::PartsArgs;
 
 /// Arguments of `load`.
 #[derive(Debug, Args)]
@@ -160,30 +127,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, help_heading = "Output")]
     pub quiet: bool,
 
-    /// Make one part of the load, numbered from 0: 0/3 is the first of three, 2/3 the last. Rate, connections and requests are those
-    /// of all parts together. Files are named after the part [default: by SLURM_PROCID and SLURM_NTASKS; else the whole]
-    #[arg(long, value_name = "I/N", value_parser = values::part, help_heading = "Parts of a load")]
-    pub part: Option<Share>,
-    /// How many parts there are, where SLURM_PROCID or JOB_COMPLETION_INDEX says which of them this is
-    #[arg(long, value_name = "N", conflicts_with = "part", value_parser = within::whole(1..=MOST_PARTS), help_heading = "Parts of a load")]
-    pub parts: Option<u32>,
-    /// The folder, shared by all parts and empty, in which they agree on seed and start and leave what they found; see harness merge
-    #[arg(long, value_name = "DIR", conflicts_with = "requests", help_heading = "Parts of a load")]
-    pub gather: Option<PathBuf>,
-    /// How long the other parts are waited for, before the start and after the end
-    #[arg(long, value_name = "TIME", default_value = "1m", requires = "gather", value_parser = values::time, help_heading = "Parts of a load")]
-    pub gather_within: Duration,
-    /// Several parts may be on one host, where they compete for its CPUs and ports
-    #[arg(long, requires = "gather", help_heading = "Parts of a load")]
-    pub share_host: bool,
-    /// Ask this host, through ssh, how far its clock is from this one, before and after the load: the host of part 0, or one for all
-    #[arg(long, value_name = "HOST", conflicts_with = "clock_offset", help_heading = "Parts of a load")]
-    pub clock_against: Option<String>,
-    /// The same where it is known: how far that clock is ahead of this one, and within what, such as -1.5ms,200us
-    #[arg(long, value_name = "OFFSET,BOUND", allow_hyphen_values = true, value_parser = values::clock_offset, help_heading = "Parts of a load")]
-    pub clock_offset: Option<Offset>,
     #[command(flatten)]
-    pub way: WayArgs,
+    pub parts: PartsArgs,
 }
 
 /// What the longest head may be: a head that comes in pieces is kept until it is whole, for each connection.
@@ -225,14 +170,7 @@ impl From<LoadArgs> for LoadOptions {
             export_json,
             export_hdr,
             quiet,
-            part,
             parts,
-            gather,
-            gather_within,
-            share_host,
-            clock_against,
-            clock_offset,
-            way,
         } = arguments;
         Self {
             url,
@@ -266,12 +204,7 @@ impl From<LoadArgs> for LoadOptions {
             export_json,
             export_hdr,
             quiet,
-            part,
-            parts,
-            gather,
-            gather_within,
-            share_host,
-            clock: way.clock(clock_against, clock_offset),
+            parts: parts.into(),
         }
     }
 }
@@ -338,150 +271,13 @@ mod tests {
             (&["--part", "0/2", "--parts", "2"], "cannot be used with"),
             (&["--gather", "g", "-n", "9"], "cannot be used with"),
             (&["--gather-within", "9s"], "--gather <DIR>"),
+            (&["--gather", "g", "--apart"], "--seed <N>"),
+            (&["--gather-lead", "1s", "--gather", "g", "--start-at", "@1"], "cannot be used with"),
             (&["--clock-offset", "-3s"], "`-3s` is no offset of a clock"),
             (&["--clock-offset", "1s,1s", "--clock-against", "a"], "cannot be used with"),
         ] {
             let error = parsed(arguments).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
-    }
-}
-
-#[cfg(test)]
-mod plans {
-    use std::fs;
-
-    use clap::Parser;
-
-    use client::load_command::options::Prepared;
-    use load::{Pacing, Rate, Share};
-
-    use crate::cli::{Cli, Command};
-
-    fn prepared(arguments: &[&str]) -> anyhow::Result<Prepared> {
-        let all = ["harness", "load"].into_iter().chain(arguments.iter().copied());
-        match Cli::try_parse_from(all).unwrap().command {
-            Command::Load(arguments) => Prepared::new(&(*arguments).into()),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn refused(arguments: &[&str]) -> String {
-        prepared(arguments).err().expect("it is refused").to_string()
-    }
-
-    #[test]
-    fn a_url_alone_is_a_closed_loop() {
-        let prepared = prepared(&["127.0.0.1:9/simple"]).unwrap();
-        let [stream] = &prepared.plan.streams[..] else { panic!("one stream") };
-        assert_eq!(
-            (stream.name.as_str(), stream.pacing, stream.connections),
-            ("/simple", Pacing::Closed, 50)
-        );
-        assert_eq!(stream.request.bytes(), b"GET /simple HTTP/1.1\r\nhost: 127.0.0.1:9\r\n\r\n");
-    }
-
-    #[test]
-    fn a_mix_shares_the_rate_by_weight_and_the_connections_evenly() {
-        let arguments = ["127.0.0.1:9", "-q", "500", "-c", "5", "--mix", "simple=4,complex?iterations=1e6=1"];
-        let prepared = prepared(&arguments).unwrap();
-        let [simple, complex] = &prepared.plan.streams[..] else { panic!("two streams") };
-        assert_eq!(simple.pacing, Pacing::Constant { per_second: 400.0.into() });
-        assert_eq!(complex.pacing, Pacing::Constant { per_second: 100.0.into() });
-        assert_eq!((simple.connections, complex.connections), (3, 2));
-        assert_eq!(
-            (complex.name.as_str(), prepared.asked[1].target.as_str()),
-            ("complex?iterations=1e6", "/complex?iterations=1000000")
-        );
-    }
-
-    #[test]
-    fn a_part_has_the_plan_of_the_whole_and_the_seed_of_all() {
-        let whole = prepared(&["127.0.0.1:9", "-q", "500", "-c", "5", "--seed", "7"]).unwrap().plan;
-        let part = ["127.0.0.1:9", "-q", "500", "-c", "5", "--seed", "7", "--part", "1/3"];
-        let part = prepared(&part).unwrap().plan;
-        assert_eq!((part.part, whole.part), (Share { index: 1, of: 3 }, Share::WHOLE));
-        assert_eq!((part.seed, part.streams[0].connections), (whole.seed, whole.streams[0].connections));
-        assert_eq!(part.streams[0].pacing, whole.streams[0].pacing);
-        assert_eq!(part.connections_of(&part.streams[0]), 2);
-        let unseeded = refused(&["127.0.0.1:9", "-q", "500", "--part", "1/3"]);
-        assert!(unseeded.starts_with("part 1/3 needs the seed that all parts draw from"), "{unseeded}");
-        let few = refused(&["127.0.0.1:9", "-c", "2", "--seed", "7", "--part", "1/3"]);
-        assert!(few.contains("has 2 connections for the 3 parts of the load"), "{few}");
-    }
-
-    #[test]
-    fn a_closed_mix_shares_all_its_connections() {
-        let prepared = prepared(&["127.0.0.1:9", "-c", "5", "-n", "10", "--mix", "a=4,b=1"]).unwrap();
-        assert_eq!(prepared.plan.shared_connections, Some(5));
-        let streams: Vec<_> = prepared.plan.streams.iter().map(|s| (s.weight, s.requests)).collect();
-        assert_eq!(streams, [(0.8, Some(8)), (0.2, Some(2))]);
-    }
-
-    #[test]
-    fn a_rate_may_change_with_time() {
-        let pacing = |arguments: &[&str]| {
-            let mut all = vec!["127.0.0.1:9", "-z", "4s"];
-            all.extend(arguments);
-            prepared(&all).unwrap().plan.streams[0].pacing
-        };
-        let ramp = Rate::Ramp { from: 0.0, to: 90.0, over_s: 4.0 };
-        assert_eq!(pacing(&["--ramp", "0..90"]), Pacing::Constant { per_second: ramp });
-        assert_eq!(pacing(&["--ramp", "0..90", "--poisson"]), Pacing::Poisson { per_second: ramp });
-        let bursts = Rate::Bursts { per_second: 9.0, on_s: 0.5, off_s: 2.0 };
-        assert_eq!(pacing(&["-q", "9", "--bursts", "500ms,2s"]), Pacing::Constant { per_second: bursts });
-    }
-
-    #[test]
-    fn a_body_makes_a_post_unless_a_method_is_given() {
-        let bytes = |arguments: &[&str]| {
-            let mut all = vec!["127.0.0.1:9/echo"];
-            all.extend(arguments);
-            String::from_utf8(prepared(&all).unwrap().plan.streams[0].request.bytes().to_owned()).unwrap()
-        };
-        assert!(bytes(&["-d", "hello"]).starts_with("POST /echo HTTP/1.1\r\n"));
-        assert!(bytes(&["-d", "hello", "-m", "PUT"]).starts_with("PUT /echo HTTP/1.1\r\n"));
-        assert!(
-            bytes(&["-H", "Host: example.org", "-H", "x-a:b"])
-                .ends_with("host: example.org\r\nx-a: b\r\n\r\n")
-        );
-    }
-
-    #[test]
-    fn a_body_may_be_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("body");
-        fs::write(&path, b"from a file").unwrap();
-        let prepared = prepared(&["127.0.0.1:9/echo", "-d", &format!("@{}", path.display())]).unwrap();
-        assert!(prepared.plan.streams[0].request.bytes().ends_with(b"\r\n\r\nfrom a file"));
-        assert!(
-            refused(&["127.0.0.1:9", "-d", "@/nowhere/at-all"])
-                .starts_with("/nowhere/at-all cannot be read: ")
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_sent_is_named() {
-        assert!(refused(&["127.0.0.1:9", "-m", "G T"]).contains("`G T` is not a token"));
-        assert!(refused(&["127.0.0.1:9", "-H", "content-length: 3"]).contains("set by the generator"));
-        assert!(refused(&["127.0.0.1:9", "-H", "host: a", "-H", "host: b"]).contains("2 times"));
-        assert!(
-            refused(&["127.0.0.1:9", "--cpus", "1023"]).starts_with("--cpus 1023: this process may use ")
-        );
-        assert!(
-            refused(&["127.0.0.1:9", "--export-json", "x", "--export-hdr", "x"]).contains("the same file x")
-        );
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("long");
-        fs::File::create(&path).unwrap().set_len((256 << 20) + 1).unwrap();
-        let long = refused(&["127.0.0.1:9", "-d", &format!("@{}", path.display())]);
-        assert!(
-            long.contains("/long is longer than 268435456 bytes, the most that is sent or compared"),
-            "{long}"
-        );
-        assert!(refused(&["127.0.0.1:9", "-n", "2", "--mix", "a=9,b=1"]).contains("leave none for `b`"));
-        let few = ["127.0.0.1:9", "-c", "1", "-q", "9", "--mix", "a=1,b=1"];
-        assert!(refused(&few).contains("too few for the 2 parts"));
-        assert!(refused(&["127.0.0.1:9", "--mix", "//elsewhere/x=1"]).contains("another host"));
     }
 }

@@ -37,8 +37,17 @@ fn part(url: &str, folder: &Path, which: &str, more: &[&str]) -> Child {
     part_for("500ms", url, folder, which, more)
 }
 
+/// What `merge` says of a folder, without what the parts found wrong with this machine, which has tests to run.
 fn merged(arguments: &[&str]) -> (i32, String, String) {
-    ended(harness(&[&["merge"][..], arguments].concat()).spawn().unwrap())
+    let (code, stdout, stderr) = ended(harness(&[&["merge"][..], arguments].concat()).spawn().unwrap());
+    let host = race::records::environment::host_name();
+    let is_of_host = |line: &&str| {
+        let part = line.strip_prefix("warning: part ").and_then(|line| line.split_once(" on "));
+        part.is_some_and(|(_, line)| line.starts_with(&format!("{host}: ")))
+    };
+    let others: String =
+        stderr.lines().filter(|line| !is_of_host(line)).map(|line| format!("{line}\n")).collect();
+    (code, stdout, others)
 }
 
 /// Waits until a file is there.
@@ -133,8 +142,9 @@ fn a_part_that_is_killed_makes_the_whole_a_failure_with_its_name() {
             right(line)
         })
     );
-    let more = ["--gather-within", "5s", "-t", "1s"];
-    let [first, second] = ["0/2", "1/2"].map(|which| part_for("3s", &url, &gathered, which, &more));
+    // It would last for a minute.
+    let more = ["--gather-within", "3s", "-t", "1s"];
+    let [first, second] = ["0/2", "1/2"].map(|which| part_for("1m", &url, &gathered, which, &more));
     // Both are at work, or were about to be.
     asked.recv_timeout(PATIENCE).unwrap();
     kill_process(Pid::from_child(&second), Signal::KILL).unwrap();
@@ -143,15 +153,13 @@ fn a_part_that_is_killed_makes_the_whole_a_failure_with_its_name() {
     assert!(!killed.status.success());
     let (code, stdout, stderr) = ended(first);
     assert_eq!(code, 1, "{stdout}{stderr}");
-    assert!(
-        stderr.starts_with(&format!("error: part 1 on {host} left no result within 6s of the end")),
-        "{stderr}"
-    );
+    let named = format!("error: part 1 failed on {host}: it gave no sign of life for 3s, as part 0 on ");
+    assert!(stderr.starts_with(&named) && stderr.lines().count() == 1, "{stderr}");
     // What it measured is shown all the same.
     assert!(stdout.contains("right answers a second"), "{stdout}");
     let (code, stdout, stderr) = merged(&[gathered.to_str().unwrap()]);
     assert_eq!((code, stdout.as_str()), (1, ""));
-    assert!(stderr.starts_with(&format!("error: part 1 on {host} of 2 left no result in ")), "{stderr}");
+    assert!(stderr.starts_with(&named) && stderr.lines().count() == 1, "{stderr}");
 }
 
 #[test]
@@ -251,7 +259,7 @@ fn windows_are_corrected_by_the_clocks_and_what_is_not_whole_is_not_merged() {
     assert!(stdout.contains("clocks are known within 1.000 ms"), "{stdout}");
 
     let later = |record: &mut Value, by_s: f64| {
-        record["opened_s"] = json!(record["opened_s"].as_f64().unwrap() + by_s)
+        record["opened_s"] = json!(record["opened_s"].as_f64().unwrap() + by_s);
     };
     let host = race::records::environment::host_name();
     type Change<'a> = &'a dyn Fn(&Path);
@@ -326,4 +334,34 @@ fn windows_are_corrected_by_the_clocks_and_what_is_not_whole_is_not_merged() {
     let own = gathered.join("part-0.hlog");
     let (code, _, stderr) = merged(&[gathered.to_str().unwrap(), "-o", own.to_str().unwrap()]);
     assert!(code == 2 && stderr.contains("is one of the logs to be merged"), "{code}: {stderr}");
+}
+
+#[test]
+fn parts_without_a_common_folder_are_merged_once_somebody_brought_them_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url();
+    let start = jiff::Timestamp::now().checked_add(Duration::from_secs(3)).unwrap().to_string();
+    let own = |which: &str| folder.path().join(which.replace('/', "-of-"));
+    let more = ["--apart", "--seed", "7", "--start-at", &start];
+    let parts = ["0/2", "1/2"].map(|which| part(&url, &own(which), which, &more));
+    let together = folder.path().join("together");
+    fs::create_dir(&together).unwrap();
+    for (part, which) in parts.into_iter().zip(["0/2", "1/2"]) {
+        let (code, stdout, stderr) = ended(part);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+        let (code, _, stderr) = merged(&[own(which).to_str().unwrap()]);
+        assert!(code == 1 && stderr.contains(" of 2 left no result in "), "{code}: {stderr}");
+        for entry in fs::read_dir(own(which)).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), together.join(entry.file_name())).unwrap();
+        }
+    }
+    let (code, stdout, stderr) = merged(&[together.to_str().unwrap()]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert!(stdout.contains("\n/simple.response: 150 values\n"), "{stdout}");
+
+    let (code, _, stderr) = ended(part(&url, &own("0/2"), "0/2", &more));
+    assert!(code == 2 && stderr.starts_with("error: part 0 came to "), "{code}: {stderr}");
+    let (code, _, stderr) = ended(part(&url, &own("other"), "0/2", &["--apart"]));
+    assert!(code == 2 && stderr.contains("--seed") && stderr.contains("--start-at"), "{code}: {stderr}");
 }

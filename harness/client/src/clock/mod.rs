@@ -10,6 +10,7 @@ mod lines;
 mod link;
 mod now;
 mod record;
+mod steady;
 mod wanted;
 mod words;
 
@@ -24,6 +25,7 @@ pub use host::HostId;
 pub use link::Reach;
 pub use record::ClockRecord;
 pub use stats::clock_offset::Offset;
+pub use steady::Steady;
 pub use wanted::{Clock, EXCHANGES};
 pub use words::{ahead, ms};
 

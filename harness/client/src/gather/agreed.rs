@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::load_command::options::{Asked, Prepared};
 
 /// The plan of a load, over all its parts. The seed is apart: part 0 may draw it.
-pub fn agreed(prepared: &Prepared, start_at: Option<SystemTime>) -> Value {
+pub fn agreed(prepared: &Prepared, start_at: Option<SystemTime>, share_host: bool) -> Value {
     let plan = &prepared.plan;
     let streams: Vec<Value> = plan
         .streams
@@ -23,6 +23,7 @@ pub fn agreed(prepared: &Prepared, start_at: Option<SystemTime>) -> Value {
         "harness": env!("CARGO_PKG_VERSION"),
         "url": prepared.target.to_string(),
         "parts": plan.part.of,
+        SHARE_HOST: share_host,
         "streams": streams,
         "shared connections": plan.shared_connections,
         "warm-up": seconds(plan.warm_up),
@@ -33,6 +34,9 @@ pub fn agreed(prepared: &Prepared, start_at: Option<SystemTime>) -> Value {
         "start": start_at.and_then(|at| jiff::Timestamp::try_from(at).ok()).map(|at| at.to_string()),
     })
 }
+
+/// Whether several parts may be on one host: the name of that in a plan.
+pub const SHARE_HOST: &str = "share a host";
 
 fn of_stream(plan: &Plan, stream: &Stream, asked: &Asked) -> Value {
     let policy = &stream.policy;

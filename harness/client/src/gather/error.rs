@@ -6,7 +6,7 @@ use std::{io, path::PathBuf, time::Duration};
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
     /// The folder cannot be used.
-    #[error("{}: {error}; name a folder that all parts share and may write to", path.display())]
+    #[error("{}: {error}; name a folder that all parts share and may write to, with room in it", path.display())]
     Folder {
         /// The folder, or a file in it.
         path: PathBuf,
@@ -47,6 +47,19 @@ pub enum GatherError {
     )]
     Absent {
         /// Which, as in `parts 1, 2`.
+        parts: String,
+        /// The folder.
+        path: PathBuf,
+        /// How long they were waited for.
+        within: Duration,
+    },
+    /// Some came and went no further.
+    #[error(
+        "{parts} came to {} and did not get ready within {within:?}: see what they say of the server, and of the clock that they go by",
+        path.display()
+    )]
+    NotReady {
+        /// Which, as in `part 2 on node3`.
         parts: String,
         /// The folder.
         path: PathBuf,
@@ -105,7 +118,8 @@ pub enum GatherError {
     },
     /// The start is over.
     #[error(
-        "part {part} learned of the start {late:.1?} after it: start all parts again, with an empty folder"
+        "part {part} learned of the start {late:.1?} after it: start all parts again with an empty folder, and with a --gather-lead or a \
+         --start-at that leaves more time"
     )]
     Late {
         /// The part.

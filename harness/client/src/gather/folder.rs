@@ -180,6 +180,9 @@ mod tests {
         assert!(error.contains("a.json cannot be read: ") && error.contains("same revision"), "{error}");
         let nowhere = Folder::at(&folder.path().join("a.json/b"));
         let error = nowhere.make().unwrap_err().to_string();
-        assert!(error.ends_with("name a folder that all parts share and may write to"), "{error}");
+        assert!(
+            error.ends_with("name a folder that all parts share and may write to, with room in it"),
+            "{error}"
+        );
     }
 }

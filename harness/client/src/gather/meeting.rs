@@ -3,65 +3,43 @@
 //! ```text
 //! part 0             plan.json (token, hash, seed)
 //! every part         part-I.arrived.json, which only one process can write
-//! part 0             start.json, once all have arrived
+//! every part         part-I.alive, once it has reached the server and knows its clock; from then on it gives signs of life
+//! part 0             start.json, once all are ready
 //!                    (the load)
 //! every part         part-I.hlog and part-I.json; or part-I.failed.json, with the reason
 //! every part         waits for the others' part-J.json
 //! ```
 //!
 //! Every wait has an end, and every part waits for every other: whichever dies, all that are left fail and name it. A part that is started
-//! again finds that it arrived already, and is not waited for. Nothing is written or read while the load runs.
+//! again finds that it arrived already, and is not waited for. While the load runs, signs of life alone are written and read.
 
 use std::{
-    path::Path,
-    thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    cell::OnceCell,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use load::Share;
 use serde_json::Value;
 
 use super::{
     agreed,
     error::{GatherError, parts},
     folder::{Folder, json},
-    names,
+    names, plan,
     records::{Arrival, Failure, PartRecord, PlanRecord, SCHEMA, Start},
-    token,
+    signs::{self, Giver, Signs},
+    wait::{Waited, wait},
+    wanted::{Terms, Wanted},
 };
 use crate::clock::{ClockRecord, HostId};
-
-/// How often it is looked what others have written.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// How long after the last arrival the load begins: others see a new file within 3 s (NFS keeps what it knows of a folder for that long,
-/// nfs(5) acregmin), and open their connections in the 2 s before the start.
-const LEAD: Duration = Duration::from_secs(5);
-
-/// What a part brings to a meeting.
-pub struct Wanted<'a> {
-    /// The folder.
-    pub folder: &'a Path,
-    /// Which part it is.
-    pub part: Share,
-    /// What it would do.
-    pub plan: &'a Value,
-    /// What it would draw from, where a person said so; part 0 draws one otherwise.
-    pub seed: Option<u64>,
-    /// How long it waits for others.
-    pub within: Duration,
-    /// Whether several parts may be on one host.
-    pub share_host: bool,
-}
 
 /// A part that has arrived.
 pub struct Meeting<'a> {
     folder: Folder,
-    part: Share,
-    within: Duration,
-    share_host: bool,
+    terms: Terms,
     host: HostId,
     plan: PlanRecord,
+    /// Given since it was ready.
+    signs: OnceCell<Signs>,
     /// Whether a person wants it to end.
     given_up: &'a dyn Fn() -> bool,
 }
@@ -77,16 +55,12 @@ impl<'a> Meeting<'a> {
         given_up: &'a dyn Fn() -> bool,
     ) -> Result<Option<Self>, GatherError> {
         let folder = Folder::at(wanted.folder);
-        let plan = match wanted.part.index {
-            0 => Some(begin(&folder, wanted, wanted.seed.unwrap_or(drawn))?),
-            _ => follow(&folder, wanted, given_up)?,
-        };
-        let Some(plan) = plan else { return Ok(None) };
-        let Wanted { part, within, share_host, .. } = *wanted;
-        let meeting = Self { folder, part, within, share_host, host: HostId::own(), plan, given_up };
+        let Some(plan) = plan::come_by(&folder, wanted, drawn, given_up)? else { return Ok(None) };
+        let (terms, host, signs) = (wanted.terms, HostId::own(), OnceCell::new());
+        let meeting = Self { folder, terms, host, plan, signs, given_up };
         meeting.arrive()?;
         if let Some(differs) = meeting.difference(wanted) {
-            let error = GatherError::OtherPlan { part: wanted.part.index, differs };
+            let error = GatherError::OtherPlan { part: wanted.terms.part.index, differs };
             meeting.fail(&error.to_string());
             return Err(error);
         }
@@ -98,31 +72,53 @@ impl<'a> Meeting<'a> {
         self.plan.seed
     }
 
-    /// Waits until all are there, and returns when the load begins, by the clock that all go by: as `wanted`, or soon. `now` is what
+    /// This part can begin, and gives signs of life from now on. `then` is done once when another part is found to have failed or to
+    /// be gone: [`trouble`](Self::trouble) says which.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn ready(&self, then: impl FnOnce() + Send + 'static) -> Result<(), GatherError> {
+        if self.terms.apart {
+            return Ok(());
+        }
+        let (folder, part, host) = (self.folder.clone(), self.terms.part, self.host.clone());
+        let giver = Giver { folder, part, host, token: self.plan.token.clone() };
+        let signs = Signs::give(giver, self.terms.within, then)?;
+        self.signs.get_or_init(|| signs);
+        Ok(())
+    }
+
+    /// Which part was found to have failed or to be gone since this one was ready. Said once.
+    pub fn trouble(&self) -> Option<GatherError> {
+        self.signs.get()?.trouble()
+    }
+
+    /// Waits until all are ready, and returns when the load begins, by the clock that all go by: as `wanted`, or soon. `now` is what
     /// that clock says. `None` when a person gave up.
     ///
     /// # Errors
-    /// Some did not come, or gave up; or the start is over already.
+    /// Some did not come or get ready, or gave up; or the start is over already.
     pub fn start(
         &self,
         wanted: Option<SystemTime>,
         now: impl Fn() -> SystemTime,
     ) -> Result<Option<SystemTime>, GatherError> {
-        let start = match self.part.index {
+        // What is over already needs nobody else to be found.
+        wanted.map_or(Ok(()), |start| self.in_time(start, &now))?;
+        let start = match self.terms.part.index {
+            _ if self.terms.apart => wanted,
             0 => self.set_start(wanted, &now)?,
             _ => self.hear_start()?,
         };
         let Some(start) = start else { return Ok(None) };
-        match now().duration_since(start) {
-            Ok(late) if !late.is_zero() => Err(GatherError::Late { part: self.part.index, late }),
-            _ => Ok(Some(start)),
-        }
+        self.in_time(start, &now)?;
+        Ok(Some(start))
     }
 
     /// Says that this part gave up, so that the others need not wait. What cannot be said they find out.
     pub fn fail(&self, reason: &str) {
         let reason = reason.lines().next().unwrap_or_default().to_owned();
-        let (token, part, host) = (self.plan.token.clone(), self.part.index, self.host.clone());
+        let (token, part, host) = (self.plan.token.clone(), self.terms.part.index, self.host.clone());
         let failure = Failure { token, part, host, reason };
         let _unsaid = self.folder.put_new(&names::failed(part), &failure);
     }
@@ -137,8 +133,8 @@ impl<'a> Meeting<'a> {
             schema: SCHEMA,
             token: self.plan.token.clone(),
             plan_sha256: self.plan.sha256.clone(),
-            part: self.part.index,
-            parts: self.part.of,
+            part: self.terms.part.index,
+            parts: self.terms.part.of,
             host: self.host.clone(),
             clock,
             opened_s,
@@ -146,8 +142,8 @@ impl<'a> Meeting<'a> {
             log_sha256,
             report,
         };
-        self.folder.put(&names::log(self.part.index), log)?;
-        self.folder.put(&names::result(self.part.index), &json(&record))
+        self.folder.put(&names::log(self.terms.part.index), log)?;
+        self.folder.put(&names::result(self.terms.part.index), &json(&record))
     }
 
     /// Waits until all have left what they found, for `patience` and as long as others are waited for besides. False when a person gave
@@ -156,25 +152,32 @@ impl<'a> Meeting<'a> {
     /// # Errors
     /// Some left nothing, or gave up.
     pub fn all_delivered(&self, patience: Duration) -> Result<bool, GatherError> {
-        let within = self.within + patience;
+        if self.terms.apart {
+            return Ok(true);
+        }
+        let within = self.terms.within + patience;
         let missing = || self.missing(names::result);
         let all = self.wait(within, || Ok(missing()?.is_empty().then_some(())))?;
         match all {
             Waited::For(()) => Ok(true),
             Waited::GivenUp => Ok(false),
             Waited::InVain => {
-                let named = |part: &u32| match self.folder.read::<Arrival>(&names::arrived(*part)) {
-                    Ok(Some(arrival)) => format!("{part} on {}", arrival.host.name),
-                    _ => part.to_string(),
-                };
-                let dead: Vec<String> = missing()?.iter().map(named).collect();
+                let dead: Vec<String> = missing()?.iter().map(|part| self.named(*part)).collect();
                 Err(GatherError::Died { parts: parts(&dead), within })
             }
         }
     }
 
+    /// A part with its host, where it had arrived.
+    fn named(&self, part: u32) -> String {
+        match self.folder.read::<Arrival>(&names::arrived(part)) {
+            Ok(Some(arrival)) => format!("{part} on {}", arrival.host.name),
+            _ => part.to_string(),
+        }
+    }
+
     fn arrive(&self) -> Result<(), GatherError> {
-        let part = self.part.index;
+        let part = self.terms.part.index;
         let name = names::arrived(part);
         let arrival = Arrival {
             token: self.plan.token.clone(),
@@ -203,38 +206,50 @@ impl<'a> Meeting<'a> {
         wanted: Option<SystemTime>,
         now: &impl Fn() -> SystemTime,
     ) -> Result<Option<SystemTime>, GatherError> {
-        let missing = || self.missing(names::arrived);
-        match self.wait(self.within, || Ok(missing()?.is_empty().then_some(())))? {
+        match self.wait(self.terms.within, || Ok(self.missing(names::alive)?.is_empty().then_some(())))? {
             Waited::For(()) => {}
             Waited::GivenUp => return Ok(None),
-            Waited::InVain => {
-                let absent: Vec<String> = missing()?.iter().map(u32::to_string).collect();
-                let (path, within) = (self.folder.path().to_owned(), self.within);
-                return Err(GatherError::Absent { parts: parts(&absent), path, within });
-            }
+            Waited::InVain => return Err(self.not_all_are_ready()?),
         }
         self.all_are_of_this_load()?;
-        let start = wanted.unwrap_or_else(|| now() + LEAD);
-        if let Ok(late) = now().duration_since(start) {
-            // Nobody is sent off to a start that is over.
-            return Err(GatherError::Late { part: self.part.index, late });
-        }
+        let start = wanted.unwrap_or_else(|| now() + self.terms.lead);
+        // Nobody is sent off to a start that is over.
+        self.in_time(start, now)?;
         let since = start.duration_since(UNIX_EPOCH).unwrap_or_default();
         let start_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
         self.folder.put(names::START, &json(&Start { start_ns }))?;
         Ok(Some(start))
     }
 
+    fn in_time(&self, start: SystemTime, now: &impl Fn() -> SystemTime) -> Result<(), GatherError> {
+        match now().duration_since(start) {
+            Ok(late) if !late.is_zero() => Err(GatherError::Late { part: self.terms.part.index, late }),
+            _ => Ok(()),
+        }
+    }
+
+    fn not_all_are_ready(&self) -> Result<GatherError, GatherError> {
+        let (path, within) = (self.folder.path().to_owned(), self.terms.within);
+        let absent = self.missing(names::arrived)?;
+        if !absent.is_empty() {
+            let absent: Vec<String> = absent.iter().map(u32::to_string).collect();
+            return Ok(GatherError::Absent { parts: parts(&absent), path, within });
+        }
+        let waiting = self.missing(names::alive)?;
+        let waiting: Vec<String> = waiting.into_iter().map(|part| self.named(part)).collect();
+        Ok(GatherError::NotReady { parts: parts(&waiting), path, within })
+    }
+
     /// Those that arrived read this plan, each on a host of its own unless they may share one.
     fn all_are_of_this_load(&self) -> Result<(), GatherError> {
         let mut seen: Vec<Arrival> = Vec::new();
-        for part in 0..self.part.of {
+        for part in 0..self.terms.part.of {
             let arrival = self.folder.read::<Arrival>(&names::arrived(part))?;
             let Some(arrival) = arrival.filter(|arrival| arrival.token == self.plan.token) else {
                 return Err(GatherError::OtherLoad { part, path: self.folder.path().to_owned() });
             };
             let beside = seen.iter().find(|other| other.host.is(&arrival.host));
-            if let Some(first) = beside.filter(|_| !self.share_host) {
+            if let Some(first) = beside.filter(|_| !self.terms.share_host) {
                 let host = arrival.host.name;
                 return Err(GatherError::OneHost { first: first.part, second: part, host });
             }
@@ -245,7 +260,7 @@ impl<'a> Meeting<'a> {
 
     fn hear_start(&self) -> Result<Option<SystemTime>, GatherError> {
         // Part 0 waits for others as long, and began when it pleased.
-        let within = 2 * self.within;
+        let within = 2 * self.terms.within;
         match self.wait(within, || self.folder.read::<Start>(names::START))? {
             Waited::For(Start { start_ns }) => {
                 Ok(Some(UNIX_EPOCH + Duration::from_nanos(u64::try_from(start_ns).unwrap_or(0))))
@@ -258,7 +273,7 @@ impl<'a> Meeting<'a> {
     /// The parts whose file is not there.
     fn missing(&self, file: fn(u32) -> String) -> Result<Vec<u32>, GatherError> {
         let names = self.folder.names()?;
-        Ok((0..self.part.of).filter(|part| !names.contains(&file(*part))).collect())
+        Ok((0..self.terms.part.of).filter(|part| !names.contains(&file(*part))).collect())
     }
 
     /// Waits for something, unless a part gives up.
@@ -268,23 +283,12 @@ impl<'a> Meeting<'a> {
         mut look: impl FnMut() -> Result<Option<T>, GatherError>,
     ) -> Result<Waited<T>, GatherError> {
         wait(within, self.given_up, || {
-            if let Some(error) = self.failed_part()? {
-                return Err(error);
+            let said = signs::failed_part(&self.folder, self.terms.part.of, &self.folder.names()?)?;
+            match said.or_else(|| self.trouble()) {
+                Some(error) => Err(error),
+                None => look(),
             }
-            look()
         })
-    }
-
-    /// A part that gave up, and said so.
-    fn failed_part(&self) -> Result<Option<GatherError>, GatherError> {
-        let names = self.folder.names()?;
-        for part in (0..self.part.of).filter(|part| names.contains(&names::failed(*part))) {
-            if let Some(failure) = self.folder.read::<Failure>(&names::failed(part))? {
-                let Failure { host, reason, .. } = failure;
-                return Ok(Some(GatherError::Failed { part, host: host.name, reason }));
-            }
-        }
-        Ok(None)
     }
 }
 
@@ -300,63 +304,4 @@ pub struct Found {
     pub log_sha256: String,
     /// All figures.
     pub report: Value,
-}
-
-/// How a wait ended.
-enum Waited<T> {
-    For(T),
-    /// A person does not want to wait any more.
-    GivenUp,
-    InVain,
-}
-
-/// Looks now and then, and once more at the end.
-fn wait<T>(
-    within: Duration,
-    given_up: &dyn Fn() -> bool,
-    mut look: impl FnMut() -> Result<Option<T>, GatherError>,
-) -> Result<Waited<T>, GatherError> {
-    let until = Instant::now() + within;
-    loop {
-        let is_over = Instant::now() >= until;
-        match look()? {
-            Some(seen) => return Ok(Waited::For(seen)),
-            None if given_up() => return Ok(Waited::GivenUp),
-            None if is_over => return Ok(Waited::InVain),
-            None => thread::sleep(LOOK_EVERY),
-        }
-    }
-}
-
-/// Part 0: says what all are to do, where nobody did before.
-fn begin(folder: &Folder, wanted: &Wanted<'_>, seed: u64) -> Result<PlanRecord, GatherError> {
-    folder.make()?;
-    let used = |file: String| GatherError::Used { path: folder.path().to_owned(), file };
-    if let Some(file) = folder.names()?.into_iter().find(|name| names::is_own(name)) {
-        return Err(used(file));
-    }
-    let plan = PlanRecord {
-        schema: SCHEMA,
-        token: token::draw().map_err(|error| GatherError::Folder { path: "/dev/urandom".into(), error })?,
-        sha256: agreed::sha256_of(wanted.plan, seed),
-        seed,
-        parts: wanted.part.of,
-        plan: wanted.plan.clone(),
-    };
-    if folder.put_new(names::PLAN, &plan)? { Ok(plan) } else { Err(used(names::PLAN.to_owned())) }
-}
-
-/// The others: see what it said.
-fn follow(
-    folder: &Folder,
-    wanted: &Wanted<'_>,
-    given_up: &dyn Fn() -> bool,
-) -> Result<Option<PlanRecord>, GatherError> {
-    match wait(wanted.within, given_up, || folder.read::<PlanRecord>(names::PLAN))? {
-        Waited::For(plan) => Ok(Some(plan)),
-        Waited::GivenUp => Ok(None),
-        Waited::InVain => {
-            Err(GatherError::NotShared { path: folder.path().to_owned(), within: wanted.within })
-        }
-    }
 }

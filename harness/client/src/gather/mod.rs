@@ -12,6 +12,11 @@ mod token;
 
 pub mod agreed;
 
+mod plan;
+mod signs;
+mod wait;
+pub mod wanted;
+
 pub mod meeting;
 
 #[cfg(test)]

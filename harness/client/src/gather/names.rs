@@ -18,6 +18,11 @@ pub fn failed(part: u32) -> String {
     format!("part-{part}{FAILED}")
 }
 
+/// A part is ready or at work: its bytes change as long as it is.
+pub fn alive(part: u32) -> String {
+    format!("part-{part}.alive")
+}
+
 /// What a part found, written last.
 pub fn result(part: u32) -> String {
     format!("part-{part}.json")
@@ -48,12 +53,18 @@ mod tests {
     #[test]
     fn a_result_is_told_from_what_was_said_before_it() {
         assert!(is_result(&result(3)) && is_result("part-3 (copy).json"));
-        for name in
-            [arrived(3), failed(3), log(3), PLAN.to_owned(), START.to_owned(), "notes.json".to_owned()]
-        {
+        for name in [
+            arrived(3),
+            alive(3),
+            failed(3),
+            log(3),
+            PLAN.to_owned(),
+            START.to_owned(),
+            "notes.json".to_owned(),
+        ] {
             assert!(!is_result(&name), "{name}");
         }
-        for name in [arrived(3), failed(3), log(3), result(3), PLAN.to_owned(), START.to_owned()] {
+        for name in [arrived(3), alive(3), failed(3), log(3), result(3), PLAN.to_owned(), START.to_owned()] {
             assert!(is_own(&name), "{name}");
         }
         assert!(!is_own("slurm-17.out"));

@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 use super::{
     error::GatherError,
     folder::Folder,
-    meeting::{Found, Meeting, Wanted},
+    meeting::{Found, Meeting},
     names,
-    records::{PartRecord, PlanRecord},
+    records::{Arrival, PartRecord, PlanRecord},
+    wanted::{LEAD, Terms, Wanted},
 };
+use crate::clock::HostId;
 
 /// Longer than any of these waits where all goes well.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,12 +31,19 @@ fn plan(rate: u32) -> Value {
 }
 
 fn wanted<'a>(folder: &'a Path, index: u32, plan: &'a Value, within: Duration) -> Wanted<'a> {
-    Wanted { folder, part: Share { index, of: 3 }, plan, seed: None, within, share_host: true }
+    let terms = Terms { part: Share { index, of: 3 }, within, lead: LEAD, share_host: true, apart: false };
+    Wanted { folder, plan, seed: None, terms }
 }
 
 fn joined(wanted: &Wanted<'_>) -> Result<Meeting<'static>, GatherError> {
-    Meeting::join(wanted, 7 + u64::from(wanted.part.index), NOBODY)
+    Meeting::join(wanted, 7 + u64::from(wanted.terms.part.index), NOBODY)
         .map(|meeting| meeting.expect("nobody gives up"))
+}
+
+/// Ready, and told of the start.
+fn started(meeting: &Meeting<'_>, wanted: Option<SystemTime>) -> Result<Option<SystemTime>, GatherError> {
+    meeting.ready(|| ())?;
+    meeting.start(wanted, SystemTime::now)
 }
 
 fn found(part: u32) -> Found {
@@ -67,7 +76,7 @@ fn parts_that_meet_have_one_seed_and_one_start_and_wait_for_each_others_results(
     let path = folder.path().join("gathered");
     let starts = std::sync::Mutex::new(Vec::new());
     let ends = all(&path, PATIENCE, |index, meeting| {
-        let start = meeting.start(None, SystemTime::now)?.expect("nobody gives up");
+        let start = started(meeting, None)?.expect("nobody gives up");
         starts.lock().unwrap().push((start, meeting.seed()));
         meeting.deliver(format!("log {index}").as_bytes(), found(index))?;
         meeting.all_delivered(Duration::ZERO)
@@ -89,7 +98,7 @@ fn parts_that_meet_have_one_seed_and_one_start_and_wait_for_each_others_results(
 fn a_part_that_dies_makes_all_others_fail_with_its_name_and_host() {
     let folder = tempfile::tempdir().unwrap();
     let ends = all(folder.path(), Duration::from_secs(2), |index, meeting| {
-        meeting.start(None, SystemTime::now)?;
+        started(meeting, None)?;
         if index == 1 {
             return Ok(false);
         }
@@ -104,6 +113,64 @@ fn a_part_that_dies_makes_all_others_fail_with_its_name_and_host() {
 }
 
 #[test]
+fn a_part_that_gives_no_more_signs_of_life_is_named_while_the_others_are_at_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let within = Duration::from_secs(2);
+    let (plan, shared) = (plan(9), Folder::at(folder.path()));
+    let [first, second] = [0, 1].map(|index| joined(&wanted(folder.path(), index, &plan, within)).unwrap());
+    // The third came, was ready, and was killed.
+    let told: PlanRecord = shared.read(names::PLAN).unwrap().unwrap();
+    let host = HostId { name: "node3".to_owned(), boot: String::new() };
+    let third = Arrival { token: told.token, part: 2, host, pid: 1 };
+    assert!(shared.put_new(&names::arrived(2), &third).unwrap());
+    shared.put(&names::alive(2), b"7").unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    for (index, meeting) in [(0, &first), (1, &second)] {
+        let tell = tell.clone();
+        meeting.ready(move || tell.send(index).unwrap()).unwrap();
+    }
+    assert!(first.start(None, SystemTime::now).unwrap().is_some());
+    let mut both = [0, 1].map(|_| told.recv_timeout(PATIENCE).unwrap());
+    both.sort_unstable();
+    assert_eq!(both, [0, 1]);
+    for meeting in [&first, &second] {
+        let error = meeting.trouble().unwrap().to_string();
+        assert!(
+            error.starts_with("part 2 failed on node3: it gave no sign of life for 2s, as part 1 "),
+            "{error}"
+        );
+        assert!(meeting.trouble().is_none(), "it is said once");
+    }
+}
+
+#[test]
+fn parts_that_came_and_are_not_ready_are_told_from_those_that_never_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(9);
+    let part = |index| joined(&wanted(folder.path(), index, &plan, IN_VAIN)).unwrap();
+    let [first, second, _third] = [0, 1, 2].map(part);
+    second.ready(|| ()).unwrap();
+    let error = started(&first, None).unwrap_err().to_string();
+    let host = race::records::environment::host_name();
+    assert!(error.starts_with(&format!("part 2 on {host} came to ")), "{error}");
+    assert!(error.contains(" and did not get ready within 200ms: "), "{error}");
+}
+
+#[test]
+fn a_folder_that_goes_away_is_named_by_who_is_at_work_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gathered");
+    let plan = plan(9);
+    let first = joined(&wanted(&path, 0, &plan, Duration::from_secs(2))).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    first.ready(move || tell.send(()).unwrap()).unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+    told.recv_timeout(PATIENCE).unwrap();
+    let error = first.trouble().unwrap().to_string();
+    assert!(error.contains("gathered") && error.ends_with("and may write to, with room in it"), "{error}");
+}
+
+#[test]
 fn a_part_that_gives_up_is_heard_at_once_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let ends = all(folder.path(), PATIENCE, |index, meeting| {
@@ -111,7 +178,7 @@ fn a_part_that_gives_up_is_heard_at_once_with_its_reason() {
             meeting.fail("the server is gone\nand more");
             return Ok(false);
         }
-        let started = meeting.start(None, SystemTime::now);
+        let started = started(meeting, None);
         if let Err(error) = &started {
             meeting.fail(&error.to_string());
         }
@@ -131,7 +198,7 @@ fn who_does_not_come_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(9);
     let first = joined(&wanted(folder.path(), 0, &plan, IN_VAIN)).unwrap();
-    let error = first.start(None, SystemTime::now).unwrap_err().to_string();
+    let error = started(&first, None).unwrap_err().to_string();
     assert!(error.starts_with("parts 1, 2 did not come to "), "{error}");
     // To the others there is no difference between a folder that is not shared and one to which nobody came.
     let elsewhere = tempfile::tempdir().unwrap();
@@ -166,7 +233,7 @@ fn a_part_with_another_plan_or_seed_is_refused_by_both_sides() {
                 "part 1 has another plan than part 0: {expected}; start all parts with the same arguments"
             )
         );
-        let heard = first.start(None, SystemTime::now).unwrap_err().to_string();
+        let heard = started(&first, None).unwrap_err().to_string();
         assert!(heard.starts_with("part 1 failed on ") && heard.contains(expected), "{heard}");
     }
 }
@@ -177,10 +244,11 @@ fn parts_on_one_host_must_be_meant() {
     let plan = plan(9);
     let part = |index| {
         let wanted = wanted(folder.path(), index, &plan, PATIENCE);
-        joined(&Wanted { share_host: false, ..wanted }).unwrap()
+        joined(&Wanted { terms: Terms { share_host: false, ..wanted.terms }, ..wanted }).unwrap()
     };
-    let [first, _second, _third] = [0, 1, 2].map(part);
-    let error = first.start(None, SystemTime::now).unwrap_err();
+    let [first, second, third] = [0, 1, 2].map(part);
+    [&second, &third].into_iter().for_each(|meeting| meeting.ready(|| ()).unwrap());
+    let error = started(&first, None).unwrap_err();
     let host = race::records::environment::host_name();
     assert!(
         error.is_usage() && error.to_string().starts_with(&format!("parts 0 and 1 are both on {host}, ")),
@@ -192,7 +260,7 @@ fn parts_on_one_host_must_be_meant() {
 fn a_start_that_is_over_is_no_start() {
     let folder = tempfile::tempdir().unwrap();
     let ends = all(folder.path(), PATIENCE, |_, meeting| {
-        let started = meeting.start(Some(SystemTime::UNIX_EPOCH), SystemTime::now);
+        let started = started(meeting, Some(SystemTime::UNIX_EPOCH));
         if let Err(error) = &started {
             meeting.fail(&error.to_string());
         }
@@ -211,5 +279,30 @@ fn whoever_gives_up_waiting_is_let_go() {
     let none = Meeting::join(&wanted(folder.path(), 1, &plan, PATIENCE), 7, &given_up).unwrap();
     assert!(none.is_none());
     let first = Meeting::join(&wanted(folder.path(), 0, &plan, PATIENCE), 7, &given_up).unwrap().unwrap();
-    assert_eq!(first.start(None, SystemTime::now).unwrap(), None);
+    assert_eq!(started(&first, None).unwrap(), None);
+}
+
+#[test]
+fn parts_without_a_common_folder_write_the_same_plan_and_wait_for_nobody() {
+    let folders = [0, 1, 2].map(|_| tempfile::tempdir().unwrap());
+    let plan = plan(9);
+    let start = SystemTime::now() + PATIENCE;
+    let apart = |index: u32, folder: &Path, plan: &Value| {
+        let wanted = wanted(folder, index, plan, IN_VAIN);
+        joined(&Wanted { seed: Some(5), terms: Terms { apart: true, ..wanted.terms }, ..wanted })
+    };
+    let plans = [0, 1, 2].map(|index| {
+        let folder = folders[index as usize].path();
+        let meeting = apart(index, folder, &plan).unwrap();
+        assert_eq!((started(&meeting, Some(start)).unwrap(), meeting.seed()), (Some(start), 5));
+        meeting.deliver(b"log", found(index)).unwrap();
+        assert!(meeting.all_delivered(Duration::ZERO).unwrap());
+        std::fs::read(folder.join(names::PLAN)).unwrap()
+    });
+    assert!(plans[0] == plans[1] && plans[1] == plans[2]);
+    let [first, ..] = &folders;
+    let again = apart(0, first.path(), &plan).err().unwrap().to_string();
+    assert!(again.starts_with("part 0 came to "), "{again}");
+    let other = apart(1, first.path(), &self::plan(8)).err().unwrap().to_string();
+    assert!(other.contains(" holds plan.json of an earlier load"), "{other}");
 }

@@ -5,14 +5,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use load::Plan;
 use race::records::environment::sha256_of_bytes;
 use stats::hdr_log::HdrLog;
-use terminal::interrupt::Interrupt;
+use terminal::{interrupt::Interrupt, outcome::Outcome, outln};
 
 use super::{options::Prepared, report::Report, wanted::LoadOptions};
 use crate::{
-    clock::ClockRecord,
+    clock::{Clock, ClockRecord, HostId, Steady},
     gather::{
         agreed,
-        meeting::{Found, Meeting, Wanted},
+        meeting::{Found, Meeting},
+        wanted::{Terms, Wanted},
     },
 };
 
@@ -25,16 +26,16 @@ pub(super) fn join<'a>(
     prepared: &mut Prepared,
     given_up: &'a dyn Fn() -> bool,
 ) -> anyhow::Result<Joined<'a>> {
-    let Some(folder) = &args.gather else { return Ok(Joined::Alone) };
-    let plan = agreed::agreed(prepared, args.start_at);
-    let wanted = Wanted {
-        folder,
+    let Some(folder) = &args.parts.gather else { return Ok(Joined::Alone) };
+    let plan = agreed::agreed(prepared, args.start_at, args.parts.share_host);
+    let terms = Terms {
         part: prepared.plan.part,
-        plan: &plan,
-        seed: args.seed,
-        within: args.gather_within,
-        share_host: args.share_host,
+        within: args.parts.gather_within,
+        lead: args.parts.gather_lead,
+        share_host: args.parts.share_host,
+        apart: args.parts.apart,
     };
+    let wanted = Wanted { folder, plan: &plan, seed: args.seed, terms };
     let Some(meeting) = Meeting::join(&wanted, prepared.plan.seed, given_up)? else {
         return Ok(Joined::GivenUp);
     };
@@ -60,11 +61,14 @@ pub(super) fn start(
     args: &LoadOptions,
     meeting: Option<&Meeting<'_>>,
     clock: Option<&ClockRecord>,
+    interrupt: &Interrupt,
 ) -> anyhow::Result<Start> {
     let here = |there: SystemTime| clock.map_or(there, |clock| clock.here(there));
     let Some(meeting) = meeting else {
         return Ok(args.start_at.map_or(Start::AtOnce, |at| Start::At(here(at))));
     };
+    let load = interrupt.load().clone();
+    meeting.ready(move || load.stop())?;
     let there = || clock.map_or_else(SystemTime::now, |clock| clock.there(SystemTime::now()));
     Ok(meeting.start(args.start_at, there)?.map_or(Start::Never, |at| Start::At(here(at))))
 }
@@ -77,6 +81,22 @@ pub(super) enum Start {
     At(SystemTime),
     /// A person does not want it any more.
     Never,
+}
+
+/// Whether the window is where the clock here says, where others are to go by that.
+///
+/// # Errors
+/// The clock was set meanwhile.
+pub(super) fn steady(args: &LoadOptions, since: &Steady) -> anyhow::Result<()> {
+    let is_alone = args.parts.gather.is_none() && matches!(args.parts.clock, Clock::Own);
+    match since.was_set() {
+        Some(set) if !is_alone => Err(anyhow::anyhow!(
+            "the clock of {} was {set} while the load was made, so that its window is not where it says: stop what sets it (chrony, ntpd, \
+             the hypervisor), and start all parts again with an empty folder",
+            HostId::own().name
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// How long another part may still be at work when this one has ended: parts end their windows together, and then wait for answers.
@@ -111,4 +131,16 @@ pub(super) fn deliver(
 pub(super) fn asked(interrupt: &Interrupt) -> impl Fn() -> bool {
     let interrupt = interrupt.clone();
     move || interrupt.asked()
+}
+
+/// What another part did to this one's load, or the person who ended it before its start, and what the others are told of it.
+pub(super) fn not_started(meeting: Option<&Meeting<'_>>) -> anyhow::Result<Outcome> {
+    if let Some(meeting) = meeting {
+        if let Some(error) = meeting.trouble() {
+            return Err(error.into());
+        }
+        meeting.fail("it was interrupted before the start");
+    }
+    outln!("interrupted before the start; nothing was measured");
+    Ok(Outcome::Interrupted)
 }

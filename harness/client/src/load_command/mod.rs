@@ -24,8 +24,10 @@ pub mod self_checks;
 mod bars;
 mod export;
 mod gathering;
+mod percentiles;
 mod reach;
 mod summary;
+mod words;
 
 use std::{
     path::PathBuf,
@@ -35,7 +37,7 @@ use std::{
 
 use stats::hdr_log::{HdrLog, TimeRange};
 
-use crate::gather::meeting::Meeting;
+use crate::{clock::Steady, gather::meeting::Meeting};
 use gathering::{Joined, Start};
 use options::{OptionError, Prepared};
 use part::own_name;
@@ -45,7 +47,6 @@ use terminal::{
     interrupt::Interrupt,
     out,
     outcome::{Outcome, after, all_of},
-    outln,
     output::Output,
 };
 use wanted::LoadOptions;
@@ -74,17 +75,13 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
     let meeting = match gathering::join(args, &mut prepared, &given_up)? {
         Joined::Alone => None,
         Joined::With(meeting) => Some(meeting),
-        Joined::GivenUp => return Ok(not_started()),
+        Joined::GivenUp => return gathering::not_started(None),
     };
-    let found = match (measure(args, command, &mut prepared, meeting.as_deref(), &interrupt), &meeting) {
-        (Ok(Some(found)), _) => found,
-        (Ok(None), meeting) => {
-            if let Some(meeting) = meeting {
-                meeting.fail("it was interrupted before the start");
-            }
-            return Ok(not_started());
-        }
-        (Err(error), meeting) => {
+    let meeting = meeting.as_deref();
+    let found = match measure(args, command, &mut prepared, meeting, &interrupt) {
+        Ok(Some(found)) => found,
+        Ok(None) => return gathering::not_started(meeting),
+        Err(error) => {
             if let Some(meeting) = meeting {
                 meeting.fail(&format!("{error:#}"));
             }
@@ -103,7 +100,10 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
         (false, true) => Outcome::Done,
         (false, false) => Outcome::Partly,
     };
-    let Some(meeting) = &meeting else { return kept.map(|()| ended) };
+    let Some(meeting) = meeting else { return kept.map(|()| ended) };
+    if let Some(trouble) = meeting.trouble() {
+        return Err(trouble.into());
+    }
     if report.interrupted {
         meeting.fail("it was interrupted before its window was over");
         return kept.map(|()| ended);
@@ -114,11 +114,6 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
     }
     let are_all_there = meeting.all_delivered(gathering::patience(&prepared.plan))?;
     Ok(if are_all_there { ended } else { Outcome::Interrupted })
-}
-
-fn not_started() -> Outcome {
-    outln!("interrupted before the start; nothing was measured");
-    Outcome::Interrupted
 }
 
 /// What a load found.
@@ -138,11 +133,12 @@ fn measure(
     meeting: Option<&Meeting<'_>>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<Found>> {
-    let clock = args.clock.record()?;
+    let steady = Steady::since_now();
+    let clock = args.parts.clock.record()?;
     if !reach::reach(&prepared.target, args.timeout, interrupt)? {
         return Ok(None);
     }
-    prepared.plan.start_at = match gathering::start(args, meeting, clock.as_ref())? {
+    prepared.plan.start_at = match gathering::start(args, meeting, clock.as_ref(), interrupt)? {
         Start::AtOnce => None,
         Start::At(at) => Some(at),
         Start::Never => return Ok(None),
@@ -161,10 +157,11 @@ fn measure(
     let window_opened = opened_at.and_then(|at| jiff::Timestamp::try_from(at).ok());
     let steal = watch.steal();
     drop(watch);
-    let (clock, is_known) = match clock.map(|before| args.clock.and_now(before)).transpose() {
+    let (clock, is_known) = match clock.map(|before| args.parts.clock.and_now(before)).transpose() {
         Ok(clock) => (clock, Ok(())),
         Err(error) => (None, Err(error)),
     };
+    let is_known = is_known.and_then(|()| gathering::steady(args, &steady));
     let window_opened = window_opened.map(|at| at.to_string());
     let circumstances = Circumstances { command, started, window_opened, clock, steal };
     let report = Report::new(prepared, &outcome, circumstances);
@@ -176,15 +173,18 @@ fn measure(
 /// interrupt only once it has started.
 const LEAD: Duration = Duration::from_secs(5);
 
-/// Waits until shortly before `start`. True when interrupted.
+/// Waits until shortly before `start`. True when interrupted, or when another part failed.
 fn wait_until(start: SystemTime, interrupt: &Interrupt, quiet: bool) -> bool {
     const LOOK_EVERY: Duration = Duration::from_millis(50);
     let left = || start.duration_since(SystemTime::now()).unwrap_or_default();
-    if !quiet && let Ok(at) = jiff::Timestamp::try_from(start) {
+    if !quiet
+        && !left().is_zero()
+        && let Ok(at) = jiff::Timestamp::try_from(start)
+    {
         errln!("starts at {at}, in {:.1} s", left().as_secs_f64());
     }
-    while left() > LEAD && !interrupt.asked() {
+    while left() > LEAD && !interrupt.load().is_stopped() {
         thread::sleep(LOOK_EVERY.min(left().saturating_sub(LEAD)));
     }
-    interrupt.asked()
+    interrupt.load().is_stopped()
 }

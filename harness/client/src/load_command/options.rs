@@ -120,10 +120,10 @@ impl Prepared {
         }
         let target = Target::parse(&args.url)?;
         let mut notes = target.notes.clone();
-        let Which { share, note } =
-            part::which(args.part, args.parts, |name| env::var_os(name)).map_err(OptionError::from)?;
+        let Which { share, note } = part::which(args.parts.part, args.parts.parts, |name| env::var_os(name))
+            .map_err(OptionError::from)?;
         notes.extend(note);
-        if share.of > 1 && args.seed.is_none() && args.gather.is_none() {
+        if share.of > 1 && args.seed.is_none() && args.parts.gather.is_none() {
             return Err(OptionError::NoSeed(share).into());
         }
         let parts = parts(args, &target, &mut notes)?;

@@ -2,15 +2,13 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, Table, presets::NOTHING};
-use load::{Clocked, ErrorKind, OsErrors, Pacing, Rate, ReceivedBy, Verify};
-
 use super::{
     bars,
     check::SelfCheck,
-    latency::{IntervalUs, LatencyUs},
+    percentiles::percentiles,
     report::{Report, StreamReport},
     self_checks::time,
+    words::{errors, load_of, per_second, statuses, timed, unfinished},
 };
 use terminal::numbers::thousands;
 
@@ -128,152 +126,6 @@ fn stream_figures(text: &mut String, stream: &StreamReport, report: &Report) {
     }
 }
 
-/// By what answers were timed.
-fn timed(clocked: Clocked) -> String {
-    match clocked.received_by {
-        ReceivedBy::Stamp if clocked.by_read == 0 => "by the kernel when the last byte came".to_owned(),
-        ReceivedBy::Stamp => format!(
-            "{} by the kernel when the last byte came, {} without its stamp when they were read",
-            thousands(clocked.by_stamp as f64),
-            thousands(clocked.by_read as f64)
-        ),
-        ReceivedBy::Read(because) => format!("when they were read ({})", because.reason()),
-    }
-}
-
-fn load_of(stream: &StreamReport) -> String {
-    let connections = match (stream.connections.planned, stream.share_of_mix) {
-        (_, Some(share)) => {
-            let shared = thousands(stream.outstanding_limit as f64);
-            format!("{:.0}% of what {shared} shared connections ask", 100.0 * share)
-        }
-        (1, None) => "1 connection".to_owned(),
-        (planned, None) => format!("{} connections", thousands(planned as f64)),
-    };
-    let how = match stream.pacing {
-        Pacing::Closed => return format!("closed loop, {connections}"),
-        Pacing::Constant { .. } => "evenly spaced",
-        Pacing::Poisson { .. } => "at random (Poisson)",
-    };
-    format!("{} {how}, {connections}", stream.pacing.rate().map(rate).unwrap_or_default())
-}
-
-fn rate(rate: Rate) -> String {
-    match rate {
-        Rate::Steady(steady) => format!("{}/s", per_second(steady)),
-        Rate::Ramp { from, to, over_s } => {
-            format!("{} to {}/s over {over_s:.1} s", per_second(from), per_second(to))
-        }
-        Rate::Bursts { per_second: while_on, on_s, off_s } => {
-            format!("{}/s for {on_s} s and none for {off_s} s in turn", per_second(while_on))
-        }
-    }
-}
-
-/// Of a few a second the tenths are seen.
-fn per_second(rate: f64) -> String {
-    if rate < 100.0 { format!("{rate:.1}") } else { thousands(rate) }
-}
-
-fn statuses(stream: &StreamReport) -> String {
-    let other =
-        Some(stream.status.other()).filter(|&other| other > 0).map(|other| ("other".to_owned(), other));
-    let counts = stream.status.iter().map(|(status, count)| (status.to_string(), count)).chain(other);
-    let compared = match stream.verify {
-        Verify::All => "all",
-        Verify::Sample { .. } => "a sample",
-        Verify::None => "none",
-    };
-    format!("{} (expected: {}; content of {compared} compared)", listed(counts), stream.expects)
-}
-
-fn errors(stream: &StreamReport) -> String {
-    let of_kind = |(kind, count): (ErrorKind, u64)| {
-        let errors = stream.causes.of(kind).into_iter().flat_map(OsErrors::iter);
-        let causes: Vec<_> = errors.map(|(error, count)| (error.name().into_owned(), count)).collect();
-        let causes = match &causes[..] {
-            [] => String::new(),
-            [(name, all)] if *all == count => format!(" ({name})"),
-            _ => format!(" ({})", listed(causes.into_iter())),
-        };
-        format!("{} {}{causes}", kind.name(), thousands(count as f64))
-    };
-    let all: Vec<String> = stream.errors.iter().map(of_kind).collect();
-    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
-}
-
-fn unfinished(stream: &StreamReport) -> String {
-    let mut text = String::new();
-    for (count, what) in [
-        (stream.counts.unsent_at_end, "never sent"),
-        (stream.counts.in_flight_at_end, "still in flight at the end"),
-    ] {
-        if count > 0 {
-            let _ = write!(text, ", {} {what}", thousands(count as f64));
-        }
-    }
-    text
-}
-
-fn listed(counts: impl Iterator<Item = (String, u64)>) -> String {
-    let all: Vec<String> =
-        counts.map(|(name, count)| format!("{name} {}", thousands(count as f64))).collect();
-    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
-}
-
-/// Response and service time side by side; one of them where due and sent are one instant.
-fn percentiles(response: &LatencyUs, stream: &StreamReport) -> String {
-    let service = stream.service_us.as_ref().filter(|_| stream.pacing.is_open());
-    let service_title =
-        if response.unanswered > 0 { "service time of what was answered" } else { "service time" };
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    let mut titles = vec!["", "response time", "99% interval"];
-    if service.is_some() {
-        titles.extend([service_title, "99% interval"]);
-    }
-    table.set_header(titles);
-    let columns = |times: &LatencyUs| {
-        times
-            .rows()
-            .map(|(_, value, bound, interval)| [shown(value, bound), between(interval)])
-            .collect::<Vec<_>>()
-    };
-    let (of_response, of_service) = (columns(response), service.map(columns));
-    for (index, (name, ..)) in response.rows().enumerate().filter(|(_, (name, ..))| response.has(name)) {
-        let mut row = vec![name.replace('_', ".")];
-        row.extend(of_response[index].clone());
-        row.extend(of_service.iter().flat_map(|rows| rows[index].clone()));
-        table.add_row(row);
-    }
-    for (name, of) in [("mean", (|t| t.mean) as fn(&LatencyUs) -> f64), ("max", |t| t.max)] {
-        let mut row = vec![name.to_owned()];
-        for times in [Some(response), service].into_iter().flatten() {
-            row.extend([shown(of(times), times.at_least.contains(&name)), String::new()]);
-        }
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
-}
-
-fn shown(us: f64, bound: bool) -> String {
-    if bound { format!("> {}", time(us)) } else { time(us) }
-}
-
-fn between(interval: IntervalUs) -> String {
-    match interval {
-        IntervalUs { low: Some(low), high: Some(high), .. } => format!("{} to {}", time(low), time(high)),
-        IntervalUs { low: Some(low), .. } => format!("> {}", time(low)),
-        IntervalUs { needs_requests: Some(needs), .. } => {
-            format!("needs {} requests", thousands(needs as f64))
-        }
-        IntervalUs { .. } => String::new(),
-    }
-}
-
 fn stolen(steal: Option<f64>) -> String {
     steal.map_or_else(
         || "steal time unknown".to_owned(),
@@ -320,14 +172,15 @@ fn warnings(text: &mut String, report: &Report) {
 #[cfg(test)]
 mod tests {
     use load::{
-        Accounting, Causes, ConnectionCounts, Counts, DepartureSummary, Errors, OsError, ReadBecause,
-        Statuses, WrongAnswer,
+        Accounting, Causes, Clocked, ConnectionCounts, Counts, DepartureSummary, ErrorKind, Errors, OsError,
+        OsErrors, Pacing, ReadBecause, ReceivedBy, Statuses, Verify, WrongAnswer,
     };
     use stats::{Censored, Histogram, Stationarity};
 
     use super::*;
     use crate::load_command::{
         check::CheckName,
+        latency::LatencyUs,
         report::{GeneratorReport, MachineReport, SCHEMA, SystemCalls},
     };
 

@@ -41,18 +41,6 @@ pub struct LoadOptions {
     pub warm_up: Option<Duration>,
     /// Start at this instant, RFC 3339 or @SECONDS since 1970, so that several generators begin together
     pub start_at: Option<SystemTime>,
-    /// Which part of the load this generator makes
-    pub part: Option<Share>,
-    /// How many parts the load has, where Slurm or Kubernetes says which of them this is
-    pub parts: Option<u32>,
-    /// The folder in which all parts meet
-    pub gather: Option<PathBuf>,
-    /// How long the others are waited for
-    pub gather_within: Duration,
-    /// Whether several parts may be on one host
-    pub share_host: bool,
-    /// By which clock the window is written down, and the start is meant
-    pub clock: Clock,
     /// Seed of arrivals and choices; printed with the results, a new one each time where nothing is said
     pub seed: Option<u64>,
     /// Method; GET, or POST where there is a body
@@ -95,7 +83,31 @@ pub struct LoadOptions {
     pub export_hdr: Option<PathBuf>,
     /// No live view
     pub quiet: bool,
+    /// Which part of a load among several this is
+    pub parts: PartsOptions,
 }
+
+/// What a person wants of a load that several generators make together.
+#[derive(Clone, Debug)]
+pub struct PartsOptions {
+    /// Which part of the load this generator makes
+    pub part: Option<Share>,
+    /// How many parts the load has, where Slurm or Kubernetes says which of them this is
+    pub parts: Option<u32>,
+    /// The folder in which all parts meet
+    pub gather: Option<PathBuf>,
+    /// How long the others are waited for
+    pub gather_within: Duration,
+    /// How long after the last part was ready the load begins
+    pub gather_lead: Duration,
+    /// Whether several parts may be on one host
+    pub share_host: bool,
+    /// Whether each part has a folder of its own
+    pub apart: bool,
+    /// By which clock the window is written down, and the start is meant
+    pub clock: Clock,
+}
+
 impl LoadOptions {
     /// Whether requests are due whether or not the server answers.
     pub fn is_open(&self) -> bool {

@@ -33,6 +33,12 @@ pub enum MergeError {
         /// What is wrong with it.
         source: LogError,
     },
+    /// A folder among other files.
+    #[error("{path} is a folder: merge the parts that gathered in it alone, or name logs", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The result would replace what it is made from.
     #[error("--out {path} is one of the logs to be merged: give another file", path = path.display())]
     OutIsInput {
@@ -47,6 +53,6 @@ pub enum MergeError {
 impl MergeError {
     /// Whether another command line would help.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Unreadable { .. } | Self::OutIsInput { .. })
+        matches!(self, Self::Unreadable { .. } | Self::Folder { .. } | Self::OutIsInput { .. })
     }
 }

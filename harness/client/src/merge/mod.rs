@@ -45,6 +45,9 @@ pub fn merge(args: &MergeOptions) -> anyhow::Result<Outcome> {
     {
         return gathered::merge(folder, args.out.as_deref());
     }
+    if let Some(path) = args.logs.iter().find(|path| path.is_dir()) {
+        return Err(MergeError::Folder { path: path.clone() }.into());
+    }
     if let Some(out) = args.out.as_ref().filter(|out| args.logs.iter().any(|log| are_same_file(log, out))) {
         return Err(MergeError::OutIsInput { path: out.clone() }.into());
     }

@@ -5,6 +5,8 @@
 
 mod error;
 mod read;
+
+mod figures;
 mod windows;
 mod words;
 
@@ -14,7 +16,8 @@ use stats::hdr_log::{HdrLog, TimeRange};
 use terminal::{errln, out, outcome::Outcome, output::Output};
 
 use super::{error::MergeError, input::Input, sum, table, warning};
-use crate::gather::names;
+use crate::gather::{error::GatherError, names};
+use figures::Figures;
 use read::Part;
 use windows::{Overlap, Window, Written};
 
@@ -35,11 +38,14 @@ pub(super) fn merge(folder: &Path, out: Option<&Path>) -> anyhow::Result<Outcome
     let inputs: Vec<Input> =
         gathered.parts.iter().zip(&windows).map(|(part, window)| input(folder, part, window)).collect();
     let merged = sum::of(&inputs);
-    out!("{}", words::parts(&gathered, &windows)?);
+    let figures =
+        gathered.parts.iter().map(|part| figures_of(folder, part)).collect::<Result<Vec<_>, _>>()?;
+    out!("{}", words::parts(&gathered, &figures, &windows));
     out!("{}\n", words::together(&overlap, &windows));
     out!("{}", table::tags(&merged));
     let doubts = words::doubts(&overlap, &gathered, &windows);
-    for warning in doubts.into_iter().chain(warning::of_values(&inputs, &merged)) {
+    let of_hosts = figures::doubts(&gathered.parts, &figures);
+    for warning in doubts.into_iter().chain(of_hosts).chain(warning::of_values(&inputs, &merged)) {
         errln!("\x1b[33mwarning:\x1b[0m {warning}");
     }
     if let Some(out) = out {
@@ -59,6 +65,11 @@ fn written(part: &Part) -> Written<'_> {
     let record = &part.record;
     let range = TimeRange { start_s: record.opened_s, end_s: record.opened_s + record.window_s };
     Written { part: record.part, host: &record.host, clock: record.clock.as_ref(), range }
+}
+
+fn figures_of(folder: &Path, part: &Part) -> Result<Figures, GatherError> {
+    let path = folder.join(names::result(part.record.part));
+    figures::of(part).map_err(|error| GatherError::File { path, error })
 }
 
 /// The part's log over its window by the common clock.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use race::records::environment::sha256_of_bytes;
+use serde_json::Value;
 use stats::hdr_log::HdrLog;
 
 use super::error::GatheredError;
@@ -41,6 +42,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Gathered> {
         let parts = named(&folder, &missing);
         return Err(GatheredError::Missing { parts, of: plan.parts, path: path.to_owned() }.into());
     }
+    each_on_its_own_host(&plan, &records)?;
     let mut parts = Vec::new();
     for (part, (_, record)) in records {
         let log = log(&folder, part, &record)?;
@@ -79,6 +81,24 @@ fn records(folder: &Folder, plan: &PlanRecord) -> anyhow::Result<BTreeMap<u32, (
         records.insert(part, (file, record));
     }
     Ok(records)
+}
+
+/// Parts that had no common folder were not held to it before.
+fn each_on_its_own_host(
+    plan: &PlanRecord,
+    records: &BTreeMap<u32, (String, PartRecord)>,
+) -> Result<(), GatherError> {
+    if plan.plan.get(agreed::SHARE_HOST).and_then(Value::as_bool).unwrap_or(false) {
+        return Ok(());
+    }
+    for (second, (_, record)) in records {
+        let is_there = |(_, (_, other)): &(&u32, &(String, PartRecord))| other.host.is(&record.host);
+        if let Some((first, _)) = records.range(..second).find(is_there) {
+            let host = record.host.name.clone();
+            return Err(GatherError::OneHost { first: *first, second: *second, host });
+        }
+    }
+    Ok(())
 }
 
 fn log(folder: &Folder, part: u32, record: &PartRecord) -> anyhow::Result<HdrLog> {

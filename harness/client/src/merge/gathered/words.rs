@@ -3,40 +3,27 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use terminal::numbers::thousands;
 
 use super::{
-    read::{Gathered, Part},
+    figures::{Figures, StreamFigures},
+    read::Gathered,
     windows::{Overlap, Window},
 };
 
 /// What is asked of the overlap of all windows.
 pub(super) const TOGETHER: f64 = 0.99;
 
-/// What is read of a part's figures.
-#[derive(Debug, Deserialize)]
-struct Figures {
-    streams: Vec<StreamFigures>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct StreamFigures {
-    name: String,
-    offered_per_second: f64,
-    requests_per_second: f64,
-}
-
 /// The plan and its parts.
-pub(super) fn parts(gathered: &Gathered, windows: &[Window]) -> serde_json::Result<String> {
+pub(super) fn parts(gathered: &Gathered, all: &[Figures], windows: &[Window]) -> String {
     let plan = &gathered.plan;
     let url = plan.plan.get("url").and_then(serde_json::Value::as_str).unwrap_or_default();
     let mut text = String::new();
     let short = plan.sha256.get(..12).unwrap_or(&plan.sha256);
-    let _ = writeln!(text, "{url}: {} parts of plan {short}, seed {}", plan.parts, plan.seed);
+    let several = if plan.parts == 1 { "" } else { "s" };
+    let _ = writeln!(text, "{url}: {} part{several} of plan {short}, seed {}", plan.parts, plan.seed);
     let mut sums: Vec<StreamFigures> = Vec::new();
-    for (part, window) in gathered.parts.iter().zip(windows) {
-        let figures = figures(part)?;
+    for ((part, figures), window) in gathered.parts.iter().zip(all).zip(windows) {
         let offered = figures.streams.iter().map(|stream| stream.offered_per_second).sum();
         let right = figures.streams.iter().map(|stream| stream.requests_per_second).sum();
         let _ = writeln!(
@@ -48,13 +35,13 @@ pub(super) fn parts(gathered: &Gathered, windows: &[Window]) -> serde_json::Resu
             per_second(right),
             when(window)
         );
-        for stream in figures.streams {
+        for stream in &figures.streams {
             match sums.iter_mut().find(|sum| sum.name == stream.name) {
                 Some(sum) => {
                     sum.offered_per_second += stream.offered_per_second;
                     sum.requests_per_second += stream.requests_per_second;
                 }
-                None => sums.push(stream),
+                None => sums.push(stream.clone()),
             }
         }
     }
@@ -62,11 +49,7 @@ pub(super) fn parts(gathered: &Gathered, windows: &[Window]) -> serde_json::Resu
         let (offered, right) = (per_second(sum.offered_per_second), per_second(sum.requests_per_second));
         let _ = writeln!(text, "{} in all: {offered} a second offered, {right} answered rightly", sum.name);
     }
-    Ok(text)
-}
-
-fn figures(part: &Part) -> serde_json::Result<Figures> {
-    Figures::deserialize(&part.record.report)
+    text
 }
 
 fn per_second(rate: f64) -> String {
