@@ -84,6 +84,20 @@ fn a_folder_that_is_full_at_any_instant_leaves_nothing_that_looks_whole() {
 }
 
 #[test]
+fn a_folder_that_one_host_may_only_read_from_any_instant_on_leaves_nothing_that_looks_whole() {
+    let Some(site) = scene::installed(&[]) else { return };
+    // Not while a file of it is being written, which is a moment.
+    let forbid = || {
+        run(
+            &site.generators[1],
+            "for try in {1..500}; do mount -o remount,bind,ro /srv/small && exit; sleep 0.01; done; exit 1",
+        )
+    };
+    let allow = || run(&site.generators[1], "mount -o remount,bind,rw /srv/small && rm -rf /srv/small/*");
+    at_any_instant(&site, "/srv/small", forbid, allow, |_| ());
+}
+
+#[test]
 fn a_folder_that_one_host_may_only_read_fails_the_whole_and_is_named() {
     let Some(site) = scene::installed(&[]) else { return };
     let _server = Server::on(&site.server);
