@@ -20,7 +20,10 @@ fn race(site: &Site, out: &str) -> Running {
     let tools = Path::new(&cargo).parent().unwrap_or(Path::new("/")).display();
     let root = file(".");
     let mut bash = site.control.command("bash");
-    bash.args(["-c", &format!("cd {} && PATH=$PATH:{tools} exec harness {RACE} --out {out}", root.display())]);
+    bash.args([
+        "-c",
+        &format!("cd {} && PATH=$PATH:{tools} exec harness {RACE} --out {out}", root.display()),
+    ]);
     Running::start(bash).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
@@ -40,7 +43,10 @@ fn a_race_on_four_hosts_says_which_they_are_what_leads_to_them_and_what_each_fou
     let environment = record(&site, "/srv/jobs/race/environment.json");
     let server = &environment["server_host"];
     assert_eq!((&server["host"]["name"], &server["address"]), (&"server".into(), &"10.77.0.2".into()));
-    assert_eq!((&server["interface"]["name"], &server["interface"]["driver"]), (&"eth0".into(), &"veth".into()));
+    assert_eq!(
+        (&server["interface"]["name"], &server["interface"]["driver"]),
+        (&"eth0".into(), &"veth".into())
+    );
     assert_eq!(environment["host"], "control");
     let generators = environment["generator_hosts"].as_array().unwrap();
     let shown = |at: usize| {
