@@ -3,7 +3,7 @@
 
 use std::{env, fs, path::Path, thread, time::Duration};
 
-use machines::{Machine, Running, Site, until};
+use machines::{Machine, Running, Site};
 use serde_json::Value;
 
 use crate::scene::{self, Before, Chance, PATIENCE, file};
@@ -72,29 +72,34 @@ fn a_race_on_four_hosts_says_which_they_are_what_leads_to_them_and_what_each_fou
     }
 }
 
-/// Has a race run as often as cases of chance are tried, and a process on a host killed at a random instant of it.
-fn killed_at_any_instant(site: &Site, on: &Machine, process: &str, names: Option<&str>) {
+/// Has a race run as often as cases of chance are tried, does `harm` at a random instant of it, and looks at what is left. `harm` says
+/// whether it did anything, and `name` is what is then said to whoever waits.
+fn at_any_instant(site: &Site, name: Option<&str>, harm: impl Fn() -> bool, mend: impl Fn()) {
     // Built, so that the instant lies in the race.
-    let ran = race(site, &format!("/srv/jobs/{}-first", on.name())).finish(20 * PATIENCE).unwrap();
+    let ran = race(site, "/srv/jobs/first").finish(20 * PATIENCE).unwrap();
     assert!(ran.is_well(), "{}{}", ran.out, ran.err);
     let before = Before::of(site);
     let mut chance = Chance::new();
     for number in 0..scene::repeats() {
-        let race = race(site, &format!("/srv/jobs/{}-{number}", on.name()));
+        let race = race(site, &format!("/srv/jobs/{number}"));
         let instant = chance.within(LENGTH);
         // The instant is what is tried, not a wait for something.
         thread::sleep(instant);
-        let killed = on.kill(process);
+        let is_harmed = harm();
         let ran = race.finish(20 * PATIENCE).unwrap();
-        eprintln!("{number}: after {instant:.1?}, {killed} killed, {}", ran.status);
+        eprintln!("{number}: after {instant:.1?}, harmed: {is_harmed}, {}", ran.status);
         let said = format!("{}{}", ran.out, ran.err);
-        if killed > 0 && !ran.is_well() {
-            assert!(names.is_none_or(|name| ran.err.contains(name)), "nobody is named: {said}");
+        if is_harmed && !ran.is_well() {
+            assert!(name.is_none_or(|name| ran.err.contains(name)), "nobody is named: {said}");
         }
+        mend();
         before.nothing_more(&said);
-        let is_free = until(PATIENCE, || site.control.running("harness bench").is_empty().then_some(()));
-        assert!(is_free.is_some(), "{said}");
     }
+}
+
+/// The same where a process is killed.
+fn killed_at_any_instant(site: &Site, on: &Machine, process: &str, name: Option<&str>) {
+    at_any_instant(site, name, || on.kill(process) > 0, || ());
 }
 
 #[test]
@@ -113,4 +118,15 @@ fn a_generator_that_is_killed_at_any_instant_leaves_no_process_on_any_host() {
 fn a_leader_that_is_killed_at_any_instant_leaves_no_process_on_any_host() {
     let Some(site) = scene::installed(&[]) else { return };
     killed_at_any_instant(&site, &site.control, "harness bench", None);
+}
+
+#[test]
+fn a_link_of_a_generator_that_is_cut_at_any_instant_ends_the_race_and_what_runs_on_all_hosts() {
+    let Some(site) = scene::installed(&[]) else { return };
+    let [_, generator] = &site.generators;
+    let cut = || {
+        site.link(generator, false).unwrap();
+        true
+    };
+    at_any_instant(&site, Some("generator-1"), cut, || site.link(generator, true).unwrap());
 }
