@@ -35,7 +35,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 25] = [
         &["app", "duration", "stats"],
     ),
     // Beside both.
-    ("machines", &["host"], &[]),
+    ("machines", &["host"], &["stats"]),
     ("benches", &["app", "host", "kit", "kit-tokio", "load", "stats"], &[]),
     ("properties", &["app", "kit", "load"], &[]),
 ];
