@@ -128,7 +128,7 @@ impl<'a> Meeting<'a> {
     /// # Errors
     /// It cannot be written.
     pub fn deliver(&self, log: &[u8], found: Found) -> Result<(), GatherError> {
-        let Found { clock, opened_s, window_s, log_sha256, report } = found;
+        let Found { clock, opened_s, window_s, is_good, log_sha256, report } = found;
         let record = PartRecord {
             schema: SCHEMA,
             token: self.plan.token.clone(),
@@ -139,6 +139,7 @@ impl<'a> Meeting<'a> {
             clock,
             opened_s,
             window_s,
+            is_good,
             log_sha256,
             report,
         };
@@ -300,6 +301,8 @@ pub struct Found {
     pub opened_s: f64,
     /// How long it was, in seconds.
     pub window_s: f64,
+    /// Whether the load was made and answered.
+    pub is_good: bool,
     /// The SHA-256 of the log.
     pub log_sha256: String,
     /// All figures.

@@ -79,6 +79,8 @@ pub struct PartRecord {
     pub opened_s: f64,
     /// How long the window was, in seconds.
     pub window_s: f64,
+    /// Whether the load was made and answered: a part that ends with exit code 1 may have figures all the same.
+    pub is_good: bool,
     /// The SHA-256 of its log.
     pub log_sha256: String,
     /// All its figures, as `--export-json` writes them.

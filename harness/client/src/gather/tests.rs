@@ -48,7 +48,7 @@ fn started(meeting: &Meeting<'_>, wanted: Option<SystemTime>) -> Result<Option<S
 
 fn found(part: u32) -> Found {
     let report = json!({ "part": part });
-    Found { clock: None, opened_s: 1.0, window_s: 2.0, log_sha256: "0".to_owned(), report }
+    Found { clock: None, opened_s: 1.0, window_s: 2.0, is_good: true, log_sha256: "0".to_owned(), report }
 }
 
 /// Each part from its arrival to its end, on a thread of its own.

@@ -121,6 +121,7 @@ pub(super) fn deliver(
         clock: report.clock.clone(),
         opened_s: opened_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
         window_s: report.window_s,
+        is_good: report.is_good(),
         log_sha256: sha256_of_bytes(&bytes),
         report: serde_json::to_value(report)?,
     };

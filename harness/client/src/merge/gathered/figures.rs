@@ -49,6 +49,9 @@ pub(super) fn doubts(parts: &[Part], all: &[Figures]) -> Vec<String> {
     let mut doubts = Vec::new();
     for (part, figures) in parts.iter().zip(all) {
         let whose = format!("part {} on {}", part.record.part, part.record.host.name);
+        if !part.record.is_good {
+            doubts.push(format!("{whose} ended with exit code 1, and the sum is not what was asked for: see what it said"));
+        }
         let streams = figures.streams.iter().flat_map(|stream| {
             let of = if figures.streams.len() > 1 { format!(", {}", stream.name) } else { String::new() };
             stream.self_checks.iter().map(move |check| (of.clone(), check))
@@ -111,6 +114,7 @@ mod tests {
             clock: None,
             opened_s: 0.0,
             window_s: 1.0,
+            is_good: number != 3,
             log_sha256: String::new(),
             report: json!({ "streams": [stream("/a"), stream("/b")], "self_checks": [busy] }),
         };
@@ -131,6 +135,14 @@ mod tests {
                 "part 1 on node1, /a: it was late; give it a CPU",
                 "part 1 on node1, /b: it was late; give it a CPU",
             ]
+        );
+    }
+
+    #[test]
+    fn a_part_that_has_figures_and_did_not_end_well_is_named() {
+        assert_eq!(
+            said(&[part(1, 10, true), part(3, 10, true)]),
+            ["part 3 on node3 ended with exit code 1, and the sum is not what was asked for: see what it said"]
         );
     }
 

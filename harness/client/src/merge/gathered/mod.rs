@@ -51,7 +51,8 @@ pub(super) fn merge(folder: &Path, out: Option<&Path>) -> anyhow::Result<Outcome
     if let Some(out) = out {
         Output::begin(out)?.finish(|file| merged.write(file))?;
     }
-    Ok(if overlap.share() < words::TOGETHER { Outcome::Partly } else { Outcome::Done })
+    let is_whole = overlap.share() >= words::TOGETHER && gathered.parts.iter().all(|part| part.record.is_good);
+    Ok(if is_whole { Outcome::Done } else { Outcome::Partly })
 }
 
 /// Whether a file is one of those that are merged.
