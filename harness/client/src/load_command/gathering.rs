@@ -7,11 +7,16 @@ use race::records::environment::sha256_of_bytes;
 use stats::hdr_log::HdrLog;
 use terminal::{interrupt::Interrupt, outcome::Outcome, outln};
 
-use super::{options::Prepared, report::Report, wanted::LoadOptions};
+use super::{
+    options::Prepared,
+    report::Report,
+    wanted::{LoadOptions, PartsOptions},
+};
 use crate::{
     clock::{Clock, ClockRecord, HostId, Steady},
     gather::{
         agreed,
+        error::GatherError,
         meeting::{Found, Meeting},
         wanted::{Terms, Wanted},
     },
@@ -83,16 +88,17 @@ pub(super) enum Start {
     Never,
 }
 
-/// Whether the window is where the clock here says, where others are to go by that.
+/// Whether the window is where the clock here says, where others go by that.
 ///
 /// # Errors
 /// The clock was set meanwhile.
 pub(super) fn steady(args: &LoadOptions, since: &Steady) -> anyhow::Result<()> {
-    let is_alone = args.parts.gather.is_none() && matches!(args.parts.clock, Clock::Own);
+    let PartsOptions { gather, clock, .. } = &args.parts;
+    let is_alone = gather.is_none() && args.start_at.is_none() && matches!(clock, Clock::Own);
     match since.was_set() {
         Some(set) if !is_alone => Err(anyhow::anyhow!(
             "the clock of {} was {set} while the load was made, so that its window is not where it says: stop what sets it (chrony, ntpd, \
-             the hypervisor), and start all parts again with an empty folder",
+             the hypervisor), and start all parts again",
             HostId::own().name
         )),
         _ => Ok(()),
@@ -128,13 +134,20 @@ pub(super) fn deliver(
     Ok(meeting.deliver(&bytes, found)?)
 }
 
+/// Says why this part gave up; but not that it did because of another, which has said so itself.
+pub(super) fn tell(meeting: &Meeting<'_>, error: &anyhow::Error) {
+    if !matches!(error.downcast_ref(), Some(GatherError::Failed { .. })) {
+        meeting.fail(&format!("{error:#}"));
+    }
+}
+
 /// Whether nobody wants the load any more.
 pub(super) fn asked(interrupt: &Interrupt) -> impl Fn() -> bool {
     let interrupt = interrupt.clone();
     move || interrupt.asked()
 }
 
-/// What another part did to this one's load, or the person who ended it before its start, and what the others are told of it.
+/// How a load ends that never began: by another part's failure, or because a person wished it, which the others are told.
 pub(super) fn not_started(meeting: Option<&Meeting<'_>>) -> anyhow::Result<Outcome> {
     if let Some(meeting) = meeting {
         if let Some(error) = meeting.trouble() {
