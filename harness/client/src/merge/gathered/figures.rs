@@ -50,7 +50,9 @@ pub(super) fn doubts(parts: &[Part], all: &[Figures]) -> Vec<String> {
     for (part, figures) in parts.iter().zip(all) {
         let whose = format!("part {} on {}", part.record.part, part.record.host.name);
         if !part.record.is_good {
-            doubts.push(format!("{whose} ended with exit code 1, and the sum is not what was asked for: see what it said"));
+            doubts.push(format!(
+                "{whose} ended with exit code 1, and the sum is not what was asked for: see what it said"
+            ));
         }
         let streams = figures.streams.iter().flat_map(|stream| {
             let of = if figures.streams.len() > 1 { format!(", {}", stream.name) } else { String::new() };
@@ -142,7 +144,9 @@ mod tests {
     fn a_part_that_has_figures_and_did_not_end_well_is_named() {
         assert_eq!(
             said(&[part(1, 10, true), part(3, 10, true)]),
-            ["part 3 on node3 ended with exit code 1, and the sum is not what was asked for: see what it said"]
+            [
+                "part 3 on node3 ended with exit code 1, and the sum is not what was asked for: see what it said"
+            ]
         );
     }
 
