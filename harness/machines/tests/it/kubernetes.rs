@@ -209,7 +209,10 @@ fn without_a_shared_volume_parts_are_told_the_start_and_keep_what_they_found() {
     {
         assert!(command.iter().any(|word| word == wanted), "no {wanted} in {command:?}");
     }
-    assert!(!command.iter().any(|word| word.starts_with("--gather-within")), "nobody to wait for: {command:?}");
+    assert!(
+        !command.iter().any(|word| word.starts_with("--gather-within")),
+        "nobody to wait for: {command:?}"
+    );
     // The script waits with an end.
     assert!(command[2].contains("-lt 600"), "{}", command[2]);
 }
