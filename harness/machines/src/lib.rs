@@ -7,6 +7,8 @@
 //!
 //! It knows nothing of what is tested on them.
 
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod keys;
 mod machine;
 mod running;

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::channel,
@@ -160,6 +161,42 @@ fn a_part_that_is_killed_makes_the_whole_a_failure_with_its_name() {
     let (code, stdout, stderr) = merged(&[gathered.to_str().unwrap()]);
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.starts_with(&named) && stderr.lines().count() == 1, "{stderr}");
+}
+
+#[test]
+fn a_part_that_is_long_in_comparing_its_clock_is_waited_for_and_misses_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gathered, url) = (folder.path().join("gathered"), url());
+    let (ssh, go) = (folder.path().join("ssh"), folder.path().join("go"));
+    let script = format!(
+        "#!/bin/sh\nuntil [ -e '{}' ]; do sleep 0.05; done\nwhile [ \"$1\" != -- ]; do shift; done\nshift 2\nexec sh -c \"$*\"\n",
+        go.display()
+    );
+    fs::write(&ssh, script).unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    let slow = [
+        "--clock-against",
+        "node0",
+        "--ssh",
+        ssh.to_str().unwrap(),
+        "--there",
+        env!("CARGO_BIN_EXE_harness"),
+    ];
+    let second = part(&url, &gathered, "1/2", &slow);
+    let first = part(&url, &gathered, "0/2", &[]);
+    for name in ["part-0.alive", "part-1.arrived.json"] {
+        appears(&gathered.join(name));
+    }
+    assert!(!gathered.join("start.json").exists(), "one is not ready");
+    fs::write(&go, "").unwrap();
+    for part in [first, second] {
+        let (code, stdout, stderr) = ended(part);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    }
+    let (code, stdout, stderr) = merged(&[gathered.to_str().unwrap()]);
+    // How well clocks are known is up to how busy this machine is.
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stdout.contains("surely for ") && stdout.contains("clocks are known within "), "{stdout}");
 }
 
 #[test]

@@ -15,9 +15,11 @@
 
 use std::{
     cell::OnceCell,
+    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use race::records::environment::sha256_of;
 use serde_json::Value;
 
 use super::{
@@ -136,6 +138,7 @@ impl<'a> Meeting<'a> {
             part: self.terms.part.index,
             parts: self.terms.part.of,
             host: self.host.clone(),
+            program_sha256: sha256_of(Path::new("/proc/self/exe")).ok(),
             clock,
             opened_s,
             window_s,

@@ -73,6 +73,8 @@ pub struct PartRecord {
     pub parts: u32,
     /// Where it was.
     pub host: HostId,
+    /// The SHA-256 of the program that it is; nothing where that cannot be read.
+    pub program_sha256: Option<String>,
     /// How far the clock that all go by is ahead of the one there, where that is another.
     pub clock: Option<ClockRecord>,
     /// When its window opened, in seconds since 1970, by the clock there.

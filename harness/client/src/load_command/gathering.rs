@@ -7,7 +7,11 @@ use race::records::environment::sha256_of_bytes;
 use stats::hdr_log::HdrLog;
 use terminal::{interrupt::Interrupt, outcome::Outcome, outln};
 
-use super::{options::Prepared, report::Report, wanted::LoadOptions};
+use super::{
+    options::Prepared,
+    report::Report,
+    wanted::{LoadOptions, PartsOptions},
+};
 use crate::{
     clock::{Clock, ClockRecord, HostId, Steady},
     gather::{
@@ -83,16 +87,17 @@ pub(super) enum Start {
     Never,
 }
 
-/// Whether the window is where the clock here says, where others are to go by that.
+/// Whether the window is where the clock here says, where others go by that.
 ///
 /// # Errors
 /// The clock was set meanwhile.
 pub(super) fn steady(args: &LoadOptions, since: &Steady) -> anyhow::Result<()> {
-    let is_alone = args.parts.gather.is_none() && matches!(args.parts.clock, Clock::Own);
+    let PartsOptions { gather, clock, .. } = &args.parts;
+    let is_alone = gather.is_none() && args.start_at.is_none() && matches!(clock, Clock::Own);
     match since.was_set() {
         Some(set) if !is_alone => Err(anyhow::anyhow!(
             "the clock of {} was {set} while the load was made, so that its window is not where it says: stop what sets it (chrony, ntpd, \
-             the hypervisor), and start all parts again with an empty folder",
+             the hypervisor), and start all parts again",
             HostId::own().name
         )),
         _ => Ok(()),

@@ -65,6 +65,7 @@ pub(super) fn doubts(parts: &[Part], all: &[Figures]) -> Vec<String> {
         }
     }
     doubts.extend(timed_otherwise(parts, all));
+    doubts.extend(built_otherwise(parts));
     doubts
 }
 
@@ -86,6 +87,19 @@ fn timed_otherwise(parts: &[Part], all: &[Figures]) -> Option<String> {
     Some(format!(
         "answers were timed when they were read by {read}, and by stamps of the kernel by {stamped}: the first are longer by what the \
          generator took to read them"
+    ))
+}
+
+/// Parts whose program is not that of the first.
+fn built_otherwise(parts: &[Part]) -> Option<String> {
+    let first = parts.first()?;
+    let of = |part: &Part| part.record.program_sha256.clone();
+    let other = parts.iter().find(|part| of(part) != of(first))?;
+    let named = |part: &Part| format!("part {} on {}", part.record.part, part.record.host.name);
+    Some(format!(
+        "{} is another build of the harness than {}: build all from one revision, with one compiler, unless their processors differ",
+        named(other),
+        named(first)
     ))
 }
 
@@ -113,6 +127,7 @@ mod tests {
             part: number,
             parts: 2,
             host: HostId { name: format!("node{number}"), boot: String::new() },
+            program_sha256: Some(if number < 2 { "a" } else { "b" }.to_owned()),
             clock: None,
             opened_s: 0.0,
             window_s: 1.0,
@@ -143,7 +158,7 @@ mod tests {
     #[test]
     fn a_part_that_has_figures_and_did_not_end_well_is_named() {
         assert_eq!(
-            said(&[part(1, 10, true), part(3, 10, true)]),
+            said(&[part(2, 10, true), part(3, 10, true)]),
             [
                 "part 3 on node3 ended with exit code 1, and the sum is not what was asked for: see what it said"
             ]
@@ -151,9 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn another_build_of_the_harness_is_said() {
+        let said = said(&[part(1, 9, true), part(2, 9, true)]);
+        assert_eq!(said.len(), 1);
+        assert!(
+            said[0].starts_with("part 2 on node2 is another build of the harness than part 1 on node1: "),
+            "{said:?}"
+        );
+    }
+
+    #[test]
     fn stamps_on_some_hosts_alone_are_said() {
         let said = said(&[part(1, 9, true), part(2, 0, true)]);
-        assert_eq!(said.len(), 1);
+        assert_eq!(said.len(), 2);
         assert!(
             said[0].starts_with("answers were timed when they were read by part 2 on node2, and by stamps of the kernel by part 1 on"),
             "{said:?}"
