@@ -86,6 +86,12 @@ test-machines *arguments:
     cargo build --locked --package work-stealing
     TEST_MACHINES=1 cargo test --locked --package machines -- --nocapture --test-threads=1 {{arguments}}
 
+# Ten pairs of one generator and three parts of the same load, on hosts that are namespaces: a table of whether they agree. As root.
+agreement *arguments:
+    cargo build --release --locked --package harness
+    cargo build --release --locked --package work-stealing
+    cargo run --release --locked --package machines --example agreement -- {{arguments}}
+
 # The comparison of rows against planted differences, in 60 races of the null server: over an hour (--races 6 for a first look).
 selftest-comparison *arguments:
     cargo run --release --locked --package harness -- selftest --comparison {{arguments}}

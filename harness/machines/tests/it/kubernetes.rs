@@ -194,7 +194,7 @@ fn on_io_uring_the_profile_of_this_repository_is_in_force() {
 }
 
 #[test]
-fn without_a_shared_volume_parts_are_told_the_start_and_keep_their_log() {
+fn without_a_shared_volume_parts_are_told_the_start_and_keep_what_they_found() {
     let Some(documents) = rendered("generators-without-volume") else { return };
     assert!(of_kind(&documents, "PersistentVolumeClaim").is_none());
     let job: Job = held(of_kind(&documents, "Job").unwrap(), "generators-without-volume");
@@ -205,11 +205,14 @@ fn without_a_shared_volume_parts_are_told_the_start_and_keep_their_log() {
     let command = only(pod).command.as_ref().unwrap();
     assert_eq!([&*command[0], &command[1], &command[4], &command[5]], ["bash", "-c", "harness", "load"]);
     for wanted in
-        ["--export-hdr=/gather/load.hlog", "--start-at=$(START_AT)", "--seed=1", "--part=$(PART)/$(PARTS)"]
+        ["--gather=/gather", "--apart", "--start-at=$(START_AT)", "--seed=1", "--part=$(PART)/$(PARTS)"]
     {
         assert!(command.iter().any(|word| word == wanted), "no {wanted} in {command:?}");
     }
-    assert!(!command.iter().any(|word| word.starts_with("--gather")), "{command:?}");
+    assert!(
+        !command.iter().any(|word| word.starts_with("--gather-within")),
+        "nobody to wait for: {command:?}"
+    );
     // The script waits with an end.
     assert!(command[2].contains("-lt 600"), "{}", command[2]);
 }

@@ -91,7 +91,7 @@ fn a_folder_that_one_host_may_only_read_from_any_instant_on_leaves_nothing_that_
         run(
             &site.generators[1],
             "for try in {1..500}; do mount -o remount,bind,ro /srv/small && exit; sleep 0.01; done; exit 1",
-        )
+        );
     };
     let allow = || run(&site.generators[1], "mount -o remount,bind,rw /srv/small && rm -rf /srv/small/*");
     at_any_instant(&site, "/srv/small", forbid, allow, |_| ());
