@@ -51,7 +51,8 @@ pub(super) fn merge(folder: &Path, out: Option<&Path>) -> anyhow::Result<Outcome
     if let Some(out) = out {
         Output::begin(out)?.finish(|file| merged.write(file))?;
     }
-    let is_whole = overlap.share() >= words::TOGETHER && gathered.parts.iter().all(|part| part.record.is_good);
+    let is_whole =
+        overlap.share() >= words::TOGETHER && gathered.parts.iter().all(|part| part.record.is_good);
     Ok(if is_whole { Outcome::Done } else { Outcome::Partly })
 }
 
