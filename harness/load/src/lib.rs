@@ -40,6 +40,7 @@ mod plan_error;
 mod policy;
 mod rate;
 mod request;
+mod schedule;
 mod share;
 mod witness;
 

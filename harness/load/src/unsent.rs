@@ -3,7 +3,7 @@
 //! Its due times are drawn once more, one by one, unless that would keep a person waiting. Where they are too many for that, the
 //! slices tell how many were due when: ages are then known to a hundredth of a slice.
 
-use crate::{outcome::StreamOutcome, pacing::Schedule, window::Window};
+use crate::{outcome::StreamOutcome, schedule::Schedule, window::Window};
 
 /// So many are drawn once more: that takes some 50 ms at most.
 const MOST_DRAWN_AGAIN: u64 = 1_000_000;

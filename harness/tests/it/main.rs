@@ -17,6 +17,7 @@ mod experiments;
 mod failing_connections;
 mod foreign_laps;
 mod frozen_rows;
+mod gathered;
 mod generators;
 mod laps;
 mod links;

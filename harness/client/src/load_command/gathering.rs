@@ -16,6 +16,7 @@ use crate::{
     clock::{Clock, ClockRecord, HostId, Steady},
     gather::{
         agreed,
+        error::GatherError,
         meeting::{Found, Meeting},
         wanted::{Terms, Wanted},
     },
@@ -133,13 +134,20 @@ pub(super) fn deliver(
     Ok(meeting.deliver(&bytes, found)?)
 }
 
+/// Says why this part gave up; but not that it did because of another, which has said so itself.
+pub(super) fn tell(meeting: &Meeting<'_>, error: &anyhow::Error) {
+    if !matches!(error.downcast_ref(), Some(GatherError::Failed { .. })) {
+        meeting.fail(&format!("{error:#}"));
+    }
+}
+
 /// Whether nobody wants the load any more.
 pub(super) fn asked(interrupt: &Interrupt) -> impl Fn() -> bool {
     let interrupt = interrupt.clone();
     move || interrupt.asked()
 }
 
-/// What another part did to this one's load, or the person who ended it before its start, and what the others are told of it.
+/// How a load ends that never began: by another part's failure, or because a person wished it, which the others are told.
 pub(super) fn not_started(meeting: Option<&Meeting<'_>>) -> anyhow::Result<Outcome> {
     if let Some(meeting) = meeting {
         if let Some(error) = meeting.trouble() {

@@ -83,7 +83,7 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
         Ok(None) => return gathering::not_started(meeting),
         Err(error) => {
             if let Some(meeting) = meeting {
-                meeting.fail(&format!("{error:#}"));
+                gathering::tell(meeting, &error);
             }
             return Err(error);
         }
@@ -109,7 +109,7 @@ pub fn load(args: &LoadOptions, command: String) -> anyhow::Result<Outcome> {
         return kept.map(|()| ended);
     }
     if let Err(error) = kept.and_then(|()| gathering::deliver(meeting, &report, &log, opened_at)) {
-        meeting.fail(&format!("{error:#}"));
+        gathering::tell(meeting, &error);
         return Err(error);
     }
     let are_all_there = meeting.all_delivered(gathering::patience(&prepared.plan))?;
