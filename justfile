@@ -84,7 +84,7 @@ selftest *arguments:
 test-machines *arguments:
     cargo build --locked --package harness
     cargo build --locked --package work-stealing
-    TEST_MACHINES=1 cargo test --locked --package machines -- --nocapture --test-threads=1 {{arguments}}
+    TEST_MACHINES=1 cargo test --locked --package machines -- --show-output --test-threads=3 {{arguments}}
 
 # Ten pairs of one generator and three parts of the same load, on hosts that are namespaces: a table of whether they agree. As root.
 agreement *arguments:

@@ -36,6 +36,7 @@ UsePAM no
 StrictModes no
 PidFile none
 MaxStartups 100
+LoginGraceTime 20
 ClientAliveInterval 5
 ClientAliveCountMax 2
 Subsystem sftp internal-sftp

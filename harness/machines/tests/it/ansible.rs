@@ -39,7 +39,7 @@ fn started(site: &Site, duration: &str) -> Running {
         "folder=/run/load".to_owned(),
         "clock_against=server".to_owned(),
         format!("load=\"--rate 400 --connections 8 --duration {duration} --warm-up 500ms\""),
-        "starts_in=10".to_owned(),
+        "starts_in=30".to_owned(),
     ];
     for setting in &settings {
         playbook.args(["-e", setting]);
