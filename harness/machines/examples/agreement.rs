@@ -134,10 +134,9 @@ fn summary(all: &[[Found; 2]], rate: f64) -> String {
         "percentile", "pairs whose intervals meet", "three over one: median (interval)"
     );
     for (n, name) in PERCENTILES.iter().enumerate() {
-        let meet = all.iter().filter(|pair| match (pair[0].times[n].within, pair[1].times[n].within) {
-            (Some(one), Some(three)) => one.0 <= three.1 && three.0 <= one.1,
-            _ => false,
-        });
+        let within = |pair: &[Found; 2]| Some((pair[0].times[n].within?, pair[1].times[n].within?));
+        let known: Vec<_> = all.iter().filter_map(within).collect();
+        let meet = known.iter().filter(|(one, three)| one.0 <= three.1 && three.0 <= one.1);
         let mut ratios: Vec<f64> =
             all.iter().map(|[one, three]| three.times[n].at / one.times[n].at).collect();
         ratios.sort_by(f64::total_cmp);
@@ -149,7 +148,7 @@ fn summary(all: &[[Found; 2]], rate: f64) -> String {
         text += &format!(
             "{name:<10} {:>23}/{:<2} {median:>16.3} ({low:.3} to {high:.3})\n",
             meet.count(),
-            all.len()
+            known.len()
         );
     }
     for (n, name) in ["one", "three"].iter().enumerate() {
