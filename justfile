@@ -92,6 +92,11 @@ agreement *arguments:
     cargo build --release --locked --package work-stealing
     cargo run --release --locked --package machines --example agreement -- {{arguments}}
 
+# Four rows over a link between two hosts that are namespaces, beside the same race over loopback, and how long each takes. As root.
+beside-loopback *arguments:
+    cargo build --release --locked --package harness
+    cargo run --release --locked --package machines --example links_beside_loopback -- {{arguments}}
+
 # The comparison of rows against planted differences, in 60 races of the null server: over an hour (--races 6 for a first look).
 selftest-comparison *arguments:
     cargo run --release --locked --package harness -- selftest --comparison {{arguments}}

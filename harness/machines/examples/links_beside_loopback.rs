@@ -2,8 +2,7 @@
 //! two generators on hosts of their own besides. All have the same CPUs of this machine. Prints what the link changed, as a table in Markdown,
 //! and how long each took: of the third alone that, since its generators share the CPUs of one.
 //!
-//! `cargo build --release -p harness && sudo -E cargo run --release -p machines --example links_beside_loopback -- 4`, as root, with as many
-//! pairs as the number says.
+//! `just beside-loopback 4`, as root, builds what it needs and makes as many pairs.
 
 use std::{
     env, fs,

@@ -19,8 +19,8 @@ themselves cannot be added or averaged. The tag `NAME.unanswered` holds the ages
 stay in `NAME.response` as longer than that, and what lies among them is printed as `> x`.
 
 Of a folder, all parts must be there, follow one plan, and have been at work together: where that was for less than 99% of the \
-time it is said, and the exit code is 1. Windows are corrected by what the parts recorded of their clocks, and what a generator found wrong with itself \
-is said with its host.";
+time it is said, and the exit code is 1. So it is where a part has figures and did not end well. Windows are corrected by what the \
+parts recorded of their clocks, and what a generator found wrong with itself is said with its host.";
 
 /// Arguments of `merge`.
 #[derive(Debug, Args)]
