@@ -2,7 +2,7 @@
 //! two generators on hosts of their own besides. All have the same CPUs of this machine. Prints what the link changed, as a table in Markdown,
 //! and how long each took: of the third alone that, since its generators share the CPUs of one.
 //!
-//! `just beside-loopback 4`, as root, builds what it needs and makes as many pairs.
+//! `just beside-loopback 4 12`, as root, builds what it needs and makes as many pairs, of races of so many rounds (3 where nothing is said).
 
 use std::{
     env, fs,
@@ -46,7 +46,9 @@ fn quantile_us(measured: &Value, q: f64) -> Option<f64> {
 }
 
 fn main() -> Result<()> {
-    let pairs: usize = env::args().nth(1).map_or(Ok(4), |text| text.parse()).context("how many pairs?")?;
+    let mut numbers = env::args().skip(1);
+    let pairs: usize = numbers.next().map_or(Ok(4), |text| text.parse()).context("how many pairs?")?;
+    let rounds: usize = numbers.next().map_or(Ok(3), |text| text.parse()).context("how many rounds?")?;
     let site = Site::new()?;
     site.install(&["harness"])?;
     let cpus = thread::available_parallelism()?.get();
@@ -73,7 +75,7 @@ fn main() -> Result<()> {
             let side = (pair + turn) % sides.len();
             let (name, cpus, more) = &sides[side];
             let began = Instant::now();
-            windows[side] = race(&site, &format!("taskset -c {cpus} harness"), name, more, pair)?;
+            windows[side] = race(&site, &format!("taskset -c {cpus} harness"), name, more, (pair, rounds))?;
             took[side].push(began.elapsed().as_secs_f64());
         }
         let [loopback, link, _] = windows;
@@ -94,7 +96,13 @@ fn main() -> Result<()> {
 }
 
 /// Races, and returns the windows.
-fn race(site: &Site, harness: &str, name: &str, more: &str, pair: usize) -> Result<Vec<Value>> {
+fn race(
+    site: &Site,
+    harness: &str,
+    name: &str,
+    more: &str,
+    (pair, rounds): (usize, usize),
+) -> Result<Vec<Value>> {
     let cargo = PathBuf::from(env::var("CARGO").unwrap_or_default());
     let tools = cargo.parent().unwrap_or(Path::new("/")).display().to_string();
     let out = format!("/srv/jobs/{pair}-{name}");
@@ -105,7 +113,7 @@ fn race(site: &Site, harness: &str, name: &str, more: &str, pair: usize) -> Resu
         "-c",
         &format!(
             "cd {root} && PATH=$PATH:{tools} exec {harness} bench --unverified --beside-others --only {rows} --scenario {scenarios} \
-             --starts 1 --rounds 3 --seed {} --out {out} {more}",
+             --starts 1 --rounds {rounds} --seed {} --out {out} {more}",
             pair + 1
         ),
     ]);

@@ -4,6 +4,7 @@
 //! before it is needed, so that neither drift nor whoever sets one makes much of it.
 
 use std::{
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, SystemTime},
 };
@@ -28,13 +29,15 @@ use crate::{
 };
 
 /// So often a clock is asked: a round trip that meets no queue is among as many.
-const EXCHANGES: usize = 8;
+const EXCHANGES: usize = 6;
 /// How long all have from the word to the beginning of a load: to hear it, and to start their threads...
-const LEAD: Duration = Duration::from_millis(60);
-/// ... and to open each connection.
+const LEAD: Duration = Duration::from_millis(15);
+/// ... and to open each connection. Every window costs this time, so that it is short, and longer where that was not enough.
 const LEAD_FOR_EACH: Duration = Duration::from_micros(100);
-/// Where that was not enough, it is so many times as long.
+/// Whoever was not ready by then is given so many times as long, and all later loads twice as long.
 const LONGER: u32 = 4;
+/// The most that later loads are given because of it.
+const MOST_PATIENCE: u32 = 64;
 /// Whoever is not ready then never will be.
 const LONGEST_LEAD: Duration = Duration::from_secs(20);
 
@@ -43,6 +46,8 @@ const LONGEST_LEAD: Duration = Duration::from_secs(20);
 pub struct GeneratorHosts {
     hosts: Vec<GeneratorHost>,
     measuring: u32,
+    /// How many times as long as a load would need they are given, by what was not enough so far.
+    patience: AtomicU32,
 }
 
 /// One of them.
@@ -130,7 +135,7 @@ impl GeneratorHost {
 impl GeneratorHosts {
     /// These `hosts`, of which the first `measuring` have little to do and measure, where there are others; all measure where it is 0.
     pub fn new(hosts: Vec<GeneratorHost>, measuring: u32) -> Self {
-        Self { hosts, measuring }
+        Self { hosts, measuring, patience: AtomicU32::new(1) }
     }
 
     /// Why one of them cannot be asked any more, if it cannot.
@@ -157,11 +162,15 @@ impl GeneratorHosts {
     /// # Errors
     /// One of them could not.
     pub(crate) fn make(&self, order: &Order) -> Result<Vec<Part>, InstanceError> {
-        let mut lead = lead_for(&order.load);
+        let mut lead = lead_for(&order.load) * self.patience.load(Ordering::Relaxed);
         loop {
             match self.once(order, lead)? {
                 Ok(parts) => return Ok(parts),
-                Err(_) if lead < LONGEST_LEAD => lead = (lead * LONGER).min(LONGEST_LEAD),
+                Err(_) if lead < LONGEST_LEAD => {
+                    lead = (lead * LONGER).min(LONGEST_LEAD);
+                    let more = self.patience.load(Ordering::Relaxed).saturating_mul(2).min(MOST_PATIENCE);
+                    self.patience.store(more, Ordering::Relaxed);
+                }
                 Err((host, late)) => {
                     return Err(InstanceError::There(format!(
                         "{host} was not ready {lead:.1?} after it was told of a load, but {late:.1?} later"
