@@ -25,8 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(1200);
 /// The harness as other hosts start it, on the CPUs that servers and generators have on one host too.
 const THERE: &str = "/run/home/harness";
 
-/// The figures of a window that are compared, by name and unit.
-const FIGURES: [(&str, fn(&Value) -> Option<f64>); 5] = [
+/// A figure of a window's `measured`.
+type Figure = fn(&Value) -> Option<f64>;
+
+/// The figures that are compared, by name and unit.
+const FIGURES: [(&str, Figure); 5] = [
     ("requests/s", |measured| {
         let answered = measured["streams"][0]["answered_in_window"].as_f64()?;
         Some(answered / measured["window_s"].as_f64()?)
