@@ -2,7 +2,9 @@
 
 use std::io::{self, BufRead, Write};
 
-use super::{host::HostId, lines, now::now_ns};
+use race::generators::clock::now_ns;
+
+use super::{host::HostId, lines};
 
 /// Answers each line of `asked` on `answers`, at once.
 ///

@@ -1,7 +1,6 @@
 //! Which host a process is on: what has one kernel has one clock, whatever its names are.
 
-use std::fs;
-
+use race::records::environment;
 use serde::{Deserialize, Serialize};
 
 /// One running kernel.
@@ -16,8 +15,7 @@ pub struct HostId {
 impl HostId {
     /// The one that this process is on.
     pub fn own() -> Self {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Self { name: race::records::environment::host_name(), boot: boot.trim().to_owned() }
+        Self { name: environment::host_name(), boot: environment::boot_id() }
     }
 
     /// Whether both are surely one.

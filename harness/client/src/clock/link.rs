@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use race::generators::clock::now_ns;
 use stats::clock_offset::Exchange;
 use terminal::shell::quoted;
 
@@ -16,7 +17,6 @@ use super::{
     error::ClockError,
     host::HostId,
     lines::{self, Greeting},
-    now::now_ns,
 };
 
 /// The most that is read of what ssh says beside it, in bytes.

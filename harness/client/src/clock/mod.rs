@@ -8,7 +8,6 @@ mod error;
 mod host;
 mod lines;
 mod link;
-mod now;
 mod record;
 mod steady;
 mod wanted;

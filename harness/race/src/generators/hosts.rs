@@ -14,7 +14,7 @@ use stats::clock_offset::{self, Exchange, Offset};
 
 use super::{
     clock::now_ns,
-    light::{connections_of, divide, most_generators},
+    light::{divide, most_generators},
     order::Order,
     together::Part,
 };
@@ -261,7 +261,7 @@ fn share<'a>(hosts: &'a [GeneratorHost], order: &Order, measures: bool) -> Vec<T
 }
 
 fn lead_for(load: &Resolved) -> Duration {
-    let connections: usize = connections_of(load, 0, 1).into_iter().sum();
+    let connections: usize = load.streams.iter().map(|stream| stream.connections).sum();
     LEAD + LEAD_FOR_EACH * u32::try_from(connections).unwrap_or(u32::MAX)
 }
 

@@ -1,8 +1,6 @@
 //! A load divided between generators that measure and those that only load: the times of a generator which has little to do are its
 //! server's, whatever the others have come to.
 
-use load::Share;
-
 use crate::plan::resolve::{Resolved, ResolvedStream};
 
 /// The part of a load's connections that each generator has which measures.
@@ -41,12 +39,6 @@ pub(crate) fn divide(load: &Resolved, measuring: u32, loading: u32) -> Option<Di
     Some(divided)
 }
 
-/// What each of `parts` has of the connections of `load`.
-pub(crate) fn connections_of(load: &Resolved, index: u32, of: u32) -> Vec<usize> {
-    let share = Share { index, of };
-    load.streams.iter().map(|stream| share.part_of(stream.connections as u64) as usize).collect()
-}
-
 fn whole(connections: usize) -> u32 {
     u32::try_from(connections).unwrap_or(u32::MAX)
 }
@@ -78,8 +70,6 @@ mod tests {
         };
         assert_eq!((of(&light).0, of(&rest).0), (6, 58));
         assert!((of(&light).1 - 600.0).abs() < 1e-9 && (of(&rest).1 - 5_800.0).abs() < 1e-9);
-        assert_eq!(connections_of(&rest, 0, 3), [20]);
-        assert_eq!(connections_of(&rest, 2, 3), [19]);
     }
 
     #[test]

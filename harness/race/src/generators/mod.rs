@@ -3,7 +3,7 @@
 pub mod made;
 pub mod order;
 
-pub(crate) mod clock;
+pub mod clock;
 pub(crate) mod light;
 pub(crate) mod together;
 

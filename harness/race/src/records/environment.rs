@@ -13,7 +13,7 @@ use super::{
 };
 use crate::programs::{start_environment::StartRecord, workspace::Workspace};
 
-pub use super::host_record::{Cpu, host_name};
+pub use super::host_record::{Cpu, boot_id, host_name};
 
 /// Everything about a run that is not a measurement. Unknown is `null`, never left out.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -154,6 +154,12 @@ fn cores_of(siblings: impl Iterator<Item = Option<String>>) -> Vec<String> {
     cores.into_iter().map(|(_, shown)| shown).collect()
 }
 
+/// What the kernel drew when it started (random(4)), by which machines are told apart; empty where it does not tell.
+pub fn boot_id() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    boot.trim().to_owned()
+}
+
 /// The host's name, for the name of the results folder.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

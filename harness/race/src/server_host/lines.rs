@@ -10,7 +10,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     io::Write,
     net::{IpAddr, SocketAddr},
     path::Path,
@@ -26,7 +25,7 @@ use crate::{
     programs::{instance::Stopped, start_environment::StartRecord},
     records::{
         environment::sha256_of,
-        host_record::{HostRecord, host_name},
+        host_record::{HostRecord, boot_id, host_name},
         interface::Interface,
         server_host::RoundTrip,
         window::{Measured, PortsRecord},
@@ -63,14 +62,13 @@ impl Greeting {
     /// # Errors
     /// It cannot read its own program.
     pub fn own() -> std::io::Result<Self> {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Ok(Self {
             server_host: REVISION,
             // Not by its path: it may have been replaced meanwhile.
             harness_sha256: sha256_of(Path::new("/proc/self/exe"))?,
             architecture: std::env::consts::ARCH.to_owned(),
             name: host_name(),
-            boot: boot.trim().to_owned(),
+            boot: boot_id(),
         })
     }
 }
